@@ -1,0 +1,57 @@
+"""halfseen: low-rank structure of tables of which only part was seen, with honest error bars.
+
+Every public name lives here and is loaded on first use, so that importing the package stays cheap.
+
+Examples
+--------
+>>> import numpy as np, halfseen as hs
+>>> table = np.array([[1.0, 2.0, np.nan], [2.0, 4.0, 6.0], [np.nan, 6.0, 9.0]])
+>>> hs.Observed.from_dense(table).n_entries
+7
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Observed": "halfseen.data",
+    "Sources": "halfseen.data",
+    "read_table": "halfseen.data",
+    "save": "halfseen.data",
+    "load": "halfseen.data",
+    "GeneralizedFactorModel": "halfseen.methods.factor",
+    "FactorOptions": "halfseen.methods.factor",
+    "AlternatingLeastSquares": "halfseen.methods.baselines",
+    "ColumnMean": "halfseen.methods.baselines",
+    "BiasModel": "halfseen.methods.baselines",
+    "engine": "halfseen.engines",
+}
+_ROOMS = ("losses", "select", "metrics", "datasets", "engines", "data")
+
+__all__ = ["__version__", *_PUBLIC, *_ROOMS]
+
+if TYPE_CHECKING:
+    from halfseen import data, datasets, engines, losses, metrics, select
+    from halfseen.data import Observed, Sources, load, read_table, save
+    from halfseen.engines import engine
+    from halfseen.methods.baselines import AlternatingLeastSquares, BiasModel, ColumnMean
+    from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(import_module(_PUBLIC[name]), name)
+    elif name in _ROOMS:
+        value = import_module(f"halfseen.{name}")
+    else:
+        raise AttributeError(f"module 'halfseen' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))
