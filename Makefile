@@ -1,0 +1,96 @@
+# Every target prepares what it needs: a private virtual environment, the compiled package, then the work itself.
+# A fresh machine needs Python 3.11 or newer and a C++ compiler, nothing else.
+#
+#   make demo    complete scikit-learn's digits from 40 % of their pixels; writes halfseen-demo/
+#   make test    the test suite (without the slow part)
+#   make check   style, types, house rules, every example in the documentation
+#   make slow    the long statistical tests
+#   make bench   speed against other libraries, as ratios
+#   make docs    the documentation site, into docs/_build/html
+#   make clean   remove everything made here
+
+PYTHON ?= $(shell command -v python3.11 >/dev/null 2>&1 && python3.11 -c "" >/dev/null 2>&1 && echo python3.11 || echo python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+STAMPS := $(VENV)/.stamps
+
+# The editable install sees edited .py files at once; these files need a new build.
+BUILD_INPUTS := pyproject.toml $(wildcard CMakeLists.txt) $(shell find src/cpp -type f 2>/dev/null)
+
+# One thread per BLAS call: the library spreads its own row blocks, and two layers of threads only fight.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+# Where the reader's locale is not UTF-8, pages and tables still are.
+export PYTHONUTF8 ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types house examples slow bench docs picture clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(STAMPS)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "halfseen needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' has no venv module (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "preparing $(VENV) with $$($(PYTHON) --version 2>&1)"
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS)
+	@touch $@
+
+$(STAMPS)/install: $(STAMPS)/python $(BUILD_INPUTS)
+	@echo "installing halfseen (compiles its kernels; a minute or two)"
+	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/install
+	@echo "installing the libraries that the benchmarks compare with"
+	@for package in $$($(BIN)/python scripts/extra.py bench); do \
+	  $(PIP) install "$$package" || echo "could not install $$package: its contestants are left out" >&2; done
+	@touch $@
+
+$(STAMPS)/docs: $(STAMPS)/install
+	@$(PIP) install --editable '.[docs]'
+	@touch $@
+
+demo: $(STAMPS)/install
+	@$(BIN)/halfseen demo --force
+
+test: $(STAMPS)/install
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+slow: $(STAMPS)/install
+	@$(BIN)/python -m pytest -q -m slow
+
+check: lint types house examples
+
+lint: $(STAMPS)/install
+	@$(BIN)/ruff check .
+
+types: $(STAMPS)/install
+	@$(BIN)/mypy
+
+house: $(STAMPS)/install
+	@$(BIN)/python scripts/house_rules.py
+
+examples: $(STAMPS)/install
+	@$(BIN)/python -m pytest -q --doctest-modules src/halfseen
+	@$(BIN)/python scripts/run_examples.py README.md docs examples
+
+bench: $(STAMPS)/bench
+	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+docs: $(STAMPS)/docs
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+# The picture at the top of the README, made by the demo itself.
+picture: $(STAMPS)/install
+	@$(BIN)/halfseen demo --force -o build/demo
+	@cp build/demo/completed.png docs/_static/demo.png
+
+clean:
+	rm -rf $(VENV) build dist docs/_build docs/api/generated docs/gallery halfseen-demo .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
