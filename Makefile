@@ -52,7 +52,7 @@ $(STAMPS)/bench: $(STAMPS)/install
 	@touch $@
 
 $(STAMPS)/docs: $(STAMPS)/install
-	@$(PIP) install --editable '.[docs]'
+	@$(PIP) install $$($(BIN)/python scripts/extra.py docs)
 	@touch $@
 
 demo: $(STAMPS)/install

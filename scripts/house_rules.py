@@ -1,0 +1,310 @@
+"""The house rules that a machine can check; `make check` runs them all and `tests/house` shows that each can fail.
+
+Every rule takes the root of a source tree and returns its findings, one line each: ``path:line: what is wrong``.
+Run ``python scripts/house_rules.py`` for the whole project, or name rules to run only those.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# Lower number = lower floor. A package may import its own level and below; equal levels must not import in a circle.
+LEVELS = {
+    "cli": 10, "show": 9, "methods": 8, "select": 7, "base": 6, "inference": 5, "solvers": 4, "engines": 3,
+    "linalg": 2, "kernels": 2, "losses": 1, "data": 1, "metrics": 1, "datasets": 1, "errors": 0, "_typing": 0,
+}  # fmt: skip
+FILE_LINES = 400
+BODY_LINES = 50
+KERNEL_BODY_LINES = 80
+BASE_LINES = 150
+ARGUMENTS = 8
+IMPORT_SECONDS = 0.15
+HEAVY = ("torch", "dask", "matplotlib", "pandas", "polars", "pyarrow", "typer", "rich")
+# A loop over these is an iteration of an algorithm and belongs to the one loop in solvers/.
+ROUNDS = re.compile(r"(^|_)(iter|iters|iterations?|epochs?|sweeps?|rounds?|steps?)$")
+# Where a `while` walks through a file or a tree, it says so on its line.
+NOT_AN_ITERATION = "# not an iteration:"
+
+Findings = list[str]
+
+
+def python_files(root: Path) -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted((root / "src" / "halfseen").rglob("*.py")):
+        yield path, ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def at(root: Path, path: Path, line: int) -> str:
+    return f"{path.relative_to(root).as_posix()}:{line}"
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    """``("methods", "factor", ...)`` is the room ``methods.factor``; elsewhere the package alone."""
+    return ".".join(parts[:2]) if parts[:1] == ("methods",) and len(parts) > 1 else parts[0]
+
+
+def public_places(root: Path) -> dict[str, str]:
+    """The lazy public names of halfseen/__init__.py and the package each one lives in."""
+    init = root / "src" / "halfseen" / "__init__.py"
+    for node in ast.walk(ast.parse(init.read_text(encoding="utf-8"))) if init.exists() else ():
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_PUBLIC":
+            return dict(ast.literal_eval(node.value))
+    return {}
+
+
+def imports(path: Path, tree: ast.Module, package: Path, public: dict[str, str]) -> Iterator[tuple[int, str]]:
+    """Dotted names below ``halfseen`` that a file imports, at its top or inside a function."""
+    here = ("halfseen", *path.relative_to(package).parts[:-1])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("halfseen."):
+                    yield node.lineno, alias.name.removeprefix("halfseen.")
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else ()
+            target = ".".join((*base, *((node.module,) if node.module else ())))
+            if target == "halfseen":
+                for alias in node.names:
+                    place = public.get(alias.name, f"halfseen.{alias.name}").removeprefix("halfseen.")
+                    if place.split(".")[0] in LEVELS:
+                        yield node.lineno, place
+            elif target.startswith("halfseen.methods") and target.count(".") == 1:
+                yield from ((node.lineno, f"methods.{alias.name}") for alias in node.names)
+            elif target.startswith("halfseen."):
+                yield node.lineno, target.removeprefix("halfseen.")
+
+
+def imports_point_down(root: Path) -> Findings:
+    """Imports point down, rooms never import rooms, the floor never imports methods, no circles."""
+    package, public = root / "src" / "halfseen", public_places(root)
+    found, edges = [], {}
+    for path, tree in python_files(root):
+        parts = (*path.relative_to(package).parts[:-1], path.stem)
+        if parts == ("__init__",):
+            continue
+        here = room_of(parts)
+        level = LEVELS.get(parts[0])
+        if level is None:
+            found.append(f"{at(root, path, 1)}: package '{parts[0]}' has no level in scripts/house_rules.py")
+            continue
+        for line, name in imports(path, tree, package, public):
+            target = tuple(name.split("."))
+            there = room_of(target)
+            if target[0] not in LEVELS:
+                found.append(f"{at(root, path, line)}: imports halfseen.{name}, which has no level")
+            elif there != here:
+                edges.setdefault(parts[0], {}).setdefault(target[0], at(root, path, line))
+                if parts[0] == "methods" == target[0] and parts[1] != "__init__":
+                    found.append(f"{at(root, path, line)}: room {here} imports room {there}; move what both use down")
+                elif target[0] == "methods" and parts[0] not in ("cli", "methods"):
+                    found.append(f"{at(root, path, line)}: the floor ({here}) imports {there}")
+                elif LEVELS[target[0]] > level:
+                    found.append(f"{at(root, path, line)}: {here} imports {there}, which lies above it")
+    return found + circles(edges)
+
+
+def circles(edges: dict[str, dict[str, str]]) -> Findings:
+    """Packages of one level that import each other."""
+    pairs = ((one, two) for one in edges for two in edges[one] if one < two and one in edges.get(two, {}))
+    return [f"{edges[one][two]}: {one} and {two} import each other (see {edges[two][one]})" for one, two in pairs]
+
+
+def loops_live_in_solvers(root: Path) -> Findings:
+    """No iteration loops outside solvers/ (the inner loops of kernels are not iterations)."""
+    found = []
+    for path, tree in python_files(root):
+        if {"solvers", "kernels"} & set(path.relative_to(root).parts):
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for node in ast.walk(tree):
+            excused = NOT_AN_ITERATION in lines[getattr(node, "lineno", 1) - 1]
+            if isinstance(node, ast.While) and not excused:
+                found.append(f"{at(root, path, node.lineno)}: 'while' outside solvers/; make it a sweep under the loop")
+            elif isinstance(node, ast.For | ast.comprehension) and counts_rounds(node.iter) and not excused:
+                line = node.iter.lineno
+                found.append(f"{at(root, path, line)}: loop over {ast.unparse(node.iter)} outside solvers/")
+    return found
+
+
+def counts_rounds(iterable: ast.expr) -> bool:
+    """Whether an iterable is ``count()`` or a ``range`` whose bound is a number of iterations."""
+    calls = [node for node in ast.walk(iterable) if isinstance(node, ast.Call)]
+    called = {getattr(call.func, "id", getattr(call.func, "attr", "")): call for call in calls}
+    if "count" in called and not called["count"].args[2:] and "range" not in called:
+        return isinstance(called["count"].func, ast.Name) or "itertools" in ast.unparse(called["count"].func)
+    arguments = called["range"].args if "range" in called else []
+    names = (n for argument in arguments for n in ast.walk(argument))
+    return any(ROUNDS.search(getattr(n, "id", getattr(n, "attr", ""))) for n in names)
+
+
+def body_length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from the first statement behind the docstring to the end."""
+    body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+    return node.end_lineno - body[0].lineno + 1 if body else 0
+
+
+def sizes(root: Path) -> Findings:
+    """No file above 400 lines, no function body above 50 (kernels 80), no base estimator above 150."""
+    found = []
+    for path, tree in python_files(root):
+        length = len(path.read_text(encoding="utf-8").splitlines())
+        limit = BASE_LINES if path.stem == "base" else FILE_LINES
+        if length > limit:
+            found.append(f"{at(root, path, limit)}: {length} lines; the limit is {limit}")
+        longest = KERNEL_BODY_LINES if "kernels" in path.parts else BODY_LINES
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body_length(node) > longest:
+                found.append(too_long(root, path, node, body_length(node), longest))
+            elif isinstance(node, ast.ClassDef) and any("BaseEstimator" in ast.unparse(base) for base in node.bases):
+                lines = node.end_lineno - node.lineno + 1
+                found += [too_long(root, path, node, lines, BASE_LINES)] if lines > BASE_LINES else []
+    for path in sorted((root / "src" / "cpp").rglob("*")):
+        if path.suffix in (".cpp", ".hpp", ".h", ".cc", ".inl"):
+            found += cpp_sizes(root, path)
+    return found
+
+
+def too_long(root: Path, path: Path, node: ast.stmt, lines: int, limit: int) -> str:
+    return f"{at(root, path, node.lineno)}: {node.name} has {lines} lines; the limit is {limit}"
+
+
+def cpp_sizes(root: Path, path: Path) -> Findings:
+    """Lengths of a C++ file and of the functions in it (a brace opened behind a closing parenthesis)."""
+    text = path.read_text(encoding="utf-8")
+    blank = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'', re.S)
+    text = blank.sub(lambda m: "\n" * m[0].count("\n"), text)
+    found = []
+    if (length := text.count("\n")) > FILE_LINES:
+        found.append(f"{at(root, path, FILE_LINES)}: {length} lines; the limit is {FILE_LINES}")
+    opened: list[tuple[int, bool]] = []
+    for brace in re.finditer(r"[{}]", text):
+        line = text.count("\n", 0, brace.start()) + 1
+        if brace[0] == "{":
+            head = re.split(r"[;{}]", text[: brace.start()])[-1].strip()
+            control = re.match(r"(if|for|while|switch|else|do|namespace|struct|class|enum|catch)\b|#", head)
+            inside = any(function for _, function in opened)
+            opened.append((line, "(" in head and not control and not inside))
+        elif opened:
+            start, function = opened.pop()
+            if function and line - start - 1 > KERNEL_BODY_LINES:
+                lines = line - start - 1
+                found.append(f"{at(root, path, start)}: function of {lines} lines; the limit is {KERNEL_BODY_LINES}")
+    return found
+
+
+def public_functions_are_short(root: Path) -> Findings:
+    """Functions and estimators that users call take at most 8 arguments (self and cls not counted)."""
+    package, found = root / "src" / "halfseen", []
+    for name, module in public_places(root).items():
+        folder = package.joinpath(*module.split(".")[1:])
+        for path in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]:
+            for node in ast.parse(path.read_text(encoding="utf-8")).body if path.exists() else ():
+                if getattr(node, "name", None) != name:
+                    continue
+                members = node.body if isinstance(node, ast.ClassDef) else [node]
+                for function in members:
+                    if isinstance(function, ast.FunctionDef) and (n := argument_count(function)) > ARGUMENTS:
+                        found.append(f"{at(root, path, function.lineno)}: {name} ({function.name}) takes {n} arguments")
+    return found
+
+
+def argument_count(function: ast.FunctionDef) -> int:
+    a = function.args
+    return len([x for x in (*a.posonlyargs, *a.args, *a.kwonlyargs) if x.arg not in ("self", "cls")])
+
+
+def libraries_do_not_print(root: Path) -> Findings:
+    """Nothing in src/ prints, but for the command line."""
+    return [
+        f"{at(root, path, node.lineno)}: print() in a library; use a watcher or return the text"
+        for path, tree in python_files(root)
+        if "cli" not in path.relative_to(root).parts
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+    ]
+
+
+# Written in pieces, so that this file passes its own rule.
+LEFT_OPEN = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
+MACHINE_PATHS = re.compile(r"(?<![\w.~-])/(ro" r"ot|ho" r"me|Us" r"ers|wo" r"rk|t" r"mp)/\w")
+TEXT = {"", "py", "md", "rst", "toml", "cpp", "hpp", "h", "txt", "yml", "yaml", "json", "csv", "cfg", "sh"}
+
+
+def texts_are_clean(root: Path) -> Findings:
+    """No open ends left in the text, no paths of one machine."""
+    listed = subprocess.run(
+        ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = []
+    for name in sorted(filter(None, listed.stdout.split("\0"))):
+        path = root / name
+        if path.suffix.lstrip(".") not in TEXT or not path.is_file():
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if match := LEFT_OPEN.search(line) or MACHINE_PATHS.search(line):
+                found.append(f"{name}:{number}: {match[0]!r} does not belong in a committed file")
+    return found
+
+
+IMPORT_COST = """
+import sys, time
+{before}
+already = set(sys.modules)
+start = time.process_time()
+{statement}
+print(time.process_time() - start, *(name for name in {heavy!r} if name in set(sys.modules) - already))
+"""
+# scikit-learn itself may load pandas or pyarrow where they are installed; that is not ours to forbid.
+BASELINE = "import numpy, scipy, sklearn.base"
+EVERY_NAME = "import halfseen\nfor name in halfseen.__all__: getattr(halfseen, name)"
+
+
+def imports_are_cheap(root: Path, statement: str = "import halfseen", repeats: int = 5) -> Findings:
+    """Importing halfseen costs at most 0.15 s of CPU above NumPy, SciPy and scikit-learn's base, and nothing heavy."""
+    place, seconds, heavy = "src/halfseen/__init__.py:1", [], set()
+    before = [BASELINE] * repeats + ([""] if statement == "import halfseen" else [])
+    for baseline in before:
+        code = IMPORT_COST.format(before=baseline, statement=statement, heavy=HEAVY)
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+        if run.returncode:
+            return [f"{place}: the import fails: {run.stderr.strip().splitlines()[-1]}"]
+        first, *names = run.stdout.split()
+        seconds += [float(first)] if baseline else []
+        heavy.update(names)
+    found = [f"{place}: the import pulls in {', '.join(sorted(heavy))}"] if heavy else []
+    if (middle := sorted(seconds)[repeats // 2]) > IMPORT_SECONDS:
+        found.append(f"{place}: the import costs {middle:.3f} s of CPU; the limit is {IMPORT_SECONDS}")
+    return found
+
+
+def every_public_name_is_light(root: Path) -> Findings:
+    """Touching every public name keeps to the same budget and pulls in nothing heavy."""
+    return imports_are_cheap(root, EVERY_NAME, repeats=3)
+
+
+RULES: dict[str, Callable[[Path], Findings]] = {
+    rule.__name__: rule
+    for rule in (
+        imports_point_down, loops_live_in_solvers, sizes, public_functions_are_short, libraries_do_not_print,
+        texts_are_clean, imports_are_cheap, every_public_name_is_light,
+    )
+}  # fmt: skip
+
+
+def main(names: list[str]) -> int:
+    root = Path(__file__).resolve().parents[1]
+    findings = {name: RULES[name](root) for name in names or RULES}
+    for name, found in findings.items():
+        print(f"{name}: {'ok' if not found else f'{len(found)} finding(s)'}")
+        for line in found:
+            print(f"  {line}")
+    return int(any(findings.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,156 @@
+"""Every house rule holds for the project and fails on a snippet that breaks it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+spec = importlib.util.spec_from_file_location("house_rules", ROOT / "scripts" / "house_rules.py")
+house = importlib.util.module_from_spec(spec)
+sys.modules["house_rules"] = house
+spec.loader.exec_module(house)
+
+
+@pytest.mark.parametrize("rule", house.RULES)
+def test_the_project_keeps_its_rule(rule):
+    assert house.RULES[rule](ROOT) == []
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A small project; calling it writes one file and returns the root."""
+
+    def write(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return tmp_path
+
+    write("src/halfseen/__init__.py", '_PUBLIC = {"Model": "halfseen.methods.factor", "tidy": "halfseen.data"}\n')
+    return write
+
+
+def findings(rule: str, root: Path) -> str:
+    return "\n".join(house.RULES[rule](root))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("data/read.py", "from halfseen.solvers import loop", "above"),
+        ("data/read.py", "def f():\n    from ..engines import engine", "above"),
+        ("data/read.py", "import halfseen.methods.factor", "the floor"),
+        ("select/rank.py", "from halfseen import Model", "the floor"),
+        ("show/grid.py", "from halfseen.methods.factor import Model", "the floor"),
+        ("methods/factor/model.py", "from halfseen.methods.baselines import ALS", "room"),
+        ("methods/factor/model.py", "from ..baselines import ALS", "room"),
+        ("methods/factor/model.py", "from halfseen.methods import baselines", "room"),
+        ("solvers/loop.py", "from ..base import CompletionEstimator", "above"),
+        ("elsewhere/file.py", "x = 1", "no level"),
+    ],
+)
+def test_an_import_that_points_up_or_sideways_is_found(tree, name, text, message):
+    assert message in findings("imports_point_down", tree(f"src/halfseen/{name}", text))
+
+
+def test_imports_that_point_down_are_accepted(tree):
+    tree("src/halfseen/methods/factor/start.py", "from halfseen.data import Observed\nfrom .model import x")
+    tree("src/halfseen/cli/app.py", "import halfseen as hs\nfrom halfseen import Model")
+    assert findings("imports_point_down", tree("src/halfseen/data/read.py", "import numpy")) == ""
+
+
+def test_two_packages_of_one_level_must_not_import_each_other(tree):
+    tree("src/halfseen/data/a.py", "from halfseen.losses import b")
+    root = tree("src/halfseen/losses/b.py", "from halfseen.data import a")
+    assert "each other" in findings("imports_point_down", root)
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "while True:\n    break",
+        "for it in range(max_iter):\n    pass",
+        "for _ in range(self.options.n_sweeps):\n    pass",
+        "for _ in range(1, epochs + 1):\n    pass",
+        "x = [step() for _ in range(max_iterations)]",
+        "import itertools\nfor i in itertools.count():\n    break",
+    ],
+)
+def test_an_iteration_outside_the_solvers_is_found(tree, loop):
+    assert "outside solvers/" in findings("loops_live_in_solvers", tree("src/halfseen/methods/factor/m.py", loop))
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for block in range(n_blocks):\n    pass",
+        "for name in names.items():\n    pass",
+        "n = [x.count(1) for x in range(3)]",
+        "while True:  # not an iteration: walks through the file\n    break",
+    ],
+)
+def test_set_up_loops_are_accepted(tree, loop):
+    assert findings("loops_live_in_solvers", tree("src/halfseen/methods/factor/m.py", loop)) == ""
+
+
+@pytest.mark.parametrize("room", ["solvers", "kernels"])
+def test_iterations_are_at_home_in_solvers_and_kernels(tree, room):
+    root = tree(f"src/halfseen/{room}/m.py", "for _ in range(max_iter):\n    pass")
+    assert findings("loops_live_in_solvers", root) == ""
+
+
+def test_long_files_long_functions_and_long_bases_are_found(tree):
+    statements = "    x = 1\n"
+    tree("src/halfseen/data/long.py", "x = 1\n" * 401)
+    tree("src/halfseen/data/body.py", "def f():\n    '''One line.'''\n" + statements * 51)
+    tree("src/halfseen/kernels/hot.py", "def f():\n" + statements * 81)
+    tree("src/halfseen/base.py", "x = 1\n" * 151)
+    tree("src/halfseen/select/e.py", "class E(BaseEstimator):\n" + statements * 151)
+    root = tree("src/cpp/pass.cpp", "template <class T>\nT f(T a) noexcept {\n" + "  a += 1; // {\n" * 81 + "}\n")
+    found = findings("sizes", root)
+    for name in ("data/long.py", "data/body.py", "kernels/hot.py", "halfseen/base.py", "select/e.py", "cpp/pass.cpp"):
+        assert name in found
+
+
+def test_functions_at_the_limit_are_accepted(tree):
+    tree("src/halfseen/data/body.py", "def f():\n    '''" + "words\n" * 60 + "'''\n" + "    x = 1\n" * 50)
+    tree("src/halfseen/kernels/hot.py", "def f():\n" + "    x = 1\n" * 80)
+    root = tree("src/cpp/a.cpp", "namespace n {\nvoid f() {\n" + "x();\n" * 80 + "}\n" + "int y;\n" * 90 + "}\n")
+    assert findings("sizes", root) == ""
+
+
+def test_a_public_function_with_nine_arguments_is_found(tree):
+    tree("src/halfseen/data/tidy.py", "def tidy(a, b, c, d, *, e, f, g, h, i):\n    pass")
+    model = "class Model:\n    def __init__(self, a, b, c, d, e, f, g, h):\n        pass"
+    root = tree("src/halfseen/methods/factor/m.py", model)
+    found = findings("public_functions_are_short", root)
+    assert "tidy" in found
+    assert "Model" not in found
+
+
+def test_a_print_outside_the_command_line_is_found(tree):
+    tree("src/halfseen/cli/app.py", "print(1)")
+    assert findings("libraries_do_not_print", tree("src/halfseen/data/a.py", "")) == ""
+    assert "data/a.py" in findings("libraries_do_not_print", tree("src/halfseen/data/a.py", "print(1)"))
+
+
+@pytest.mark.parametrize("text", ["# TO" + "DO: later", "path = '/ho" + "me/someone/data'", "# FIX" + "ME"])
+def test_open_ends_and_machine_paths_are_found(tree, text):
+    root = tree("docs/page.md", text)
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    assert "docs/page.md:1" in findings("texts_are_clean", root)
+    assert "page.md" not in findings("texts_are_clean", tree("docs/page.md", "see ../shared/home/x and https://a.b/home/x"))
+
+
+def test_a_heavy_or_slow_import_is_found():
+    assert "pyarrow" in "".join(house.imports_are_cheap(ROOT, "import pyarrow", repeats=1)) or (
+        # scikit-learn may have loaded it already; then another heavy one shows the rule
+        "typer" in "".join(house.imports_are_cheap(ROOT, "import typer", repeats=1))
+    )
+    assert "costs" in "".join(house.imports_are_cheap(ROOT, "for i in range(10**7): pass", repeats=1))
+    assert "fails" in "".join(house.imports_are_cheap(ROOT, "import no_such_module_here", repeats=1))
