@@ -1,0 +1,8 @@
+"""Where row blocks are computed: one after the other, or on threads."""
+
+from __future__ import annotations
+
+from halfseen.engines.engine import Engine, Serial, Threads, current_engine, engine, resolve
+from halfseen.engines.passes import EntryPasses, PassResult
+
+__all__ = ["Engine", "EntryPasses", "PassResult", "Serial", "Threads", "current_engine", "engine", "resolve"]

@@ -1,0 +1,132 @@
+"""Engines: the order of results, and so every bit of a sum over them, never depends on the workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol, TypeVar, runtime_checkable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Anything that applies a function to items and yields the results in the items' order."""
+
+    @property
+    def workers(self) -> int: ...
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Results in the order of ``items``."""
+        ...
+
+
+class Serial:
+    """One item after the other, in the calling thread."""
+
+    workers = 1
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Lazily: a consumer that adds results up holds one of them at a time."""
+        return map(function, items)
+
+    def __repr__(self) -> str:
+        return "Serial()"
+
+
+class Threads:
+    """A pool of threads; kernels release the interpreter lock, so two threads use two cores.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Number of threads; by default one per core.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers must be at least 1; got {workers}.")
+        self.workers = workers or os.cpu_count() or 1
+        self._pool: ThreadPoolExecutor | None = None
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Submits all items at once; yields in their order."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="halfseen")
+        return self._pool.map(function, items)
+
+    def __getstate__(self) -> dict[str, int]:
+        return {"workers": self.workers}
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self.workers = state["workers"]
+        self._pool = None
+
+    def __repr__(self) -> str:
+        return f"Threads(workers={self.workers})"
+
+
+_SERIAL = Serial()
+_CURRENT: ContextVar[Engine] = ContextVar("halfseen_engine", default=_SERIAL)
+
+
+def current_engine() -> Engine:
+    """The engine of the innermost ``with hs.engine(...)`` block; serial outside of any."""
+    return _CURRENT.get()
+
+
+def resolve(choice: str | Engine | None, workers: int | None = None) -> Engine:
+    """The engine that a user's choice means.
+
+    Parameters
+    ----------
+    choice : {"serial", "threads"}, Engine or None
+        None takes the engine of the surrounding ``with`` block.
+    workers : int, optional
+        Number of threads for ``"threads"``.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not known.
+    """
+    if choice is None:
+        return current_engine()
+    if isinstance(choice, str):
+        if choice == "serial":
+            return _SERIAL
+        if choice == "threads":
+            return Threads(workers)
+        raise ValueError(f"engine={choice!r} is not known; use 'serial', 'threads' or an Engine object.")
+    if not hasattr(choice, "map"):
+        raise ValueError(f"engine={choice!r} has no map(function, items); use 'serial', 'threads' or an Engine object.")
+    return choice
+
+
+@contextmanager
+def engine(choice: str | Engine, workers: int | None = None) -> Iterator[Engine]:
+    """Compute everything inside the block on this engine.
+
+    Parameters
+    ----------
+    choice : {"serial", "threads"} or Engine
+    workers : int, optional
+        Number of threads for ``"threads"``; by default one per core.
+
+    Examples
+    --------
+    >>> import halfseen as hs
+    >>> with hs.engine("threads", workers=2) as used:
+    ...     used.workers
+    2
+    """
+    chosen = resolve(choice, workers)
+    token = _CURRENT.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _CURRENT.reset(token)

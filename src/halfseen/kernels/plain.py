@@ -1,0 +1,115 @@
+"""The plain path: passes for a loss without a fused kernel, through its elementwise methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from halfseen.kernels import at, to_cols, to_rows
+from halfseen.data import Compressed
+from halfseen.losses import Loss
+from halfseen.losses.protocol import Array
+
+
+@dataclass(frozen=True)
+class PlainBlock:
+    """Rows ``start..stop`` of a view, with what the loss says of each entry at the given parameters."""
+
+    view: Compressed
+    start: int
+    stop: int
+
+    @property
+    def entries(self) -> slice:
+        return slice(int(self.view.indptr[self.start]), int(self.view.indptr[self.stop]))
+
+    @property
+    def row_of(self) -> Array:
+        """Major index, relative to ``start``, of each entry."""
+        return np.repeat(np.arange(self.stop - self.start), np.diff(self.view.indptr[self.start : self.stop + 1]))
+
+    @property
+    def weights(self) -> Array | float:
+        return 1.0 if self.view.weights is None else self.view.weights[self.entries]
+
+    def predictor(
+        self, A: Array, B: Array, row_offset: Array | None, col_offset: Array | None, offset: Array | None
+    ) -> Array:
+        return at(
+            self.view, A, B, row_offset=row_offset, col_offset=col_offset, offset=offset, start=self.start, stop=self.stop
+        )
+
+    def row_sums(self, g: Array) -> Array:
+        return np.bincount(self.row_of, weights=g, minlength=self.stop - self.start)
+
+    def col_sums(self, g: Array) -> Array:
+        return np.bincount(self.view.indices[self.entries], weights=g, minlength=self.view.n_minor)
+
+    def to_rows(self, g: Array, B: Array) -> Array:
+        out = np.zeros((self.view.n_major, B.shape[1]), dtype=B.dtype)
+        to_rows(self.view, np.asarray(g, dtype=B.dtype), B, start=self.start, stop=self.stop, out=out)
+        return out[self.start : self.stop]
+
+    def add_to_cols(self, g: Array, A: Array, out: Array) -> None:
+        to_cols(self.view, np.asarray(g, dtype=A.dtype), A, start=self.start, stop=self.stop, out=out)
+
+
+def information(block: PlainBlock, loss: Loss, B: Array, m: Array) -> Array:
+    """``H_i = sum_e w_e curvature(y_e, m_e) B_j B_j'`` for the rows of the block."""
+    y = block.view.values[block.entries]
+    h = block.weights * loss.curvature(y, m)
+    k = B.shape[1]
+    gathered = B[block.view.indices[block.entries]]
+    out = np.empty((block.stop - block.start, k, k), dtype=B.dtype)
+    for column in range(k):
+        out[:, column, :] = block.to_rows(h * gathered[:, column], B)
+    return out
+
+
+def newton_rows(
+    block: PlainBlock,
+    loss: Loss,
+    X: Array,
+    B: Array,
+    col_offset: Array | None,
+    offset: Array | None,
+    ridge: Array,
+    max_halvings: int,
+    steps: int = 1,
+) -> tuple[Array, float]:
+    """Damped Newton steps of every row of the block; a row whose objective would not fall stays.
+
+    Minimises ``sum_e w_e loss(y_e, <x_i, B_j> + c_j + o_e) + sum_k ridge_ik x_ik^2 / 2`` row by row.
+    """
+    y, w, rows = block.view.values[block.entries], block.weights, block.row_of
+
+    def objective(candidate: Array) -> tuple[Array, Array]:
+        full = X.copy()
+        full[block.start : block.stop] = candidate
+        m = block.predictor(full, B, None, col_offset, offset)
+        fit = np.bincount(rows, weights=w * loss.value(y, m), minlength=len(candidate))
+        return fit + 0.5 * np.sum(ridge * candidate**2, axis=1), m
+
+    here = X[block.start : block.stop]
+    value, m = objective(here)
+    gradient = block.to_rows(w * loss.gradient(y, m), B) + ridge * here
+    hessian = information(block, loss, B, m)
+    diagonal = np.einsum("ikk->ik", hessian)
+    # a relative jitter keeps rows with fewer entries than unknowns solvable
+    diagonal += ridge + 1e-10 * (diagonal.sum(axis=1, keepdims=True) + 1e-300)
+    step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+    best, best_value, open_rows = here.copy(), value.copy(), np.ones(len(here), dtype=bool)
+    for halving in range(max_halvings + 1):
+        trial = np.where(open_rows[:, None], here - step * 0.5**halving, best)
+        trial_value, _ = objective(trial)
+        better = open_rows & (trial_value <= value)
+        best[better], best_value[better] = trial[better], trial_value[better]
+        open_rows &= ~better
+        if not open_rows.any():
+            break
+    if steps > 1:
+        onward = X.copy()
+        onward[block.start : block.stop] = best
+        return newton_rows(block, loss, onward, B, col_offset, offset, ridge, max_halvings, steps - 1)
+    return best, float(best_value.sum())

@@ -1,0 +1,126 @@
+"""Second-order sweeps: Newton by preconditioned conjugate gradients, and alternating Newton."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from halfseen.solvers.loop import SweepResult
+from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Vector, largest
+
+
+def conjugate_gradient(
+    product: Callable[[Vector], Vector],
+    right: Vector,
+    precondition: Callable[[Vector], Vector],
+    tol: float,
+    max_iter: int,
+) -> tuple[Vector, int]:
+    """Solve ``H d = right`` to a relative residual ``tol`` in the preconditioner's norm.
+
+    Stops early at a direction of negative curvature and returns what was found before it (the preconditioned
+    right-hand side if that was the first direction), so the result is always a direction of descent.
+
+    Returns
+    -------
+    direction : ndarray
+    products : int
+        Number of products with ``H``.
+    """
+    solution = np.zeros_like(right)
+    residual = right.copy()
+    z = precondition(residual)
+    direction, rho = z, float(residual @ z)
+    goal, products = tol * np.sqrt(max(rho, 0.0)), 0
+    while products < max_iter and np.sqrt(max(rho, 0.0)) > goal:
+        image = product(direction)
+        products += 1
+        curvature = float(direction @ image)
+        if not curvature > 1e-14 * float(direction @ direction):
+            return (solution if products > 1 else z), products
+        length = right.dtype.type(rho / curvature)
+        solution += length * direction
+        residual -= length * image
+        z = precondition(residual)
+        rho, before = float(residual @ z), rho
+        direction = z + right.dtype.type(rho / before) * direction
+    return solution, products
+
+
+class NewtonCG:
+    r"""Newton's method with the full Hessian, block-diagonal preconditioner and a backtracking line search.
+
+    Parameters
+    ----------
+    problem : CurvedProblem
+    max_products : int
+        Largest number of Hessian products per sweep.
+
+    Notes
+    -----
+    The relative tolerance of the inner solve is :math:`\min(0.1, \sqrt{|g| / |g_0|})`, which makes the
+    convergence superlinear. Work per sweep: one gradient pass, one pass for the blocks, the products.
+    """
+
+    def __init__(self, problem: CurvedProblem, max_products: int = 60) -> None:
+        self.problem, self.max_products = problem, max_products
+        self._at = LastPoint(problem)
+        self._first_norm = 0.0
+
+    def __call__(self, theta: Vector) -> SweepResult:
+        value, gradient = self._at(theta)
+        norm = largest(gradient)
+        self._first_norm = self._first_norm or norm
+        if norm == 0.0:
+            return SweepResult(theta, value, norm, self._at.take_work(), reason="exact")
+        tol = min(0.1, float(np.sqrt(norm / self._first_norm)))
+        direction, products = conjugate_gradient(
+            lambda v: self.problem.hessian_vector(theta, v),
+            -gradient,
+            self.problem.preconditioner(theta),
+            tol,
+            self.max_products,
+        )
+        new, reason, trials = self._search(theta, value, gradient, direction)
+        new_value, new_gradient = self._at(new)
+        work = self._at.take_work() + products + 1.0 + 0.5 * trials
+        return SweepResult(new, new_value, largest(new_gradient), work, reason)
+
+    def _search(self, theta: Vector, value: float, gradient: Vector, direction: Vector) -> tuple[Vector, str | None, int]:
+        """Armijo backtracking; near the optimum, where values no longer tell, the gradient decides."""
+        slope = float(gradient @ direction)
+        noise = 8.0 * np.finfo(theta.dtype).eps * max(1.0, abs(value))
+        if slope < 0:
+            full = theta + direction
+            full_value, full_gradient = self._at(full)
+            if full_value <= value + 1e-4 * slope:
+                return full, None, 0
+            if -slope <= noise and largest(full_gradient) < largest(gradient):
+                return full, None, 0
+            for halving in range(1, 31):
+                shrink = 0.5**halving
+                new = theta + theta.dtype.type(shrink) * direction
+                if self.problem.value(new) <= value + 1e-4 * shrink * slope:
+                    return new, None, halving
+        self._at.remember(theta, value, gradient)
+        return theta, "precision" if -slope <= noise else "stalled", 30
+
+
+class AlternatingNewton:
+    """One damped Newton step of every row for fixed columns, then of every column for fixed rows.
+
+    Notes
+    -----
+    Monotone. Work per sweep: two half passes with normal equations and one gradient pass for the stop.
+    """
+
+    def __init__(self, problem: HalvedProblem) -> None:
+        self.problem = problem
+        self._at = LastPoint(problem)
+
+    def __call__(self, theta: Vector) -> SweepResult:
+        for side in (0, 1):
+            theta = self.problem.half_step(theta, side)
+        value, gradient = self._at(theta)
+        return SweepResult(theta, value, largest(gradient), self._at.take_work() + 2.0)
