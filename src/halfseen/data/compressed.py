@@ -1,0 +1,157 @@
+"""Entries grouped along one axis, and the counting sort that groups them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from halfseen._typing import BoolArray, FloatArray, IntArray
+
+INT32_LIMIT = 2**31
+# An axis longer than 2^31 positions costs more than 16 GiB of offsets; refuse it where entries do not justify it.
+LONGEST_AXIS = 2**31
+
+
+def index_dtype(n: int) -> type[np.signedinteger[Any]]:
+    """Return int32 when the positions 0..n-1 fit, else int64."""
+    return np.int32 if n < INT32_LIMIT else np.int64
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Return a contiguous read-only view of an array; the array itself keeps its flags."""
+    view = np.ascontiguousarray(array).view()
+    view.setflags(write=False)
+    return view
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """Entries grouped by a major axis: CSR when the rows are major, CSC when the columns are.
+
+    Entry positions ``indptr[i]:indptr[i + 1]`` belong to major index i; inside them `indices` increases strictly.
+
+    Parameters
+    ----------
+    indptr : int64 array of shape (n_major + 1,)
+    indices : int32 array of shape (n_entries,), int64 if ``n_minor >= 2**31``
+    values : float array of shape (n_entries,)
+    weights : float array of shape (n_entries,) or None
+    n_minor : int
+        Length of the other axis.
+
+    Notes
+    -----
+    Arrays are kept as read-only views, without a copy. Memory: 8 (n_major + 1) + (4 or 8) E + itemsize E bytes.
+
+    Examples
+    --------
+    >>> rows = Compressed(np.array([0, 2, 3]), np.array([0, 2, 1], np.int32), np.array([1.0, 2.0, 3.0]), None, 3)
+    >>> rows.n_major, rows.counts.tolist()
+    (2, [2, 1])
+    """
+
+    indptr: IntArray
+    indices: IntArray
+    values: FloatArray
+    weights: FloatArray | None
+    n_minor: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "indptr", frozen(np.asarray(self.indptr, dtype=np.int64)))
+        indices = np.asarray(self.indices, dtype=index_dtype(self.n_minor))
+        object.__setattr__(self, "indices", frozen(indices))
+        object.__setattr__(self, "values", frozen(self.values))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", frozen(self.weights))
+        object.__setattr__(self, "n_minor", int(self.n_minor))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Compressed, (self.indptr, self.indices, self.values, self.weights, self.n_minor)
+
+    @property
+    def n_major(self) -> int:
+        """Length of the axis the entries are grouped by."""
+        return len(self.indptr) - 1
+
+    @property
+    def counts(self) -> IntArray:
+        """Number of entries of each major index, shape (n_major,)."""
+        return np.diff(self.indptr)
+
+    def with_values(self, values: FloatArray, weights: FloatArray | str | None = "keep") -> Compressed:
+        """Return the same places with other values (and weights, unless ``"keep"``)."""
+        kept = self.weights if isinstance(weights, str) else weights
+        return Compressed(self.indptr, self.indices, values, kept, self.n_minor)
+
+    def expand(self) -> IntArray:
+        """Return the major index of every entry, shape (n_entries,)."""
+        return np.repeat(np.arange(self.n_major, dtype=index_dtype(self.n_major)), self.counts)
+
+    def select(self, positions: IntArray) -> Compressed:
+        """Return the entries at increasing `positions`; the shape stays. O(positions + n_major log E)."""
+        indptr = np.searchsorted(positions, self.indptr, side="left")
+        weights = None if self.weights is None else self.weights[positions]
+        return Compressed(indptr, self.indices[positions], self.values[positions], weights, self.n_minor)
+
+    def take_major(self, order: IntArray) -> Compressed:
+        """Return the major slices in the given order; -1 gives an empty slice. O(E taken)."""
+        starts = self.indptr[order]  # -1 wraps to the end of the data; its count is set to 0
+        counts = np.where(order < 0, 0, self.indptr[order + 1] - starts)
+        indptr = np.zeros(len(order) + 1, dtype=np.int64)
+        np.cumsum(counts, out=indptr[1:])
+        positions = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], counts)
+        weights = None if self.weights is None else self.weights[positions]
+        return Compressed(indptr, self.indices[positions], self.values[positions], weights, self.n_minor)
+
+
+def check_axis(n_major: int, n_entries: int, axis: str) -> None:
+    """Refuse offsets for an axis so long that they dwarf the entries."""
+    if n_major >= LONGEST_AXIS and n_major > 16 * n_entries:
+        raise ValueError(
+            f"grouping {n_entries} entries by {axis} needs one offset for each of {n_major} {axis} "
+            f"({8 * n_major / 2**30:.0f} GiB); give the {axis} labels (row_labels='infer' or col_labels='infer'), "
+            f"so that only the {axis} that occur are counted"
+        )
+
+
+def group(major: IntArray, minor: IntArray, payload: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, ...]:
+    """Sort triplets by (major, minor); duplicates stay, in no particular order.
+
+    Returns
+    -------
+    indptr, indices, payload : fresh arrays
+        Counting sort over the major axis, then a sort inside each slice: O(E log(longest slice)) time.
+    """
+    from scipy import sparse
+
+    check_axis(shape[0], len(major), "rows")
+    table = sparse.coo_array((payload, (major, minor)), shape=shape)
+    table.has_canonical_format = True  # else tocsr would add duplicates up: they are merged only by a named rule
+    grouped = table.tocsr()
+    grouped.has_canonical_format = False
+    grouped.has_sorted_indices = False
+    grouped.sort_indices()
+    return np.asarray(grouped.indptr, dtype=np.int64), grouped.indices, grouped.data
+
+
+def transpose_order(rows: Compressed) -> tuple[IntArray, IntArray, IntArray]:
+    """Return indptr and indices of the other grouping, and the position of each of its entries in this one."""
+    from scipy import sparse
+
+    n_entries = len(rows.indices)
+    check_axis(rows.n_minor, n_entries, "columns")
+    positions = np.arange(n_entries, dtype=index_dtype(n_entries))
+    table = sparse.csr_array((positions, rows.indices, rows.indptr), shape=(rows.n_major, rows.n_minor))
+    other = table.tocsc()
+    return np.asarray(other.indptr, dtype=np.int64), other.indices, other.data
+
+
+def repeats(indptr: IntArray, indices: IntArray) -> BoolArray:
+    """Tell for each entry whether the one before it sits at the same place, shape (n_entries,)."""
+    same = np.zeros(len(indices), dtype=bool)
+    np.equal(indices[1:], indices[:-1], out=same[1:])
+    starts = indptr[:-1]
+    same[starts[starts < len(indices)]] = False
+    return same

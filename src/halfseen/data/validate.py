@@ -1,0 +1,92 @@
+"""The one edge where estimators check what they are given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from halfseen.data.checks import cell
+from halfseen.data.compress import compress_dense
+from halfseen.data.frames import is_frame, wide_table
+from halfseen.data.observed import Observed
+from halfseen.errors import shown
+
+if TYPE_CHECKING:
+    from halfseen.losses import Loss
+
+
+def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
+    """Return what a user handed to an estimator as an `Observed`.
+
+    Parameters
+    ----------
+    R : Observed, array, masked array, data frame or scipy.sparse
+        NaN, null and masked cells are missing; of a sparse matrix the stored entries are the observed ones.
+    dtype : float32, float64 or None
+        None keeps float32 and turns other numbers into float64.
+    name : str
+        What the argument is called, for errors.
+
+    Returns
+    -------
+    Observed
+        The given one itself if it is an Observed of that dtype; arguments are never changed.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument and the first bad place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> as_observed(np.array([[1.0, np.nan], [2.0, 3.0]]))
+    Observed(2 x 2, 3 entries, 75.0 % seen, float64)
+    """
+    if isinstance(R, Observed):
+        if not R.n_entries:
+            raise ValueError(f"{name} has 0 entries (shape {R.shape}); nothing was observed")
+        return R if dtype is None else R.astype(dtype)
+    if hasattr(R, "tocoo"):
+        return Observed.from_sparse(R, dtype=dtype)
+    if is_frame(R):
+        table, row_labels, col_labels = wide_table(R, None, dtype)
+        return Observed(compress_dense(table, name, dtype), row_labels, col_labels)
+    return Observed(compress_dense(R, name, dtype))
+
+
+def check_support(observed: Observed, loss: Loss, argument: str = "loss") -> None:
+    """Refuse values a loss cannot judge, naming the first of them.
+
+    Parameters
+    ----------
+    observed : Observed
+    loss : Loss
+        `loss.invalid(values)` marks what lies outside its support, `loss.support` says in words what is needed;
+        an attribute `advice`, if there is one, says what to do.
+    argument : str
+        The argument of the estimator that chose the loss ("loss" or "family").
+
+    Raises
+    ------
+    ValueError
+    """
+    bad = np.asarray(loss.invalid(observed.values))
+    if not bad.any():
+        return
+    first = int(bad.argmax())
+    row = int(np.searchsorted(observed.by_rows.indptr, first, side="right")) - 1
+    place = cell("R", row, int(observed.cols[first]), observed.row_labels, observed.col_labels)
+    count = int(np.count_nonzero(bad))
+    entries = "1 entry is" if count == 1 else f"{count} entries are"
+    advice = getattr(loss, "advice", None) or "Choose another loss, or change the values."
+    raise ValueError(
+        f"{argument}={loss.name!r} needs {loss.support}; {entries} outside, "
+        f"first {place} = {shown(_plain(observed.values[first]))}. {advice}"
+    )
+
+
+def _plain(value: Any) -> int | float:
+    number = float(value)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
