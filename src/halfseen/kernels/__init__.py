@@ -1,0 +1,22 @@
+"""The few hot loops: one pass over the observed entries, and one small Newton problem per row.
+
+Each kernel exists twice with one contract: compiled (C++, tiled and vectorised, GIL-free, one thread) and as a
+NumPy/SciPy twin. The compiled one is used where it was built; see :mod:`halfseen.kernels.backend`.
+"""
+
+from halfseen.kernels.backend import backend_name
+from halfseen.kernels.newton import RowNewton, information, row_newton
+from halfseen.kernels.passes import at, hessian_vector, loss_and_gradient, quadratic, to_cols, to_rows
+
+__all__ = [
+    "RowNewton",
+    "at",
+    "backend_name",
+    "hessian_vector",
+    "information",
+    "loss_and_gradient",
+    "quadratic",
+    "row_newton",
+    "to_cols",
+    "to_rows",
+]
