@@ -1,0 +1,121 @@
+"""Displays of a fit: its trace, the choice of its rank, and held-out entries against their predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def plot_trace(run: Any, ax: Axes | None = None) -> Figure:
+    """Objective above its lowest value, sweep by sweep, with the gradient where a sweep knows it.
+
+    Parameters
+    ----------
+    run : Run
+        ``model.run_``.
+    ax : matplotlib.axes.Axes, optional
+        Draw here instead of into a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    axes = tidy(ax if ax is not None else new_figure(5.2, 3.4).subplots())
+    values = np.asarray(run.trace.value, dtype=float)
+    sweeps = np.arange(1, len(values) + 1)
+    above = values - np.nanmin(values) if values.size else values
+    axes.plot(sweeps[above > 0], above[above > 0], color=BLUE, marker="o", markersize=3, label="objective above its end")
+    gradient = np.asarray(run.trace.gradient_norm, dtype=float)
+    known = np.isfinite(gradient) & (gradient > 0)
+    if known.any():
+        axes.plot(sweeps[known], gradient[known], color=ORANGE, marker="s", markersize=3, label="largest gradient entry")
+    if (above > 0).any() or known.any():
+        axes.set_yscale("log")
+        axes.legend(frameon=False, fontsize=9)
+    axes.set_xlabel("sweep")
+    _whole_ticks(axes)
+    axes.set_title(f"ended after {run.n_iter} sweeps: {run.reason.replace('_', ' ')}", fontsize=11, loc="left")
+    return axes.figure
+
+
+def plot_rank_choice(
+    ranks: Sequence[int], scores: ArrayLike, chosen: int, label: str = "held-out loss", ax: Axes | None = None
+) -> Figure:
+    """Held-out score of every rank tried, and the one that was chosen.
+
+    Parameters
+    ----------
+    ranks : sequence of int
+    scores : array of shape (len(ranks),)
+        Smaller is better.
+    chosen : int
+    label : str
+        What the score is.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> figure = plot_rank_choice([1, 2, 4], [0.9, 0.7, 0.8], chosen=2)
+    >>> figure.axes[0].get_xlabel()
+    'rank'
+    """
+    axes = tidy(ax if ax is not None else new_figure(5.2, 3.4).subplots())
+    ranks, scores = list(ranks), np.asarray(scores, dtype=float)
+    places = np.arange(len(ranks))
+    axes.plot(places, scores, color=BLUE, marker="o", markersize=4)
+    best = ranks.index(chosen)
+    axes.plot(best, scores[best], marker="o", markersize=10, color=ORANGE, fillstyle="none", markeredgewidth=2)
+    axes.set_xticks(places, [str(rank) for rank in ranks])
+    axes.set_xlabel("rank")
+    axes.set_title(f"{label}: rank {chosen} is best", fontsize=11, loc="left")
+    return axes.figure
+
+
+def plot_held_out(truth: ArrayLike, predicted: ArrayLike, bins: int = 20, ax: Axes | None = None) -> Figure:
+    """Held-out entries against their predictions: the mean and middle half of what came true, in bins of equal counts.
+
+    Parameters
+    ----------
+    truth, predicted : arrays of shape (n,)
+    bins : int
+        Number of bins along the predictions.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    axes = tidy(ax if ax is not None else new_figure(4.2, 3.4).subplots())
+    truth, predicted = np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float)
+    parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), bins) if part.size]
+    middle = np.array([predicted[part].mean() for part in parts])
+    mean = np.array([truth[part].mean() for part in parts])
+    low, high = np.array([np.percentile(truth[part], (25, 75)) for part in parts]).T
+    axes.vlines(middle, low, high, color=BLUE, alpha=0.35, linewidth=4, label="middle half")
+    axes.plot(middle, mean, "o", color=BLUE, markersize=4, label="mean")
+    ends = [min(middle.min(), mean.min()), max(middle.max(), mean.max())]
+    axes.plot(ends, ends, color=GREY, linewidth=1, linestyle="--", label="exact")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("held-out value")
+    axes.set_title("held-out entries", fontsize=11, loc="left")
+    axes.legend(frameon=False, fontsize=9)
+    return axes.figure
+
+
+def _whole_ticks(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
