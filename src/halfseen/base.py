@@ -1,0 +1,150 @@
+"""What every estimator of a half-seen table shares: input at the edge, predictions by pairs and blocks, tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import _check_n_features, check_is_fitted, validate_data
+
+from halfseen._typing import FloatArray, IntArray, Labels
+from halfseen.data import Observed, as_observed
+from halfseen.data.labels import find_labels, find_positions
+from halfseen.losses import Loss
+
+KINDS = ("mean", "linear")
+
+
+class CompletionEstimator(BaseEstimator):
+    """An estimator that learns from the seen entries of a table and predicts the others.
+
+    Subclasses give ``fit``, the attribute ``loss_`` and three methods, all on the linear
+    predictor: ``_linear_pairs(i, j)`` (elementwise), ``_linear_block(i, j)`` (all rows ``i``
+    against all columns ``j``) and ``_linear_rows(observed)`` (whole new rows)."""
+
+    loss_: Loss
+    observed_shape_: tuple[int, int]
+    row_labels_: Labels | None
+    col_labels_: Labels | None
+    n_features_in_: int
+
+    def predict(self, rows: Any, cols: Any = None, kind: str = "mean") -> FloatArray:
+        """Predict entries, elementwise pairs ``(rows[t], cols[t])``, or complete a table.
+
+        Parameters
+        ----------
+        rows : sequence of n labels (positions where the training rows had none), or a table
+            A table (NaN array, sparse, data frame, `Observed`; without ``cols``) is a table of new
+            rows over the fitted columns: each row is placed by what was seen of it.
+        cols : sequence of n labels (or positions), or one for all rows; optional
+        kind : {"mean", "linear"}
+            Expected response, or the linear predictor behind it.
+
+        Returns
+        -------
+        ndarray, shape (n,) for pairs, (n_rows, n_cols) for a table
+
+        Raises
+        ------
+        ValueError
+            For an unknown label, with close matches; for rows and cols of different lengths.
+        """
+        check_is_fitted(self)
+        if cols is None:
+            return self._response(self._linear_rows(self._observe(rows, reset=False)), kind)
+        i, j = self._positions(rows, "row"), self._positions(cols, "column")
+        if len(i) != len(j) and 1 not in (len(i), len(j)):
+            raise ValueError(
+                f"rows and cols are pairs, but {len(i)} rows and {len(j)} cols were given; "
+                "give one col per row, or use predict_table(rows, cols) for a block"
+            )
+        i, j = np.broadcast_arrays(i, j)
+        return self._response(self._linear_pairs(i, j), kind)
+
+    def predict_table(self, rows: Any = None, cols: Any = None, kind: str = "mean") -> FloatArray:
+        """Predict the block of all given rows against all given columns (default: all of the training table).
+
+        Returns
+        -------
+        ndarray, shape (len(rows), len(cols))
+        """
+        check_is_fitted(self)
+        return self._response(self._linear_block(self._positions(rows, "row"), self._positions(cols, "column")), kind)
+
+    def score(self, R: Any, y: None = None) -> float:
+        """Minus the mean loss (weighted, where entries have weights) of the entries of ``R``; higher is better.
+
+        ``R`` holds further entries of the training rows: found by label where both tables have row
+        labels, else it must have the training table's rows in the same order.
+        """
+        check_is_fitted(self)
+        observed = self._observe(R, reset=False)
+        loss = self.loss_.value(observed.values, self._linear_entries(observed))
+        return -float(np.average(loss, weights=observed.weights))
+
+    def _linear_entries(self, observed: Observed) -> FloatArray:
+        """The (bounded) linear predictor at entries of training rows."""
+        rows: IntArray = observed.rows
+        if self.row_labels_ is not None and observed.row_labels is not None:
+            rows = find_labels(self.row_labels_, observed.row_labels)[rows]
+        elif observed.shape[0] != self.observed_shape_[0]:
+            raise ValueError(
+                f"R has {observed.shape[0]} rows; needed: other entries of the {self.observed_shape_[0]} training "
+                "rows. Hold entries out, not rows: R.split() or halfseen.select.cross_validate"
+            )
+        return self._bounded(self._linear_pairs(rows, observed.cols))
+
+    def _observe(self, R: Any, reset: bool) -> Observed:
+        """Validate a table at the edge and remember (or check) its columns."""
+        observed = as_observed(R)
+        if reset or not isinstance(R, Observed):
+            validate_data(self, R, reset=reset, skip_check_array=True)
+        else:  # an Observed has labels, not feature names: only their number is scikit-learn's business
+            _check_n_features(self, R, reset=False)
+        if reset:
+            self.observed_shape_ = observed.shape
+            self.row_labels_, self.col_labels_ = observed.row_labels, observed.col_labels
+        elif self.col_labels_ is not None and observed.col_labels is not None:
+            self._same_columns(self.col_labels_, observed.col_labels)
+        return observed
+
+    def _same_columns(self, fitted: Labels, labels: Labels) -> None:
+        places = find_labels(fitted, labels, "column")
+        if (moved := np.flatnonzero(places != np.arange(len(places)))).size:
+            at = int(moved[0])
+            raise ValueError(
+                f"column {at} of R is {labels[at]!r}, but {fitted[at]!r} was there in fit; "
+                "put the columns into the order of fit"
+            )
+
+    def _positions(self, wanted: Any, axis: str) -> IntArray:
+        labels = self.row_labels_ if axis == "row" else self.col_labels_
+        length = self.observed_shape_[axis == "column"]
+        if wanted is None:
+            return np.arange(length)
+        return find_positions(length, wanted, axis) if labels is None else find_labels(labels, wanted, axis)
+
+    def _response(self, linear: FloatArray, kind: str) -> FloatArray:
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
+        return linear if kind == "linear" else self.loss_.mean(self._bounded(linear))
+
+    def _bounded(self, linear: FloatArray) -> FloatArray:
+        """Keep the linear predictor inside what the model allows (everything, unless overridden)."""
+        return linear
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        return tags
+
+
+class PlacesRows(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Mixin for estimators whose ``transform`` gives coordinates of rows; their number is ``_n_features_out``."""
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

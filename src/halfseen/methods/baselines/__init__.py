@@ -1,0 +1,8 @@
+"""What users would pick instead: least squares by alternation, and models of rows and columns alone."""
+
+from __future__ import annotations
+
+from halfseen.methods.baselines.bias import BiasModel, ColumnMean
+from halfseen.methods.baselines.least_squares import AlternatingLeastSquares, LeastSquaresOptions
+
+__all__ = ["AlternatingLeastSquares", "BiasModel", "ColumnMean", "LeastSquaresOptions"]

@@ -1,0 +1,44 @@
+"""Predictions of models of the form mean + row bias + column bias + product of factors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from halfseen._typing import FloatArray, IntArray
+from halfseen.base import CompletionEstimator
+from halfseen.data import Observed
+from halfseen.linalg.pairs import pair_products
+
+
+class BiasedPredictions(CompletionEstimator):
+    """Pairs, blocks and new rows from ``mean_``, ``row_bias_``, ``col_bias_``, ``row_factors_``, ``col_factors_``."""
+
+    mean_: float
+    row_bias_: FloatArray
+    col_bias_: FloatArray
+    row_factors_: FloatArray
+    col_factors_: FloatArray
+    bounds_: tuple[float, float] | None
+
+    def _place(self, observed: Observed) -> tuple[FloatArray, FloatArray]:
+        """Factors (n_new, k) and biases (n_new,) of new rows."""
+        raise NotImplementedError
+
+    def _linear_pairs(self, rows: IntArray, cols: IntArray) -> FloatArray:
+        offsets = self.mean_ + self.row_bias_[rows] + self.col_bias_[cols]
+        return offsets + pair_products(self.row_factors_, self.col_factors_, rows, cols)
+
+    def _linear_block(self, rows: IntArray, cols: IntArray) -> FloatArray:
+        return self._table(self.row_factors_[rows], self.row_bias_[rows], cols)
+
+    def _linear_rows(self, observed: Observed) -> FloatArray:
+        return self._table(*self._place(observed), np.arange(self.observed_shape_[1]))
+
+    def _table(self, factors: FloatArray, bias: FloatArray, cols: IntArray) -> FloatArray:
+        block = factors @ self.col_factors_[cols].T
+        block += bias[:, None]
+        block += self.mean_ + self.col_bias_[cols]
+        return block
+
+    def _bounded(self, linear: FloatArray) -> FloatArray:
+        return linear if self.bounds_ is None else np.clip(linear, *self.bounds_)

@@ -1,0 +1,76 @@
+"""Watchers that pass the loop's sweeps on to scikit-learn's fit callbacks (progress bars, scoring monitors)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from halfseen.data import Observed
+from halfseen.solvers.loop import SweepResult
+
+# scikit-learn's callback module loads rich; it is imported only where callbacks were set.
+Learned = Callable[[Any], dict[str, Any]]
+
+
+class FitWatch:
+    """One callback task per sweep; as a stop it ends the loop when a callback asks for it."""
+
+    def __init__(self, estimator: Any, context: Any, observed: Observed, fitted: Learned) -> None:
+        self._estimator, self._context, self._observed, self._fitted = estimator, context, observed, fitted
+        self._asked = False
+
+    def __call__(self, iteration: int, result: SweepResult, seconds: float) -> None:
+        told = {"X": self._observed, "y": self._observed.values}
+        task = self._context.subcontext(task_name="sweep")
+        task.call_on_fit_task_begin(estimator=self._estimator, **told)
+        self._asked = task.call_on_fit_task_end(
+            estimator=self._estimator, reconstruction_attributes=lambda: self._fitted(result.params), **told
+        )
+
+    def stop(self, iteration: int, result: SweepResult) -> str | None:
+        return "callback" if self._asked else None
+
+
+class CallbackSupport:
+    """Mixin: scikit-learn's ``set_callbacks`` for estimators that run :func:`halfseen.solvers.loop.loop`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from halfseen.methods.baselines import BiasModel
+    >>> class Count:
+    ...     sweeps = 0
+    ...     def setup(self, estimator, context): pass
+    ...     def teardown(self, estimator, context): pass
+    ...     def on_fit_task_begin(self, estimator, context): pass
+    ...     def on_fit_task_end(self, estimator, context): self.sweeps += context.task_name == "sweep"
+    >>> count = Count()
+    >>> model = BiasModel().set_callbacks(count).fit(np.array([[1.0, 2.0], [3.0, np.nan]]))
+    >>> count.sweeps == model.n_iter_
+    True
+    """
+
+    def set_callbacks(self, *callbacks: Any) -> Self:
+        """Set the callbacks of the next fits (scikit-learn's ``FitCallback`` protocol); none given removes them."""
+        from sklearn.callback import CallbackSupportMixin
+
+        return CallbackSupportMixin.set_callbacks(self, *callbacks)
+
+    @contextmanager
+    def _watched(
+        self, observed: Observed, max_sweeps: int, fitted: Learned
+    ) -> Iterator[FitWatch | None]:
+        """Set the callbacks up and tear them down around a fit; ``fitted(params)`` gives the learned attributes."""
+        if not hasattr(self, "_skl_callbacks") and not hasattr(self, "_parent_callback_ctx"):
+            yield None
+            return
+        from sklearn.callback import CallbackSupportMixin
+        from sklearn.callback._callback_support import callback_management_context
+
+        with callback_management_context(self):
+            root = CallbackSupportMixin._init_callback_context(self, max_subtasks=max_sweeps)
+            told = {"estimator": self, "X": observed, "y": observed.values}
+            root.call_on_fit_task_begin(**told)
+            yield FitWatch(self, root, observed, fitted)
+            root.call_on_fit_task_end(**told, reconstruction_attributes=lambda: {})
