@@ -144,7 +144,9 @@ def test_open_ends_and_machine_paths_are_found(tree, text):
     root = tree("docs/page.md", text)
     subprocess.run(["git", "init", "-q", str(root)], check=True)
     assert "docs/page.md:1" in findings("texts_are_clean", root)
-    assert "page.md" not in findings("texts_are_clean", tree("docs/page.md", "see ../shared/home/x and https://a.b/home/x"))
+    assert "page.md" not in findings(
+        "texts_are_clean", tree("docs/page.md", "see ../shared/home/x and https://a.b/home/x")
+    )
 
 
 def test_a_heavy_or_slow_import_is_found():

@@ -33,11 +33,15 @@ def plot_trace(run: Any, ax: Axes | None = None) -> Figure:
     values = np.asarray(run.trace.value, dtype=float)
     sweeps = np.arange(1, len(values) + 1)
     above = values - np.nanmin(values) if values.size else values
-    axes.plot(sweeps[above > 0], above[above > 0], color=BLUE, marker="o", markersize=3, label="objective above its end")
+    axes.plot(
+        sweeps[above > 0], above[above > 0], color=BLUE, marker="o", markersize=3, label="objective above its end"
+    )
     gradient = np.asarray(run.trace.gradient_norm, dtype=float)
     known = np.isfinite(gradient) & (gradient > 0)
     if known.any():
-        axes.plot(sweeps[known], gradient[known], color=ORANGE, marker="s", markersize=3, label="largest gradient entry")
+        axes.plot(
+            sweeps[known], gradient[known], color=ORANGE, marker="s", markersize=3, label="largest gradient entry"
+        )
     if (above > 0).any() or known.any():
         axes.set_yscale("log")
         axes.legend(frameon=False, fontsize=9)
@@ -119,3 +123,36 @@ def _whole_ticks(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def plot_fit(
+    rank_choice: dict[str, Any] | None, rank: int, held_out: tuple[ArrayLike, ArrayLike] | None, run: Any
+) -> Figure:
+    """The displays of one fit side by side: rank choice, held-out entries, trace; those it has something for.
+
+    Parameters
+    ----------
+    rank_choice : dict with "ranks" and "losses", or None
+    rank : int
+    held_out : (truth, predicted) or None
+    run : Run or None
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    has = {
+        "ranks": rank_choice is not None,
+        "held out": held_out is not None,
+        "run": run is not None and len(run.trace),
+    }
+    names = [name for name, there in has.items() if there]
+    figure = new_figure(4.6 * max(len(names), 1), 3.5)
+    axes = dict(zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True)) if names else {}
+    if rank_choice is not None:
+        plot_rank_choice(rank_choice["ranks"], rank_choice["losses"], rank, ax=axes["ranks"])
+    if held_out is not None:
+        plot_held_out(*held_out, ax=axes["held out"])
+    if "run" in axes:
+        plot_trace(run, ax=axes["run"])
+    return figure

@@ -1,0 +1,47 @@
+"""Sphinx configuration of the documentation site."""
+
+from __future__ import annotations
+
+import halfseen
+
+project = "halfseen"
+author = "the halfseen developers"
+copyright = "the halfseen developers"
+version = release = halfseen.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
+    "numpydoc",
+]
+exclude_patterns = ["_build", "gallery/*/README.rst"]
+templates_path = ["_templates"]
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_class_members_toctree = False
+numpydoc_show_class_members = False
+nitpicky = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "halfseen"
+html_static_path = ["_static"]
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_end": [],
+}
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"plot_",
+    "ignore_pattern": r"results|__init__|als_movielens",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "copyfile_regex": r".*README\.rst",
+}

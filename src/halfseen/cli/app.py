@@ -1,0 +1,227 @@
+"""The commands of ``halfseen`` and their help."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from halfseen.cli.options import Data, JudgeOptions, OutputOptions, PairsOptions, TableOptions, grouped
+from halfseen.cli.screen import OneLineErrors, plainly
+
+STYLE = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
+NAMES = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(cls=OneLineErrors, context_settings=NAMES, **STYLE)
+fit = typer.Typer(cls=OneLineErrors, no_args_is_help=True, **STYLE)
+data = typer.Typer(cls=OneLineErrors, no_args_is_help=True, **STYLE)
+app.add_typer(fit, name="fit", help="Fit a model to the seen entries and judge it on held-out ones.")
+app.add_typer(data, name="data", help="Data sets known by name.")
+
+
+class Family(StrEnum):
+    """How one entry is distributed."""
+
+    gaussian = "gaussian"
+    bernoulli = "bernoulli"
+    binomial = "binomial"
+    poisson = "poisson"
+
+
+class Penalty(StrEnum):
+    """What keeps factors small."""
+
+    auto = "auto"
+    map = "map"
+    none = "none"
+
+
+class Kind(StrEnum):
+    """What is predicted."""
+
+    mean = "mean"
+    linear = "linear"
+
+
+Rank = Annotated[
+    str, typer.Option(metavar="N|auto", help="Number of factors; 'auto' tries --ranks on held-out entries.")
+]
+Ranks = Annotated[str, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import halfseen
+
+        typer.echo(f"halfseen {halfseen.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Low-rank structure of tables of which only part was seen, with honest error bars.
+
+    Example: [bold]halfseen demo[/bold], then
+    [bold]halfseen fit factor ratings.csv --row user --col item --value rating -o run/[/bold]
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+@plainly
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write.")] = Path("halfseen-demo"),
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier run in that folder.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads to compute on.")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")] = 0,
+) -> None:
+    """Hide 60 % of the pixels of scikit-learn's digits, and complete them.
+
+    Runs [bold]halfseen fit factor digits --family binomial --trials 16 --hide 0.6[/bold]; the same command takes
+    your own table.
+
+    Example: [bold]halfseen demo -o halfseen-demo/[/bold]
+    """
+    from halfseen.cli.fit import Method, run_fit
+
+    run_fit(
+        "digits",
+        Method.factor("binomial", 16, "auto"),
+        ("auto", "1,2,4,8,16"),
+        TableOptions(),
+        JudgeOptions(hide=0.6, seed=seed),
+        OutputOptions(out=out, force=force, json=json, threads=threads),
+    )
+
+
+@app.command()
+@grouped
+@plainly
+def describe(
+    data: Data,
+    table: TableOptions,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> None:
+    """What was observed of a table: size, values, thin rows and columns, and a family that fits.
+
+    Example: [bold]halfseen describe u.data --no-header --row 0 --col 1 --value 2[/bold]
+    """
+    from halfseen.cli.describe import run_describe
+
+    run_describe(data, table, json)
+
+
+@fit.command("factor")
+@grouped
+@plainly
+def fit_factor(
+    data: Data,
+    table: TableOptions,
+    judge: JudgeOptions,
+    output: OutputOptions,
+    rank: Rank = "auto",
+    ranks: Ranks = "1,2,4,8",
+    family: Annotated[Family, typer.Option(help="How one entry is distributed.")] = Family.gaussian,
+    trials: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Trials per entry of the binomial family.")
+    ] = None,
+    penalty: Annotated[
+        Penalty, typer.Option(help="Empirical-Bayes ridge, none, or whichever predicts better.")
+    ] = Penalty.auto,
+) -> None:
+    """Generalized factor model: real numbers, yes/no answers, counts, or counts out of N.
+
+    Example: [bold]halfseen fit factor u.data --no-header --row 0 --col 1 --value 2
+    --shift -1 --family binomial --trials 4 -o run/[/bold]
+    """
+    from halfseen.cli.fit import Method, run_fit
+
+    run_fit(data, Method.factor(family, trials, penalty), (rank, ranks), table, judge, output)
+
+
+@fit.command("als")
+@grouped
+@plainly
+def fit_als(
+    data: Data,
+    table: TableOptions,
+    judge: JudgeOptions,
+    output: OutputOptions,
+    rank: Rank = "16",
+    ranks: Ranks = "4,8,16,32",
+) -> None:
+    """Alternating least squares with biases, for ratings and other real numbers.
+
+    Example: [bold]halfseen fit als ratings.parquet --row user --col item --value rating -o run/[/bold]
+    """
+    from halfseen.cli.fit import Method, run_fit
+
+    run_fit(data, Method.als(), (rank, ranks), table, judge, output)
+
+
+@app.command()
+@grouped
+@plainly
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit ... -o RUN'.")],
+    reading: PairsOptions,
+    pairs: Annotated[
+        Path | None,
+        typer.Argument(metavar="PAIRS", help="CSV, TSV, Parquet or Feather file of rows and columns."),
+    ] = None,
+    row_label: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="A row, instead of a file; may be repeated.")
+    ] = None,
+    col_label: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="A column, instead of a file; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write .csv, .tsv, .json, .parquet or .feather; else stdout."),
+    ] = None,
+    kind: Annotated[Kind, typer.Option(help="Expected value, or the linear predictor behind it.")] = Kind.mean,
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of CSV.")] = False,
+) -> None:
+    """Predict entries of a fitted table, seen or not.
+
+    Example: [bold]halfseen predict run/ pairs.csv -o predictions.parquet[/bold], or
+    [bold]halfseen predict run/ --row-label 196 --col-label 242[/bold]
+    """
+    from halfseen.cli.predict import Question, run_predict
+
+    labels = (row_label or [], col_label or [])
+    run_predict(run, Question(pairs, *labels, **asdict(reading)), out, kind, json)
+
+
+@data.command("list")
+@plainly
+def data_list(json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False) -> None:
+    """Data sets that commands take by name, and whether they are here.
+
+    Example: [bold]halfseen data list[/bold]
+    """
+    from halfseen.cli.catalogue import run_list
+
+    run_list(json)
+
+
+@data.command("path")
+@plainly
+def data_path(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of 'halfseen data list'.")]) -> None:
+    """Where a data set lies.
+
+    Example: [bold]halfseen data path ml-100k[/bold]
+    """
+    from halfseen.cli.catalogue import run_path
+
+    run_path(name)

@@ -1,0 +1,78 @@
+"""``halfseen describe``: plain facts of a table, and a first command that fits it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from halfseen.cli.options import TableOptions
+from halfseen.cli.screen import count, figures, print_json, share, stdout, table
+from halfseen.cli.source import open_table
+
+BAR = 24
+
+
+def run_describe(data: str, options: TableOptions, as_json: bool) -> None:
+    """Print the facts of a table."""
+    facts = open_table(data, options).describe()
+    facts["suggested_family"] = suggestion(facts["values"])
+    if as_json:
+        print_json({"source": data, **facts})
+        return
+    console = stdout()
+    console.print(
+        f"[bold]{data}[/bold]: {count(facts['n_rows'])} rows x {count(facts['n_cols'])} columns, "
+        f"{count(facts['n_entries'])} entries ({share(facts['density'])} of the cells)"
+        + (", weighted" if facts["has_weights"] else "")
+    )
+    console.print()
+    console.print(axes_table(facts))
+    if facts["values"]["kind"] != "none":
+        console.print()
+        console.print(values_table(facts["values"]))
+    for axis, word in (("rows", "row"), ("cols", "column")):
+        if facts[axis]["n_empty"]:
+            first = ", ".join(map(str, facts[axis]["first_empty"]))
+            console.print(f"\n{count(facts[axis]['n_empty'])} {word}s have no entry at all, first: {first}")
+    if facts["suggested_family"]:
+        console.print(f"\ntry: [bold]halfseen fit factor {data} {facts['suggested_family']}[/bold]")
+
+
+def axes_table(facts: dict[str, Any]) -> Any:
+    """Entries per row and per column."""
+    made = table("entries per", "fewest", "median", "most", "empty", "labels")
+    for axis, word in (("rows", "row"), ("cols", "column")):
+        entries = facts[axis]["entries"]
+        numbers = [count(int(entries["min"])), f"{entries['median']:g}", count(int(entries["max"]))]
+        made.add_row(word, *numbers, count(facts[axis]["n_empty"]), "yes" if facts[axis]["labelled"] else "no")
+    return made
+
+
+def values_table(values: dict[str, Any]) -> Any:
+    """Each value with its count where there are few; else their range."""
+    if "counts" not in values:
+        made = table("values", "min", "mean", "max", "sd")
+        made.add_row(values["kind"], *figures((values["min"], values["mean"], values["max"], values["sd"])))
+        return made
+    total, most = sum(values["counts"].values()), max(values["counts"].values())
+    made = table("value", "entries", "share", "")
+    made.columns[-1].justify = "left"
+    for value, number in values["counts"].items():
+        made.add_row(value, count(number), share(number / total), "█" * max(1, round(BAR * number / most)))
+    return made
+
+
+def suggestion(values: dict[str, Any]) -> str:
+    """Options of ``fit factor`` that suit such values.
+
+    >>> suggestion({"kind": "binary"}), suggestion({"kind": "counts", "min": 1.0, "max": 5.0, "counts": {}})
+    ('--family bernoulli', '--shift -1 --family binomial --trials 4')
+    """
+    if values["kind"] == "none":
+        return ""
+    if values["kind"] == "binary":
+        return "--family bernoulli"
+    if values["kind"] in ("counts", "integers") and "counts" in values and values["max"] > values["min"]:
+        low, high = int(values["min"]), int(values["max"])
+        shift = f"--shift {-low:g} " if low in (1,) or low < 0 else ""
+        return f"{shift}--family binomial --trials {high - low if shift else high}"
+    return "--family poisson" if values["kind"] == "counts" else "--family gaussian"

@@ -1,0 +1,60 @@
+"""The folder of a run: complete or not there at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+RECORD = "run.json"
+MODEL = "model.safetensors"
+
+
+def check_target(target: Path, force: bool) -> None:
+    """Refuse, before any work, a folder that could not or should not be written.
+
+    Raises
+    ------
+    ValueError
+        If it exists and ``force`` is not set, or does not look like a run.
+    """
+    if target.is_dir() and not any(target.iterdir()):
+        pass
+    elif target.exists() or target.is_symlink():
+        if not (target / RECORD).is_file():
+            raise ValueError(f"{target} exists and is not a halfseen run; choose another folder with -o")
+        if not force:
+            raise ValueError(
+                f"{target} holds an earlier run; add --force to replace it, or choose another folder with -o"
+            )
+    parent = target.absolute().parent
+    if not parent.is_dir():
+        raise ValueError(f"the folder {parent} does not exist; make it first, or choose another one with -o")
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"cannot write into {parent}; choose another folder with -o")
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A temporary neighbour of ``target`` that takes its place once the block has ended without an error."""
+    target = target.absolute()
+    made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield made
+        made.chmod(0o777 & ~_umask())
+        old = made.with_name(made.name + "-old")
+        if target.exists():
+            os.replace(target, old)
+        os.replace(made, target)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

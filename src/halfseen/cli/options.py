@@ -1,0 +1,168 @@
+"""Options that several commands share, as frozen dataclasses that typer sees as single options."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+READING = "Reading the table"
+JUDGING = "Judging the fit"
+OUTPUT = "Output"
+
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="A file (Parquet, Feather, CSV, TSV, .gz, .npz) or a data set's name.")
+]
+
+
+class Duplicates(StrEnum):
+    """What to do when a cell is given more than once."""
+
+    error = "error"
+    first = "first"
+    last = "last"
+    mean = "mean"
+    sum = "sum"
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How a file becomes a table of observed entries."""
+
+    row: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column that names the row: a name, or a number from 0.", rich_help_panel=READING
+        ),
+    ] = None
+    col: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column that names the column.", rich_help_panel=READING)
+    ] = None
+    value: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with the observed value.", rich_help_panel=READING)
+    ] = None
+    weight: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with a weight per entry.", rich_help_panel=READING)
+    ] = None
+    sep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help=r"What separates columns in a text file; '\t' for tabs.", rich_help_panel=READING
+        ),
+    ] = None
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line is data; columns are numbers.", rich_help_panel=READING)
+    ] = False
+    missing: Annotated[
+        float | None,
+        typer.Option(metavar="NUMBER", help="The value that means 'not observed', e.g. 255.", rich_help_panel=READING),
+    ] = None
+    shift: Annotated[
+        float,
+        typer.Option(
+            metavar="NUMBER", help="Add this to every value, e.g. -1 for ratings 1..5.", rich_help_panel=READING
+        ),
+    ] = 0.0
+    duplicates: Annotated[
+        Duplicates, typer.Option(help="What to do with a cell that is given twice.", rich_help_panel=READING)
+    ] = Duplicates.error
+
+
+@dataclass(frozen=True)
+class PairsOptions:
+    """How a file of pairs is read."""
+
+    row: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of PAIRS with the row; else as in the fit, else the first."),
+    ] = None
+    col: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of PAIRS with the column; else as in the fit, else the second."),
+    ] = None
+    sep: Annotated[str | None, typer.Option(metavar="TEXT", help="What separates columns in a text file.")] = None
+    no_header: Annotated[bool, typer.Option("--no-header", help="The first line of PAIRS is data.")] = False
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """What is held out, and from which seed."""
+
+    held_out: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of the entries kept back to judge the fit; 0 for none.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = 0.1
+    hide: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="Hide this share for good, to see how well it is completed.", rich_help_panel=JUDGING
+        ),
+    ] = None
+    refit: Annotated[
+        bool,
+        typer.Option(
+            help="Fit the saved model to the held-out entries too, once they were judged.", rich_help_panel=JUDGING
+        ),
+    ] = True
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.", rich_help_panel=JUDGING)] = 0
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where results go."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Folder for model, figures and picture.", rich_help_panel=OUTPUT
+        ),
+    ] = None
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier run in that folder.", rich_help_panel=OUTPUT)
+    ] = False
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.", rich_help_panel=OUTPUT)] = False
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Each row is a picture of this size, e.g. 8x8.", rich_help_panel=OUTPUT),
+    ] = None
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Threads to compute on; all cores by default.", rich_help_panel=OUTPUT),
+    ] = None
+
+
+def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Show typer the fields of a command's option groups as options, and hand the command its groups back."""
+    parameters = inspect.signature(command, eval_str=True).parameters
+    groups: dict[str, Any] = {name: p.annotation for name, p in parameters.items() if is_dataclass(p.annotation)}
+    flat: list[inspect.Parameter] = []
+    for parameter in parameters.values():
+        if parameter.name not in groups:
+            flat.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        group = groups[parameter.name]
+        hints = typing.get_type_hints(group, include_extras=True)
+        flat += [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+            for f in fields(group)
+        ]
+
+    @functools.wraps(command)
+    def call(**given: Any) -> Any:
+        made = {name: group(**{f.name: given.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
+        return command(**made, **given)
+
+    call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in flat}
+    return call

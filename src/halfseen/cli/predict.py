@@ -1,0 +1,167 @@
+"""``halfseen predict``: a fitted run and pairs of labels in, expected values out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import halfseen as hs
+from halfseen.cli.folder import MODEL, RECORD
+from halfseen.cli.screen import figures, plain, stdout, table
+from halfseen.cli.source import column
+from halfseen.data.files import TextFormat, kind_of, open_source, resolve
+
+ON_SCREEN = 40
+FORMATS = (".csv", ".tsv", ".json", ".parquet", ".feather")
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which cells are asked for: a file of pairs with its format, or labels on the command line."""
+
+    pairs: Path | None
+    row_labels: list[str]
+    col_labels: list[str]
+    row: str | None = None
+    col: str | None = None
+    sep: str | None = None
+    no_header: bool = False
+
+
+def run_predict(run: Path, question: Question, out: Path | None, kind: str, as_json: bool) -> None:
+    """Predict the cells asked for and write them."""
+    if out is not None and out.suffix not in FORMATS:
+        raise ValueError(f"-o {out}: the name must end in one of {', '.join(FORMATS)}")
+    model, record = open_run(run)
+    rows, cols = asked(question, record)
+    labels = as_labels(rows, model.row_labels_), as_labels(cols, model.col_labels_)
+    predicted = np.asarray(model.predict(*labels, kind=str(kind)), dtype=float)
+    if str(kind) == "mean":  # the table was shifted on its way in
+        predicted = predicted - float(record.get("table", {}).get("shift") or 0.0)
+    answer = {"row": labels[0], "col": labels[1], "predicted": predicted}
+    if out is not None:
+        write_file(answer, out)
+    elif not as_json and sys.stdout.isatty() and len(predicted) <= ON_SCREEN:
+        made = table("row", "column", "predicted", left=2)
+        for line in zip(labels[0], labels[1], figures(predicted, 4), strict=True):
+            made.add_row(*map(str, line))
+        stdout().print(made)
+    else:
+        sys.stdout.write(as_text(answer, ".json" if as_json else ".csv"))
+
+
+def open_run(run: Path) -> tuple[Any, dict[str, Any]]:
+    """The model and the record of a run folder."""
+    if not (run / MODEL).is_file() or not (run / RECORD).is_file():
+        raise ValueError(f"{run} is not a halfseen run (no {MODEL} and {RECORD}); write one: halfseen fit ... -o DIR")
+    try:
+        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{run / RECORD} is damaged: {error}") from error
+    return hs.load(run / MODEL), record
+
+
+def asked(question: Question, record: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """The rows and columns asked for, as text or as the file holds them."""
+    given = bool(question.row_labels or question.col_labels)
+    if given == (question.pairs is not None):
+        raise ValueError("give either a file of pairs, or --row-label and --col-label")
+    if question.pairs is not None:
+        return read_pairs(question, record.get("table", {}))
+    rows, cols = question.row_labels, question.col_labels
+    if not rows or not cols:
+        raise ValueError("give at least one --row-label and one --col-label")
+    if len(rows) != len(cols) and 1 not in (len(rows), len(cols)):
+        raise ValueError(f"{len(rows)} --row-label, {len(cols)} --col-label: give as many of both, or one")
+    length = max(len(rows), len(cols))
+    return rows * (length // len(rows)), cols * (length // len(cols))
+
+
+def read_pairs(question: Question, fitted: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Two columns of a file: those named now, else those of the fit if the file has them, else the first two."""
+    path = question.pairs or Path()
+    kind = kind_of(path, question.sep)
+    if kind == "npz":
+        raise ValueError(f"{path.name}: pairs come as CSV, TSV, Parquet or Feather, not as .npz")
+    sep = question.sep.replace("\\t", "\t") if question.sep else None
+    source = open_source(path, kind, TextFormat(sep, not question.no_header))
+    names = []
+    for place, role in enumerate(("row", "col")):
+        now, before = getattr(question, role), fitted.get(role)
+        wanted = now if now is not None else before if before in source.names else None
+        names.append(resolve(column(wanted), place, source.names, role, path))
+    rows: list[Any] = []
+    cols: list[Any] = []
+    for batch in source.batches(names):
+        rows += batch.column(0).to_pylist()
+        cols += batch.column(1).to_pylist()
+    if not rows:
+        raise ValueError(f"{path} has no pairs")
+    return rows, cols
+
+
+def as_labels(given: list[Any], labels: Any) -> np.ndarray:
+    """The given names in the type of the model's own labels (positions where it has none)."""
+    kind = "i" if labels is None else labels.dtype.kind
+    if kind in "iu":
+        try:
+            return np.array([int(str(name)) for name in given], dtype=np.int64)
+        except ValueError:  # let the model say which name it does not know
+            return np.array([str(name) for name in given])
+    if kind == "U":
+        return np.array([str(name) for name in given])
+    if kind == "M":
+        return np.array(given, dtype=labels.dtype)
+    return np.array(given, dtype=object)
+
+
+def write_file(answer: dict[str, np.ndarray], out: Path) -> None:
+    """Write through a temporary neighbour, so that a file is complete or not there."""
+    if not out.absolute().parent.is_dir():
+        raise ValueError(f"the folder {out.absolute().parent} does not exist; make it first")
+    handle, name = tempfile.mkstemp(prefix=f".{out.name}-", suffix=out.suffix, dir=out.absolute().parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        if out.suffix in (".parquet", ".feather"):
+            write_arrow(answer, temporary)
+        else:
+            temporary.write_text(as_text(answer, out.suffix), encoding="utf-8")
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_arrow(answer: dict[str, np.ndarray], path: Path) -> None:
+    """Parquet or Feather by the name's ending."""
+    import pyarrow as pa
+    from pyarrow import feather, parquet
+
+    arrow = pa.table({name: pa.array(values.tolist()) for name, values in answer.items()})
+    if path.suffix == ".parquet":
+        parquet.write_table(arrow, path)
+    else:
+        feather.write_feather(arrow, str(path))
+
+
+def as_text(answer: dict[str, np.ndarray], suffix: str) -> str:
+    """CSV, TSV or JSON; numbers keep all their digits."""
+    if suffix == ".json":
+        lines = [
+            dict(zip(answer, line, strict=True)) for line in zip(*(plain(v) for v in answer.values()), strict=True)
+        ]
+        return json.dumps(lines, indent=1, ensure_ascii=False) + "\n"
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
+    writer.writerow(answer)
+    writer.writerows(zip(*(plain(values) for values in answer.values()), strict=True))
+    return text.getvalue()

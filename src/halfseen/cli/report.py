@@ -1,0 +1,187 @@
+"""What a fit leaves behind: the record, the folder, the picture, and the screen."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import halfseen as hs
+from halfseen.cli.folder import MODEL, RECORD, new_folder
+from halfseen.cli.options import JudgeOptions, TableOptions
+from halfseen.cli.screen import count, figures, note, plain, share, stdout, table
+
+if TYPE_CHECKING:
+    from halfseen.cli.fit import Outcome
+
+PICTURES = 8
+VERSIONED = ("numpy", "scipy", "scikit-learn", "pyarrow", "safetensors")
+
+
+def record(outcome: Outcome, data: str, table: TableOptions, judge: JudgeOptions, command: str) -> dict[str, Any]:
+    """All facts of a run, ready for JSON."""
+    from halfseen.cli.fit import config_of
+
+    observed, hidden, choice, run = (
+        outcome.observed,
+        outcome.hidden,
+        outcome.choice,
+        getattr(outcome.model, "run_", None),
+    )
+    facts: dict[str, Any] = {
+        "command": command,
+        "method": outcome.method.name,
+        "class": type(outcome.model).__name__,
+        "data": {
+            "source": data,
+            "n_rows": observed.shape[0],
+            "n_cols": observed.shape[1],
+            "n_entries": observed.n_entries,
+            "density": observed.density,
+        },
+        "table": asdict(table),
+        "judge": asdict(judge),
+        "n_fitted": outcome.seen.n_entries,
+        "n_judged": 0 if hidden is None else hidden.n_entries,
+        "rank": outcome.rank,
+        "config": config_of(outcome.model),
+        "figures": outcome.figures,
+        "seconds": outcome.seconds,
+        "versions": versions(),
+    }
+    if choice is not None:
+        facts["rank_choice"] = {"ranks": list(choice.ranks), "losses": losses_of(choice)}
+    if run is not None:
+        facts["run"] = {"reason": run.reason, "converged": run.converged, "n_iter": run.n_iter, "value": run.value}
+    return plain(facts)
+
+
+def losses_of(choice: Any) -> list[float]:
+    """Held-out loss of every rank that was tried; smaller is better."""
+    return [float(value) for value in choice.losses]
+
+
+def versions() -> dict[str, str]:
+    """Versions of this library and of those whose numbers it rests on."""
+    found = {"halfseen": hs.__version__}
+    for name in VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # pragma: no cover - a broken installation
+            found[name] = "not found"
+    return found
+
+
+def picture_size(image: str | None, data: str, columns: int) -> tuple[int, int] | None:
+    """Height and width of the pictures that rows are, or None if they are none.
+
+    >>> picture_size("8x8", "table.csv", 64)
+    (8, 8)
+    """
+    if image is None:
+        return (8, 8) if data == "digits" else None
+    match = re.fullmatch(r"(\d+)x(\d+)", image.strip())
+    if match is None:
+        raise ValueError(f"--image {image!r}: give height x width, such as 8x8")
+    size = int(match[1]), int(match[2])
+    if size[0] * size[1] != columns:
+        raise ValueError(
+            f"--image {image}: pictures of {size[0]} x {size[1]} need {size[0] * size[1]} columns, not {columns}"
+        )
+    return size
+
+
+def save_run(target: Path, outcome: Outcome, facts: dict[str, Any], size: tuple[int, int] | None) -> None:
+    """Write model, record and pictures; the folder is complete or not there at all."""
+    with new_folder(target) as folder:
+        hs.save(outcome.model, folder / MODEL)
+        if find_spec("matplotlib") is None:
+            note("no picture: matplotlib is not installed (pip install 'halfseen[plots]')")
+        else:
+            draw(folder, outcome, facts, size)
+        facts["files"] = sorted([RECORD, *(path.name for path in folder.iterdir())])
+        (folder / RECORD).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def draw(folder: Path, outcome: Outcome, facts: dict[str, Any], size: tuple[int, int] | None) -> None:
+    """The pictures that this run has something for."""
+    from halfseen.show import save_figure
+    from halfseen.show.fits import plot_fit
+
+    run = getattr(outcome.model, "run_", None)
+    held_out = None if outcome.judged is None else (outcome.hidden.values, outcome.judged)
+    save_figure(plot_fit(facts.get("rank_choice"), outcome.rank, held_out, run), folder / "fit.png")
+    if size is not None:
+        save_figure(completed(outcome, size), folder / "completed.png")
+
+
+def completed(outcome: Outcome, size: tuple[int, int]) -> Any:
+    """Some rows as pictures: seen, completed, and true where the truth is known."""
+    from halfseen.show import image_grid
+
+    observed, seen = outcome.observed, outcome.seen
+    rows = np.linspace(0, observed.shape[0] - 1, PICTURES + 2).astype(int)[1:-1]
+    label = rows if observed.row_labels is None else observed.row_labels[rows]
+    truth = observed.take_rows(rows).to_dense()
+    groups = {
+        f"seen\n({share(seen.density)})": seen.take_rows(rows).to_dense(),
+        "completed": outcome.model.predict_table(label),
+    }
+    return image_grid(groups | {"truth": truth} if outcome.hidden is not None else groups, size, limits_of(observed))
+
+
+def limits_of(observed: Any) -> tuple[float, float]:
+    """Smallest and largest value seen."""
+    return float(observed.values.min()), float(observed.values.max())
+
+
+def show(facts: dict[str, Any], out: Path | None) -> None:
+    """The result on the screen."""
+    console = stdout()
+    data, run = facts["data"], facts.get("run")
+    console.print(
+        f"[bold]{data['source']}[/bold]: {count(data['n_rows'])} rows x {count(data['n_cols'])} columns, "
+        f"{count(data['n_entries'])} entries ({share(data['density'])} of the cells)"
+    )
+    console.print(
+        f"fitted to {count(facts['n_fitted'])} entries"
+        + (f", judged on {count(facts['n_judged'])} hidden ones" if facts["n_judged"] else "")
+    )
+    if facts["figures"]:
+        console.print()
+        console.print(scores_table(facts["figures"]))
+    console.print()
+    if "rank_choice" in facts:
+        tried = ", ".join(map(str, facts["rank_choice"]["ranks"]))
+        console.print(f"rank {facts['rank']}, chosen from {tried} on held-out entries")
+    if run is not None and not run["converged"]:
+        console.print(f"the last fit ended after {run['n_iter']} sweeps: {run['reason'].replace('_', ' ')}")
+    if out is not None:
+        console.print(f"[bold]{out}/[/bold]  " + "  ".join(facts["files"]))
+    else:
+        console.print("nothing saved; add -o DIR to keep the model")
+    console.print(f"{facts['seconds']['total']:.1f} s")
+
+
+def scores_table(rows: list[dict[str, Any]]) -> Any:
+    """Models below each other, best in bold, with the error relative to the column mean's."""
+    keys = [key for key in ("rmse", "mae", "deviance") if key in rows[0]]
+    titles = {"rmse": "RMSE", "mae": "MAE", "deviance": "deviance"}
+    made = table("on hidden entries", *(titles[key] for key in keys), "RMSE / column mean")
+    columns = [figures(row[key] for row in rows) for key in keys]
+    relative = [f"{row['rmse'] / rows[-1]['rmse']:.3f}" for row in rows]
+    best = min(range(len(rows)), key=lambda place: rows[place]["rmse"])
+    for place, row in enumerate(rows):
+        made.add_row(
+            row["model"],
+            *(column[place] for column in columns),
+            relative[place],
+            style="bold" if place == best else None,
+        )
+    return made

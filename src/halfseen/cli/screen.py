@@ -1,0 +1,215 @@
+"""What reaches the screen: results on stdout, everything else on stderr; one line per error."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+PIPE_WIDTH = 120
+
+
+class OneLineErrors(typer.core.TyperGroup):
+    """The command group of halfseen: usage errors take one line on stderr and end with exit code 2."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **more: Any) -> Any:
+        """Run a command line; with ``standalone_mode=False`` hand errors and results to the caller."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **more)
+        try:
+            code = super().main(*args, standalone_mode=False, **more)
+        except typer.Abort:
+            sys.exit(INTERRUPTED)
+        except Exception as error:
+            if not hasattr(error, "format_message"):
+                raise
+            if message := error.format_message():  # empty where help was printed instead
+                complain(message)
+            sys.exit(getattr(error, "exit_code", BAD_INPUT))
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn bad input into one line and exit code 2, Ctrl-C into 130, warnings into notes.
+
+    ``HALFSEEN_DEBUG=1`` shows the traceback instead.
+    """
+
+    @functools.wraps(command)
+    def run(*args: Any, **more: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                return command(*args, **more)
+            except KeyboardInterrupt:
+                note("interrupted; nothing was written")
+                raise typer.Exit(INTERRUPTED) from None
+            except BrokenPipeError:
+                raise
+            except (ValueError, OSError, ImportError, MemoryError, OverflowError) as error:
+                if os.environ.get("HALFSEEN_DEBUG"):
+                    raise
+                complain(_message(error))
+                raise typer.Exit(BAD_INPUT) from None
+
+    return run
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}" if str(error) else "not enough memory"
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    note(f"{' '.join(str(message).split())}")
+
+
+def complain(message: str) -> None:
+    """One line on stderr that says what is wrong."""
+    print(f"halfseen: error: {' '.join(message.split())}", file=sys.stderr)
+
+
+def note(message: str) -> None:
+    """One line on stderr that is good to know."""
+    print(f"halfseen: {message}", file=sys.stderr)
+
+
+def stdout() -> Console:
+    """A console for results: as wide as the terminal, or wide enough for any table in a pipe."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout; numbers that JSON does not know become null."""
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """The same value in types that JSON knows."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def table(*headers: str, left: int = 1) -> Table:
+    """An empty table; the first ``left`` columns hold text, the others numbers."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for position, header in enumerate(headers):
+        made.add_column(header, justify="left" if position < left else "right", no_wrap=position > 0)
+    return made
+
+
+def figures(values: Iterable[float], digits: int = 3) -> list[str]:
+    """Numbers of one column, all with the same number of decimals: ``digits`` significant ones for the smallest.
+
+    >>> figures([1.23456, 12.3456])
+    ['1.23', '12.35']
+    >>> figures([0.0123, float("nan")])
+    ['0.0123', '-']
+    """
+    values = list(values)
+    sizes = [abs(value) for value in values if math.isfinite(value) and value]
+    decimals = max(0, digits - 1 - math.floor(math.log10(min(sizes)))) if sizes else digits
+    decimals = min(decimals, digits + 3)
+    return [f"{value:,.{decimals}f}".replace(",", " ") if math.isfinite(value) else "-" for value in values]
+
+
+def count(number: int) -> str:
+    """A whole number with thin groups: ``1 234 567``."""
+    return f"{number:,}".replace(",", " ")
+
+
+def share(part: float) -> str:
+    """A share as per cent with sensible digits.
+
+    >>> share(0.4), share(0.0634), share(0.00021)
+    ('40 %', '6.3 %', '0.021 %')
+    """
+    percent = 100 * part
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
+
+
+class Steps:
+    """The steps of a job, shown as a bar on a terminal; as a scikit-learn callback it counts sweeps."""
+
+    def __init__(self, bar: Any = None, task: Any = None) -> None:
+        self._bar, self._task, self._sweeps = bar, task, 0
+
+    def begin(self, text: str) -> None:
+        """The next step starts."""
+        self._sweeps = 0
+        if self._bar is not None:
+            self._bar.update(self._task, description=text, sweeps="")
+
+    def end(self) -> None:
+        """The step is done."""
+        if self._bar is not None:
+            self._bar.advance(self._task)
+
+    def watch(self, estimator: Any) -> Any:
+        """Count the estimator's sweeps on the bar; does nothing without a terminal."""
+        if self._bar is not None and hasattr(estimator, "set_callbacks"):
+            estimator.set_callbacks(self)
+        return estimator
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """scikit-learn's callback protocol."""
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """scikit-learn's callback protocol."""
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """scikit-learn's callback protocol."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
+        """One more sweep."""
+        if context.task_name == "sweep":
+            self._sweeps += 1
+            self._bar.update(self._task, sweeps=f"sweep {self._sweeps}")
+        return False
+
+
+@contextmanager
+def steps(total: int) -> Iterator[Steps]:
+    """A progress bar of ``total`` steps on a terminal, silence in a pipe."""
+    if not sys.stderr.isatty():
+        yield Steps()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+        TimeElapsedColumn(), TextColumn("[dim]{task.fields[sweeps]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield Steps(bar, bar.add_task("starting", total=total, sweeps=""))
