@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_n_features, check_is_fitted, validat
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed, as_observed
 from halfseen.data.labels import find_labels, find_positions
+from halfseen.errors import shown
 from halfseen.losses import Loss
 
 KINDS = ("mean", "linear")
@@ -49,7 +50,7 @@ class CompletionEstimator(BaseEstimator):
         Raises
         ------
         ValueError
-            For an unknown label, with close matches; for rows and cols of different lengths.
+            For an unknown label (close ones are named) and for rows and cols of different lengths.
         """
         check_is_fitted(self)
         if cols is None:
@@ -64,12 +65,7 @@ class CompletionEstimator(BaseEstimator):
         return self._response(self._linear_pairs(i, j), kind)
 
     def predict_table(self, rows: Any = None, cols: Any = None, kind: str = "mean") -> FloatArray:
-        """Predict the block of all given rows against all given columns (default: all of the training table).
-
-        Returns
-        -------
-        ndarray, shape (len(rows), len(cols))
-        """
+        """Predict the block of all given rows against all given columns (default: the whole training table)."""
         check_is_fitted(self)
         return self._response(self._linear_block(self._positions(rows, "row"), self._positions(cols, "column")), kind)
 
@@ -115,7 +111,7 @@ class CompletionEstimator(BaseEstimator):
         if (moved := np.flatnonzero(places != np.arange(len(places)))).size:
             at = int(moved[0])
             raise ValueError(
-                f"column {at} of R is {labels[at]!r}, but {fitted[at]!r} was there in fit; "
+                f"column {at} of R is {shown(labels[at])}, but {shown(fitted[at])} was there in fit; "
                 "put the columns into the order of fit"
             )
 

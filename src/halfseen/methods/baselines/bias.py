@@ -102,12 +102,12 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
         with self._watched(observed, self.max_iter, self._learned) as watch:
             stops = [SmallFall(self.tol)] + ([watch.stop] if watch else [])
             run = loop(sweep, start, stops, max_iter=self.max_iter, watchers=[watch] if watch else [])
+            self.__dict__.update(self._learned(run.params))
         if run.reason in ("max_iter", "not_finite"):
             warnings.warn(
                 f"BiasModel ended after {run.n_iter} rounds with reason '{run.reason}'; raise max_iter or tol",
                 ConvergenceWarning, stacklevel=2,
             )  # fmt: skip
-        self.__dict__.update(self._learned(run.params))
         self.run_, self.n_iter_ = run.record(), run.n_iter
         return self
 

@@ -164,7 +164,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         starts = as_generator(self.random_state).spawn(self.n_starts)
         with self._watched(observed, options.max_iter * self.n_starts, lambda params: self._learned([params])) as watch:
             runs = [self._run(sweep, self._start(observed, rng), options, watch) for rng in starts]
-        self.__dict__.update(self._learned([run.params for run in runs]))
+            self.__dict__.update(self._learned([run.params for run in runs]))
         self.run_, self.n_iter_ = runs[0].record(), max(run.n_iter for run in runs)
         return self
 
