@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from halfseen.data.compressed import Compressed
 from halfseen.data.observed import Observed
+from halfseen.data.readers import read_table
 from halfseen.data.validate import as_observed, check_support
 
-__all__ = ["Compressed", "Observed", "as_observed", "check_support"]
+__all__ = ["Compressed", "Observed", "as_observed", "check_support", "read_table"]

@@ -46,7 +46,8 @@ def _numbers_from_objects(array: np.ndarray, name: str) -> FloatArray:
             )
         if isinstance(item, complex | np.complexfloating):
             raise ValueError(f"Complex data not supported: {_at(name, array.shape, position)} = {shown(item)}")
-    array = np.where(np.equal(array, None), np.nan, array)  # None is how object tables write a missing value
+    missing = np.fromiter((item is None for item in array.flat), bool, array.size).reshape(array.shape)
+    array = np.where(missing, np.nan, array)  # None is how object tables write a missing value
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:

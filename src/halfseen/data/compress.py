@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray
-from halfseen.data.checks import as_numbers
+from halfseen.data.checks import as_numbers, value_dtype
 from halfseen.data.compressed import Compressed, group, index_dtype, repeats
 from halfseen.errors import shown
 
@@ -21,14 +21,20 @@ def compress(
     shape: tuple[int, int],
     duplicates: str,
     place: Callable[[int], str],
+    dtype: Any = None,
 ) -> Compressed:
-    """Sort entries into canonical order and treat duplicates by the rule the user named."""
+    """Sort entries into canonical order and treat duplicates by the rule the user named.
+
+    Values may come as narrow integers: they are made floats only after the sort, which keeps the peak low.
+    """
+    dtype = value_dtype(values.dtype, dtype)
     if weights is None and duplicates == "error":
         indptr, indices, payload = group(rows, cols, values, shape)
         found = repeats(indptr, indices)
         if not found.any():
-            return Compressed(indptr, indices, payload, None, shape[1])
+            return Compressed(indptr, indices, payload.astype(dtype, copy=False), None, shape[1])
         del indptr, indices, payload
+    values = values.astype(dtype, copy=False)
     positions = np.arange(len(values), dtype=index_dtype(len(values)))
     indptr, indices, order = group(rows, cols, positions, shape)
     del positions

@@ -7,7 +7,16 @@ from typing import Any, Self
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, Labels
-from halfseen.data.checks import as_numbers, cell, check_codes, check_finite, check_rule, check_shape, check_weights
+from halfseen.data.checks import (
+    as_numbers,
+    cell,
+    check_codes,
+    check_finite,
+    check_rule,
+    check_shape,
+    check_weights,
+    value_dtype,
+)
 from halfseen.data.compress import check_not_empty, compress, compress_dense
 from halfseen.data.compressed import Compressed
 from halfseen.data.labels import as_label_array, factorise, find_labels, unique_labels
@@ -95,16 +104,18 @@ class Constructors:
         row_labels: Labels | None,
         col_labels: Labels | None,
         duplicates: str,
+        dtype: Any = None,
     ) -> Self:
-        """Build from checked positions; values and weights are checked here."""
+        """Build from checked positions; values (numbers of any width) and weights are checked here."""
 
         def place(entry: int) -> str:
             return cell("R", int(rows[entry]), int(cols[entry]), row_labels, col_labels)
 
-        check_finite(values, place)
+        if values.dtype.kind == "f":
+            check_finite(values, place)
         if weights is not None:
-            weights = check_weights(weights, len(values), values.dtype, place)
-        by_rows = compress(rows, cols, values, weights, shape, duplicates, place)
+            weights = check_weights(weights, len(values), value_dtype(values.dtype, dtype), place)
+        by_rows = compress(rows, cols, values, weights, shape, duplicates, place, dtype)
         return cls(by_rows, row_labels, col_labels)
 
     @classmethod
@@ -160,12 +171,19 @@ class Constructors:
         >>> hs.Observed.from_sparse(sparse.coo_array(([0.0, 3.0], ([0, 1], [1, 0])))).values.tolist()
         [0.0, 3.0]
         """
+        return cls._of_sparse("matrix", matrix, weights, row_labels, col_labels, duplicates, dtype)
+
+    @classmethod
+    def _of_sparse(
+        cls, name: str, matrix: Any, weights: Any, row_labels: Any, col_labels: Any, duplicates: str, dtype: Any
+    ) -> Self:
+        """Build from a sparse matrix that the user knows as `name`."""
         check_rule(duplicates)
         if getattr(matrix, "ndim", 2) != 2:
-            raise ValueError(f"matrix must have two dimensions, got shape {matrix.shape}")
-        check_not_empty(matrix.shape, matrix.nnz, "matrix")
+            raise ValueError(f"{name} must have two dimensions, got shape {matrix.shape}")
+        check_not_empty(matrix.shape, matrix.nnz, name)
         coo = matrix.tocoo()
-        values = as_numbers(coo.data, "matrix", dtype)
+        values = as_numbers(coo.data, name, dtype)
         rows, cols = coo.coords if hasattr(coo, "coords") else (coo.row, coo.col)
         shape = (int(matrix.shape[0]), int(matrix.shape[1]))
         check_codes(rows, shape[0], "rows", "row")

@@ -57,6 +57,9 @@ class Observed(Constructors):
     by_rows: Compressed
     row_labels: Labels | None
     col_labels: Labels | None
+    _shape: tuple[int, int]
+    _by_cols: Compressed | None
+    _columns: dict[str, tuple[IntArray, IntArray, IntArray]]
 
     def __init__(self, by_rows: Compressed, row_labels: Any = None, col_labels: Any = None) -> None:
         shape = (by_rows.n_major, by_rows.n_minor)
@@ -146,6 +149,7 @@ class Observed(Constructors):
             weights = None if self.weights is None else self.weights[order]
             grouped = Compressed(indptr, indices, self.values[order], weights, self.shape[0])
             object.__setattr__(self, "_by_cols", grouped)
+            return grouped
         return self._by_cols
 
     @property
@@ -155,7 +159,8 @@ class Observed(Constructors):
 
     def _structure(self) -> tuple[IntArray, IntArray, IntArray]:
         if "parts" not in self._columns:
-            self._columns["parts"] = tuple(frozen(part) for part in transpose_order(self.by_rows))
+            indptr, indices, order = transpose_order(self.by_rows)
+            self._columns["parts"] = (frozen(indptr), frozen(indices), frozen(order))
         return self._columns["parts"]
 
     @property
@@ -231,13 +236,13 @@ class Observed(Constructors):
 
     def select(self, entries: BoolArray | IntArray) -> Observed:
         """Return the chosen entries only (mask or positions in canonical order); same shape, same labels."""
-        entries = np.asarray(entries)
-        if entries.dtype == bool:
-            if len(entries) != self.n_entries:
-                raise ValueError(f"a mask of entries needs {self.n_entries} values, got {len(entries)}")
-            positions = np.flatnonzero(entries)
+        chosen: np.ndarray = np.asarray(entries)
+        if chosen.dtype == bool:
+            if len(chosen) != self.n_entries:
+                raise ValueError(f"a mask of entries needs {self.n_entries} values, got {len(chosen)}")
+            positions: IntArray = np.flatnonzero(chosen)
         else:
-            positions = np.unique(find_positions(self.n_entries, entries, "entry"))
+            positions = np.unique(find_positions(self.n_entries, chosen, "entry"))
         return self._same(self.by_rows.select(positions))
 
     def split(

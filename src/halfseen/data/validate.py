@@ -49,7 +49,7 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
             raise ValueError(f"{name} has 0 entries (shape {R.shape}); nothing was observed")
         return R if dtype is None else R.astype(dtype)
     if hasattr(R, "tocoo"):
-        return Observed.from_sparse(R, dtype=dtype)
+        return Observed._of_sparse(name, R, None, None, None, "error", dtype)
     if is_frame(R):
         table, row_labels, col_labels = wide_table(R, None, dtype)
         return Observed(compress_dense(table, name, dtype), row_labels, col_labels)
