@@ -1,0 +1,20 @@
+"""Dense and sparse linear algebra that several methods share."""
+
+from __future__ import annotations
+
+from halfseen.linalg.align import balance, procrustes, row_errors, sign_rule, trim_rows
+from halfseen.linalg.rotations import varimax_criterion, varimax_step
+from halfseen.linalg.svd import optimal_shrinkage, soft_threshold, truncated_svd
+
+__all__ = [
+    "balance",
+    "optimal_shrinkage",
+    "procrustes",
+    "row_errors",
+    "sign_rule",
+    "soft_threshold",
+    "trim_rows",
+    "truncated_svd",
+    "varimax_criterion",
+    "varimax_step",
+]

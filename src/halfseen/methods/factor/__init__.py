@@ -1,0 +1,9 @@
+"""Generalized latent factor models with missing entries (Huang and Gu)."""
+
+from __future__ import annotations
+
+from halfseen.methods.factor.model import GeneralizedFactorModel
+from halfseen.methods.factor.options import FactorOptions, Factors
+from halfseen.methods.factor.problem import Penalty
+
+__all__ = ["FactorOptions", "Factors", "GeneralizedFactorModel", "Penalty"]

@@ -1,0 +1,166 @@
+"""From observed entries to factors: the three stages, and the choice of the penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halfseen.engines import EntryPasses
+from halfseen.linalg import balance
+from halfseen.methods.factor.firth import FirthSweep
+from halfseen.methods.factor.options import FactorOptions, Factors
+from halfseen.methods.factor.problem import FactorProblem, Penalty
+from halfseen.methods.factor.refine import one_step
+from halfseen.methods.factor.start import LinearStart, linear_start, null_intercept, spectral_start
+from halfseen.solvers import (
+    AcceleratedGradient,
+    AlternatingNewton,
+    GradientDescent,
+    GradientNorm,
+    NewtonCG,
+    Run,
+    Sweep,
+    Watcher,
+    largest_curvature,
+    loop,
+)
+
+Array = NDArray[Any]
+
+# Cells up to which "auto" evaluates the double SVD: five evaluations of the inverse link take a few seconds there.
+MAX_CELLS = 2e7
+# Largest empirical-Bayes ridge (times the dispersion) and its floor for the intercepts' prior variance.
+RIDGE_CAP = 6.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to fit: which penalty, with or without bias correction."""
+
+    penalty: Penalty
+    has_firth: bool = False
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What the three stages leave: factors as the solver has them (no gauge), and the last stage's run."""
+
+    spectral: Factors
+    one_step: Factors
+    final: Factors
+    run: Run
+    plan: Plan
+
+
+@dataclass
+class Stages:
+    """The three stages on one set of entries, each computed once.
+
+    Parameters
+    ----------
+    passes : EntryPasses
+    rank : int
+    options : FactorOptions
+    rng : numpy.random.Generator
+    watchers : sequence of Watcher
+    """
+
+    passes: EntryPasses
+    rank: int
+    options: FactorOptions
+    rng: np.random.Generator
+    watchers: Sequence[Watcher] = ()
+    linear: LinearStart = field(init=False)
+    spectral: Factors = field(init=False)
+    refined: Factors = field(init=False)
+
+    def __post_init__(self) -> None:
+        observed, loss = self.passes.observed, self.passes.loss
+        self.linear = linear_start(observed, loss, self.rank, self.options, self.rng)
+        ridge = self.options.one_step_ridge
+        if ridge is None:
+            ridge = 0.5 * self.empirical_ridge()
+            ridge = ridge if loss.has_dispersion else float(np.clip(ridge, 0.5, 1.0))
+        small = Penalty(ridge=ridge, centre=self.centre())
+        best = np.inf
+        for start in self._starts():
+            refined = one_step(self.passes, start, small, self.options.trim)
+            value = self.passes.value(refined.rows, refined.cols, col_offset=refined.intercept)
+            if value < best or not np.isfinite(best):
+                self.spectral, self.refined, best = start, refined, value
+
+    def _starts(self) -> list[Factors]:
+        options, (n, p) = self.options, self.passes.shape
+        observed, loss = self.passes.observed, self.passes.loss
+        starts = [] if options.start == "spectral" else [self.linear.factors]
+        if self.rank and (options.start == "spectral" or (options.start == "auto" and n * p <= MAX_CELLS)):
+            starts.insert(0, spectral_start(observed, loss, self.rank, options, self.rng))
+        return starts or [self.linear.factors]
+
+    def centre(self) -> float:
+        """Mean intercept of the model without factors."""
+        return float(np.mean(null_intercept(self.passes.observed, self.passes.loss)))
+
+    def empirical_ridge(self) -> float:
+        r"""Empirical-Bayes ridge :math:`\phi\,\mathrm{mean}_k\sqrt{np}/\sigma_k` of the linearised start, capped.
+
+        With :math:`x_{ik}, y_{jk} \sim N(0, \tau_k^2)` the factor part has singular values
+        :math:`\sigma_k \approx \sqrt{np}\,\tau_k^2`, so the prior precision :math:`1/\tau_k^2` is
+        :math:`\sqrt{np}/\sigma_k`.
+        """
+        if not self.rank:
+            return 0.0
+        n, p = self.passes.shape
+        scale = self.linear.dispersion
+        found = float(np.mean(np.sqrt(n * p) / np.maximum(self.linear.singular_values, 1e-300)))
+        return scale * (min(found, RIDGE_CAP) if not self.passes.loss.has_dispersion else found)
+
+    def map_penalty(self) -> Penalty:
+        """Empirical-Bayes prior: one ridge for both factors, a normal prior for the intercepts."""
+        observed, loss = self.passes.observed, self.passes.loss
+        zeta = null_intercept(observed, loss)
+        counts = np.bincount(observed.by_rows.indices, minlength=observed.shape[1])
+        noise = self.linear.dispersion / np.maximum(counts * np.maximum(loss.variance(zeta), 1e-8), 1e-8)
+        seen = counts > 0
+        spread = float(np.mean(np.square(zeta[seen] - zeta[seen].mean()) - noise[seen])) if seen.any() else 0.0
+        # a floor of a quarter (logit scale; a hundredth of the residual variance otherwise) keeps the prior from
+        # tying all intercepts together when columns happen to look alike
+        floor = 0.01 * self.linear.dispersion if loss.has_dispersion else 0.25
+        return Penalty(self.empirical_ridge(), self.linear.dispersion / max(spread, floor), self.centre())
+
+    def descend(self, plan: Plan) -> Fit:
+        """The last stage from the refined start."""
+        problem = FactorProblem(self.passes, self.rank, self._with_orthogonality(plan.penalty))
+        theta = problem.pack(self.refined)
+        sweep = self._sweep(problem, theta, plan)
+        stops = [GradientNorm(self.options.tol * self._gradient_unit())]
+        run = loop(sweep, theta, stops, max_iter=self.options.sweeps, watchers=self.watchers)
+        return Fit(self.spectral, self.refined, problem.unpack(run.params), run, plan)
+
+    def _sweep(self, problem: FactorProblem, theta: Array, plan: Plan) -> Sweep:
+        options = self.options
+        if plan.has_firth:
+            return FirthSweep(self.passes, self.rank)
+        if options.solver == "newton-cg":
+            return NewtonCG(problem)
+        if options.solver == "alternating":
+            return AlternatingNewton(problem)
+        accelerated, given = options.solver == "nesterov", options.step
+        # 2 / L is the limit of stability; 1.6 / L was the fastest constant step measured, 1 / L with momentum
+        step = (1.0 if accelerated else 1.6) / largest_curvature(problem, theta) if given == "auto" else float(given)
+        if accelerated:
+            return AcceleratedGradient(problem, step)
+        return GradientDescent(problem, step, is_guarded=given == "auto")
+
+    def _with_orthogonality(self, penalty: Penalty) -> Penalty:
+        if not (self.options.c_orth and self.rank):
+            return penalty
+        top = float(balance(self.refined.rows, self.refined.cols)[2][0])
+        return replace(penalty, orthogonality=self.options.c_orth * top / self.passes.shape[0])
+
+    def _gradient_unit(self) -> float:
+        return self.linear.dispersion**0.75 if self.passes.loss.has_dispersion else 1.0

@@ -1,0 +1,122 @@
+"""The factor model's further switches, and the parameters it works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halfseen.data.storable import storable
+
+Array = NDArray[Any]
+
+STARTS = ("auto", "spectral", "linear")
+SOLVERS = ("newton-cg", "alternating", "gd", "nesterov")
+
+
+@storable
+@dataclass(frozen=True)
+class FactorOptions:
+    r"""How a :class:`GeneralizedFactorModel` is fitted; every default is the recommended one.
+
+    Parameters
+    ----------
+    start : {"auto", "spectral", "linear"}
+        Spectral start with link inversion, its linearised form, or whichever of the two has the smaller
+        objective after the one-step refinement. The double SVD evaluates the link on all cells in row
+        blocks (never stored); ``"auto"`` leaves it out beyond 2e7 cells.
+    solver : {"newton-cg", "alternating", "gd", "nesterov"}
+        ``"gd"`` is the paper's algorithm.
+    step : "auto" or float
+        Learning rate of the two gradient solvers; "auto" is 1.6 (1 for Nesterov) over the largest curvature
+        at the start.
+    rho : float
+        Scale rule :math:`X^\top X = \rho\,Y^\top Y`.
+    c_orth : float
+        Weight of the paper's penalty :math:`c (\sigma_1 / n) \|1^\top X\|^2`; centring is exact without it.
+    trim : float or None
+        Shorten rows of the start longer than this multiple of their root mean square length.
+    rotation : {None, "varimax"}
+    max_iter : int or None
+        Sweeps of the last stage; None is 200 (5000 for the gradient solvers).
+    tol : float
+        Largest absolute entry of the gradient at which the descent stops (for the Gaussian family in units of
+        the residual scale to the power 3/2).
+    c_lambda : float
+        Constant of the singular value threshold.
+    n_triplets : int
+        Singular triplets computed for the start.
+    is_centred : bool
+        Subtract the columns' means before the first SVD; False is the paper's Algorithm 3.
+    one_step_ridge : float or None
+        Ridge of the one-step refinement; None takes half the empirical-Bayes ridge, within [.5, 1] for
+        families without dispersion.
+    """
+
+    start: str = "auto"
+    solver: str = "newton-cg"
+    step: str | float = "auto"
+    rho: float = 1.0
+    c_orth: float = 0.0
+    trim: float | None = None
+    rotation: str | None = None
+    max_iter: int | None = None
+    tol: float = 1e-6
+    c_lambda: float = 0.5
+    n_triplets: int = 12
+    is_centred: bool = True
+    one_step_ridge: float | None = None
+
+    def checked(self) -> FactorOptions:
+        """Itself, or a ValueError that names the option."""
+        for name, allowed in (("start", STARTS), ("solver", SOLVERS), ("rotation", (None, "varimax"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"options.{name}={getattr(self, name)!r} is not known; use one of {allowed}.")
+        if self.step != "auto" and not (isinstance(self.step, int | float) and self.step > 0):
+            raise ValueError(f"options.step={self.step!r} must be 'auto' or a positive number.")
+        for name in ("rho", "tol", "c_lambda"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"options.{name}={getattr(self, name)!r} must be positive.")
+        return self
+
+    @property
+    def sweeps(self) -> int:
+        """Largest number of sweeps of the last stage."""
+        if self.max_iter is not None:
+            return self.max_iter
+        return 5000 if self.solver in ("gd", "nesterov") else 200
+
+
+@storable
+@dataclass(frozen=True)
+class Factors:
+    r"""One point of the model: :math:`m_{ij} = \zeta_j + \langle x_i, y_j\rangle`.
+
+    Attributes
+    ----------
+    intercept : ndarray (p,)
+    rows : ndarray (n, r)
+    cols : ndarray (p, r)
+    """
+
+    intercept: Array
+    rows: Array
+    cols: Array
+
+    @property
+    def rank(self) -> int:
+        return int(self.rows.shape[1])
+
+    def block(self, rows: Array | slice, cols: Array | slice) -> Array:
+        """Linear predictor of the chosen rows and columns, as a table."""
+        return self.intercept[cols] + self.rows[rows] @ self.cols[cols].T
+
+    def pairs(self, rows: Array, cols: Array) -> Array:
+        """Linear predictor of chosen cells, elementwise."""
+        return self.intercept[cols] + np.einsum("ek,ek->e", self.rows[rows], self.cols[cols])
+
+    def without_factors(self) -> Factors:
+        """The intercept-only model of the same shape."""
+        return replace(self, rows=self.rows[:, :0], cols=self.cols[:, :0])

@@ -1,0 +1,189 @@
+"""The penalised joint likelihood as a function of one flat parameter vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halfseen.data.storable import storable
+from halfseen.engines import EntryPasses
+from halfseen.methods.factor.options import Factors
+
+Array = NDArray[Any]
+
+
+@storable
+@dataclass(frozen=True)
+class Penalty:
+    r"""What is added to the negative log-likelihood.
+
+    .. math:: \tfrac{\lambda}{2}(\|X\|^2 + \|Y\|^2) + \tfrac{\lambda_0}{2}\sum_j(\zeta_j - \mu)^2
+              + c_{orth}\frac{\sigma_1}{n}\|1^\top X\|^2 .
+
+    Attributes
+    ----------
+    ridge : float
+        :math:`\lambda`, in units of the log-likelihood times the dispersion; 0 for none.
+    intercept_ridge : float
+        :math:`\lambda_0`.
+    centre : float
+        :math:`\mu`, on the scale of the linear predictor.
+    orthogonality : float
+        :math:`c_{orth}\sigma_1 / n`.
+    """
+
+    ridge: float = 0.0
+    intercept_ridge: float = 0.0
+    centre: float = 0.0
+    orthogonality: float = 0.0
+
+
+class FactorProblem:
+    r"""Value, gradient, Hessian products, blocks and half steps of the model's objective.
+
+    Parameters
+    ----------
+    passes : EntryPasses
+    rank : int
+    penalty : Penalty
+
+    Notes
+    -----
+    The vector is ``[intercept (p), rows (n r), cols (p r)]``; :meth:`unpack` gives views of it.
+    Source: Huang and Gu, equation (5), with the sum over the observed entries in brackets.
+    """
+
+    def __init__(self, passes: EntryPasses, rank: int, penalty: Penalty) -> None:
+        self.passes, self.rank, self.penalty = passes, rank, penalty
+        self.n, self.p = passes.shape
+
+    def pack(self, factors: Factors) -> Array:
+        parts = (factors.intercept, factors.rows, factors.cols)
+        return np.concatenate([np.asarray(part, dtype=self.passes.dtype).ravel() for part in parts])
+
+    def unpack(self, theta: Array) -> Factors:
+        p, split = self.p, self.p + self.n * self.rank
+        return Factors(theta[:p], theta[p:split].reshape(self.n, self.rank), theta[split:].reshape(p, self.rank))
+
+    def value(self, theta: Array) -> float:
+        at = self.unpack(theta)
+        return self.passes.value(at.rows, at.cols, col_offset=at.intercept) + self._penalty_value(at)
+
+    def _penalty_value(self, at: Factors) -> float:
+        pen, value = self.penalty, 0.0
+        if pen.ridge:
+            value += 0.5 * pen.ridge * (np.sum(at.rows**2, dtype=float) + np.sum(at.cols**2, dtype=float))
+        if pen.intercept_ridge:
+            value += 0.5 * pen.intercept_ridge * np.sum((at.intercept - pen.centre) ** 2, dtype=float)
+        if pen.orthogonality:
+            value += pen.orthogonality * np.sum(at.rows.sum(axis=0, dtype=float) ** 2)
+        return float(value)
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        at, pen = self.unpack(theta), self.penalty
+        found = self.passes.loss_and_gradient(at.rows, at.cols, col_offset=at.intercept, want="ABc")
+        assert found.A is not None and found.B is not None and found.col is not None
+        gradient = np.concatenate([found.col, found.A.ravel(), found.B.ravel()])
+        out = self.unpack(gradient)
+        if pen.intercept_ridge:
+            out.intercept[:] += pen.intercept_ridge * (at.intercept - pen.centre)
+        self._add_quadratic(at, out)
+        return found.value + self._penalty_value(at), gradient
+
+    def _add_quadratic(self, at: Factors, out: Factors) -> None:
+        """Add the penalty's Hessian on (rows, cols) times ``at``: its gradient too, since it is quadratic."""
+        if self.penalty.ridge:
+            out.rows[:] += self.penalty.ridge * at.rows
+            out.cols[:] += self.penalty.ridge * at.cols
+        if self.penalty.orthogonality:
+            out.rows[:] += 2.0 * self.penalty.orthogonality * at.rows.sum(axis=0)
+
+    def hessian_vector(self, theta: Array, direction: Array) -> Array:
+        at, move = self.unpack(theta), self.unpack(np.asarray(direction, dtype=theta.dtype))
+        found = self.passes.hessian_vector(
+            at.rows, at.cols, move.rows, move.cols, col_offset=at.intercept, d_col=move.intercept
+        )
+        assert found.A is not None and found.B is not None and found.col is not None
+        image = np.concatenate([found.col, found.A.ravel(), found.B.ravel()])
+        out = self.unpack(image)
+        if self.penalty.intercept_ridge:
+            out.intercept[:] += self.penalty.intercept_ridge * move.intercept
+        self._add_quadratic(move, out)
+        return image
+
+    def row_blocks(self, at: Factors) -> Array:
+        """``H_i``, penalty included: ndarray (n, r, r)."""
+        blocks = self.passes.information(0, at.rows, at.cols, minor_offset=at.intercept)
+        np.einsum("ikk->ik", blocks)[:] += self.penalty.ridge
+        return blocks
+
+    def col_blocks(self, at: Factors) -> Array:
+        """Joint blocks of ``(zeta_j, y_j)`` with features ``(1, x_i)``, penalty included: ndarray (p, r+1, r+1)."""
+        blocks = self.passes.information(1, *self._column_view(at))
+        np.einsum("jkk->jk", blocks)[:] += self._column_ridge()
+        return blocks
+
+    def _column_view(self, at: Factors, centre: float = 0.0) -> tuple[Array, Array]:
+        coefficients = np.concatenate([at.intercept[:, None] - centre, at.cols], axis=1)
+        features = np.concatenate([np.ones((self.n, 1), dtype=at.rows.dtype), at.rows], axis=1)
+        return np.ascontiguousarray(coefficients), np.ascontiguousarray(features)
+
+    def _column_ridge(self) -> Array:
+        return np.array([self.penalty.intercept_ridge] + [self.penalty.ridge] * self.rank, dtype=self.passes.dtype)
+
+    def preconditioner(self, theta: Array) -> Callable[[Array], Array]:
+        """Inverse of the block diagonal, ``H_i`` for rows and the joint blocks for columns."""
+        at = self.unpack(theta)
+        rows, cols = safe_inverse(self.row_blocks(at)), safe_inverse(self.col_blocks(at))
+
+        def apply(vector: Array) -> Array:
+            out = np.empty_like(vector)
+            source, target = self.unpack(vector), self.unpack(out)
+            target.rows[:] = np.einsum("ikl,il->ik", rows, source.rows)
+            stacked = np.concatenate([source.intercept[:, None], source.cols], axis=1)
+            solved = np.einsum("jkl,jl->jk", cols, stacked)
+            target.intercept[:], target.cols[:] = solved[:, 0], solved[:, 1:]
+            return out
+
+        return apply
+
+    def half_step(self, theta: Array, side: int, steps: int = 1) -> Array:
+        """Damped Newton of all rows (``side=0``) or of all columns with their intercepts (``side=1``)."""
+        at, out = self.unpack(theta), np.array(theta)
+        new, dtype = self.unpack(out), self.passes.dtype
+        if side == 0:
+            ridge = np.full(self.rank, self.penalty.ridge, dtype=dtype)
+            new.rows[:], _ = self.passes.newton(
+                0, at.rows, at.cols, minor_offset=at.intercept, ridge=ridge, steps=steps
+            )
+            return out
+        # coefficients are measured from the centre, so that a column without entries falls back on it
+        coefficients, features = self._column_view(at, self.penalty.centre)
+        offset = np.full(self.n, self.penalty.centre, dtype=dtype)
+        solved, _ = self.passes.newton(
+            1, coefficients, features, minor_offset=offset, ridge=self._column_ridge(), steps=steps
+        )
+        new.intercept[:], new.cols[:] = solved[:, 0] + self.penalty.centre, solved[:, 1:]
+        return out
+
+
+def safe_inverse(blocks: Array, jitter: float = 1e-10) -> Array:
+    """Inverses of symmetric positive semidefinite blocks; a relative jitter keeps singular ones finite.
+
+    Parameters
+    ----------
+    blocks : ndarray (m, k, k)
+    jitter : float
+        Relative to each block's mean diagonal; a block of zeros gets the largest such mean of all blocks.
+    """
+    if blocks.shape[-1] == 0 or len(blocks) == 0:
+        return np.zeros_like(blocks)
+    wide = np.asarray(blocks, dtype=float).copy()
+    scale = np.einsum("ikk->i", wide) / blocks.shape[-1]
+    scale = np.where(scale > 0, scale, max(float(scale.max(initial=0.0)), 1.0) / jitter)
+    np.einsum("ikk->ik", wide)[:] += jitter * scale[:, None]
+    return np.linalg.inv(wide).astype(blocks.dtype)
