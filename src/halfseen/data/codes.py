@@ -10,7 +10,7 @@ from halfseen._typing import IntArray, Labels
 from halfseen.data.compressed import index_dtype
 from halfseen.errors import shown
 
-# Buffers grow by a twentieth: new pages are zeroed, so spare capacity costs real memory (resize moves pages, not bytes).
+# Buffers grow by a twentieth: new pages are zeroed, so spare room costs real memory (resize moves pages, not bytes).
 GROWTH = 1.05
 CHUNK = 1 << 20
 

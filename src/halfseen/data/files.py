@@ -14,7 +14,7 @@ PARQUET = (".parquet", ".pq")
 ARROW = (".feather", ".arrow", ".arrows", ".ipc")
 TEXT = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": None, ".dat": None, ".data": None}
 BATCH = 1 << 16
-BLOCK = 4 << 20
+BLOCK = 2 << 20
 
 
 @dataclass(frozen=True)

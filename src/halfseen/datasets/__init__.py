@@ -1,0 +1,19 @@
+"""Data to try things on: bundled, simulated, and the real sets of a data folder."""
+
+from __future__ import annotations
+
+from halfseen.datasets.catalogue import DatasetInfo, data_home, list_datasets, load, names, path
+from halfseen.datasets.digits import load_digits_counts
+from halfseen.datasets.simulated import FactorData, make_factor_data
+
+__all__ = [
+    "DatasetInfo",
+    "FactorData",
+    "data_home",
+    "list_datasets",
+    "load",
+    "load_digits_counts",
+    "make_factor_data",
+    "names",
+    "path",
+]
