@@ -1,0 +1,9 @@
+"""Choices made on held-out entries: the rank, and how well a model predicts."""
+
+from __future__ import annotations
+
+from halfseen.select.held_out import held_out_deviance
+from halfseen.select.rank import RankChoice, choose_rank
+from halfseen.select.validation import CrossValidation, cross_validate
+
+__all__ = ["CrossValidation", "RankChoice", "choose_rank", "cross_validate", "held_out_deviance"]

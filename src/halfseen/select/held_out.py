@@ -1,0 +1,70 @@
+"""How well a fitted model predicts entries that it has not seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from halfseen._typing import FloatArray
+from halfseen.base import CompletionEstimator
+from halfseen.data import Observed
+
+CELLS_AT_ONCE = 1_000_000  # new rows are completed whole; this bounds the memory of a block of them
+
+
+def held_out_deviance(model: CompletionEstimator, held_out: Observed) -> float:
+    """Mean deviance (weighted, where entries have weights) of further entries of the training rows.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    held_out : Observed
+        With the training table's shape, or its row labels.
+
+    Returns
+    -------
+    float
+        Smaller is better. For the gaussian loss the mean squared error.
+
+    Examples
+    --------
+    >>> import numpy as np, halfseen as hs
+    >>> model = hs.ColumnMean().fit(np.array([[1.0, np.nan], [3.0, 5.0]]))
+    >>> held_out_deviance(model, hs.Observed.from_triplets([0], [1], [4.0], shape=(2, 2)))
+    1.0
+    """
+    return _mean_deviance(model, held_out, model._linear_entries(held_out))
+
+
+def new_row_deviance(model: CompletionEstimator, shown: Observed, hidden: Observed) -> float:
+    """Mean deviance of the entries ``hidden`` of new rows, placed by their other entries ``shown``."""
+    rows_at_once = max(1, CELLS_AT_ONCE // hidden.shape[1])
+    used = np.flatnonzero(hidden.by_rows.counts)
+    predicted = []
+    for begin in range(0, len(used), rows_at_once):
+        block = used[begin : begin + rows_at_once]
+        wanted = hidden.take_rows(block)
+        predicted.append(model._linear_rows(shown.take_rows(block))[wanted.rows, wanted.cols])
+    return _mean_deviance(model, hidden, model._bounded(np.concatenate(predicted)))
+
+
+def _mean_deviance(model: CompletionEstimator, held_out: Observed, linear: FloatArray) -> float:
+    return float(np.average(model.loss_.deviance(held_out.values, linear), weights=held_out.weights))
+
+
+def as_frame(columns: dict[str, Any], backend: str) -> Any:
+    """Columns as a table of pyarrow, pandas or polars."""
+    if backend == "pyarrow":
+        import pyarrow
+
+        return pyarrow.table(columns)
+    if backend == "pandas":
+        import pandas
+
+        return pandas.DataFrame(columns)
+    if backend == "polars":
+        import polars
+
+        return polars.DataFrame(columns)
+    raise ValueError(f"backend must be 'pyarrow', 'pandas' or 'polars', got {backend!r}")

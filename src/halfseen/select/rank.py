@@ -1,0 +1,162 @@
+"""The rank, chosen on held-out entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from halfseen._typing import FloatArray, RandomState, as_generator
+from halfseen.data import as_observed
+from halfseen.data.storable import storable
+from halfseen.select.held_out import as_frame, held_out_deviance
+
+RULES = ("best", "one_se")
+# Under a ridge, factors beyond the true rank shrink to nothing and the losses agree to 4 or 5 digits, in either
+# direction; 0.1 % of a loss is also far below the difference between two splits.
+TIE = 1e-3
+
+
+@storable
+@dataclass(frozen=True)
+class RankChoice:
+    """What :func:`choose_rank` found.
+
+    Attributes
+    ----------
+    rank : int
+        The chosen one.
+    ranks : tuple of int
+        Those tried, in ascending order.
+    losses : ndarray (n_ranks,)
+        Mean held-out deviance over the splits (gaussian: mean squared error); smaller is better.
+    standard_errors : ndarray (n_ranks,)
+        Of the losses' differences to the best rank's, from the splits; nan for a single split. Splits share
+        training entries, so these are too small rather than too large.
+    split_losses : ndarray (n_splits, n_ranks)
+        The same splits for every rank.
+    rule : str
+    model : estimator or None
+        The model of the chosen rank fitted to all entries, with ``refit=True``.
+    """
+
+    rank: int
+    ranks: tuple[int, ...]
+    losses: FloatArray
+    standard_errors: FloatArray
+    split_losses: FloatArray
+    rule: str
+    model: Any = field(default=None, repr=False)
+
+    def to_frame(self, backend: str = "pyarrow") -> Any:
+        """One line per rank: rank, loss, standard_error, is_chosen; backend pyarrow, pandas or polars."""
+        columns = {
+            "rank": np.array(self.ranks),
+            "loss": self.losses,
+            "standard_error": self.standard_errors,
+            "is_chosen": np.array(self.ranks) == self.rank,
+        }
+        return as_frame(columns, backend)
+
+
+def choose_rank(
+    model: Any,
+    R: Any,
+    ranks: Iterable[int],
+    fraction: float = 0.1,
+    n_splits: int = 3,
+    random_state: RandomState = None,
+    rule: str = "best",
+    refit: bool = False,
+) -> RankChoice:
+    """Choose a model's rank by its deviance on held-out entries.
+
+    Parameters
+    ----------
+    model : estimator with a parameter ``rank``
+        Is not changed; its callbacks watch every fit.
+    R : Observed, NaN array, data frame or scipy.sparse
+    ranks : iterable of int
+        0 (intercepts or biases alone) where the model allows it.
+    fraction : float
+        Share of the entries held out in each split; the last entry of a row or column never is.
+    n_splits : int
+        Number of random splits; every rank sees the same ones.
+    random_state : int, Generator or None
+        Draws the splits.
+    rule : {"best", "one_se"}
+        The smallest loss, or the smallest rank whose loss exceeds it by at most one standard error. Losses within
+        0.1 % of the smallest count as equal to it, and the smaller rank wins.
+    refit : bool
+        Fit the chosen rank to all entries and keep it as ``choice.model``.
+
+    Returns
+    -------
+    RankChoice
+
+    Raises
+    ------
+    ValueError
+        For ranks that are not whole numbers or too large for the table, and for an unknown rule.
+    TypeError
+        For a model without a parameter ``rank``.
+
+    Notes
+    -----
+    ``len(ranks) * n_splits`` fits.
+
+    Examples
+    --------
+    >>> import numpy as np, halfseen as hs
+    >>> rng = np.random.default_rng(0)
+    >>> table = rng.normal(size=(60, 2)) @ rng.normal(size=(2, 40)) + 0.3 * rng.normal(size=(60, 40))
+    >>> table[rng.random(table.shape) < 0.4] = np.nan
+    >>> hs.select.choose_rank(hs.AlternatingLeastSquares(random_state=0), table, [0, 1, 2, 4], random_state=0).rank
+    2
+    """
+    observed = as_observed(R)
+    tried = _checked_ranks(model, ranks, observed.shape)
+    if rule not in RULES:
+        raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}; got {rule!r}")
+    if not isinstance(n_splits, Integral) or n_splits < (2 if rule == "one_se" else 1):
+        raise ValueError(f"n_splits must be an integer of at least 1 (rule='one_se': 2); got {n_splits!r}")
+    losses = np.empty((n_splits, len(tried)))
+    for split, rng in enumerate(as_generator(random_state).spawn(n_splits)):
+        train, test = observed.split(fraction, rng, keep_covered=True)
+        for place, rank in enumerate(tried):
+            losses[split, place] = held_out_deviance(clone(model).set_params(rank=rank).fit(train), test)
+    means = losses.mean(axis=0)
+    best = int(np.argmin(means))
+    errors = _standard_errors(losses - losses[:, [best]])
+    allowed = errors if rule == "one_se" else 0.0
+    chosen = int(np.argmax(means <= means[best] + np.maximum(TIE * abs(means[best]), allowed)))
+    fitted = clone(model).set_params(rank=tried[chosen]).fit(observed) if refit else None
+    return RankChoice(tried[chosen], tried, means, errors, losses, rule, fitted)
+
+
+def _standard_errors(differences: FloatArray) -> FloatArray:
+    n_splits = len(differences)
+    if n_splits == 1:
+        return np.full(differences.shape[1], np.nan)
+    return differences.std(axis=0, ddof=1) / np.sqrt(n_splits)
+
+
+def _checked_ranks(model: Any, ranks: Iterable[int], shape: tuple[int, int]) -> tuple[int, ...]:
+    if "rank" not in model.get_params(deep=False):
+        raise TypeError(f"{type(model).__name__} has no parameter 'rank' to choose; use halfseen.select.cross_validate")
+    given = list(ranks) if isinstance(ranks, Iterable) else [ranks]
+    if not given:
+        raise ValueError("ranks is empty; give at least one rank to try, such as ranks=[1, 2, 4, 8]")
+    for rank in given:
+        if not isinstance(rank, Integral) or isinstance(rank, bool) or rank < 0:
+            raise ValueError(f"ranks must be whole numbers of at least 0; got {rank!r}")
+        if rank > min(shape):
+            raise ValueError(
+                f"rank {rank} is too large for a table of {shape[0]} rows and {shape[1]} columns; "
+                f"try ranks up to {min(shape)}"
+            )
+    return tuple(sorted({int(rank) for rank in given}))
