@@ -8,6 +8,19 @@ from __future__ import annotations
 from halfseen.data.compressed import Compressed
 from halfseen.data.observed import Observed
 from halfseen.data.readers import read_table
+from halfseen.data.sources import Sources
+from halfseen.data.storable import storable
+from halfseen.data.store import load, save
 from halfseen.data.validate import as_observed, check_support
 
-__all__ = ["Compressed", "Observed", "as_observed", "check_support", "read_table"]
+__all__ = [
+    "Compressed",
+    "Observed",
+    "Sources",
+    "as_observed",
+    "check_support",
+    "load",
+    "read_table",
+    "save",
+    "storable",
+]

@@ -1,0 +1,224 @@
+"""Many tables over the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from halfseen._typing import IntArray, Labels
+from halfseen.data.labels import find_labels
+from halfseen.data.observed import Observed
+from halfseen.data.validate import as_observed
+from halfseen.errors import UnknownLabelError, close_matches, shown
+
+RULES = ("same", "union", "intersection")
+
+
+class Sources(Mapping[str, Observed]):
+    """Named tables whose rows are the same things; a read-only mapping from name to `Observed`.
+
+    Parameters
+    ----------
+    tables : mapping from str to Observed (or anything an estimator takes)
+        Either all have row labels or none has.
+    rows : {"same", "union", "intersection"}
+        How labelled rows are brought together. "same": every table must have the same labels, in any order (the
+        first table's order counts). "union": rows a table does not have are empty in it. "intersection": only rows
+        that all tables have. Without labels only "same", by position, is possible.
+
+    Attributes
+    ----------
+    n_rows : int
+    row_labels : array or None
+
+    Raises
+    ------
+    ValueError
+        No table, different numbers of unlabelled rows, labels that differ under rows="same", an empty intersection.
+
+    Examples
+    --------
+    >>> import halfseen as hs
+    >>> drama = hs.Observed.from_triplets(["ann", "bob"], ["d1", "d2"], [1.0, 2.0])
+    >>> action = hs.Observed.from_triplets(["bob", "eve"], ["a1", "a1"], [3.0, 4.0])
+    >>> S = Sources({"drama": drama, "action": action}, rows="union")
+    >>> S
+    Sources(3 rows; drama: 2 columns, 2 entries; action: 1 columns, 2 entries)
+    >>> S["action"].row_labels.tolist()
+    ['ann', 'bob', 'eve']
+    """
+
+    __slots__ = ("_tables", "n_rows", "row_labels")
+
+    n_rows: int
+    row_labels: Labels | None
+
+    def __init__(self, tables: Mapping[str, Any], rows: str = "same") -> None:
+        if rows not in RULES:
+            raise ValueError(f"rows must be one of {', '.join(RULES)}; got {rows!r}")
+        if not tables:
+            raise ValueError("0 tables were given; Sources needs at least one")
+        given = {str(name): as_observed(table, name=f"tables[{name!r}]") for name, table in tables.items()}
+        labelled = {name: table.row_labels is not None for name, table in given.items()}
+        if all(labelled.values()):
+            self._tables = _aligned(given, rows)
+        elif not any(labelled.values()):
+            self._tables = _unlabelled(given, rows)
+        else:
+            with_labels = next(name for name, has in labelled.items() if has)
+            without = next(name for name, has in labelled.items() if not has)
+            raise ValueError(
+                f"table {with_labels!r} has row labels, table {without!r} has none; give all tables labels, or none"
+            )
+        first = next(iter(self._tables.values()))
+        self.n_rows = first.shape[0]
+        self.row_labels = first.row_labels
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        source: str,
+        row: str,
+        col: str,
+        value: str,
+        *,
+        weight: str | None = None,
+        rows: str = "union",
+        duplicates: str = "error",
+        dtype: Any = None,
+    ) -> Sources:
+        """Build from a long data frame with a column that names the source of each entry.
+
+        Parameters
+        ----------
+        frame : data frame (pandas, polars, pyarrow)
+        source, row, col, value, weight : str
+            Column names.
+        rows, duplicates, dtype :
+            As in `Sources` and `Observed.from_triplets`.
+
+        Examples
+        --------
+        >>> import pyarrow as pa
+        >>> table = pa.table({"genre": ["drama", "action", "drama"], "user": ["a", "a", "b"],
+        ...                   "film": [1, 2, 1], "rating": [3.0, 4.0, 5.0]})
+        >>> Sources.from_frame(table, source="genre", row="user", col="film", value="rating").shapes
+        {'action': (2, 1), 'drama': (2, 1)}
+        """
+        from halfseen.data.frames import long_columns
+        from halfseen.data.labels import factorise
+
+        wanted = {"source": source, "row": row, "col": col, "value": value, "weight": weight}
+        columns = long_columns(frame, wanted)
+        codes, names = factorise(columns.pop("source"), source)
+        tables = {}
+        for code, name in enumerate(names.tolist()):
+            part = {role: column[codes == code] for role, column in columns.items()}
+            tables[str(name)] = Observed.from_triplets(
+                part["row"],
+                part["col"],
+                part["value"],
+                part.get("weight"),
+                row_labels="infer",
+                col_labels="infer",
+                duplicates=duplicates,
+                dtype=dtype,
+            )
+        return cls(tables, rows=rows)
+
+    def __getitem__(self, name: str) -> Observed:
+        if name not in self._tables:
+            raise KeyError(f"no source {name!r}; {close_matches(name, self._tables)}")
+        return self._tables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def __repr__(self) -> str:
+        parts = [f"{name}: {table.shape[1]} columns, {table.n_entries} entries" for name, table in self.items()]
+        return f"Sources({self.n_rows} rows; {'; '.join(parts)})"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the tables, in order."""
+        return list(self._tables)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Shape of each table."""
+        return {name: table.shape for name, table in self._tables.items()}
+
+    @property
+    def n_entries(self) -> int:
+        """Number of entries of all tables together."""
+        return sum(table.n_entries for table in self._tables.values())
+
+
+def _unlabelled(tables: dict[str, Observed], rows: str) -> dict[str, Observed]:
+    if rows != "same":
+        raise ValueError(f"rows={rows!r} needs row labels; these tables have none, so their rows must be the same")
+    lengths = {name: table.shape[0] for name, table in tables.items()}
+    if len(set(lengths.values())) > 1:
+        text = ", ".join(f"{name!r} {length}" for name, length in lengths.items())
+        raise ValueError(f"tables without row labels must have equally many rows, got {text}; give row labels")
+    return tables
+
+
+def _aligned(tables: dict[str, Observed], rows: str) -> dict[str, Observed]:
+    """Bring labelled rows into one order."""
+    each = {name: _labels(table) for name, table in tables.items()}
+    first_name, first = next(iter(each.items()))
+    if rows == "same":
+        for name, labels in each.items():
+            _check_same(first_name, first, name, labels)
+        common = first
+    else:
+        merge = np.union1d if rows == "union" else np.intersect1d
+        common = first
+        for name, labels in list(each.items())[1:]:
+            if common.dtype.kind != labels.dtype.kind:
+                raise ValueError(
+                    f"row labels of {first_name!r} are {common.dtype}, those of {name!r} {labels.dtype}; "
+                    "give all of them one kind"
+                )
+            common = merge(common, labels)
+        if not len(common):
+            raise ValueError("no row label is common to all tables; use rows='union'")
+    return {name: _placed(table, each[name], common) for name, table in tables.items()}
+
+
+def _labels(table: Observed) -> Labels:
+    assert table.row_labels is not None
+    return table.row_labels
+
+
+def _check_same(first_name: str, first: Labels, name: str, labels: Labels) -> None:
+    for one, other, lacks in ((first, labels, name), (labels, first, first_name)):
+        known = set(other.tolist())
+        missing = [label for label in one.tolist() if label not in known]
+        if missing:
+            raise ValueError(
+                f"table {lacks!r} lacks {len(missing)} row labels of the others, first {shown(missing[0])}; "
+                "pass rows='union' (empty rows where a table lacks one) or rows='intersection'"
+            )
+
+
+def _placed(table: Observed, labels: Labels, common: Labels) -> Observed:
+    """Return the table with its rows in the order of `common`; rows it does not have are empty."""
+    if len(labels) == len(common) and bool((labels == common).all()):
+        return table
+    return Observed(table.by_rows.take_major(_positions(labels, common)), common, table.col_labels)
+
+
+def _positions(labels: Labels, common: Labels) -> IntArray:
+    try:
+        return find_labels(labels, common)
+    except UnknownLabelError:
+        table = {label: position for position, label in enumerate(labels.tolist())}
+        return np.array([table.get(label, -1) for label in common.tolist()], dtype=np.int64)
