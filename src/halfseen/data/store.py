@@ -76,7 +76,9 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
     try:
         temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
         save_file(packer.tensors, str(temporary), metadata=metadata)
+        temporary.chmod(mode)  # safetensors makes files private to the user, against their umask
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, target)
