@@ -13,11 +13,13 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "myst_parser",
     "sphinx_gallery.gen_gallery",
     "numpydoc",
 ]
 exclude_patterns = ["_build", "gallery/*/README.rst"]
-templates_path = ["_templates"]
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_class_members_toctree = False

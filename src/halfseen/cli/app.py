@@ -96,7 +96,7 @@ def demo(
 
     run_fit(
         "digits",
-        Method.factor("binomial", 16, "auto"),
+        Method.factor("digits", "binomial", 16, "auto"),
         ("auto", "1,2,4,8,16"),
         TableOptions(),
         JudgeOptions(hide=0.6, seed=seed),
@@ -131,7 +131,9 @@ def fit_factor(
     output: OutputOptions,
     rank: Rank = "auto",
     ranks: Ranks = "1,2,4,8",
-    family: Annotated[Family, typer.Option(help="How one entry is distributed.")] = Family.gaussian,
+    family: Annotated[
+        Family | None, typer.Option(help="How one entry is distributed; gaussian, or what a named data set asks for.")
+    ] = None,
     trials: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Trials per entry of the binomial family.")
     ] = None,
@@ -146,7 +148,7 @@ def fit_factor(
     """
     from halfseen.cli.fit import Method, run_fit
 
-    run_fit(data, Method.factor(family, trials, penalty), (rank, ranks), table, judge, output)
+    run_fit(data, Method.factor(data, family, trials, penalty), (rank, ranks), table, judge, output)
 
 
 @fit.command("als")

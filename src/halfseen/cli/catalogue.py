@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from halfseen import datasets
-from halfseen.cli.screen import print_json, stdout, table
-from halfseen.errors import close_matches
+from halfseen.cli.screen import note, print_json, stdout, table
 
 
 def run_list(as_json: bool) -> None:
-    """Names, whether the data are here, and what they are."""
+    """Names, families, and whether the data are here."""
+    found = datasets.list_datasets()
     if as_json:
-        print_json([{"name": name} for name in datasets.names()])
+        print_json([asdict(info) for info in found])
         return
-    made = table("name", "here", "what it is", left=3)
-    for name in datasets.names():
-        made.add_row(name)
+    made = table("name", "here", "family", "what it is", left=4)
+    made.columns[-1].no_wrap = False
+    for info in found:
+        made.add_row(
+            info.name, "yes" if info.here else "no", info.family, info.summary, style="" if info.here else "dim"
+        )
     stdout().print(made)
+    if not all(info.here for info in found):
+        note(f"data sets that are not here are looked for in {datasets.data_home()}; set HALFSEEN_DATA to change that")
 
 
 def run_path(name: str) -> None:
-    """The folder or file of one data set, alone on a line."""
-    if name not in datasets.names():
-        raise ValueError(f"unknown data set {name!r}; {close_matches(name, datasets.names())}")
+    """The file of one data set, alone on a line."""
     print(datasets.path(name))

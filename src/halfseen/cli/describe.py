@@ -6,7 +6,7 @@ from typing import Any
 
 from halfseen.cli.options import TableOptions
 from halfseen.cli.screen import count, figures, print_json, share, stdout, table
-from halfseen.cli.source import open_table
+from halfseen.cli.source import open_table, typed
 
 BAR = 24
 
@@ -34,7 +34,7 @@ def run_describe(data: str, options: TableOptions, as_json: bool) -> None:
             first = ", ".join(map(str, facts[axis]["first_empty"]))
             console.print(f"\n{count(facts[axis]['n_empty'])} {word}s have no entry at all, first: {first}")
     if facts["suggested_family"]:
-        console.print(f"\ntry: [bold]halfseen fit factor {data} {facts['suggested_family']}[/bold]")
+        console.print(f"\ntry: [bold]halfseen fit factor {data}{typed(options)} {facts['suggested_family']}[/bold]")
 
 
 def axes_table(facts: dict[str, Any]) -> Any:
@@ -42,9 +42,14 @@ def axes_table(facts: dict[str, Any]) -> Any:
     made = table("entries per", "fewest", "median", "most", "empty", "labels")
     for axis, word in (("rows", "row"), ("cols", "column")):
         entries = facts[axis]["entries"]
-        numbers = [count(int(entries["min"])), f"{entries['median']:g}", count(int(entries["max"]))]
+        numbers = [count(int(entries["min"])), number(entries["median"]), count(int(entries["max"]))]
         made.add_row(word, *numbers, count(facts[axis]["n_empty"]), "yes" if facts[axis]["labelled"] else "no")
     return made
+
+
+def number(value: float) -> str:
+    """A count that may be a half."""
+    return count(int(value)) if value == int(value) else f"{value:g}"
 
 
 def values_table(values: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from halfseen.cli.folder import check_target
 from halfseen.cli.options import JudgeOptions, OutputOptions, TableOptions
 from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import Steps, print_json, steps
-from halfseen.cli.source import open_table
+from halfseen.cli.source import family_of, open_table
 from halfseen.losses import Loss, get_loss
 
 
@@ -31,16 +31,15 @@ class Method:
     facts: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def factor(cls, family: str, trials: int | None, penalty: str) -> Method:
-        """The generalized factor model."""
-        family = str(family)
-        if (family == "binomial") != (trials is not None):
-            raise ValueError(
-                "--family binomial needs --trials N, the number of trials per entry"
-                if trials is None
-                else f"--trials belongs to --family binomial, not to --family {family}"
-            )
-        code = f"binomial({trials})" if trials is not None else family
+    def factor(cls, data: str, family: str | None, trials: int | None, penalty: str) -> Method:
+        """The generalized factor model; without ``family``, of the one that a named data set asks for."""
+        code = family_of(data) if family is None else str(family)
+        if trials is not None and code != "binomial":
+            raise ValueError(f"--trials belongs to --family binomial, not to --family {code}")
+        if code == "binomial":
+            if trials is None:
+                raise ValueError("--family binomial needs --trials N, the number of trials per entry")
+            code = f"binomial({trials})"
 
         def make(rank: int, seed: int) -> Any:
             return hs.GeneralizedFactorModel(rank=rank, family=code, penalty=str(penalty), random_state=seed)
@@ -141,7 +140,8 @@ def choose(method: Method, seen: Any, ranks: tuple[int, ...], seed: int, bar: St
     if len(ranks) == 1:
         return None, ranks[0]
     bar.begin(f"choosing the rank of the {method.title} from {', '.join(map(str, ranks))}")
-    choice = hs.select.choose_rank(bar.watch(method.make(ranks[0], seed)), seen, ranks, random_state=seed)
+    model = bar.watch(method.make(ranks[0], seed))
+    choice = hs.select.choose_rank(model, seen, ranks, n_splits=1, random_state=seed)
     bar.end()
     return choice, int(choice.rank)
 

@@ -56,15 +56,10 @@ def record(outcome: Outcome, data: str, table: TableOptions, judge: JudgeOptions
         "versions": versions(),
     }
     if choice is not None:
-        facts["rank_choice"] = {"ranks": list(choice.ranks), "losses": losses_of(choice)}
+        facts["rank_choice"] = {"ranks": choice.ranks, "losses": choice.losses}
     if run is not None:
         facts["run"] = {"reason": run.reason, "converged": run.converged, "n_iter": run.n_iter, "value": run.value}
     return plain(facts)
-
-
-def losses_of(choice: Any) -> list[float]:
-    """Held-out loss of every rank that was tried; smaller is better."""
-    return [float(value) for value in choice.losses]
 
 
 def versions() -> dict[str, str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from halfseen.cli.options import TableOptions
 from halfseen.data import Observed, read_table
@@ -19,18 +22,51 @@ def open_table(data: str, options: TableOptions) -> Observed:
     """
     from halfseen import datasets
 
-    path = Path(data)
-    if path.exists() or path.suffix or path.parent != Path("."):
+    if is_file(data):
+        path = Path(data)
         if path.is_dir():
             raise ValueError(f"{data} is a folder; give a file (Parquet, Feather, CSV, TSV, .gz, .npz)")
         return read_table(path, **reading(path, options))
-    names = datasets.names()
-    if data not in names:
-        raise ValueError(f"{data!r} is neither a file nor a known data set; {close_matches(data, names)}")
-    return datasets.load(data)
+    if data not in datasets.names():
+        raise ValueError(f"{data!r} is neither a file nor a known data set; {close_matches(data, datasets.names())}")
+    if given := [name for name in changed(options) if name != "shift"]:
+        option = given[0].replace("_", "-")
+        raise ValueError(f"--{option} is for files; the data set {data!r} is read as it should be")
+    found = datasets.load(data)
+    return found.with_values(found.values + options.shift) if options.shift else found
 
 
-def reading(path: Path, options: TableOptions) -> dict[str, object]:
+def changed(options: TableOptions) -> dict[str, Any]:
+    """The options that differ from their defaults."""
+    return {name: value for name, value in asdict(options).items() if value != getattr(TableOptions(), name)}
+
+
+def typed(options: TableOptions) -> str:
+    """The same options as they are typed on a command line, with a space in front of each."""
+    texts = []
+    for name, value in changed(options).items():
+        option = f" --{name.replace('_', '-')}"
+        texts.append(
+            option if value is True else f"{option} {shlex.quote(f'{value:g}' if isinstance(value, float) else value)}"
+        )
+    return "".join(texts)
+
+
+def is_file(data: str) -> bool:
+    """Whether DATA means a file rather than a data set's name: it is there, has an ending, or lies in a folder."""
+    path = Path(data)
+    return path.exists() or bool(path.suffix) or path.parent != Path(".")
+
+
+def family_of(data: str) -> str:
+    """The family that a named data set asks for; gaussian for files."""
+    from halfseen import datasets
+
+    known = {} if is_file(data) else {info.name: info.family for info in datasets.list_datasets()}
+    return known.get(data, "gaussian")
+
+
+def reading(path: Path, options: TableOptions) -> dict[str, Any]:
     """The arguments of `read_table`; columns that were not named are the first three."""
     is_npz = path.suffix == ".npz"
     row, col, value = (column(name) for name in (options.row, options.col, options.value))
