@@ -39,7 +39,10 @@ def solve_spd(H: Array, rhs: Array, eps: float) -> tuple[Array, bool]:
     sqrt(eps) balances the two errors on the directions that the data do not determine: the pull towards zero
     (jitter) and the noise of the right-hand side (eps / jitter).
     """
-    k, mean_diagonal = len(rhs), float(np.trace(H)) / max(len(rhs), 1)
+    k = len(rhs)
+    if k == 0:
+        return rhs, False
+    mean_diagonal = float(np.trace(H)) / k
     if not np.isfinite(mean_diagonal) or mean_diagonal <= 0:
         return np.zeros_like(rhs), True
     for jitter in (0.0, np.sqrt(eps) * mean_diagonal):

@@ -1,0 +1,28 @@
+// Compiled once per instruction set: HALFSEEN_SPACE names the build's own name space, HALFSEEN_BUILD its name.
+#include "newton.hpp"
+#include "passes.hpp"
+
+#define HALFSEEN_TEXT_(x) #x
+#define HALFSEEN_TEXT(x) HALFSEEN_TEXT_(x)
+#define HALFSEEN_JOIN_(a, b) a##b
+#define HALFSEEN_JOIN(a, b) HALFSEEN_JOIN_(a, b)
+
+namespace HALFSEEN_SPACE {
+
+template <class T>
+halfseen::Functions<T> functions() {
+    return {loss_and_gradient<T>, hessian_vector<T>, at<T>,          to_rows<T>,
+            to_cols<T>,           quadratic<T>,      information<T>, row_newton<T>};
+}
+
+}  // namespace HALFSEEN_SPACE
+
+namespace halfseen {
+
+const Build& HALFSEEN_JOIN(build_, HALFSEEN_BUILD)() {
+    static const Build build{HALFSEEN_TEXT(HALFSEEN_BUILD), HALFSEEN_SPACE::functions<float>(),
+                             HALFSEEN_SPACE::functions<double>()};
+    return build;
+}
+
+}  // namespace halfseen

@@ -1,0 +1,299 @@
+// The Python module: unpack arrays, leave the GIL, call the build chosen for this processor.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "kernels.hpp"
+
+namespace nb = nanobind;
+using namespace halfseen;
+
+namespace {
+
+struct Candidate {
+    const char* name;
+    bool (*supported)();
+    const Build& (*build)();
+};
+
+bool always() { return true; }
+
+// Best first; the plain build, which any processor of the platform runs, is last.
+const std::vector<Candidate>& candidates() {
+    static const std::vector<Candidate> all = {
+#ifdef HALFSEEN_X86_LEVELS
+        {"v4", [] { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                           __builtin_cpu_supports("avx512vl"); }, build_v4},
+        {"v3", [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"); }, build_v3},
+        {"v2", [] { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }, build_v2},
+#endif
+        {"portable", always, build_portable},
+    };
+    return all;
+}
+
+std::vector<std::string> available() {
+    std::vector<std::string> names;
+    for (const auto& c : candidates()) {
+        if (c.supported()) names.emplace_back(c.name);
+    }
+    return names;
+}
+
+const Build* current = nullptr;
+
+void use_isa(const std::string& name) {
+    for (const auto& c : candidates()) {
+        if ((name.empty() || name == c.name) && c.supported()) {
+            current = &c.build();
+            return;
+        }
+    }
+    throw nb::value_error(("HALFSEEN_ISA='" + name + "' is not available on this processor").c_str());
+}
+
+template <class T>
+const Functions<T>& functions() {
+    if constexpr (std::is_same_v<T, float>) {
+        return current->f32;
+    } else {
+        return current->f64;
+    }
+}
+
+template <class T>
+using In = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Out = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+const T* pointer(const std::optional<In<T>>& array, std::size_t size, const char* name) {
+    if (!array) return nullptr;
+    if (array->size() != size) throw nb::value_error((std::string(name) + " has the wrong size").c_str());
+    return array->data();
+}
+
+template <class T>
+T* pointer(const std::optional<Out<T>>& array, std::size_t size, const char* name) {
+    if (!array) return nullptr;
+    if (array->size() != size) throw nb::value_error((std::string(name) + " has the wrong size").c_str());
+    return array->data();
+}
+
+// The block as the Python side passes it (kernels/arguments.py): arrays are held here while the GIL is away.
+template <class T>
+class Table {
+public:
+    explicit Table(const nb::tuple& block)
+        : indptr_(nb::cast<In<std::int64_t>>(block[0], false)), values_(nb::cast<In<T>>(block[2], false)),
+          weights_(optional(block[3])), offset_(optional(block[4])), n_cols_(nb::cast<std::int64_t>(block[5])) {
+        if (indptr_.size() == 0) throw nb::value_error("indptr is empty");
+        const std::int64_t n = indptr_.data()[indptr_.size() - 1] - indptr_.data()[0];
+        if (n < 0 || values_.size() != static_cast<std::size_t>(n)) throw nb::value_error("indptr and values disagree");
+        take_indices(block[1]);
+        if (n_indices_ != values_.size()) throw nb::value_error("indices and values disagree");
+    }
+
+    Entries<T> entries() const {
+        const std::size_t n = values_.size();
+        return {indptr_.data(), indices_, values_.data(), pointer<T>(weights_, n, "weights"),
+                pointer<T>(offset_, n, "offset"), static_cast<std::int64_t>(indptr_.size()) - 1, n_cols_};
+    }
+    std::size_t n_rows() const { return indptr_.size() - 1; }
+    std::size_t n_cols() const { return static_cast<std::size_t>(n_cols_); }
+    std::size_t n_entries() const { return values_.size(); }
+
+private:
+    static std::optional<In<T>> optional(const nb::handle& item) {
+        if (item.is_none()) return std::nullopt;
+        return nb::cast<In<T>>(item, false);
+    }
+
+    // The kernels read int32. int64 indices (an axis beyond 2^31) are copied; such a table's factors alone take
+    // more than that copy.
+    void take_indices(const nb::handle& item) {
+        if (nb::isinstance<In<std::int32_t>>(item)) {
+            narrow_ = nb::cast<In<std::int32_t>>(item, false);
+            indices_ = narrow_->data();
+            n_indices_ = narrow_->size();
+            return;
+        }
+        const auto wide = nb::cast<In<std::int64_t>>(item, false);
+        n_indices_ = wide.size();
+        copied_.resize(n_indices_);
+        for (std::size_t e = 0; e < n_indices_; ++e) {
+            if (wide.data()[e] > INT32_MAX) throw nb::value_error("a column index beyond 2^31 has no kernel");
+            copied_[e] = static_cast<std::int32_t>(wide.data()[e]);
+        }
+        indices_ = copied_.data();
+    }
+
+    In<std::int64_t> indptr_;
+    In<T> values_;
+    std::optional<In<T>> weights_, offset_;
+    std::int64_t n_cols_;
+    std::optional<In<std::int32_t>> narrow_;
+    std::vector<std::int32_t> copied_;
+    const std::int32_t* indices_ = nullptr;
+    std::size_t n_indices_ = 0;
+};
+
+template <class T>
+using MaybeIn = std::optional<In<T>>;
+template <class T>
+using MaybeOut = std::optional<Out<T>>;
+
+template <class T>
+Model<T> model_of(const Table<T>& t, const In<T>& A, const In<T>& B, int family, double trials,
+                  const MaybeIn<T>& row_offset, const MaybeIn<T>& col_offset) {
+    if (A.ndim() != 2 || B.ndim() != 2 || A.shape(1) != B.shape(1) || A.shape(0) != t.n_rows() ||
+        B.shape(0) != t.n_cols()) {
+        throw nb::value_error("factors do not fit the table");
+    }
+    if (family < 0 || family > 2) throw nb::value_error("unknown family");
+    return {A.data(), B.data(), static_cast<std::int64_t>(B.shape(1)), pointer<T>(row_offset, t.n_rows(), "row_offset"),
+            pointer<T>(col_offset, t.n_cols(), "col_offset"), static_cast<Family>(family), static_cast<T>(trials)};
+}
+
+template <class T>
+double loss_and_gradient(nb::tuple block, In<T> A, In<T> B, int family, double trials, MaybeIn<T> row_offset,
+                         MaybeIn<T> col_offset, MaybeOut<T> grad_A, MaybeOut<T> grad_B, MaybeOut<T> grad_row,
+                         MaybeOut<T> grad_col) {
+    const Table<T> table(block);
+    const auto model = model_of(table, A, B, family, trials, row_offset, col_offset);
+    const Outputs<T> out{pointer<T>(grad_A, A.size(), "grad_A"), pointer<T>(grad_B, B.size(), "grad_B"),
+                         pointer<T>(grad_row, table.n_rows(), "grad_row"),
+                         pointer<T>(grad_col, table.n_cols(), "grad_col")};
+    const auto entries = table.entries();
+    nb::gil_scoped_release released;
+    return functions<T>().loss_and_gradient(entries, model, out);
+}
+
+template <class T>
+void hessian_vector(nb::tuple block, In<T> A, In<T> B, In<T> dA, In<T> dB, int family, double trials,
+                    MaybeIn<T> row_offset, MaybeIn<T> col_offset, MaybeIn<T> d_row, MaybeIn<T> d_col, Out<T> out_A,
+                    Out<T> out_B, MaybeOut<T> out_row, MaybeOut<T> out_col) {
+    const Table<T> table(block);
+    const auto model = model_of(table, A, B, family, trials, row_offset, col_offset);
+    const auto [n, p] = std::pair(table.n_rows(), table.n_cols());
+    const Direction<T> d{pointer<T>(MaybeIn<T>(dA), A.size(), "dA"), pointer<T>(MaybeIn<T>(dB), B.size(), "dB"),
+                         pointer<T>(d_row, n, "d_row"), pointer<T>(d_col, p, "d_col")};
+    const Outputs<T> out{pointer<T>(MaybeOut<T>(out_A), A.size(), "out_A"),
+                         pointer<T>(MaybeOut<T>(out_B), B.size(), "out_B"), pointer<T>(out_row, n, "out_row"),
+                         pointer<T>(out_col, p, "out_col")};
+    const auto entries = table.entries();
+    nb::gil_scoped_release released;
+    functions<T>().hessian_vector(entries, model, d, out);
+}
+
+template <class T>
+void at(nb::tuple block, In<T> A, In<T> B, MaybeIn<T> row_offset, MaybeIn<T> col_offset, Out<T> out) {
+    const Table<T> table(block);
+    const auto model = model_of(table, A, B, 0, 1.0, row_offset, col_offset);
+    T* to = pointer<T>(MaybeOut<T>(out), table.n_entries(), "out");
+    const auto entries = table.entries();
+    nb::gil_scoped_release released;
+    functions<T>().at(entries, model, to);
+}
+
+template <class T>
+void to_rows(nb::tuple block, In<T> g, In<T> B, Out<T> out) {
+    const Table<T> table(block);
+    const std::size_t k = B.ndim() == 2 ? B.shape(1) : 0;
+    const T* numbers = pointer<T>(MaybeIn<T>(g), table.n_entries(), "g");
+    const T* factor = pointer<T>(MaybeIn<T>(B), table.n_cols() * k, "B");
+    T* to = pointer<T>(MaybeOut<T>(out), table.n_rows() * k, "out");
+    const auto entries = table.entries();
+    nb::gil_scoped_release released;
+    functions<T>().to_rows(entries, numbers, factor, static_cast<std::int64_t>(k), to);
+}
+
+template <class T>
+void to_cols(nb::tuple block, In<T> g, In<T> A, Out<T> out) {
+    const Table<T> table(block);
+    const std::size_t k = A.ndim() == 2 ? A.shape(1) : 0;
+    const T* numbers = pointer<T>(MaybeIn<T>(g), table.n_entries(), "g");
+    const T* factor = pointer<T>(MaybeIn<T>(A), table.n_rows() * k, "A");
+    T* to = pointer<T>(MaybeOut<T>(out), table.n_cols() * k, "out");
+    const auto entries = table.entries();
+    nb::gil_scoped_release released;
+    functions<T>().to_cols(entries, numbers, factor, static_cast<std::int64_t>(k), to);
+}
+
+template <class T>
+void quadratic(nb::tuple block, In<T> V, In<T> B, Out<T> out) {
+    const Table<T> table(block);
+    const std::size_t k = B.ndim() == 2 ? B.shape(1) : 0;
+    const T* forms = pointer<T>(MaybeIn<T>(V), table.n_rows() * k * k, "V");
+    const T* factor = pointer<T>(MaybeIn<T>(B), table.n_cols() * k, "B");
+    T* to = pointer<T>(MaybeOut<T>(out), table.n_entries(), "out");
+    const auto entries = table.entries();
+    nb::gil_scoped_release released;
+    functions<T>().quadratic(entries, forms, factor, static_cast<std::int64_t>(k), to);
+}
+
+template <class T>
+void information(nb::tuple block, In<T> A, In<T> B, int family, double trials, MaybeIn<T> row_offset,
+                 MaybeIn<T> col_offset, Out<T> out) {
+    const Table<T> table(block);
+    const auto model = model_of(table, A, B, family, trials, row_offset, col_offset);
+    T* to = pointer<T>(MaybeOut<T>(out), A.size() * B.shape(1), "out");
+    const auto entries = table.entries();
+    nb::gil_scoped_release released;
+    functions<T>().information(entries, model, to);
+}
+
+template <class T>
+std::pair<double, std::int64_t> row_newton(nb::tuple block, In<T> X, In<T> B, int family, double trials,
+                                           MaybeIn<T> col_offset, MaybeIn<T> ridge, MaybeIn<T> ridge_scale,
+                                           MaybeIn<T> prior_rhs, int steps, int max_halvings, int cg_steps,
+                                           Out<T> out) {
+    const Table<T> table(block);
+    const auto model = model_of(table, X, B, family, trials, MaybeIn<T>(), col_offset);
+    const std::size_t k = B.shape(1);
+    const NewtonOptions<T> options{pointer<T>(ridge, k, "ridge"),
+                                   pointer<T>(ridge_scale, table.n_rows(), "ridge_scale"),
+                                   pointer<T>(prior_rhs, k, "prior_rhs"), steps, max_halvings, cg_steps};
+    T* to = pointer<T>(MaybeOut<T>(out), X.size(), "out");
+    const auto entries = table.entries();
+    nb::gil_scoped_release released;
+    const auto result = functions<T>().row_newton(entries, model, options, to);
+    return {result.value, result.n_failed};
+}
+
+template <class T>
+void define(nb::module_& m) {
+    const auto no = nb::arg().noconvert();
+    const auto none = nb::arg().noconvert().none();
+    m.def("loss_and_gradient", loss_and_gradient<T>, no, no, no, no, nb::arg(), none, none, none, none, none, none);
+    m.def("hessian_vector", hessian_vector<T>, no, no, no, no, no, no, nb::arg(), none, none, none, none, no, no, none,
+          none);
+    m.def("at", at<T>, no, no, no, none, none, no);
+    m.def("to_rows", to_rows<T>, no, no, no, no);
+    m.def("to_cols", to_cols<T>, no, no, no, no);
+    m.def("quadratic", quadratic<T>, no, no, no, no);
+    m.def("information", information<T>, no, no, no, no, nb::arg(), none, none, no);
+    m.def("row_newton", row_newton<T>, no, no, no, no, nb::arg(), none, none, none, none, no, no, no, no);
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    use_isa("");
+    define<float>(m);
+    define<double>(m);
+    m.def("available_isas", available);
+    m.def("current_isa", [] { return std::string(current->name); });
+    m.def("use_isa", use_isa);
+}

@@ -1,0 +1,144 @@
+// The loops over the rank: dots and axpys of a tile, with the number of vectors per row known at compile time for
+// common ranks.
+#pragma once
+#include "tile.hpp"
+
+namespace HALFSEEN_SPACE {
+
+template <class T>
+struct RankOps {
+    // m_e = <row, slot part> of every entry
+    void (*dots)(const Tile<T>&, Slots<T>, int part, Staged<T>, T* m);
+    // rows' sums += g_e * slot part
+    void (*to_rows)(const Tile<T>&, Slots<T>, int part, const T* g, Staged<T> sums);
+    // slot part += g_e * row
+    void (*to_cols)(const Tile<T>&, Slots<T>, int part, const T* g, Staged<T>);
+    // both at once: rows' sums += g_e * slot part, slot part + 1 += g_e * row
+    void (*to_both)(const Tile<T>&, Slots<T>, int part, const T* g, Staged<T> rows, Staged<T> sums);
+    std::int64_t padded;
+};
+
+// W lanes, NV vectors per row; NV = 0: counted at run time.
+template <class T, int W, int NV>
+struct RankLoops {
+    using V = Vec<T, W>;
+
+    template <int N>
+    static HALFSEEN_INLINE void dot_group(const Slots<T>& slots, int part, const std::int32_t* cols, const T* a, T* m) {
+        V sums[N];
+        const T* b[N];
+        for (int i = 0; i < N; ++i) b[i] = slots.at(cols[i], part);
+        const int vectors = NV ? NV : static_cast<int>(slots.padded / W);
+        const V first = load<W>(a);
+        for (int i = 0; i < N; ++i) sums[i] = first * load<W>(b[i]);
+        for (int v = 1; v < vectors; ++v) {
+            const V av = load<W>(a + v * W);
+            for (int i = 0; i < N; ++i) sums[i] = sums[i] + av * load<W>(b[i] + v * W);
+        }
+        store_sums<(N < W ? N : W)>(sums, m);
+    }
+
+    static void dots(const Tile<T>& tile, Slots<T> slots, int part, Staged<T> rows, T* m) {
+        // As many dots at once as there are lanes, so that their sums fill a vector; at most 8, for the registers.
+        constexpr int kGroup = W < 8 ? W : 8;
+        constexpr int kSmall = kGroup < 4 ? kGroup : 4;
+        for (int s = 0; s < tile.n_segments; ++s) {
+            const T* a = rows.at(s);
+            int e = tile.segments[s].begin;
+            const int end = tile.segments[s].end;
+            for (; e + kGroup <= end; e += kGroup) dot_group<kGroup>(slots, part, tile.cols + e, a, m + e);
+            for (; e < end; e += kSmall) {
+                std::int32_t cols[kSmall];
+                for (int i = 0; i < kSmall; ++i) cols[i] = tile.cols[e + i < end ? e + i : e];
+                dot_group<kSmall>(slots, part, cols, a, m + e);  // may write past `end`: the next segment comes later
+            }
+        }
+    }
+
+    template <bool Rows, bool Cols>
+    static HALFSEEN_INLINE void axpys(
+        const Tile<T>& tile, const Slots<T>& slots, int part, const T* g, const Staged<T>& rows, const Staged<T>& sums) {
+        constexpr int kPartStep = Rows && Cols ? 1 : 0;
+        for (int s = 0; s < tile.n_segments; ++s) {
+            V a[NV], sum[NV];
+            for (int v = 0; v < NV; ++v) {
+                if (Cols) a[v] = load<W>(rows.at(s) + v * W);
+                if (Rows) sum[v] = load<W>(sums.at(s) + v * W);
+            }
+            for (int e = tile.segments[s].begin; e < tile.segments[s].end; ++e) {
+                const V ge = splat<T, W>(g[e]);
+                T* slot = slots.at(tile.cols[e], part);
+                for (int v = 0; v < NV; ++v) {
+                    if (Rows) sum[v] = sum[v] + ge * load<W>(slot + v * W);
+                    if (Cols) {
+                        T* target = slot + kPartStep * slots.padded + v * W;
+                        store(target, load<W>(target) + ge * a[v]);
+                    }
+                }
+            }
+            if (Rows) {
+                for (int v = 0; v < NV; ++v) store(sums.at(s) + v * W, sum[v]);
+            }
+        }
+    }
+
+    // Any rank: eight vectors of the row at a time, over all entries of the tile.
+    template <bool Rows, bool Cols>
+    static void axpys_any(
+        const Tile<T>& tile, const Slots<T>& slots, int part, const T* g, const Staged<T>& rows, const Staged<T>& sums) {
+        constexpr int kStep = 4;
+        std::int64_t c = 0;
+        for (; c + kStep * W <= slots.padded; c += kStep * W) {
+            const Slots<T> moved{slots.data + c, slots.stride, slots.padded};
+            RankLoops<T, W, kStep>::template axpys<Rows, Cols>(
+                tile, moved, part, g, {rows.data + c, rows.padded}, {sums.data + c, sums.padded});
+        }
+        for (; c < slots.padded; c += W) {
+            const Slots<T> moved{slots.data + c, slots.stride, slots.padded};
+            RankLoops<T, W, 1>::template axpys<Rows, Cols>(
+                tile, moved, part, g, {rows.data + c, rows.padded}, {sums.data + c, sums.padded});
+        }
+    }
+
+    template <bool Rows, bool Cols>
+    static HALFSEEN_INLINE void run(
+        const Tile<T>& tile, const Slots<T>& slots, int part, const T* g, const Staged<T>& rows, const Staged<T>& sums) {
+        if constexpr (NV > 0) {
+            axpys<Rows, Cols>(tile, slots, part, g, rows, sums);
+        } else {
+            axpys_any<Rows, Cols>(tile, slots, part, g, rows, sums);
+        }
+    }
+
+    static void to_rows(const Tile<T>& tile, Slots<T> slots, int part, const T* g, Staged<T> sums) {
+        run<true, false>(tile, slots, part, g, sums, sums);
+    }
+    static void to_cols(const Tile<T>& tile, Slots<T> slots, int part, const T* g, Staged<T> rows) {
+        run<false, true>(tile, slots, part, g, rows, rows);
+    }
+    static void to_both(const Tile<T>& tile, Slots<T> slots, int part, const T* g, Staged<T> rows, Staged<T> sums) {
+        run<true, true>(tile, slots, part, g, rows, sums);
+    }
+
+    static RankOps<T> ops(std::int64_t k) {
+        const std::int64_t vectors = NV ? NV : (k + W - 1) / W;
+        return {dots, to_rows, to_cols, to_both, vectors * W};
+    }
+};
+
+template <class T>
+RankOps<T> rank_ops(std::int64_t k) {
+    constexpr int W = kLanes<T>;
+    // Half-width vectors for small ranks: slots half as long, and a small table stays in the first-level cache.
+    constexpr int H = W >= 8 ? W / 2 : W;
+    if (k <= H) return RankLoops<T, H, 1>::ops(k);
+    if (k <= W) return RankLoops<T, W, 1>::ops(k);
+    if (k <= 2 * W) return RankLoops<T, W, 2>::ops(k);
+    if (k <= 3 * W) return RankLoops<T, W, 3>::ops(k);
+    if (k <= 4 * W) return RankLoops<T, W, 4>::ops(k);
+    if (k <= 6 * W) return RankLoops<T, W, 6>::ops(k);
+    if (k <= 8 * W) return RankLoops<T, W, 8>::ops(k);
+    return RankLoops<T, W, 0>::ops(k);
+}
+
+}  // namespace HALFSEEN_SPACE

@@ -1,0 +1,77 @@
+// A tile: some 64 entries of consecutive rows, the unit in which every pass works.
+//
+// Dots go into a tile buffer, the loss is evaluated on the buffer with full vectors, and two rounds of axpys follow
+// while the rows are still in the first-level cache.
+#pragma once
+#include "kernels.hpp"
+#include "simd.hpp"
+
+namespace HALFSEEN_SPACE {
+
+// 64 entries of rank 32 (float32, factor and gradient) are 16 KiB, half of a first-level cache.
+constexpr int kTile = 64;
+constexpr int kSlack = 16;  // lanes that the last, partly filled vector may write past the end
+
+// Entries [begin, end) of the tile belong to major row `row`; the table's entry of `begin` is `entry`.
+struct Segment {
+    std::int64_t row;
+    std::int64_t entry;
+    int begin;
+    int end;
+};
+
+template <class T>
+struct Tile {
+    int n_segments = 0;
+    int n = 0;
+    Segment segments[kTile];
+    std::int32_t cols[kTile + kSlack];
+    alignas(64) T y[kTile + kSlack];
+    alignas(64) T w[kTile + kSlack];
+    alignas(64) T base[kTile + kSlack];  // the linear predictor's offsets
+    alignas(64) T m[kTile + kSlack];
+    alignas(64) T g[kTile + kSlack];
+    alignas(64) T t[kTile + kSlack];
+
+    void clear() { n_segments = n = 0; }
+};
+
+// The minor factors, block of columns by block of columns: slot c holds `parts` padded rows side by side (factor,
+// gradient, ...), so that one cache-line aligned place serves an entry.
+template <class T>
+struct Slots {
+    T* data;
+    std::int64_t stride;  // numbers from one column's slot to the next
+    std::int64_t padded;  // numbers of one part: the rank, rounded up to whole vectors
+
+    T* at(std::int32_t col, int part) const { return data + col * stride + part * padded; }
+};
+
+// Staged major rows of a tile: one padded, aligned row per segment.
+template <class T>
+struct Staged {
+    T* data;
+    std::int64_t padded;
+
+    T* at(int segment) const { return data + segment * padded; }
+};
+
+template <class T>
+void stage_rows(const Tile<T>& tile, const T* A, std::int64_t k, Staged<T> staged) {
+    for (int s = 0; s < tile.n_segments; ++s) {
+        const T* from = A + tile.segments[s].row * k;
+        T* to = staged.at(s);
+        for (std::int64_t c = 0; c < k; ++c) to[c] = from[c];
+    }
+}
+
+template <class T>
+void add_rows(const Tile<T>& tile, Staged<T> staged, std::int64_t k, T* out) {
+    for (int s = 0; s < tile.n_segments; ++s) {
+        T* to = out + tile.segments[s].row * k;
+        const T* from = staged.at(s);
+        for (std::int64_t c = 0; c < k; ++c) to[c] += from[c];
+    }
+}
+
+}  // namespace HALFSEEN_SPACE
