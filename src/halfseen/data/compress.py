@@ -107,15 +107,15 @@ def compress_dense(array: Any, name: str, dtype: Any = None) -> Compressed:
         )
     check_not_empty(table.shape, table.size, name)
     n_rows, n_cols = table.shape
-    step = max(1, 1_000_000 // n_cols)
+    block_rows = max(1, 1_000_000 // n_cols)
     indices: list[np.ndarray] = []
     values: list[np.ndarray] = []
     indptr = np.zeros(n_rows + 1, dtype=np.int64)
-    for start in range(0, n_rows, step):
-        block = table[start : start + step]
+    for start in range(0, n_rows, block_rows):
+        block = table[start : start + block_rows]
         seen = ~np.isnan(block)
         if mask is not None:
-            seen &= ~mask[start : start + step]
+            seen &= ~mask[start : start + block_rows]
         indptr[start + 1 : start + 1 + len(block)] = seen.sum(axis=1)
         row, col = np.nonzero(seen)
         indices.append(col.astype(index_dtype(n_cols)))

@@ -42,7 +42,6 @@ class Constructors:
         row_labels: Any = None,
         col_labels: Any = None,
         duplicates: str = "error",
-        dtype: Any = None,
     ) -> Self:
         """Build from one (row, column, value) per observed entry.
 
@@ -52,7 +51,7 @@ class Constructors:
             Integers are 0-based positions. Anything else (text, dates, hashable objects) is a label: looked up in
             `row_labels` / `col_labels` if they are given, else numbered in sorted order.
         values : array-like of shape (n_entries,)
-            Finite numbers. float32 stays; other numbers become float64.
+            Finite numbers. float32 stays; other numbers become float64 (see `astype`).
         weights : array-like of shape (n_entries,) or None
             Non-negative.
         shape : (n_rows, n_cols) or None
@@ -61,7 +60,6 @@ class Constructors:
             Names in order of position; "infer": take integers as labels (identifiers) as well.
         duplicates : {"error", "first", "last", "mean", "sum", "max", "min"}
             What to do with several entries at one place.
-        dtype : float32, float64 or None
 
         Returns
         -------
@@ -87,7 +85,7 @@ class Constructors:
         """
         check_rule(duplicates)
         n_rows, n_cols = check_shape(shape)
-        numbers = as_numbers(values, "values", dtype)
+        numbers = as_numbers(values, "values")
         _check_lengths(rows=rows, cols=cols, values=numbers)
         row_codes, row_names, n_rows = _axis(rows, row_labels, n_rows, "row")
         col_codes, col_names, n_cols = _axis(cols, col_labels, n_cols, "col")
@@ -161,8 +159,10 @@ class Constructors:
             Stored twice at one place counts as a duplicate (SciPy itself would add the two up).
         weights : scipy.sparse of the same structure, or None
             CSR with the same stored places.
-        row_labels, col_labels, duplicates, dtype :
+        row_labels, col_labels : array-like or None
+        duplicates : str
             As in `from_triplets`.
+        dtype : float32, float64 or None
 
         Examples
         --------
@@ -212,8 +212,9 @@ class Constructors:
         frame : data frame
         row, col, value, weight : str
             Column names. The row and column identifiers become the labels, in sorted order.
-        duplicates, dtype :
+        duplicates : str
             As in `from_triplets`.
+        dtype : float32, float64 or None
 
         Examples
         --------
@@ -229,12 +230,11 @@ class Constructors:
         return cls.from_triplets(
             columns["row"],
             columns["col"],
-            columns["value"],
+            as_numbers(columns["value"], f"column {value!r}", dtype),
             columns.get("weight"),
             row_labels="infer",
             col_labels="infer",
             duplicates=duplicates,
-            dtype=dtype,
         )
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -18,6 +18,15 @@ from halfseen.errors import shown
 Column = str | int | None
 
 
+class Reading(TypedDict, total=False):
+    """How lines and values of a file are meant; see `read_table`."""
+
+    sep: str | None
+    header: bool
+    missing: float | None
+    shift: float
+
+
 def read_table(
     path: str | os.PathLike[str],
     row: Column = None,
@@ -25,12 +34,9 @@ def read_table(
     value: Column = None,
     *,
     weight: Column = None,
-    sep: str | None = None,
-    header: bool = True,
-    missing: float | None = None,
-    shift: float = 0.0,
     duplicates: str = "error",
     dtype: Any = None,
+    **reading: Unpack[Reading],
 ) -> Observed:
     """Read one observed entry per line from Parquet, Feather, Arrow, CSV, TSV (text also gzipped), or arrays of .npz.
 
@@ -42,17 +48,20 @@ def read_table(
         Column names or 0-based numbers. None: the first, second and third column (no weights). Of an .npz file the
         names of arrays: three of equal length, or `value` a two-dimensional one, with `row` and `col` naming
         its labels (``"a+b"`` joins two arrays into labels such as ``a/b``).
-    sep : str or None
-        Separator of text files; None: comma for .csv, tab for .tsv, else the one found in the first line.
-    header : bool
-        False if the first line is already data; then give columns by number.
-    missing : float or None
-        Value that means "not observed" (such as 255); these entries are left out. NaN: also empty values.
-    shift : float
-        Added to every value (-1 turns ratings 1..5 into counts 0..4).
     duplicates : str
         Rule for several entries at one place, as in `Observed.from_triplets`.
     dtype : float32, float64 or None
+
+    Other Parameters
+    ----------------
+    sep : str or None
+        Separator of text files; None: comma for .csv, tab for .tsv, else the one found in the first line.
+    header : bool, default True
+        False if the first line is already data; then give columns by number.
+    missing : float or None
+        Value that means "not observed" (such as 255); these entries are left out. NaN: also empty values.
+    shift : float, default 0
+        Added to every value (-1 turns ratings 1..5 into counts 0..4).
 
     Returns
     -------
@@ -80,6 +89,11 @@ def read_table(
     >>> R.row_labels.tolist(), R.col_labels.tolist(), R.values.tolist()
     (['ann', 'bob'], [7, 9], [5.0, 3.0])
     """
+    unknown = set(reading) - set(Reading.__annotations__)
+    if unknown:
+        raise TypeError(f"read_table has no argument {sorted(unknown)[0]!r}")
+    sep, header = reading.get("sep"), reading.get("header", True)
+    missing, shift = reading.get("missing"), reading.get("shift", 0.0)
     file = Path(path)
     check_rule(duplicates)
     value_dtype(np.dtype(np.float64), dtype)

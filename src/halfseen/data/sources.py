@@ -88,7 +88,6 @@ class Sources(Mapping[str, Observed]):
         weight: str | None = None,
         rows: str = "union",
         duplicates: str = "error",
-        dtype: Any = None,
     ) -> Sources:
         """Build from a long data frame with a column that names the source of each entry.
 
@@ -97,7 +96,7 @@ class Sources(Mapping[str, Observed]):
         frame : data frame (pandas, polars, pyarrow)
         source, row, col, value, weight : str
             Column names.
-        rows, duplicates, dtype :
+        rows, duplicates : str
             As in `Sources` and `Observed.from_triplets`.
 
         Examples
@@ -125,7 +124,6 @@ class Sources(Mapping[str, Observed]):
                 row_labels="infer",
                 col_labels="infer",
                 duplicates=duplicates,
-                dtype=dtype,
             )
         return cls(tables, rows=rows)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,8 +12,16 @@ from halfseen.data.frames import is_frame, wide_table
 from halfseen.data.observed import Observed
 from halfseen.errors import shown
 
-if TYPE_CHECKING:
-    from halfseen.losses import Loss
+
+class HasSupport(Protocol):
+    """The part of a loss that is asked here."""
+
+    name: str
+    support: str
+
+    def invalid(self, y: Any, /) -> Any:
+        """Mark responses outside the support."""
+        ...
 
 
 def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
@@ -56,13 +64,13 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
     return Observed(compress_dense(R, name, dtype))
 
 
-def check_support(observed: Observed, loss: Loss, argument: str = "loss") -> None:
+def check_support(observed: Observed, loss: HasSupport, argument: str = "loss") -> None:
     """Refuse values a loss cannot judge, naming the first of them.
 
     Parameters
     ----------
     observed : Observed
-    loss : Loss
+    loss : HasSupport
         `loss.invalid(values)` marks what lies outside its support, `loss.support` says in words what is needed;
         an attribute `advice`, if there is one, says what to do.
     argument : str

@@ -153,9 +153,9 @@ def _draw(
     """Draw which cells are seen and their responses, block of rows by block."""
     n, p = len(X), len(Y)
     indices, values, counts = [], [], []
-    step = max(1, BLOCK // p)
-    for start in range(0, n, step):
-        rows = X[start : start + step]
+    block_rows = max(1, BLOCK // p)
+    for start in range(0, n, block_rows):
+        rows = X[start : start + block_rows]
         row, col = np.nonzero(rng.random((len(rows), p)) < observed)
         linear = (rows @ Y.T)[row, col] + zeta[col]
         values.append(np.asarray(loss.sample(linear, rng), dtype=np.float64))

@@ -54,8 +54,8 @@ def relative_frobenius_error(estimate: Any, truth: Any) -> float:
 
 def _product_norm(left: Any, right: Any) -> float:
     """Frobenius norm of left @ right.T from the R factors."""
-    small = (np.linalg.qr(np.asarray(factor, dtype=np.float64), mode="r") for factor in (left, right))
-    first, second = small
+    first = np.linalg.qr(np.asarray(left, dtype=np.float64))[1]
+    second = np.linalg.qr(np.asarray(right, dtype=np.float64))[1]
     return float(np.linalg.norm(first @ second.T))
 
 
