@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
 import time
+import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import halfseen as hs
 from halfseen.cli.folder import check_target
-from halfseen.cli.options import JudgeOptions, OutputOptions, TableOptions
+from halfseen.cli.options import ALS_RANKS, JudgeOptions, OutputOptions, TableOptions
 from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import Steps, print_json, steps
 from halfseen.cli.source import family_of, open_table
 from halfseen.losses import Loss, get_loss
+
+PENALTIES = ("auto", "map", "none")
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Method:
     name: str
     title: str
     loss: Loss
-    make: Callable[[int, int], Any]
-    facts: dict[str, Any] = field(default_factory=dict)
+    make: Callable[[int, str, int], Any]
+    penalties: tuple[str, ...] = ("",)
 
     @classmethod
     def factor(cls, data: str, family: str | None, trials: int | None, penalty: str) -> Method:
@@ -41,20 +45,32 @@ class Method:
                 raise ValueError("--family binomial needs --trials N, the number of trials per entry")
             code = f"binomial({trials})"
 
-        def make(rank: int, seed: int) -> Any:
-            return hs.GeneralizedFactorModel(rank=rank, family=code, penalty=str(penalty), random_state=seed)
+        def make(rank: int, penalty: str, seed: int) -> Any:
+            value = penalty if penalty in PENALTIES else float(penalty)
+            return hs.GeneralizedFactorModel(rank=rank, family=code, penalty=value, random_state=seed)
 
-        facts = {"family": code, "penalty": str(penalty)}
-        return cls("factor", "factor model", get_loss(code), make, facts)
+        return cls("factor", "factor model", get_loss(code), make, parse_penalties(penalty))
 
     @classmethod
     def als(cls) -> Method:
         """Alternating least squares."""
 
-        def make(rank: int, seed: int) -> Any:
+        def make(rank: int, penalty: str, seed: int) -> Any:
             return hs.AlternatingLeastSquares(rank=rank, random_state=seed)
 
         return cls("als", "alternating least squares", get_loss("gaussian"), make)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A rank and a penalty, and what was tried on the way (None when there was nothing to choose)."""
+
+    rank: int
+    penalty: str
+    tried: dict[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return f"rank {self.rank}"
 
 
 @dataclass
@@ -66,8 +82,7 @@ class Outcome:
     seen: Any
     hidden: Any
     model: Any
-    rank: int
-    choice: Any
+    chosen: Chosen
     figures: list[dict[str, Any]]
     judged: Any
     seconds: dict[str, float]
@@ -119,42 +134,51 @@ def fit_and_judge(
     share = judge.held_out if judge.hide is None else judge.hide
     seen, hidden = observed.split(share, random_state=judge.seed, keep_covered=True) if share else (observed, None)
     again = hidden is not None and judge.hide is None and judge.refit
-    with steps(2 * (len(ranks) > 1) + 4 + again) as bar:
-        choice, rank = choose(method, seen, ranks, judge.seed, bar)
+    with steps(2 + 4 + again) as bar:
+        chosen = choose(method, seen, ranks, judge.seed, bar)
+        name = f"{method.title}, {chosen}"
         clock = time.perf_counter()
-        model = fitted(bar, f"{method.title}, rank {rank}", method.make(rank, judge.seed), seen)
+        model = fitted(bar, name, method.make(chosen.rank, chosen.penalty, judge.seed), seen)
         seconds["fit"] = time.perf_counter() - clock
         figures, judged = [], None
         if hidden is not None:
             judged, scores = judge_model(model, hidden, method.loss)
-            figures.append({"model": f"{method.title}, rank {rank}", **scores})
-            for name, rival in rivals(method, seen, ranks, rank, judge.seed, bar):
+            figures.append({"model": name, **scores})
+            for name, rival in rivals(method, seen, ranks, chosen, judge.seed, bar):
                 figures.append({"model": name, **judge_model(fitted(bar, name, rival, seen), hidden, method.loss)[1]})
         if again:
-            model = fitted(bar, f"{method.title} once more, on all entries", method.make(rank, judge.seed), observed)
-    return Outcome(method, observed, seen, hidden, model, rank, choice, figures, judged, seconds)
+            model = method.make(chosen.rank, chosen.penalty, judge.seed)
+            model = fitted(bar, f"{method.title} once more, on all entries", model, observed)
+    return Outcome(method, observed, seen, hidden, model, chosen, figures, judged, seconds)
 
 
-def choose(method: Method, seen: Any, ranks: tuple[int, ...], seed: int, bar: Steps) -> tuple[Any, int]:
-    """The rank that predicts held-out entries best, and how it was found (None when there is one rank only)."""
-    if len(ranks) == 1:
-        return None, ranks[0]
+def choose(method: Method, seen: Any, ranks: tuple[int, ...], seed: int, bar: Steps) -> Chosen:
+    """The rank and the penalty that predict held-out entries best."""
+    if len(ranks) == 1 and len(method.penalties) == 1:
+        return Chosen(ranks[0], method.penalties[0])
     bar.begin(f"choosing the rank of the {method.title} from {', '.join(map(str, ranks))}")
-    model = bar.watch(method.make(ranks[0], seed))
-    choice = hs.select.choose_rank(model, seen, ranks, n_splits=1, random_state=seed)
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what candidates complain about is why they lose
+        for penalty in method.penalties:
+            model = bar.watch(method.make(ranks[0], penalty, seed))
+            found[penalty] = hs.select.choose_rank(model, seen, ranks, n_splits=1, random_state=seed)
     bar.end()
-    return choice, int(choice.rank)
+    best = min(found, key=lambda penalty: float(found[penalty].losses.min()))
+    tried = {"ranks": ranks, "penalties": method.penalties, "losses": found[best].losses}
+    return Chosen(int(found[best].rank), best, tried)
 
 
 def rivals(
-    method: Method, seen: Any, ranks: tuple[int, ...], rank: int, seed: int, bar: Steps
+    method: Method, seen: Any, ranks: tuple[int, ...], chosen: Chosen, seed: int, bar: Steps
 ) -> list[tuple[str, Any]]:
-    """What else a user could have taken; the rank of a rival is chosen as the model's own was."""
+    """What else a user could have taken; a rival's rank is chosen if the model's own was."""
     others: list[tuple[str, Any]] = []
     if method.name != "als":
         als = Method.als()
-        _, rank = choose(als, seen, ranks, seed, bar) if len(ranks) > 1 else (None, rank)
-        others.append((f"{als.title}, rank {rank}", als.make(rank, seed)))
+        tried = parse_ranks("auto", ALS_RANKS, min(seen.shape)) if len(ranks) > 1 else (chosen.rank,)
+        rank = choose(als, seen, tried, seed, bar).rank
+        others.append((f"{als.title}, rank {rank}", als.make(rank, "", seed)))
     return [*others, ("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]
 
 
@@ -188,6 +212,25 @@ def parse_ranks(rank: str, ranks: str, largest: int) -> tuple[int, ...]:
             f"--rank {numbers[0]} is more than the shorter side of the table, {largest}; give at most that"
         )
     return tuple(number for number in numbers if number <= largest) or (largest,)
+
+
+def parse_penalties(text: str) -> tuple[str, ...]:
+    """The penalties to try.
+
+    >>> parse_penalties("auto"), parse_penalties("map,5,20")
+    (('auto',), ('map', '5', '20'))
+    """
+    given = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for part in given:
+        try:
+            is_right = part in PENALTIES or 0 < float(part) < math.inf
+        except ValueError:
+            is_right = False
+        if not is_right:
+            raise ValueError(f"--penalty {part!r}: give auto, map, none, a positive number, or several with commas")
+    if not given:
+        raise ValueError("--penalty is empty; give auto, map, none, a positive number, or several with commas")
+    return given
 
 
 def check_shares(judge: JudgeOptions) -> None:

@@ -16,6 +16,7 @@ import typer
 READING = "Reading the table"
 JUDGING = "Judging the fit"
 OUTPUT = "Output"
+ALS_RANKS = "4,8,16,32"
 
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="A file (Parquet, Feather, CSV, TSV, .gz, .npz) or a data set's name.")

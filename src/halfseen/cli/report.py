@@ -28,12 +28,8 @@ def record(outcome: Outcome, data: str, table: TableOptions, judge: JudgeOptions
     """All facts of a run, ready for JSON."""
     from halfseen.cli.fit import config_of
 
-    observed, hidden, choice, run = (
-        outcome.observed,
-        outcome.hidden,
-        outcome.choice,
-        getattr(outcome.model, "run_", None),
-    )
+    observed, hidden, chosen = outcome.observed, outcome.hidden, outcome.chosen
+    run = getattr(outcome.model, "run_", None)
     facts: dict[str, Any] = {
         "command": command,
         "method": outcome.method.name,
@@ -49,14 +45,15 @@ def record(outcome: Outcome, data: str, table: TableOptions, judge: JudgeOptions
         "judge": asdict(judge),
         "n_fitted": outcome.seen.n_entries,
         "n_judged": 0 if hidden is None else hidden.n_entries,
-        "rank": outcome.rank,
+        "rank": chosen.rank,
+        "penalty": chosen.penalty or None,
         "config": config_of(outcome.model),
         "figures": outcome.figures,
         "seconds": outcome.seconds,
         "versions": versions(),
     }
-    if choice is not None:
-        facts["rank_choice"] = {"ranks": choice.ranks, "losses": choice.losses}
+    if chosen.tried is not None:
+        facts["choice"] = chosen.tried
     if run is not None:
         facts["run"] = {"reason": run.reason, "converged": run.converged, "n_iter": run.n_iter, "value": run.value}
     return plain(facts)
@@ -111,7 +108,7 @@ def draw(folder: Path, outcome: Outcome, facts: dict[str, Any], size: tuple[int,
 
     run = getattr(outcome.model, "run_", None)
     held_out = None if outcome.judged is None else (outcome.hidden.values, outcome.judged)
-    save_figure(plot_fit(facts.get("rank_choice"), outcome.rank, held_out, run), folder / "fit.png")
+    save_figure(plot_fit(facts.get("choice"), outcome.chosen.rank, held_out, run), folder / "fit.png")
     if size is not None:
         save_figure(completed(outcome, size), folder / "completed.png")
 
@@ -152,9 +149,8 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
         console.print()
         console.print(scores_table(facts["figures"]))
     console.print()
-    if "rank_choice" in facts:
-        tried = ", ".join(map(str, facts["rank_choice"]["ranks"]))
-        console.print(f"rank {facts['rank']}, chosen from {tried} on held-out entries")
+    if "choice" in facts:
+        console.print(chosen_text(facts))
     if run is not None and not run["converged"]:
         console.print(f"the last fit ended after {run['n_iter']} sweeps: {run['reason'].replace('_', ' ')}")
     if out is not None:
@@ -162,6 +158,15 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
     else:
         console.print("nothing saved; add -o DIR to keep the model")
     console.print(f"{facts['seconds']['total']:.1f} s")
+
+
+def chosen_text(facts: dict[str, Any]) -> str:
+    """What was chosen on held-out entries, and from what."""
+    texts = []
+    for word, key in (("rank", "ranks"), ("penalty", "penalties")):
+        if len(tried := facts["choice"][key]) > 1:
+            texts.append(f"{word} [bold]{facts[word]}[/bold] of {', '.join(map(str, tried))}")
+    return "chosen on held-out entries: " + "; ".join(texts)
 
 
 def scores_table(rows: list[dict[str, Any]]) -> Any:
