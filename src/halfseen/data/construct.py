@@ -182,7 +182,10 @@ class Constructors:
         if getattr(matrix, "ndim", 2) != 2:
             raise ValueError(f"{name} must have two dimensions, got shape {matrix.shape}")
         check_not_empty(matrix.shape, matrix.nnz, name)
-        coo = matrix.tocoo()
+        try:
+            coo = matrix.tocoo()
+        except ValueError as error:
+            raise ValueError(f"{name} is not a valid sparse matrix: {error}") from error
         values = as_numbers(coo.data, name, dtype)
         rows, cols = coo.coords if hasattr(coo, "coords") else (coo.row, coo.col)
         shape = (int(matrix.shape[0]), int(matrix.shape[1]))

@@ -44,7 +44,7 @@ def long_columns(frame: Any, names: dict[str, str | None]) -> dict[str, np.ndarr
             continue
         if name not in table.columns:
             raise UnknownLabelError(f"{role}={name!r} is not a column; {close_matches(name, table.columns)}")
-        columns[role] = _column(table[name], role, name)
+        columns[role] = _column(table.get_column(name), role, name)
     return columns
 
 
@@ -62,8 +62,8 @@ def _column(series: Any, role: str, name: str) -> np.ndarray:
     return array if array.dtype != object else np.asarray(array, dtype=object)
 
 
-def wide_table(frame: Any, row: str | None, dtype: Any = None) -> tuple[np.ndarray, Any, Labels]:
-    """Return a dense table (NaN = missing), row labels or None, and the column names of a wide frame."""
+def wide_table(frame: Any, row: str | None, dtype: Any = None) -> tuple[np.ndarray, Any, Labels | None]:
+    """Return a dense table (NaN = missing), row labels and column names of a wide frame (None if they only count)."""
     import narwhals as nw
 
     table = _open(frame)
@@ -71,20 +71,21 @@ def wide_table(frame: Any, row: str | None, dtype: Any = None) -> tuple[np.ndarr
     if row is not None:
         if row not in table.columns:
             raise UnknownLabelError(f"row={row!r} is not a column; {close_matches(row, table.columns)}")
-        row_labels = _column(table[row], "row", row)
+        row_labels = _column(table.get_column(row), "row", row)
         table = table.drop(row)
     else:
         index = nw.maybe_get_index(table)
         if index is not None and not _is_default(index):
             row_labels = np.asarray(index)
     names = table.columns
-    columns = [_wide_column(table[name], name, dtype) for name in names]
+    columns = [_wide_column(table.get_column(name), name, dtype) for name in names]
     shape = (len(table), len(columns))
     kept = np.result_type(*columns) if columns else np.dtype(np.float64)
     dense = np.empty(shape, dtype=kept, order="F")
     for position, column in enumerate(columns):
         dense[:, position] = column
-    return dense, row_labels, np.asarray(names, dtype=object)
+    col_labels = None if _is_default(names) else np.asarray(names, dtype=object)
+    return dense, row_labels, col_labels
 
 
 def _is_default(index: Any) -> bool:
