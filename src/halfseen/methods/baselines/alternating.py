@@ -23,7 +23,7 @@ class Penalty:
     scale: FloatArray
 
     def value(self, coefficients: FloatArray) -> float:
-        return float(np.einsum("ik,ik,k,i", coefficients, coefficients, self.ridge, self.scale, dtype=float))
+        return float(self.scale @ (np.square(coefficients, dtype=float) @ self.ridge))
 
 
 def weighted_counts(observed: Observed) -> tuple[FloatArray, FloatArray]:

@@ -75,7 +75,7 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
         row_penalty: float = 5.0,
         col_penalty: float = 2.0,
         max_iter: int = 100,
-        tol: float = 1e-7,
+        tol: float = 1e-6,
         clip: str | tuple[float, float] | None = None,
         engine: str | Engine | None = None,
     ) -> None:
