@@ -160,7 +160,7 @@ class TextSource:
             if len(self._sep) != 1:
                 raise ValueError(f"sep must be one character, got {form.sep!r}")
             with self._open() as source:
-                self.names = list(self._reader(source, {}, []).schema.names)
+                self.names = self._column_names(source)
 
     def _open(self) -> Any:
         import pyarrow as pa
@@ -204,18 +204,31 @@ class TextSource:
         """Read once more on one thread, where pyarrow knows the line, and raise its error in our words."""
         import pyarrow as pa
 
-        lines = str(error).splitlines()
+        told_error = error
         try:
             with self._open() as source:
                 for _ in self._reader(source, types, columns, threads=False):
                     pass
-        except (pa.ArrowInvalid, OSError) as again:
-            lines = str(again).splitlines()
-        told_line = lines[0].replace("In CSV column", "in column").replace("Row #", "line ")
-        raise ValueError(
-            f"{self.path}: {told_line}. Every line needs the same columns and a number as value; "
+        except pa.ArrowInvalid as again:
+            told_error = again
+        raise self._reworded(told_error) from error
+
+    def _reworded(self, error: Exception) -> ValueError:
+        line = str(error).splitlines()[0].replace("In CSV column", "in column").replace("Row #", "line ")
+        return ValueError(
+            f"{self.path}: {line}. Every line needs the same columns and a number as value; "
             "see header=, sep= and missing="
-        ) from error
+        )
+
+    def _column_names(self, source: Any) -> list[str]:
+        import pyarrow as pa
+
+        try:
+            return list(self._reader(source, {}, []).schema.names)
+        except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):
+                raise
+            raise self._reworded(error) from error
 
 
 def open_source(path: Path, kind: str, form: TextFormat) -> ParquetSource | ArrowSource | TextSource:

@@ -51,9 +51,10 @@ def read_npz(
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as source:  # NumPy leaves a file it cannot read open
+            file = np.load(source, allow_pickle=False)
             return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, AttributeError) as error:
         raise ValueError(
             f"{path} cannot be read as .npz: {error} (is it cut off, damaged, or are there Python objects in it?)"
         ) from error
