@@ -82,7 +82,7 @@ class Run:
     reason : str
         Why it ended: ``"gradient"`` (small gradient), ``"change"`` (small change of the value),
         ``"precision"`` (the arithmetic allows no further decrease), ``"exact"``, ``"held_out"``,
-        ``"max_iter"``, ``"not_finite"``, ``"stalled"``.
+        ``"max_iter"``, ``"not_finite"``, ``"stalled"``, or a stop's own word (``"separated"``).
     converged : bool
         True for the first five.
     params : object

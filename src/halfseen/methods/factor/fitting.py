@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance
-from halfseen.methods.factor.firth import FirthSweep
+from halfseen.methods.factor.firth import FirthSweep, leverages
 from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.methods.factor.problem import FactorProblem, Penalty
 from halfseen.methods.factor.refine import one_step
@@ -23,7 +23,9 @@ from halfseen.solvers import (
     GradientNorm,
     NewtonCG,
     Run,
+    Stop,
     Sweep,
+    SweepResult,
     Watcher,
     largest_curvature,
     loop,
@@ -33,8 +35,25 @@ Array = NDArray[Any]
 
 # Cells up to which "auto" evaluates the double SVD: five evaluations of the inverse link take a few seconds there.
 MAX_CELLS = 2e7
-# Largest empirical-Bayes ridge (times the dispersion) and its floor for the intercepts' prior variance.
+# Largest empirical-Bayes ridge (times the dispersion): beyond it the factors vanish and their prior with them.
 RIDGE_CAP = 6.0
+# A row whose factors alone move the linear predictor of a logit or log link this far is on its way to infinity.
+SEPARATION_BOUND = 30.0
+
+
+class Separation:
+    """Stops a descent whose rows or columns run away: the likelihood then has no maximum to go to."""
+
+    def __init__(self, problem: FactorProblem) -> None:
+        self.problem = problem
+
+    def __call__(self, iteration: int, result: SweepResult) -> str | None:
+        at = self.problem.unpack(result.params)
+        rows, cols = np.linalg.norm(at.rows, axis=1), np.linalg.norm(at.cols, axis=1)
+        reach = max(
+            rows.max(initial=0.0) * np.sqrt(np.mean(cols**2)), cols.max(initial=0.0) * np.sqrt(np.mean(rows**2))
+        )
+        return "separated" if reach > SEPARATION_BOUND else None
 
 
 @dataclass(frozen=True)
@@ -77,10 +96,12 @@ class Stages:
     linear: LinearStart = field(init=False)
     spectral: Factors = field(init=False)
     refined: Factors = field(init=False)
+    dispersion: float = field(init=False)
 
     def __post_init__(self) -> None:
         observed, loss = self.passes.observed, self.passes.loss
         self.linear = linear_start(observed, loss, self.rank, self.options, self.rng)
+        self.dispersion = self.linear.dispersion
         ridge = self.options.one_step_ridge
         if ridge is None:
             ridge = 0.5 * self.empirical_ridge()
@@ -92,6 +113,13 @@ class Stages:
             value = self.passes.value(refined.rows, refined.cols, col_offset=refined.intercept)
             if value < best or not np.isfinite(best):
                 self.spectral, self.refined, best = start, refined, value
+        if loss.has_dispersion:
+            self.dispersion = self._refined_dispersion(FactorProblem(self.passes, self.rank, small), best)
+
+    def _refined_dispersion(self, problem: FactorProblem, value: float) -> float:
+        """Residual variance after the one-step, the leverages being the degrees of freedom spent."""
+        spent = float(np.minimum(leverages(problem, self.refined), 1.0).sum())
+        return 2.0 * value / max(self.passes.observed.n_entries - spent, 1.0)
 
     def _starts(self) -> list[Factors]:
         options, (n, p) = self.options, self.passes.shape
@@ -115,7 +143,7 @@ class Stages:
         if not self.rank:
             return 0.0
         n, p = self.passes.shape
-        scale = self.linear.dispersion
+        scale = self.dispersion
         found = float(np.mean(np.sqrt(n * p) / np.maximum(self.linear.singular_values, 1e-300)))
         return scale * (min(found, RIDGE_CAP) if not self.passes.loss.has_dispersion else found)
 
@@ -124,20 +152,22 @@ class Stages:
         observed, loss = self.passes.observed, self.passes.loss
         zeta = null_intercept(observed, loss)
         counts = np.bincount(observed.by_rows.indices, minlength=observed.shape[1])
-        noise = self.linear.dispersion / np.maximum(counts * np.maximum(loss.variance(zeta), 1e-8), 1e-8)
+        noise = self.dispersion / np.maximum(counts * np.maximum(loss.variance(zeta), 1e-8), 1e-8)
         seen = counts > 0
         spread = float(np.mean(np.square(zeta[seen] - zeta[seen].mean()) - noise[seen])) if seen.any() else 0.0
         # a floor of a quarter (logit scale; a hundredth of the residual variance otherwise) keeps the prior from
         # tying all intercepts together when columns happen to look alike
-        floor = 0.01 * self.linear.dispersion if loss.has_dispersion else 0.25
-        return Penalty(self.empirical_ridge(), self.linear.dispersion / max(spread, floor), self.centre())
+        floor = 0.01 * self.dispersion if loss.has_dispersion else 0.25
+        return Penalty(self.empirical_ridge(), self.dispersion / max(spread, floor), self.centre())
 
-    def descend(self, plan: Plan) -> Fit:
-        """The last stage from the refined start."""
+    def descend(self, plan: Plan, start: Factors | None = None) -> Fit:
+        """The last stage, from the refined start or from another fit's factors."""
         problem = FactorProblem(self.passes, self.rank, self._with_orthogonality(plan.penalty))
-        theta = problem.pack(self.refined)
+        theta = problem.pack(start or self.refined)
         sweep = self._sweep(problem, theta, plan)
-        stops = [GradientNorm(self.options.tol * self._gradient_unit())]
+        stops: list[Stop] = [GradientNorm(self.options.tol * self._gradient_unit())]
+        if not (plan.penalty.ridge or self.passes.loss.has_dispersion):
+            stops.append(Separation(problem))
         run = loop(sweep, theta, stops, max_iter=self.options.sweeps, watchers=self.watchers)
         return Fit(self.spectral, self.refined, problem.unpack(run.params), run, plan)
 
@@ -163,4 +193,4 @@ class Stages:
         return replace(penalty, orthogonality=self.options.c_orth * top / self.passes.shape[0])
 
     def _gradient_unit(self) -> float:
-        return self.linear.dispersion**0.75 if self.passes.loss.has_dispersion else 1.0
+        return self.dispersion**0.75 if self.passes.loss.has_dispersion else 1.0

@@ -187,7 +187,7 @@ class GeneralizedFactorModel(PlacesRows, CompletionEstimator):
             return None
         train, test, test_offset = hold_out(passes, HELD_OUT_SHARE, rng)
         if test.n_entries == 0:
-            return PenaltyChoice("map", 0, {})
+            return PenaltyChoice("map", 1.0, 0, {}, {})
         choice = choose_penalty(Stages(train, rank, self._options(), rng), test, test_offset, self._has_firth())
         warn_if_useless(choice)
         return choice
@@ -197,7 +197,8 @@ class GeneralizedFactorModel(PlacesRows, CompletionEstimator):
         if kind in ("none", "auto"):
             return Plan(Penalty(centre=stages.centre()), self._has_firth())
         penalty = stages.map_penalty()
-        return Plan(penalty if kind == "map" else replace(penalty, ridge=float(kind)), self.bias == "firth")
+        ridge = penalty.ridge * (self.penalty_choice_.scale if self.penalty_choice_ else 1.0)
+        return Plan(replace(penalty, ridge=ridge if kind == "map" else float(kind)), self.bias == "firth")
 
     def _keep(self, passes: EntryPasses, fit: Fit) -> None:
         """Set the learned attributes, all in the gauge."""

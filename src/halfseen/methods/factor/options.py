@@ -40,7 +40,7 @@ class FactorOptions:
         Shorten rows of the start longer than this multiple of their root mean square length.
     rotation : {None, "varimax"}
     max_iter : int or None
-        Sweeps of the last stage; None is 200 (5000 for the gradient solvers).
+        Sweeps of the last stage; None is 100 (5000 for the gradient solvers).
     tol : float
         Largest absolute entry of the gradient at which the descent stops (for the Gaussian family in units of
         the residual scale to the power 3/2).
@@ -86,7 +86,7 @@ class FactorOptions:
         """Largest number of sweeps of the last stage."""
         if self.max_iter is not None:
             return self.max_iter
-        return 5000 if self.solver in ("gd", "nesterov") else 200
+        return 5000 if self.solver in ("gd", "nesterov") else 100
 
 
 @storable

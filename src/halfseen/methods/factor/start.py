@@ -35,15 +35,24 @@ def null_intercept(observed: Observed, loss: Loss) -> Array:
     return np.asarray(loss.link(column_means(observed)), dtype=float)
 
 
-def centred_matrix(observed: Observed, centre: Array, scale: Array | None = None) -> Any:
-    """Observed values minus ``centre[j]``, times ``scale[j]``, zero elsewhere: a sparse array (n, p)."""
+def centred_matrix(observed: Observed, centre: Array) -> Any:
+    """Observed values minus ``centre[j]``, zero elsewhere: a sparse array (n, p)."""
     from scipy.sparse import csr_array
 
     entries = observed.by_rows
     data = np.asarray(entries.values, dtype=float) - centre[entries.indices]
-    if scale is not None:
-        data *= scale[entries.indices]
     return csr_array((data, entries.indices, entries.indptr), shape=observed.shape)
+
+
+def relative_rates(observed: Observed) -> tuple[Array, Array]:
+    """Share of seen cells of every row and column over the overall share, at least a quarter.
+
+    The floor keeps rows with hardly an entry from being blown up when they are scaled back.
+    """
+    n, p = observed.shape
+    rows = np.diff(observed.by_rows.indptr) * (n / observed.n_entries)
+    cols = np.bincount(observed.by_rows.indices, minlength=p) * (p / observed.n_entries)
+    return np.maximum(rows, 0.25), np.maximum(cols, 0.25)
 
 
 def spectral_start(observed: Observed, loss: Loss, rank: int, options: FactorOptions, rng: np.random.Generator) -> Factors:
@@ -145,20 +154,27 @@ class LinearStart:
 def linear_start(observed: Observed, loss: Loss, rank: int, options: FactorOptions, rng: np.random.Generator) -> LinearStart:
     r"""Expand the mean around the intercepts, standardise, take one SVD with optimal shrinkage.
 
-    .. math:: \zeta_j = \psi^{-1}(\bar r_j),\quad Z_{ij} = \frac{R_{ij} - \psi(\zeta_j)}{\pi\sqrt{w_j}},\quad
-              w_j = \psi'(\zeta_j),\quad X Y^\top = \mathrm{shrink}(Z)_r\,\mathrm{diag}(w)^{-1/2}.
+    .. math:: \zeta_j = \psi^{-1}(\bar r_j),\quad w_j = \psi'(\zeta_j),\quad
+              Z_{ij} = \frac{R_{ij} - \psi(\zeta_j)}{\pi\sqrt{w_j\,a_i b_j}},\quad
+              X Y^\top = \mathrm{diag}(a)^{-1/2}\,\mathrm{shrink}(Z)_r\,\mathrm{diag}(b\,w)^{-1/2},
+
+    where :math:`a_i, b_j` are the rows' and columns' shares of seen cells over the overall share
+    :math:`\pi`. They make the noise of Z white, with standard deviation :math:`\sqrt{\phi/\pi}`, also when
+    some rows and columns are seen far more often than others.
 
     Notes
     -----
-    Noise of Z has standard deviation :math:`\sqrt{\phi/\pi}`. No clipping is needed; as good as the double SVD
-    or better when the signal is weak. Cost: one sparse SVD.
+    No clipping is needed; as good as the double SVD or better when the signal is weak. Cost: one sparse SVD.
     """
     n, p = observed.shape
     share = observed.n_entries / (n * p)
     zeta = null_intercept(observed, loss)
     root = np.sqrt(np.maximum(loss.variance(zeta), 1e-8))
-    Z = centred_matrix(observed, np.asarray(loss.mean(zeta), dtype=float), 1.0 / root)
+    Z = centred_matrix(observed, np.asarray(loss.mean(zeta), dtype=float))
+    Z.data /= root[Z.indices]
     second = float(np.mean(np.square(Z.data))) if observed.n_entries else 0.0
+    rows, cols = relative_rates(observed)
+    Z.data /= np.sqrt(np.repeat(rows, np.diff(Z.indptr)) * cols[Z.indices])
     U, s, Vt = truncated_svd(Z, max(rank, 1), rng)
     U, s, Vt = U[:, :rank], s[:rank] / share, Vt[:rank]
     dispersion = 1.0
@@ -166,8 +182,9 @@ def linear_start(observed: Observed, loss: Loss, rank: int, options: FactorOptio
         raw = optimal_shrinkage(s, n, p, np.sqrt(second / share))
         dispersion = max(second - float(np.sum(raw**2)) / (n * p), 0.05 * second)
     noise = np.sqrt(dispersion / share)
-    shrunk = optimal_shrinkage(s, n, p, noise)
     # components below the edge keep a tenth of the edge: zero could never grow
-    shrunk = np.maximum(shrunk, 0.1 * noise * (np.sqrt(n) + np.sqrt(p)) if rank else 0.0)
-    X, Y, values = balance(U * shrunk, Vt.T / root[:, None])
+    edge = noise * (np.sqrt(n) + np.sqrt(p))
+    shrunk = np.maximum(optimal_shrinkage(s, n, p, noise), 0.1 * edge)
+    _, _, values = balance(U * shrunk, Vt.T / root[:, None])
+    X, Y, _ = balance(U * shrunk / np.sqrt(rows)[:, None], Vt.T / (root * np.sqrt(cols))[:, None])
     return LinearStart(Factors(zeta, X, Y), values, dispersion)
