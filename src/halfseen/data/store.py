@@ -19,6 +19,7 @@ from halfseen.data.tree import Packer, Unpacker
 
 FORMAT = "halfseen model"
 FORMAT_VERSION = 1
+CHECKED = ("format", "format_version", "halfseen_version", "class", "state")
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -61,15 +62,14 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         )
     packer = Packer()
     state = {key: packer.pack(value, f"{name}.{key}") for key, value in vars(model).items()}
-    tree = json.dumps(state, allow_nan=False)
     metadata = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
         "halfseen_version": import_module("halfseen").__version__,
         "class": name,
-        "state": tree,
-        "checksum": _checksum(name, tree, packer.tensors),
+        "state": json.dumps(state, allow_nan=False),
     }
+    metadata["checksum"] = _checksum(metadata, packer.tensors)
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"the folder {target.parent} does not exist; make it first")
@@ -119,21 +119,17 @@ def load(path: str | os.PathLike[str]) -> Any:
         tensors = load_file(str(file))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
-    name, tree = metadata["class"], metadata["state"]
-    if _checksum(name, tree, tensors) != metadata["checksum"]:
+    if _checksum(metadata, tensors) != metadata["checksum"]:
         raise ValueError(f"{file} is damaged: its contents do not match their checksum")
+    name, version = metadata["class"], metadata["halfseen_version"]
     cls = _find_class(name)
     if cls is None:
-        raise ValueError(
-            f"{file} holds a {name!r} of halfseen {metadata.get('halfseen_version')}, which this version does not have"
-        )
+        raise ValueError(f"{file} holds a {name!r} of halfseen {version}, which this version does not have")
     try:
         unpacker = Unpacker(tensors)
-        state = {key: unpacker.unpack(node) for key, node in json.loads(tree).items()}
+        state = {key: unpacker.unpack(node) for key, node in json.loads(metadata["state"]).items()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"{file} was written by halfseen {metadata.get('halfseen_version')} and does not fit this version: {error}"
-        ) from error
+        raise ValueError(f"{file} was written by halfseen {version} and does not fit this version: {error}") from error
     model = cls.__new__(cls)
     vars(model).update(state)
     return model
@@ -148,9 +144,9 @@ def _find_class(name: str) -> Any:
     return found if isinstance(found, type) else None
 
 
-def _checksum(name: str, tree: str, tensors: Mapping[str, np.ndarray]) -> str:
+def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{name}\n{tree}".encode())
+    digest.update("\n".join(metadata[key] for key in CHECKED).encode())
     for key in sorted(tensors):
         array = tensors[key]
         digest.update(f"\n{key} {array.dtype.str} {array.shape}\n".encode())
@@ -185,7 +181,7 @@ def _checked_header(file: Path) -> dict[str, str]:
     if 8 + length + end != size:
         what = "cut off" if size < 8 + length + end else "damaged"
         raise ValueError(f"{file} is {what}: it has {size} bytes, {8 + length + end} are needed")
-    missing = {"class", "state", "checksum"} - set(metadata)
+    missing = {*CHECKED, "checksum"} - set(metadata)
     if missing:
         raise ValueError(f"{file} is damaged: {sorted(missing)} are missing from its metadata")
     return metadata
