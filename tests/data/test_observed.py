@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from datetime import date, datetime
 
 import numpy as np
 import pytest
@@ -174,10 +175,18 @@ def test_rows_without_labels_are_looked_up_by_position(table):
             table.row_index(bad)
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [["b", "a", "c"], [30, 10, 20], [("x", 1), ("y", 2), ("x", 3)], np.array(["2020-01-02", "2020-01-01"], "M8[D]")],
-)
+LABELS = [
+    ["b", "a", "c"],
+    [30, 10, 20],
+    [("x", 1), ("y", 2), ("x", 3)],
+    [0.5, 0.25],
+    np.array(["2020-01-02", "2020-01-01"], "M8[D]"),
+    [date(2020, 1, 2), date(2019, 1, 1)],
+    [datetime(2020, 1, 2, 3), datetime(2019, 1, 1)],
+]
+
+
+@pytest.mark.parametrize("labels", LABELS, ids=str)
 def test_labels_of_any_kind_are_found_again(labels):
     table = Observed.from_triplets(labels, [0] * len(labels), np.arange(len(labels)), row_labels="infer")
     wanted = labels if isinstance(labels, np.ndarray) else list(labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,14 @@ def test_leading_zeros_keep_labels_text(tmp_path):
     read = read_table(file)
     assert read.row_labels.tolist() == ["007", "7"]
     assert read.col_labels.tolist() == [-1, 0]
+
+
+def test_dates_may_be_labels(tmp_path):
+    days = [date(2020, 1, 2), date(2020, 1, 1)]
+    parquet.write_table(pa.table({"d": days, "i": [1, 1], "r": [1.0, 2.0]}), tmp_path / "d.parquet")
+    read = read_table(tmp_path / "d.parquet")
+    assert read.row_labels.dtype == "M8[D]"
+    assert read.values[read.row_index(days)].tolist() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz"])

@@ -89,11 +89,15 @@ class Compressed:
         """Return the major index of every entry, shape (n_entries,)."""
         return np.repeat(np.arange(self.n_major, dtype=index_dtype(self.n_major)), self.counts)
 
-    def select(self, positions: IntArray) -> Compressed:
-        """Return the entries at increasing `positions`; the shape stays. O(positions + n_major log E)."""
-        indptr = np.searchsorted(positions, self.indptr, side="left")
-        weights = None if self.weights is None else self.weights[positions]
-        return Compressed(indptr, self.indices[positions], self.values[positions], weights, self.n_minor)
+    def select(self, mask: BoolArray) -> Compressed:
+        """Return the entries where `mask` is true; the shape stays. O(E) time, no memory but the result's."""
+        indptr = np.zeros(len(self.indptr), dtype=np.int64)
+        filled = np.flatnonzero(self.counts)
+        if len(filled):  # reduceat adds from one start to the next: empty slices must not take part
+            indptr[filled + 1] = np.add.reduceat(mask, self.indptr[filled], dtype=np.int64)
+        np.cumsum(indptr, out=indptr)
+        weights = None if self.weights is None else self.weights[mask]
+        return Compressed(indptr, self.indices[mask], self.values[mask], weights, self.n_minor)
 
     def take_major(self, order: IntArray) -> Compressed:
         """Return the major slices in the given order; -1 gives an empty slice. O(E taken)."""

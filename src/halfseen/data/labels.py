@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from halfseen.errors import UnknownLabelError, close_matches, shown
 
 # Fixed-width text arrays take 4 bytes per character of the LONGEST label; beyond this many bytes per label, objects.
 WIDEST_TEXT = 1024
+DATES = {"a date": "M8[D]", "a time": "M8[us]"}
 
 
 def as_label_array(labels: Any, name: str) -> Labels:
@@ -59,6 +61,13 @@ def _plain(array: np.ndarray, name: str) -> np.ndarray:
         return array.astype(np.int64)
     if kind == "a number":
         return array.astype(np.float64)
+    if kind in DATES:
+        return array.astype(DATES[kind])
+    for position, label in enumerate(array):
+        try:
+            hash(label)
+        except TypeError as error:
+            raise ValueError(f"{name}[{position}] = {shown(label)} cannot be a label: it is not hashable") from error
     return array
 
 
@@ -69,6 +78,8 @@ def _kind(label: Any) -> str:
         return "an integer"
     if isinstance(label, float | np.floating):
         return "a number"
+    if isinstance(label, date):
+        return ("a time" if label.tzinfo is None else "an object") if isinstance(label, datetime) else "a date"
     return "an object"
 
 
@@ -224,7 +235,10 @@ def _asked(wanted: Any) -> np.ndarray:
         return array.astype(str)
     if kinds == {"an integer"}:
         return array.astype(np.int64)
-    return array.astype(np.float64) if kinds == {"a number"} else array
+    if kinds == {"a number"}:
+        return array.astype(np.float64)
+    dates = [DATES[kind] for kind in kinds if kind in DATES]
+    return array.astype(dates[0]) if len(dates) == len(kinds) == 1 else array
 
 
 def _comparable(labels: Labels, asked: np.ndarray) -> bool:

@@ -240,10 +240,10 @@ class Observed(Constructors):
         if chosen.dtype == bool:
             if len(chosen) != self.n_entries:
                 raise ValueError(f"a mask of entries needs {self.n_entries} values, got {len(chosen)}")
-            positions: IntArray = np.flatnonzero(chosen)
-        else:
-            positions = np.unique(find_positions(self.n_entries, chosen, "entry"))
-        return self._same(self.by_rows.select(positions))
+            return self._same(self.by_rows.select(chosen))
+        mask = np.zeros(self.n_entries, dtype=bool)
+        mask[find_positions(self.n_entries, chosen, "entry")] = True
+        return self._same(self.by_rows.select(mask))
 
     def split(
         self, fraction: float, random_state: RandomState = None, by: str = "entries", keep_covered: bool = False

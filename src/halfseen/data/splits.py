@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from halfseen._typing import BoolArray, IntArray, RandomState, as_generator
+from halfseen.data.compressed import index_dtype
 
 if TYPE_CHECKING:
     from halfseen.data.observed import Observed
@@ -16,17 +17,17 @@ if TYPE_CHECKING:
 def split(
     observed: Observed, fraction: float, random_state: RandomState, by: str, keep_covered: bool
 ) -> tuple[Observed, Observed]:
-    """Return (train, test); see `Observed.split`. O(E) time, 8 E bytes."""
+    """Return (train, test); see `Observed.split`. O(E) time, 5 E bytes besides the result."""
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie between 0 and 1, got {fraction}")
-    order = _units(observed, by)[as_generator(random_state).permutation(_n_units(observed, by))]
-    wanted = round(fraction * len(order))
+    order = _shuffled(observed, by, random_state)
+    n_units = len(order)
     if keep_covered:
         order = order[~_protected(observed, order, by)[order]]
-    chosen = order[:wanted]
-    if not 0 < len(chosen) < _n_units(observed, by):
+    chosen = order[: round(fraction * n_units)]
+    if not 0 < len(chosen) < n_units:
         raise ValueError(
-            f"cannot hold out {fraction} of {_n_units(observed, by)} {by}"
+            f"cannot hold out {fraction} of {n_units} {by}"
             f"{' and keep every row and column covered' if keep_covered else ''}: "
             "one of the two parts would be empty; use another fraction, or more data"
         )
@@ -35,27 +36,22 @@ def split(
 
 def folds(observed: Observed, n_folds: int, random_state: RandomState, by: str) -> Iterator[tuple[Observed, Observed]]:
     """Return an iterator over (train, test) pairs; see `Observed.folds`."""
-    units = _n_units(observed, by)
-    if not 2 <= n_folds <= units:
-        raise ValueError(f"n_folds must lie between 2 and the number of {by} ({units}), got {n_folds}")
-    order = _units(observed, by)[as_generator(random_state).permutation(units)]
+    order = _shuffled(observed, by, random_state)
+    if not 2 <= n_folds <= len(order):
+        raise ValueError(f"n_folds must lie between 2 and the number of {by} ({len(order)}), got {n_folds}")
     return (_parts(observed, order[k::n_folds], by) for k in range(n_folds))
 
 
-def _check_by(by: str) -> None:
-    if by not in ("entries", "rows"):
+def _shuffled(observed: Observed, by: str, random_state: RandomState) -> IntArray:
+    """Return what is drawn in random order: entry positions, or the rows that have entries."""
+    if by == "entries":
+        units: IntArray = np.arange(observed.n_entries, dtype=index_dtype(observed.n_entries))
+    elif by == "rows":
+        units = np.flatnonzero(observed.by_rows.counts)
+    else:
         raise ValueError(f"by must be 'entries' or 'rows', got {by!r}")
-
-
-def _units(observed: Observed, by: str) -> IntArray:
-    """Return what is drawn: entry positions, or the rows that have entries."""
-    _check_by(by)
-    return np.arange(observed.n_entries) if by == "entries" else np.flatnonzero(observed.by_rows.counts)
-
-
-def _n_units(observed: Observed, by: str) -> int:
-    _check_by(by)
-    return observed.n_entries if by == "entries" else int(np.count_nonzero(observed.by_rows.counts))
+    as_generator(random_state).shuffle(units)
+    return units
 
 
 def _parts(observed: Observed, chosen: IntArray, by: str) -> tuple[Observed, Observed]:
