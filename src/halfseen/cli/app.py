@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from halfseen.cli.options import ALS_RANKS, Data, JudgeOptions, OutputOptions, PairsOptions, TableOptions, grouped
 from halfseen.cli.screen import OneLineErrors, plainly
 
-STYLE = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
+STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
 NAMES = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(cls=OneLineErrors, context_settings=NAMES, **STYLE)
@@ -39,7 +39,7 @@ class Kind(StrEnum):
 
 
 # Pixels scatter more than binomial counts would, so ridges above the empirical-Bayes one are worth trying.
-DEMO_RANKS, DEMO_PENALTIES = "4,8,16", "map,10,20,40"
+DEMO_RANKS, DEMO_PENALTIES = "4,8,16", "map,10,30"
 
 Rank = Annotated[
     str, typer.Option(metavar="N|auto", help="Number of factors; 'auto' tries --ranks on held-out entries.")
@@ -83,7 +83,7 @@ def demo(
     """Hide 60 % of the pixels of scikit-learn's digits, and complete them.
 
     Runs [bold]halfseen fit factor digits --family binomial --trials 16 --hide 0.6 --ranks 4,8,16
-    --penalty map,10,20,40[/bold]; the same command takes your own table.
+    --penalty map,10,30[/bold]; the same command takes your own table.
 
     Example: [bold]halfseen demo -o halfseen-demo/[/bold]
     """

@@ -19,6 +19,8 @@ from halfseen.cli.options import ALS_RANKS, JudgeOptions, OutputOptions, TableOp
 from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import Steps, print_json, steps
 from halfseen.cli.source import family_of, open_table
+from halfseen.data import check_support
+from halfseen.engines.engine import engine
 from halfseen.losses import Loss, get_loss
 
 PENALTIES = ("auto", "map", "none")
@@ -109,13 +111,14 @@ def run_fit(
     check_shares(judge)
     begun = time.perf_counter()
     observed = open_table(data, table)
+    check_support(observed, method.loss)
     size = picture_size(output.image, data, observed.shape[1])
     ranks = parse_ranks(*rank, min(observed.shape))
     seconds = {"read": time.perf_counter() - begun}
     workers = (
         output.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else output.threads or 1
     )
-    with hs.engine("threads", workers=workers) if workers > 1 else hs.engine("serial"):
+    with engine("threads", workers) if workers > 1 else engine("serial"):
         outcome = fit_and_judge(observed, method, ranks, judge, seconds)
     facts = record(outcome, data, table, judge, command_line(data))
     facts["seconds"]["total"] = time.perf_counter() - begun
@@ -125,6 +128,11 @@ def run_fit(
         print_json(facts)
     else:
         show(facts, output.out)
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def fit_and_judge(

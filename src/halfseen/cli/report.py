@@ -136,7 +136,7 @@ def limits_of(observed: Any) -> tuple[float, float]:
 def show(facts: dict[str, Any], out: Path | None) -> None:
     """The result on the screen."""
     console = stdout()
-    data, run = facts["data"], facts.get("run")
+    data = facts["data"]
     console.print(
         f"[bold]{data['source']}[/bold]: {count(data['n_rows'])} rows x {count(data['n_cols'])} columns, "
         f"{count(data['n_entries'])} entries ({share(data['density'])} of the cells)"
@@ -151,8 +151,6 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
     console.print()
     if "choice" in facts:
         console.print(chosen_text(facts))
-    if run is not None and not run["converged"]:
-        console.print(f"the last fit ended after {run['n_iter']} sweeps: {run['reason'].replace('_', ' ')}")
     if out is not None:
         console.print(f"[bold]{out}/[/bold]  " + "  ".join(facts["files"]))
     else:

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,21 @@ PIPE_WIDTH = 120
 class OneLineErrors(typer.core.TyperGroup):
     """The command group of halfseen: usage errors take one line on stderr and end with exit code 2."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **more: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run a command line; with ``standalone_mode=False`` hand errors and results to the caller."""
+        given = (args, prog_name, complete_var)
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **more)
+            return super().main(*given, False, windows_expand_args, **extra)
         try:
-            code = super().main(*args, standalone_mode=False, **more)
+            code = super().main(*given, False, windows_expand_args, **extra)
         except typer.Abort:
             sys.exit(INTERRUPTED)
         except Exception as error:
@@ -77,7 +86,7 @@ def _message(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     note(f"{' '.join(str(message).split())}")
 
 

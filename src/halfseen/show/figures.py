@@ -41,6 +41,14 @@ def tidy(axes: Axes) -> Axes:
     return axes
 
 
+def whole_figure(axes: Axes) -> Figure:
+    """The figure that these axes are drawn in."""
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        raise ValueError("ax belongs to no figure any more")
+    return figure
+
+
 def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 120, **metadata: Any) -> Path:
     """Write a figure; the same figure always gives the same bytes.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
+from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy, whole_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def plot_trace(run: Any, ax: Axes | None = None) -> Figure:
     axes.set_xlabel("sweep")
     _whole_ticks(axes)
     axes.set_title(f"ended after {run.n_iter} sweeps: {run.reason.replace('_', ' ')}", fontsize=11, loc="left")
-    return axes.figure
+    return whole_figure(axes)
 
 
 def plot_rank_choice(
@@ -85,7 +85,7 @@ def plot_rank_choice(
     axes.set_xticks(places, [str(rank) for rank in ranks])
     axes.set_xlabel("rank")
     axes.set_title(f"{label}: rank {chosen} is best", fontsize=11, loc="left")
-    return axes.figure
+    return whole_figure(axes)
 
 
 def plot_held_out(truth: ArrayLike, predicted: ArrayLike, bins: int = 20, ax: Axes | None = None) -> Figure:
@@ -116,7 +116,7 @@ def plot_held_out(truth: ArrayLike, predicted: ArrayLike, bins: int = 20, ax: Ax
     axes.set_ylabel("held-out value")
     axes.set_title("held-out entries", fontsize=11, loc="left")
     axes.legend(frameon=False, fontsize=9)
-    return axes.figure
+    return whole_figure(axes)
 
 
 def _whole_ticks(axes: Axes) -> None:

@@ -1,0 +1,52 @@
+"""Small tables on disk, the runner, and the command as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from halfseen.cli.app import app
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    """A complete 30 x 20 table of rank 1 with little noise, in long form with a header."""
+    rng = np.random.default_rng(0)
+    truth = np.outer(rng.normal(size=30), rng.normal(size=20)) + 3.0 + 0.05 * rng.normal(size=(30, 20))
+    path = tmp_path / "table.csv"
+    lines = [f"u{i:02d},f{j:02d},{truth[i, j]:.4f}" for i in range(30) for j in range(20) if (i + 3 * j) % 7]
+    path.write_text("user,film,rating\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def halfseen():
+    """Call the command line in this process; returns typer's result."""
+
+    def call(*words):
+        return CliRunner().invoke(app, [str(word) for word in words])
+
+    return call
+
+
+@pytest.fixture
+def process(tmp_path):
+    """Call the command line as a process of its own, its output in pipes."""
+
+    def call(*words, **more):
+        command = [sys.executable, "-m", "halfseen", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ), **more)
+
+    return call
+
+
+@pytest.fixture
+def quick(table):
+    """The words of a fit that takes a moment, and more words."""
+    return lambda *more: ["fit", "als", table, "--rank", 1, *more]

@@ -1,0 +1,112 @@
+"""Whatever is wrong with the input: exit code 2, one line on stderr that says what and where, nothing written."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pytest
+
+CSV = "user,film,rating\nann,tea,5\nann,jam,3\nbob,tea,4\nbob,jam,1\n"
+
+BAD = {
+    # name: (file, its content, words after DATA, what the line must say)
+    "no such file": ("", "", [], "no such file"),
+    "empty file": ("a.csv", "", [], "empty"),
+    "header only": ("a.csv", "user,film,rating\n", [], "0 entries"),
+    "wrong column": ("a.csv", CSV, ["--value", "ratng"], "close: 'rating'"),
+    "column number too large": ("a.csv", CSV, ["--value", "7"], "0..2"),
+    "text as value": ("a.csv", CSV + "cy,tea,good\n", [], "good"),
+    "ragged line": ("a.csv", CSV + "cy,tea\n", [], "column"),
+    "missing label": ("a.csv", CSV + ",tea,3\n", [], "user"),
+    "missing value": ("a.csv", CSV + "cy,tea,\n", [], "rating"),
+    "duplicate entries": ("a.csv", CSV + "ann,tea,2\n", [], "duplicates"),
+    "nan": ("a.csv", CSV + "cy,tea,nan\n", [], "nan"),
+    "infinity": ("a.csv", CSV + "cy,tea,inf\n", [], "inf"),
+    "outside 0/1": ("a.csv", CSV, ["--family", "bernoulli"], "bernoulli"),
+    "negative counts": ("a.csv", CSV, ["--family", "poisson", "--shift", "-9"], "poisson"),
+    "fractional counts": ("a.csv", CSV + "cy,tea,2.5\n", ["--family", "poisson"], "2.5"),
+    "more successes than trials": ("a.csv", CSV, ["--family", "binomial", "--trials", "4"], "binomial"),
+    "binomial without trials": ("a.csv", CSV, ["--family", "binomial"], "--trials"),
+    "trials without binomial": ("a.csv", CSV, ["--trials", "4"], "--family binomial"),
+    "rank too large": ("a.csv", CSV, ["--rank", "9"], "--rank 9"),
+    "rank not a number": ("a.csv", CSV, ["--rank", "two"], "--rank 'two'"),
+    "ranks not numbers": ("a.csv", CSV, ["--ranks", "1,two"], "--ranks '1,two'"),
+    "penalty unknown": ("a.csv", CSV, ["--penalty", "strong"], "--penalty 'strong'"),
+    "penalty negative": ("a.csv", CSV, ["--penalty", "-1"], "--penalty '-1'"),
+    "share too large": ("a.csv", CSV, ["--held-out", "1.5"], "--held-out 1.5"),
+    "hidden share": ("a.csv", CSV, ["--hide", "0"], "--hide 0"),
+    "picture size": ("a.csv", CSV, ["--image", "8by8"], "--image '8by8'"),
+    "picture size that does not fit": ("a.csv", CSV, ["--image", "8x8"], "64 columns"),
+    "unknown option": ("a.csv", CSV, ["--rnak", "1"], "--rnak"),
+    "unknown family": ("a.csv", CSV, ["--family", "normal"], "normal"),
+    "not parquet": ("a.parquet", "this is no parquet file", [], "Parquet"),
+    "unknown kind of file": ("a.xyz", CSV, [], ".xyz"),
+    "not an npz": ("a.npz", "this is no npz file", [], "a.npz"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_ends_with_one_clear_line(halfseen, tmp_path, case):
+    name, content, words, message = BAD[case]
+    path = tmp_path / (name or "absent.csv")
+    if name:
+        path.write_text(content)
+    done = halfseen("fit", "factor", path, *words, "-o", tmp_path / "run")
+    assert done.exit_code == 2, done.output
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("halfseen: error: ")
+    assert message in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_truncated_gzip_file_is_told(halfseen, tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(CSV.encode() * 50)[:60])
+    done = halfseen("describe", path)
+    assert done.exit_code == 2
+    assert "a.csv.gz" in done.stderr
+
+
+def test_an_unknown_array_in_an_npz_is_told(halfseen, tmp_path):
+    np.savez(tmp_path / "a.npz", response=np.eye(3))
+    done = halfseen("describe", tmp_path / "a.npz", "--value", "respnse")
+    assert done.exit_code == 2
+    assert "response" in done.stderr
+
+
+def test_a_folder_is_not_a_table(halfseen, tmp_path):
+    done = halfseen("describe", tmp_path)
+    assert done.exit_code == 2
+    assert "folder" in done.stderr
+
+
+def test_an_unknown_data_set_names_close_ones(halfseen):
+    done = halfseen("describe", "digit")
+    assert done.exit_code == 2
+    assert "digits" in done.stderr
+
+
+def test_a_data_set_needs_no_columns(halfseen):
+    done = halfseen("describe", "digits", "--row", "user")
+    assert done.exit_code == 2
+    assert "--row" in done.stderr
+
+
+def test_no_traceback_reaches_the_user(process, tmp_path):
+    done = process("fit", "factor", "absent.csv")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_traceback_is_there_for_those_who_ask(process, monkeypatch):
+    monkeypatch.setenv("HALFSEEN_DEBUG", "1")
+    assert "Traceback" in process("describe", "absent.csv").stderr
+
+
+def test_a_missing_argument_is_one_line(halfseen):
+    done = halfseen("fit", "factor")
+    assert done.exit_code == 2
+    assert "DATA" in done.stderr

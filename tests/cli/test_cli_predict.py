@@ -1,0 +1,131 @@
+"""`halfseen predict`: pairs in, expected values out."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+
+import halfseen as hs
+
+
+@pytest.fixture
+def run(halfseen, quick, tmp_path):
+    assert (
+        halfseen(*quick("--row", "user", "--col", "film", "--value", "rating", "-o", tmp_path / "run")).exit_code == 0
+    )
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def expected(run):
+    model = hs.load(run / "model.safetensors")
+    return model.predict(["u00", "u29"], ["f03", "f19"])
+
+
+PAIRS = [("u00", "f03"), ("u29", "f19")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.csv", "film,user\nf03,u00\nf19,u29\n"),  # by the names of the fit, in any order
+        ("p.tsv", "a\tb\nu00\tf03\nu29\tf19\n"),  # other names: the first two columns
+    ],
+)
+def test_pairs_come_from_a_file(halfseen, run, expected, tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    done = halfseen("predict", run, tmp_path / name)
+    assert done.exit_code == 0, done.output
+    lines = list(csv.DictReader(done.stdout.splitlines()))
+    assert [(line["row"], line["col"]) for line in lines] == PAIRS
+    np.testing.assert_array_equal([float(line["predicted"]) for line in lines], expected)
+
+
+def test_pairs_come_from_options(halfseen, run, expected):
+    words = ["--row-label", "u00", "--row-label", "u29", "--col-label", "f03", "--col-label", "f19"]
+    lines = json.loads(halfseen("predict", run, *words, "--json").stdout)
+    assert [line["predicted"] for line in lines] == expected.tolist()
+
+
+def test_one_row_meets_many_columns(halfseen, run):
+    words = ["--row-label", "u00", "--col-label", "f03", "--col-label", "f19"]
+    assert [line["row"] for line in json.loads(halfseen("predict", run, *words, "--json").stdout)] == ["u00", "u00"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".json", ".parquet", ".feather"])
+def test_predictions_are_written_in_the_format_of_the_name(halfseen, run, expected, tmp_path, suffix):
+    pairs, out = tmp_path / "p.csv", tmp_path / f"out{suffix}"
+    pairs.write_text("user,film\nu00,f03\nu29,f19\n")
+    done = halfseen("predict", run, pairs, "-o", out)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == ""
+    if suffix in (".csv", ".tsv"):
+        lines = list(csv.DictReader(out.read_text().splitlines(), delimiter="," if suffix == ".csv" else "\t"))
+        found = [float(line["predicted"]) for line in lines]
+    elif suffix == ".json":
+        found = [line["predicted"] for line in json.loads(out.read_text())]
+    else:
+        read = pyarrow.parquet.read_table if suffix == ".parquet" else pyarrow.feather.read_table
+        found = read(out)["predicted"].to_pylist()
+    np.testing.assert_array_equal(found, expected)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--row-label", "u00", "--col-label", "f3"], "f03"),
+        (["--row-label", "u00"], "--col-label"),
+        ([], "--row-label"),
+        (["--row-label", "u00", "--col-label", "f03", "-o", "out.xls"], ".parquet"),
+        (["absent.csv"], "absent.csv"),
+        (["absent.csv", "--row-label", "u00"], "either"),
+        (
+            [
+                "--row-label",
+                "u00",
+                "--row-label",
+                "u01",
+                "--col-label",
+                "f03",
+                "--col-label",
+                "f04",
+                "--col-label",
+                "f05",
+            ],
+            "2 --row",
+        ),
+    ],
+)
+def test_bad_questions_end_with_one_clear_line(halfseen, run, words, message):
+    done = halfseen("predict", run, *words)
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+
+
+def test_a_folder_without_a_run_is_told(halfseen, tmp_path):
+    done = halfseen("predict", tmp_path, "--row-label", 1, "--col-label", 1)
+    assert done.exit_code == 2
+    assert "not a halfseen run" in done.stderr
+
+
+def test_a_damaged_model_is_told(halfseen, run):
+    model = run / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-40])
+    done = halfseen("predict", run, "--row-label", "u00", "--col-label", "f03")
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+    assert "model.safetensors" in done.stderr
+
+
+def test_a_damaged_record_is_told(halfseen, run):
+    (run / "run.json").write_text("{")
+    done = halfseen("predict", run, "--row-label", "u00", "--col-label", "f03")
+    assert done.exit_code == 2
+    assert "run.json" in done.stderr
