@@ -16,8 +16,11 @@ from halfseen.errors import shown
 class HasSupport(Protocol):
     """The part of a loss that is asked here."""
 
-    name: str
-    support: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def support(self) -> str: ...
 
     def invalid(self, y: Any, /) -> Any:
         """Mark responses outside the support."""

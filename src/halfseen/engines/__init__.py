@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from halfseen.engines.engine import Engine, Serial, Threads, current_engine, engine, resolve
+from halfseen.engines.local import Engine, Serial, Threads, current_engine, engine, resolve
 from halfseen.engines.passes import EntryPasses, PassResult
 
 __all__ = ["Engine", "EntryPasses", "PassResult", "Serial", "Threads", "current_engine", "engine", "resolve"]

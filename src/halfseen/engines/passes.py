@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from halfseen import kernels
 from halfseen.data import Compressed, Observed
-from halfseen.engines.engine import Engine, resolve
+from halfseen.engines.local import Engine, resolve
 from halfseen.kernels import plain
 from halfseen.losses import Loss
 
@@ -127,8 +127,8 @@ class EntryPasses:
         def block_pass(block: tuple[int, int]) -> tuple[float, Array | None, Array | None]:
             grad_B = None if total_B is None else np.zeros_like(total_B)
             grad_col = None if total_col is None else np.zeros_like(total_col)
-            out = {"grad_A": grad_A, "grad_B": grad_B, "grad_row": grad_row, "grad_col": grad_col}
-            offsets = {"row_offset": row_offset, "col_offset": col_offset, "offset": self.offset}
+            out: dict[str, Any] = {"grad_A": grad_A, "grad_B": grad_B, "grad_row": grad_row, "grad_col": grad_col}
+            offsets: dict[str, Any] = {"row_offset": row_offset, "col_offset": col_offset, "offset": self.offset}
             if self.loss.kernel is None:
                 return self._plain_gradient(block, A, B, offsets, out), grad_B, grad_col
             value = kernels.loss_and_gradient(
@@ -139,9 +139,9 @@ class EntryPasses:
         total = 0.0
         for value, grad_B, grad_col in self.engine.map(block_pass, self.blocks(0)):
             total += value
-            if total_B is not None:
+            if total_B is not None and grad_B is not None:
                 total_B += grad_B
-            if total_col is not None:
+            if total_col is not None and grad_col is not None:
                 total_col += grad_col
         return PassResult(total, grad_A, total_B, grad_row, total_col)
 
@@ -179,15 +179,15 @@ class EntryPasses:
     ) -> PassResult:
         """Full Hessian of the summed loss times a direction; its parts are named as the gradient's."""
         A, B, dA, dB = self._factor(A), self._factor(B), self._factor(dA), self._factor(dB)
-        offsets = {"row_offset": self._cast(row_offset), "col_offset": self._cast(col_offset), "offset": self.offset}
-        moves = {"d_row": self._cast(d_row), "d_col": self._cast(d_col)}
+        offsets: dict[str, Any] = {"row_offset": self._cast(row_offset), "col_offset": self._cast(col_offset), "offset": self.offset}
+        moves: dict[str, Any] = {"d_row": self._cast(d_row), "d_col": self._cast(d_col)}
         view, (n, p) = self.view(0), self.shape
         out_A, total_B = np.empty_like(A), np.zeros_like(B)
         out_row, total_col = np.empty(n, self.dtype), np.zeros(p, self.dtype)
 
         def block_pass(block: tuple[int, int]) -> tuple[Array, Array]:
             out_B, out_col = np.zeros_like(total_B), np.zeros_like(total_col)
-            out = {"out_A": out_A, "out_B": out_B, "out_row": out_row, "out_col": out_col}
+            out: dict[str, Any] = {"out_A": out_A, "out_B": out_B, "out_row": out_row, "out_col": out_col}
             if self.loss.kernel is None:
                 self._plain_hessian(block, (A, B, dA, dB), offsets, moves, out)
             else:
@@ -287,7 +287,7 @@ class EntryPasses:
     ) -> Array:
         r"""Information :math:`H_i = \sum_j w_{ij}\psi'(m_{ij}) B_j B_j'` of every row (``axis=0``) or column (1)."""
         A, B = self._factor(A), self._factor(B)
-        offsets = {
+        offsets: dict[str, Any] = {
             "row_offset": self._cast(major_offset),
             "col_offset": self._cast(minor_offset),
             "offset": self._offset(axis),
@@ -309,7 +309,7 @@ class EntryPasses:
     def at(self, A: Array, B: Array, row_offset: Array | None = None, col_offset: Array | None = None) -> Array:
         """Linear predictor of every observed entry, canonical order."""
         A, B, view = self._factor(A), self._factor(B), self.view(0)
-        offsets = {"row_offset": self._cast(row_offset), "col_offset": self._cast(col_offset), "offset": self.offset}
+        offsets: dict[str, Any] = {"row_offset": self._cast(row_offset), "col_offset": self._cast(col_offset), "offset": self.offset}
 
         def block_pass(block: tuple[int, int]) -> Array:
             return kernels.at(view, A, B, start=block[0], stop=block[1], **offsets)

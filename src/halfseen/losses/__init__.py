@@ -50,8 +50,7 @@ def get_loss(family: str | Loss) -> Loss:
             raise ValueError(f"family={family!r} is not known; use one of {known}, or pass a Loss object.")
         loss: Any = _BY_NAME[name]()
         return loss
-    members = [name for name in Loss.__annotations__ if not name.startswith("_")]
-    members += ["value", "gradient", "curvature", "mean", "link", "variance", "third", "deviance", "sample", "invalid"]
+    members = [name for name in vars(Loss) if not name.startswith("_")]
     lacking = [name for name in members if not hasattr(family, name)]
     if lacking:
         raise TypeError(

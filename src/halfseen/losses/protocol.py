@@ -37,11 +37,20 @@ class Loss(Protocol):
         The legal responses in words, for error messages.
     """
 
-    name: str
-    kernel: str | None
-    trials: float
-    has_dispersion: bool
-    support: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kernel(self) -> str | None: ...
+
+    @property
+    def trials(self) -> float: ...
+
+    @property
+    def has_dispersion(self) -> bool: ...
+
+    @property
+    def support(self) -> str: ...
 
     def value(self, y: Array, m: Array) -> Array:
         """The loss of each entry."""

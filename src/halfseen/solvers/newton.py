@@ -66,7 +66,7 @@ class NewtonCG:
     def __init__(self, problem: CurvedProblem, max_products: int = 60) -> None:
         self.problem, self.max_products = problem, max_products
         self._at = LastPoint(problem)
-        self._first_norm = 0.0
+        self._first_norm, self._lost = 0.0, 0
 
     def __call__(self, theta: Vector) -> SweepResult:
         value, gradient = self._at(theta)
@@ -85,12 +85,23 @@ class NewtonCG:
         new, reason, trials = self._search(theta, value, gradient, direction)
         new_value, new_gradient = self._at(new)
         work = self._at.take_work() + products + 1.0 + 0.5 * trials
+        # rounding decides once the predicted decrease drowns in it and the gradient no longer halves
+        is_lost = -float(gradient @ direction) <= self._noise(value, theta)
+        self._lost = self._lost + 1 if is_lost and largest(new_gradient) > 0.5 * norm else 0
+        if reason is None and self._lost >= 2:
+            reason = "precision"
         return SweepResult(new, new_value, largest(new_gradient), work, reason)
 
-    def _search(self, theta: Vector, value: float, gradient: Vector, direction: Vector) -> tuple[Vector, str | None, int]:
+    def _noise(self, value: float, theta: Vector) -> float:
+        """Rounding error of a value: sums are taken in double, so only the terms' own rounding counts."""
+        return 8.0 * float(np.finfo(theta.dtype).eps) * max(1.0, abs(value))
+
+    def _search(
+        self, theta: Vector, value: float, gradient: Vector, direction: Vector
+    ) -> tuple[Vector, str | None, int]:
         """Armijo backtracking; near the optimum, where values no longer tell, the gradient decides."""
         slope = float(gradient @ direction)
-        noise = 8.0 * np.finfo(theta.dtype).eps * max(1.0, abs(value))
+        noise = self._noise(value, theta)
         if slope < 0:
             full = theta + direction
             full_value, full_gradient = self._at(full)

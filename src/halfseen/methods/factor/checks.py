@@ -25,7 +25,7 @@ def check_choices(model: Any) -> None:
     if isinstance(penalty, str):
         if penalty not in ("auto", "map", "none"):
             raise ValueError(f"penalty={penalty!r} is not known; use 'auto', 'map', 'none' or a positive number.")
-    elif not (isinstance(penalty, numbers.Real) and np.isfinite(penalty) and penalty >= 0):
+    elif not (isinstance(penalty, numbers.Real) and 0 <= float(penalty) < np.inf):
         raise ValueError(f"penalty={penalty!r} must be 'auto', 'map', 'none' or a number >= 0.")
     if model.bias not in ("auto", "firth", "none"):
         raise ValueError(f"bias={model.bias!r} is not known; use 'auto', 'firth' or 'none'.")
@@ -35,11 +35,11 @@ def check_choices(model: Any) -> None:
 
 def check_rank(rank: Any, shape: tuple[int, int]) -> int:
     """The rank as an int, or an error with the largest possible one."""
-    if isinstance(rank, bool) or not isinstance(rank, numbers.Integral) or rank < 0:
+    if isinstance(rank, bool) or not isinstance(rank, numbers.Integral) or int(rank) < 0:
         raise ValueError(f"rank={rank!r} must be a whole number >= 0.")
-    if rank > min(shape):
+    if int(rank) > min(shape):
         raise ValueError(
-            f"rank={rank} is too large for a table with n_samples = {shape[0]} rows and {shape[1]} columns: "
+            f"rank={rank} is too large for a table with n_samples = {shape[0]} rows and n_features = {shape[1]} columns: "
             f"at most {min(shape)}. Choose a smaller rank (halfseen.select.choose_rank helps)."
         )
     return int(rank)
@@ -94,8 +94,8 @@ def prior_mean(solved: Factors, gauged: Factors) -> Array:
     return (-np.asarray(solved.rows, dtype=float).mean(axis=0) @ T).astype(gauged.rows.dtype)
 
 
-def warn_about(run: Run, observed: Observed) -> None:
-    """One warning if the descent did not converge, one if rows or columns have no entries."""
+def warn_about(run: Run) -> None:
+    """One warning if the descent did not converge."""
     if not run.converged:
         warnings.warn(
             f"the descent ended after {run.n_iter} sweeps for the reason {run.reason!r} with a largest gradient entry "
@@ -103,17 +103,3 @@ def warn_about(run: Run, observed: Observed) -> None:
             ConvergenceWarning,
             stacklevel=4,
         )
-    for axis, word, labels in ((0, "row", observed.row_labels), (1, "column", observed.col_labels)):
-        counts = (
-            np.diff(observed.by_rows.indptr)
-            if axis == 0
-            else np.bincount(observed.by_rows.indices, minlength=observed.shape[1])
-        )
-        empty = np.flatnonzero(counts == 0)
-        if len(empty):
-            first = empty[0] if labels is None else repr(labels[empty[0]])
-            warnings.warn(
-                f"{len(empty)} {word}s have no entries (first: {first}); their parameters are set to the prior's mean.",
-                UserWarning,
-                stacklevel=4,
-            )

@@ -21,7 +21,7 @@ def leverages(problem: FactorProblem, at: Factors) -> Array:
     ``V_i`` and ``V~_j`` are the inverse information blocks; canonical order of the entries.
     """
     passes = problem.passes
-    coefficients, features = problem._column_view(at)
+    features = problem.column_view(at)[1]
     found = passes.quadratic(1, safe_inverse(problem.col_blocks(at)), features)
     if problem.rank:
         found = found + passes.quadratic(0, safe_inverse(problem.row_blocks(at)), at.cols)

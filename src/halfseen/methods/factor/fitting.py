@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance
 from halfseen.methods.factor.firth import FirthSweep, leverages
+from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.methods.factor.problem import FactorProblem, Penalty
 from halfseen.methods.factor.refine import one_step
@@ -26,10 +26,10 @@ from halfseen.solvers import (
     Stop,
     Sweep,
     SweepResult,
-    Watcher,
     largest_curvature,
     loop,
 )
+from halfseen.solvers.watch import FitWatch
 
 Array = NDArray[Any]
 
@@ -39,6 +39,8 @@ MAX_CELLS = 2e7
 RIDGE_CAP = 6.0
 # A row whose factors alone move the linear predictor of a logit or log link this far is on its way to infinity.
 SEPARATION_BOUND = 30.0
+# Sweeps of a fit that is only compared with others: a good one is done by then, a diverging one stays bad.
+ROUGH_SWEEPS = 30
 
 
 class Separation:
@@ -85,14 +87,12 @@ class Stages:
     rank : int
     options : FactorOptions
     rng : numpy.random.Generator
-    watchers : sequence of Watcher
     """
 
     passes: EntryPasses
     rank: int
     options: FactorOptions
     rng: np.random.Generator
-    watchers: Sequence[Watcher] = ()
     linear: LinearStart = field(init=False)
     spectral: Factors = field(init=False)
     refined: Factors = field(init=False)
@@ -160,15 +160,28 @@ class Stages:
         floor = 0.01 * self.dispersion if loss.has_dispersion else 0.25
         return Penalty(self.empirical_ridge(), self.dispersion / max(spread, floor), self.centre())
 
-    def descend(self, plan: Plan, start: Factors | None = None) -> Fit:
-        """The last stage, from the refined start or from another fit's factors."""
+    def learned(self, theta: Array) -> dict[str, Any]:
+        """The attributes a model would have at these parameters, for callbacks that score during the fit."""
+        at = to_gauge(FactorProblem(self.passes, self.rank, Penalty()).unpack(theta), self.options.rho)
+        return {"intercept_": at.intercept, "row_factors_": at.rows, "col_factors_": at.cols}
+
+    def descend(
+        self, plan: Plan, start: Factors | None = None, watch: FitWatch | None = None, slack: float = 1.0
+    ) -> Fit:
+        """The last stage, from the refined start or from another fit's factors.
+
+        ``slack`` multiplies the tolerance: fits that are only compared need fewer digits.
+        """
         problem = FactorProblem(self.passes, self.rank, self._with_orthogonality(plan.penalty))
         theta = problem.pack(start or self.refined)
         sweep = self._sweep(problem, theta, plan)
-        stops: list[Stop] = [GradientNorm(self.options.tol * self._gradient_unit())]
+        stops: list[Stop] = [GradientNorm(slack * self.options.tol * self._gradient_unit())]
         if not (plan.penalty.ridge or self.passes.loss.has_dispersion):
             stops.append(Separation(problem))
-        run = loop(sweep, theta, stops, max_iter=self.options.sweeps, watchers=self.watchers)
+        watchers = [] if watch is None else [watch]
+        stops += [watch.stop for watch in watchers]
+        sweeps = self.options.sweeps if slack == 1.0 else min(self.options.sweeps, ROUGH_SWEEPS)
+        run = loop(sweep, theta, stops, max_iter=sweeps, watchers=watchers)
         return Fit(self.spectral, self.refined, problem.unpack(run.params), run, plan)
 
     def _sweep(self, problem: FactorProblem, theta: Array, plan: Plan) -> Sweep:

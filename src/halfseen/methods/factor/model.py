@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -27,12 +27,12 @@ from halfseen.methods.factor.newrows import RowPlacer
 from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, hold_out, warn_if_useless
 from halfseen.methods.factor.problem import Penalty
-from halfseen.solvers import Watcher
+from halfseen.solvers.watch import CallbackSupport
 
 HELD_OUT_SHARE = 0.1
 
 
-class GeneralizedFactorModel(PlacesRows, CompletionEstimator):
+class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     r"""Generalized latent factor model of a table with missing entries.
 
     .. math:: R_{ij} \sim \mathrm{ExpFam}(m_{ij}),\qquad m_{ij} = \zeta_j + \langle x_i, y_j\rangle,
@@ -87,7 +87,8 @@ class GeneralizedFactorModel(PlacesRows, CompletionEstimator):
     Notes
     -----
     Time O(entries * rank) per pass, some 30 passes with ``penalty="auto"``; memory O(entries + (n + p) rank^2).
-    Nothing of size n x p is stored. Source: Huang and Gu, "From Good Starts to Optimal Inference", Algorithms 2
+    Nothing of size n x p is stored. A row without entries gets the prior's mean, a column without entries the
+    mean intercept. Source: Huang and Gu, "From Good Starts to Optimal Inference", Algorithms 2
     to 4; where the print is corrected is listed in the guide.
 
     Examples
@@ -120,7 +121,7 @@ class GeneralizedFactorModel(PlacesRows, CompletionEstimator):
         self.engine = engine
 
     @classmethod
-    def paper(cls, rank: int = 2, family: Any = "bernoulli", step: float = 0.003, **options: Any) -> GeneralizedFactorModel:
+    def paper(cls, rank: int = 2, family: Any = "bernoulli", step: float = 0.003, **options: Any) -> Self:
         """The printed algorithm: uncentred start, trimming, unpenalised one-step, constant-step gradient descent.
 
         Parameters
@@ -137,7 +138,7 @@ class GeneralizedFactorModel(PlacesRows, CompletionEstimator):
         )
         return cls(rank, family, penalty="none", bias="none", options=replace(printed, **options))
 
-    def fit(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None) -> GeneralizedFactorModel:
+    def fit(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None) -> Self:
         """Fit the observed entries.
 
         Parameters
@@ -162,15 +163,14 @@ class GeneralizedFactorModel(PlacesRows, CompletionEstimator):
         rank, rng = check_rank(self.rank, observed.shape), self._generator()
         passes = EntryPasses(observed, self.loss_, self.engine, offset)
         self.penalty_choice_ = self._compare(passes, rank, rng)
-        stages = Stages(passes, rank, self._options(), rng, self._watchers())
-        self._keep(passes, stages.descend(self._plan(stages)))
+        stages = Stages(passes, rank, self._options(), rng)
+        with self._watched(observed, stages.options.sweeps, stages.learned) as watch:
+            fit = stages.descend(self._plan(stages), watch=watch)
+        self._keep(passes, fit)
         return self
 
     def _options(self) -> FactorOptions:
         return (self.options or FactorOptions()).checked()
-
-    def _watchers(self) -> list[Watcher]:
-        return list(getattr(self, "_loop_watchers", ()))
 
     def _generator(self) -> np.random.Generator:
         if isinstance(self.random_state, np.random.RandomState):
@@ -213,7 +213,7 @@ class GeneralizedFactorModel(PlacesRows, CompletionEstimator):
         self._prior_mean = prior_mean(fit.final, final)
         self._n_features_out = final.rank
         self.run_ = fit.run.record()
-        warn_about(self.run_, passes.observed)
+        warn_about(self.run_)
 
     def transform(self, R: Any) -> FloatArray:
         r"""Factors of new rows against the fitted columns.

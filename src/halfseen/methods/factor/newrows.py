@@ -14,7 +14,7 @@ from halfseen.losses import Loss
 from halfseen.methods.factor.firth import adjusted_values
 from halfseen.methods.factor.options import Factors
 from halfseen.methods.factor.problem import safe_inverse
-from halfseen.solvers import SweepResult, largest, loop
+from halfseen.solvers import GradientNorm, SweepResult, largest, loop
 
 Array = NDArray[Any]
 
@@ -62,7 +62,8 @@ class RowPlacer:
             return SweepResult(new, value, largest(new - rows) / (1.0 + largest(new)))
 
         start = np.zeros((observed.shape[0], rank), dtype=observed.dtype)
-        run = loop(sweep, start, [lambda _, result: "change" if result.gradient_norm < tol else None], max_iter=MAX_SWEEPS)
+        # here the "gradient norm" is the relative move of the rows
+        run = loop(sweep, start, [GradientNorm(tol)], max_iter=MAX_SWEEPS)
         return np.asarray(run.params + self.prior_mean, dtype=observed.dtype)
 
     def _corrected(self, passes: EntryPasses, rows: Array, cols: Array, intercept: Array) -> EntryPasses:

@@ -25,6 +25,8 @@ Array = NDArray[Any]
 LARGER, SMALLER = (3.0, 9.0, 27.0), (1.0 / 3.0, 1.0 / 9.0)
 # Differences below a thousandth of the deviance are ties; they go to the fit without a penalty.
 TIE = 1e-3
+# Tolerance of the compared fits over that of the final one: their deviances agree to many digits long before.
+ROUGH = 1e3
 
 
 @storable
@@ -78,7 +80,7 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     loss, (n, p) = stages.passes.loss, stages.passes.shape
     scale, path = _best_scale(stages, test, offset)
     fits = {
-        "none": stages.descend(Plan(Penalty(centre=stages.centre()), has_firth)).final,
+        "none": stages.descend(Plan(Penalty(centre=stages.centre()), has_firth), slack=ROUGH).final,
         "intercepts": Factors(null_intercept(stages.passes.observed, loss), np.zeros((n, 0)), np.zeros((p, 0))),
     }
     found = {name: held_out_deviance(fit, loss, test, offset) for name, fit in fits.items()}
@@ -92,7 +94,7 @@ def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[f
     loss, penalty, path = stages.passes.loss, stages.map_penalty(), {}
 
     def fit(scale: float, start: Factors | None) -> tuple[float, Factors]:
-        final = stages.descend(Plan(replace(penalty, ridge=scale * penalty.ridge)), start).final
+        final = stages.descend(Plan(replace(penalty, ridge=scale * penalty.ridge)), start, slack=ROUGH).final
         path[f"{scale:.3g}"] = held_out_deviance(final, loss, test, offset)
         return path[f"{scale:.3g}"], final
 
@@ -106,7 +108,7 @@ def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[f
             lowest, best = deviance, scale
         if best != 1.0:
             break
-    for scale in (best * np.sqrt(3.0), best / np.sqrt(3.0)):
+    for scale in (best * 3.0**0.5, best / 3.0**0.5):
         deviance, _ = fit(scale, first)
         if deviance < lowest * (1.0 - TIE):
             lowest, best = deviance, scale

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.data.storable import storable
-from halfseen.engines import EntryPasses
+from halfseen.engines import EntryPasses, PassResult
 from halfseen.methods.factor.options import Factors
 
 Array = NDArray[Any]
@@ -69,6 +69,12 @@ class FactorProblem:
         p, split = self.p, self.p + self.n * self.rank
         return Factors(theta[:p], theta[p:split].reshape(self.n, self.rank), theta[split:].reshape(p, self.rank))
 
+    @staticmethod
+    def _joined(found: PassResult) -> Array:
+        """Gradient parts in the order of :meth:`pack`."""
+        parts = [part.ravel() for part in (found.col, found.A, found.B) if part is not None]
+        return np.concatenate(parts)
+
     def value(self, theta: Array) -> float:
         at = self.unpack(theta)
         return self.passes.value(at.rows, at.cols, col_offset=at.intercept) + self._penalty_value(at)
@@ -86,8 +92,7 @@ class FactorProblem:
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         at, pen = self.unpack(theta), self.penalty
         found = self.passes.loss_and_gradient(at.rows, at.cols, col_offset=at.intercept, want="ABc")
-        assert found.A is not None and found.B is not None and found.col is not None
-        gradient = np.concatenate([found.col, found.A.ravel(), found.B.ravel()])
+        gradient = self._joined(found)
         out = self.unpack(gradient)
         if pen.intercept_ridge:
             out.intercept[:] += pen.intercept_ridge * (at.intercept - pen.centre)
@@ -107,8 +112,7 @@ class FactorProblem:
         found = self.passes.hessian_vector(
             at.rows, at.cols, move.rows, move.cols, col_offset=at.intercept, d_col=move.intercept
         )
-        assert found.A is not None and found.B is not None and found.col is not None
-        image = np.concatenate([found.col, found.A.ravel(), found.B.ravel()])
+        image = self._joined(found)
         out = self.unpack(image)
         if self.penalty.intercept_ridge:
             out.intercept[:] += self.penalty.intercept_ridge * move.intercept
@@ -123,11 +127,12 @@ class FactorProblem:
 
     def col_blocks(self, at: Factors) -> Array:
         """Joint blocks of ``(zeta_j, y_j)`` with features ``(1, x_i)``, penalty included: ndarray (p, r+1, r+1)."""
-        blocks = self.passes.information(1, *self._column_view(at))
+        blocks = self.passes.information(1, *self.column_view(at))
         np.einsum("jkk->jk", blocks)[:] += self._column_ridge()
         return blocks
 
-    def _column_view(self, at: Factors, centre: float = 0.0) -> tuple[Array, Array]:
+    def column_view(self, at: Factors, centre: float = 0.0) -> tuple[Array, Array]:
+        """Coefficients ``(zeta_j - centre, y_j)`` of the columns and their features ``(1, x_i)``."""
         coefficients = np.concatenate([at.intercept[:, None] - centre, at.cols], axis=1)
         features = np.concatenate([np.ones((self.n, 1), dtype=at.rows.dtype), at.rows], axis=1)
         return np.ascontiguousarray(coefficients), np.ascontiguousarray(features)
@@ -162,7 +167,7 @@ class FactorProblem:
             )
             return out
         # coefficients are measured from the centre, so that a column without entries falls back on it
-        coefficients, features = self._column_view(at, self.penalty.centre)
+        coefficients, features = self.column_view(at, self.penalty.centre)
         offset = np.full(self.n, self.penalty.centre, dtype=dtype)
         solved, _ = self.passes.newton(
             1, coefficients, features, minor_offset=offset, ridge=self._column_ridge(), steps=steps

@@ -55,7 +55,9 @@ def relative_rates(observed: Observed) -> tuple[Array, Array]:
     return np.maximum(rows, 0.25), np.maximum(cols, 0.25)
 
 
-def spectral_start(observed: Observed, loss: Loss, rank: int, options: FactorOptions, rng: np.random.Generator) -> Factors:
+def spectral_start(
+    observed: Observed, loss: Loss, rank: int, options: FactorOptions, rng: np.random.Generator
+) -> Factors:
     r"""Soft-thresholded SVD of the zero-filled centred responses, clipped, link-inverted, and a second SVD.
 
     .. math:: \hat R = \bar r 1 + \pi^{-1} U (\Sigma - \lambda)_+ V^\top,\quad
@@ -151,7 +153,9 @@ class LinearStart:
     dispersion: float
 
 
-def linear_start(observed: Observed, loss: Loss, rank: int, options: FactorOptions, rng: np.random.Generator) -> LinearStart:
+def linear_start(
+    observed: Observed, loss: Loss, rank: int, options: FactorOptions, rng: np.random.Generator
+) -> LinearStart:
     r"""Expand the mean around the intercepts, standardise, take one SVD with optimal shrinkage.
 
     .. math:: \zeta_j = \psi^{-1}(\bar r_j),\quad w_j = \psi'(\zeta_j),\quad
