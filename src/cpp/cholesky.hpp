@@ -47,7 +47,9 @@ public:
 
     // Factor and solve all lanes; singular[l] tells which lanes met a pivot lost in rounding.
     void solve(bool* singular) {
-        const V tolerance = splat<T, L>(T(8) * static_cast<T>(k_) * Epsilon<T>::value);
+        // Below this share of its diagonal a pivot is rounding (see kernels/reference_newton.py).
+        const T lost = std::pow(Epsilon<T>::value, T(0.75)), noise = T(8) * static_cast<T>(k_) * Epsilon<T>::value;
+        const V tolerance = splat<T, L>(lost < noise ? noise : lost);
         const V zero = splat<T, L>(T(0)), one = splat<T, L>(T(1));
         V bad = zero;
         for (std::int64_t j = 0; j < k_; ++j) {

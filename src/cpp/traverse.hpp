@@ -52,8 +52,8 @@ HALFSEEN_INLINE int append(
     const std::int32_t* cols = e.indices + entry;
     int taken = room;
     if (room > 0 && cols[room - 1] >= last_col) {
-        taken = 0;
-        while (cols[taken] < last_col) ++taken;
+        taken = 0;  // counted, not searched: the columns ascend, and counting is a few vector operations
+        for (int i = 0; i < room; ++i) taken += cols[i] < last_col;
     }
     if (taken == 0) return 0;
     const int n = tile.n;
@@ -66,9 +66,10 @@ HALFSEEN_INLINE int append(
     }
     if (wants.base) {
         const T fixed = model.row_offset ? model.row_offset[row] : T(0);
-        for (int i = 0; i < taken; ++i) tile.base[n + i] = fixed;
         if (model.col_offset) {
-            for (int i = 0; i < taken; ++i) tile.base[n + i] += model.col_offset[cols[i]];
+            for (int i = 0; i < taken; ++i) tile.base[n + i] = fixed + model.col_offset[cols[i]];
+        } else {
+            for (int i = 0; i < taken; ++i) tile.base[n + i] = fixed;
         }
         if (e.offset) {
             for (int i = 0; i < taken; ++i) tile.base[n + i] += e.offset[entry + i];
@@ -77,6 +78,17 @@ HALFSEEN_INLINE int append(
     tile.segments[tile.n_segments++] = {row, entry, n, n + taken};
     tile.n = n + taken;
     return taken;
+}
+
+template <class T>
+HALFSEEN_INLINE void prefetch_entries(const Entries<T>& e, std::int64_t entry, std::int64_t n, std::int64_t last) {
+    constexpr std::int64_t kLine = 64 / sizeof(std::int32_t);
+    for (std::int64_t i = 0; i < n; i += kLine) {
+        const std::int64_t at = least(entry + i, last);
+        HALFSEEN_PREFETCH(e.indices + at);
+        HALFSEEN_PREFETCH(e.values + at);
+        if (sizeof(T) == 8) HALFSEEN_PREFETCH(e.values + least(at + kLine / 2, last));
+    }
 }
 
 // pass.open(first, last column), pass.process(tile) for every tile, pass.close(first, last column).
@@ -88,7 +100,12 @@ void traverse(const Entries<T>& e, const Model<T>& model, Wants wants, ColumnPla
     if (!one_block) {
         for (std::int64_t i = 0; i < e.n_rows; ++i) cursor[i] = e.first(i);
     }
-    constexpr std::int64_t kAhead = 8;
+    // What a row still to come will read: its entries are asked for this many rows, or entries, ahead. Hardware
+    // prefetchers lose the stream among the gathers.
+    constexpr std::int64_t kRowsAhead = 8, kEntriesAhead = 512;
+    const std::int64_t last_entry = e.n_entries() - 1;
+    const std::int64_t visit = e.n_entries() / (plan.n_blocks * (e.n_rows > 0 ? e.n_rows : 1));
+    const std::int64_t reach = least<std::int64_t>(visit + 16, 2 * kTile);
     for (std::int64_t block = 0; block < plan.n_blocks; ++block) {
         const std::int64_t first_col = block * plan.width;
         const std::int64_t last_col = least(first_col + plan.width, e.n_cols);
@@ -97,15 +114,14 @@ void traverse(const Entries<T>& e, const Model<T>& model, Wants wants, ColumnPla
         for (std::int64_t row = 0; row < e.n_rows; ++row) {
             std::int64_t entry = one_block ? e.first(row) : cursor[row];
             const std::int64_t end = e.first(row + 1);
-            if (!one_block && row + kAhead < e.n_rows) {
-                // The rows' next entries lie far apart: no hardware prefetcher follows them.
-                HALFSEEN_PREFETCH(e.indices + cursor[row + kAhead]);
-                HALFSEEN_PREFETCH(e.values + cursor[row + kAhead]);
+            if (!one_block && row + kRowsAhead < e.n_rows) {
+                prefetch_entries(e, cursor[row + kRowsAhead], reach, last_entry);
             }
             while (entry < end) {
                 const int taken = append(tile, e, model, wants, row, entry, end, static_cast<std::int32_t>(first_col),
                                          static_cast<std::int32_t>(last_col));
                 if (taken == 0) break;
+                if (one_block) prefetch_entries(e, entry + kEntriesAhead, taken, last_entry);
                 entry += taken;
                 if (tile.n == kTile) {
                     pass.process(tile);

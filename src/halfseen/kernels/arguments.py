@@ -107,9 +107,7 @@ def vector(name: str, array: ArrayLike | None, size: int, dtype: np.dtype) -> ND
     return array
 
 
-def cut_vector(
-    name: str, array: ArrayLike | None, rows: Range, dtype: np.dtype
-) -> NDArray[np.floating] | None:
+def cut_vector(name: str, array: ArrayLike | None, rows: Range, dtype: np.dtype) -> NDArray[np.floating] | None:
     """Short input vector over the major rows, cut to the range."""
     if array is None:
         return None

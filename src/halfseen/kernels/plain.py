@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from halfseen.kernels import at, to_cols, to_rows
 from halfseen.data import Compressed
+from halfseen.kernels import at, to_cols, to_rows
 from halfseen.losses import Loss
 from halfseen.losses.protocol import Array
 
@@ -36,9 +36,8 @@ class PlainBlock:
     def predictor(
         self, A: Array, B: Array, row_offset: Array | None, col_offset: Array | None, offset: Array | None
     ) -> Array:
-        return at(
-            self.view, A, B, row_offset=row_offset, col_offset=col_offset, offset=offset, start=self.start, stop=self.stop
-        )
+        offsets = {"row_offset": row_offset, "col_offset": col_offset, "offset": offset}
+        return at(self.view, A, B, **offsets, start=self.start, stop=self.stop)
 
     def row_sums(self, g: Array) -> Array:
         return np.bincount(self.row_of, weights=g, minlength=self.stop - self.start)

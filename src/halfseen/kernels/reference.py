@@ -24,6 +24,7 @@ GAUSSIAN, BERNOULLI, POISSON = 0, 1, 2
 Array = NDArray[np.floating]
 
 
+@np.errstate(invalid="ignore")
 def loss(family: int, trials: float, y: Array, m: Array) -> Array:
     """Loss of each entry, without the terms that depend on ``y`` alone."""
     if family == GAUSSIAN:
@@ -228,4 +229,5 @@ def information(
     for i in range(b.n_rows):
         own = slice(pointer[i], pointer[i + 1])
         seen = B[b.indices[own]].astype(np.float64)
-        out[i] = (seen * weights[own, None]).T @ seen
+        H = (seen * weights[own, None]).T @ seen
+        out[i] = 0.5 * (H + H.T)

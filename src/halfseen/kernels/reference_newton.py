@@ -37,7 +37,8 @@ def solve_spd(H: Array, rhs: Array, eps: float) -> tuple[Array, bool]:
     """Solve by Cholesky; a (near-)singular matrix gets the jitter sqrt(eps) * mean diagonal and counts as failed.
 
     sqrt(eps) balances the two errors on the directions that the data do not determine: the pull towards zero
-    (jitter) and the noise of the right-hand side (eps / jitter).
+    (jitter) and the noise of the right-hand side (eps / jitter). Near-singular: a pivot below
+    max(8 k eps, eps^(3/4)) of its diagonal, where rounding has taken over.
     """
     k = len(rhs)
     if k == 0:
@@ -50,7 +51,7 @@ def solve_spd(H: Array, rhs: Array, eps: float) -> tuple[Array, bool]:
             L = np.linalg.cholesky(H + jitter * np.eye(k))
         except np.linalg.LinAlgError:
             continue
-        if jitter > 0 or np.all(np.diag(L) ** 2 > 8 * k * eps * np.diag(H)):
+        if jitter > 0 or np.all(np.diag(L) ** 2 > max(8 * k * eps, eps**0.75) * np.diag(H)):
             return np.linalg.solve(L.T, np.linalg.solve(L, rhs)), jitter > 0
     return np.zeros_like(rhs), True
 
@@ -146,4 +147,4 @@ def row_newton(
             x, value, failed = newton_row(row, x, eps, steps, max_halvings, cg_steps)
             total, n_failed = total + value, n_failed + failed
         out[i] = x
-    return total, n_failed
+    return total, int(n_failed)
