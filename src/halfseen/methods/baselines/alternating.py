@@ -26,11 +26,14 @@ class Penalty:
         return float(self.scale @ (np.square(coefficients, dtype=float) @ self.ridge))
 
 
-def weighted_counts(observed: Observed) -> tuple[FloatArray, FloatArray]:
-    """Number of entries (sum of their weights) of every row and of every column."""
-    (n, p), weights = observed.shape, observed.weights
-    per_row = observed.by_rows.counts if weights is None else np.bincount(observed.rows, weights, minlength=n)
-    return per_row.astype(float), np.bincount(observed.cols, weights, minlength=p).astype(float)
+def weighted_counts(observed: Observed, axis: int) -> FloatArray:
+    """Number of entries (sum of their weights) of every row (``axis=0``) or column (1)."""
+    view = observed.by_cols if axis else observed.by_rows
+    if view.weights is None:
+        return view.counts.astype(float)
+    total = np.zeros(len(view.weights) + 1)
+    np.cumsum(view.weights, dtype=float, out=total[1:])
+    return np.diff(total[view.indptr])
 
 
 def powers(counts: FloatArray, exponent: float) -> FloatArray:

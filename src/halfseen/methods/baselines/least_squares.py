@@ -157,10 +157,8 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         self.bounds_ = bounds(options.clip, observed.values)
         self.mean_ = weighted_mean(observed)
         passes = EntryPasses(observed, self.loss_, self.engine)
-        per_row, per_col = weighted_counts(observed)
-        sweep = AlternatingRidge(
-            passes, self.mean_, self._penalty(per_row), self._penalty(per_col), method=options.solver
-        )
+        rows, cols = (self._penalty(weighted_counts(observed, axis)) for axis in (0, 1))
+        sweep = AlternatingRidge(passes, self.mean_, rows, cols, options.solver)
         starts = as_generator(self.random_state).spawn(self.n_starts)
         with self._watched(observed, options.max_iter * self.n_starts, lambda params: self._learned([params])) as watch:
             runs = [self._run(sweep, self._start(observed, rng), options, watch) for rng in starts]
@@ -233,7 +231,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
     def _place(self, observed: Observed) -> tuple[FloatArray, FloatArray]:
         observed = observed.astype(self.col_factors_.dtype)
         passes = EntryPasses(observed, self.loss_, self.engine)
-        penalty = self._penalty(weighted_counts(observed)[0])
+        penalty = self._penalty(weighted_counts(observed, 0))
         n_starts, k = len(self.start_col_biases_), self.rank_
         share = self.col_factors_.dtype.type(np.sqrt(n_starts))
         begin = np.zeros((observed.shape[0], k + 1), observed.dtype)
