@@ -254,6 +254,16 @@ def test_indices_beyond_32_bits_do_not_wrap():
     assert coded.row_labels.tolist() == [2**62, 2**62 + 1]
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64])
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_positions_of_any_integer_width_are_taken(dtype, is_sorted):
+    rows = np.arange(128)[:: 1 if is_sorted else -1].astype(dtype)
+    table = Observed.from_triplets(rows, rows, rows.astype(float))
+    assert table.shape == (128, 128)
+    assert table.by_rows.indptr.tolist() == list(range(129))
+    assert table.values.tolist() == table.cols.tolist() == list(range(128))
+
+
 def test_compressed_parts_keep_read_only_views_without_copies():
     indices, values = np.array([0, 1], dtype=np.int32), np.array([1.0, 2.0])
     part = Compressed(np.array([0, 2]), indices, values, None, 2)
