@@ -20,7 +20,7 @@ from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import Steps, print_json, steps
 from halfseen.cli.source import family_of, open_table
 from halfseen.data import check_support
-from halfseen.engines.engine import engine
+from halfseen.engines import engine
 from halfseen.losses import Loss, get_loss
 
 PENALTIES = ("auto", "map", "none")

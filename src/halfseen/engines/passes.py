@@ -7,6 +7,7 @@ bits for any engine and any number of workers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def split_rows(view: Compressed) -> list[tuple[int, int]]:
     wanted = int(np.clip(entries // ENTRIES_PER_BLOCK, 1, MAX_BLOCKS))
     targets = np.arange(1, wanted) * (entries / wanted)
     cuts = np.unique(np.concatenate([[0], np.searchsorted(view.indptr, targets), [view.n_major]]))
-    return [(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [(int(a), int(b)) for a, b in pairwise(cuts)]
 
 
 class EntryPasses:
@@ -100,6 +101,13 @@ class EntryPasses:
     def _factor(self, array: Array) -> Array:
         return np.ascontiguousarray(array, dtype=self.dtype)
 
+    def _offsets(self, row_offset: Array | None, col_offset: Array | None, axis: int = 0) -> dict[str, Any]:
+        return {
+            "row_offset": self._cast(row_offset),
+            "col_offset": self._cast(col_offset),
+            "offset": self._offset(axis),
+        }
+
     def _family(self) -> dict[str, Any]:
         return {"family": self.loss.kernel, "trials": self.loss.trials}
 
@@ -115,9 +123,9 @@ class EntryPasses:
         col_offset: Array | None = None,
         want: str = "ABrc",
     ) -> PassResult:
-        """Summed loss and the gradients named in ``want``: ``A``, ``B``, ``r`` (row offsets), ``c`` (column offsets)."""
+        """Summed loss and the gradients named in ``want``: ``A``, ``B``, ``r`` and ``c`` (row, column offsets)."""
         A, B = self._factor(A), self._factor(B)
-        row_offset, col_offset = self._cast(row_offset), self._cast(col_offset)
+        offsets = self._offsets(row_offset, col_offset)
         view, (n, p), k = self.view(0), self.shape, A.shape[1]
         grad_A = np.empty((n, k), self.dtype) if "A" in want else None
         grad_row = np.empty(n, self.dtype) if "r" in want else None
@@ -128,7 +136,6 @@ class EntryPasses:
             grad_B = None if total_B is None else np.zeros_like(total_B)
             grad_col = None if total_col is None else np.zeros_like(total_col)
             out: dict[str, Any] = {"grad_A": grad_A, "grad_B": grad_B, "grad_row": grad_row, "grad_col": grad_col}
-            offsets: dict[str, Any] = {"row_offset": row_offset, "col_offset": col_offset, "offset": self.offset}
             if self.loss.kernel is None:
                 return self._plain_gradient(block, A, B, offsets, out), grad_B, grad_col
             value = kernels.loss_and_gradient(
@@ -179,7 +186,7 @@ class EntryPasses:
     ) -> PassResult:
         """Full Hessian of the summed loss times a direction; its parts are named as the gradient's."""
         A, B, dA, dB = self._factor(A), self._factor(B), self._factor(dA), self._factor(dB)
-        offsets: dict[str, Any] = {"row_offset": self._cast(row_offset), "col_offset": self._cast(col_offset), "offset": self.offset}
+        offsets = self._offsets(row_offset, col_offset)
         moves: dict[str, Any] = {"d_row": self._cast(d_row), "d_col": self._cast(d_col)}
         view, (n, p) = self.view(0), self.shape
         out_A, total_B = np.empty_like(A), np.zeros_like(B)
@@ -287,11 +294,7 @@ class EntryPasses:
     ) -> Array:
         r"""Information :math:`H_i = \sum_j w_{ij}\psi'(m_{ij}) B_j B_j'` of every row (``axis=0``) or column (1)."""
         A, B = self._factor(A), self._factor(B)
-        offsets: dict[str, Any] = {
-            "row_offset": self._cast(major_offset),
-            "col_offset": self._cast(minor_offset),
-            "offset": self._offset(axis),
-        }
+        offsets = self._offsets(major_offset, minor_offset, axis)
         view = self.view(axis)
         out = np.empty((view.n_major, B.shape[1], B.shape[1]), self.dtype)
 
@@ -309,7 +312,7 @@ class EntryPasses:
     def at(self, A: Array, B: Array, row_offset: Array | None = None, col_offset: Array | None = None) -> Array:
         """Linear predictor of every observed entry, canonical order."""
         A, B, view = self._factor(A), self._factor(B), self.view(0)
-        offsets: dict[str, Any] = {"row_offset": self._cast(row_offset), "col_offset": self._cast(col_offset), "offset": self.offset}
+        offsets = self._offsets(row_offset, col_offset)
 
         def block_pass(block: tuple[int, int]) -> Array:
             return kernels.at(view, A, B, start=block[0], stop=block[1], **offsets)

@@ -54,6 +54,7 @@ def get_loss(family: str | Loss) -> Loss:
     lacking = [name for name in members if not hasattr(family, name)]
     if lacking:
         raise TypeError(
-            f"family={family!r} is not a loss: it lacks {', '.join(lacking)}. See halfseen.losses.Loss for the protocol."
+            f"family={family!r} is not a loss: it lacks {', '.join(lacking)}. "
+            f"See halfseen.losses.Loss for the protocol."
         )
     return family

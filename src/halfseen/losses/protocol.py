@@ -20,7 +20,7 @@ class Loss(Protocol):
 
     An object qualifies by having these members; nothing is inherited. All methods act
     elementwise on arrays that broadcast against each other and return a new array of the
-    dtype of ``m``.
+    dtype of ``m`` (``deviance`` may be wider).
 
     Attributes
     ----------

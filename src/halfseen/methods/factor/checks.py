@@ -39,8 +39,8 @@ def check_rank(rank: Any, shape: tuple[int, int]) -> int:
         raise ValueError(f"rank={rank!r} must be a whole number >= 0.")
     if int(rank) > min(shape):
         raise ValueError(
-            f"rank={rank} is too large for a table with n_samples = {shape[0]} rows and n_features = {shape[1]} columns: "
-            f"at most {min(shape)}. Choose a smaller rank (halfseen.select.choose_rank helps)."
+            f"rank={rank} is too large for a table with n_samples = {shape[0]} rows and n_features = {shape[1]} "
+            f"columns: at most {min(shape)}. Choose a smaller rank (halfseen.select.choose_rank helps)."
         )
     return int(rank)
 
@@ -67,7 +67,8 @@ def checked_input(model: Any, R: Any, trials: Any) -> tuple[Observed, Loss]:
         first = int(bad.argmax())
         raise ValueError(
             f"{int(bad.sum())} counts are not whole numbers from 0 to their total, first entry {first} "
-            f"(row {int(observed.rows[first])}, column {int(observed.cols[first])}): {values[first]:g} of {totals[first]:g}."
+            f"(row {int(observed.rows[first])}, column {int(observed.cols[first])}): "
+            f"{values[first]:g} of {totals[first]:g}."
         )
     weights = totals if observed.weights is None else totals * observed.weights
     return observed.with_values(values / totals, weights=weights), loss

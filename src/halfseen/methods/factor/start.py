@@ -96,20 +96,20 @@ class _InvertedTable:
     def products(self, right: Array) -> tuple[Array, Array]:
         """``table @ right`` and the column means, in one evaluation of the table."""
         n, p = len(self.U), self.Vt.shape[1]
-        out, total, step = np.empty((n, right.shape[1])), np.zeros(p), max(1, CELLS_PER_BLOCK // max(p, 1))
-        for begin in range(0, n, step):
-            block = self.loss.link(self.U[begin : begin + step] @ self.Vt + self.centre)
-            out[begin : begin + step] = block @ right
+        out, total, height = np.empty((n, right.shape[1])), np.zeros(p), max(1, CELLS_PER_BLOCK // max(p, 1))
+        for begin in range(0, n, height):
+            block = self.loss.link(self.U[begin : begin + height] @ self.Vt + self.centre)
+            out[begin : begin + height] = block @ right
             total += block.sum(axis=0)
         return out, total / n
 
     def transposed_products(self, left: Array) -> Array:
         """``table.T @ left``."""
         n, p = len(self.U), self.Vt.shape[1]
-        out, step = np.zeros((p, left.shape[1])), max(1, CELLS_PER_BLOCK // max(p, 1))
-        for begin in range(0, n, step):
-            block = self.loss.link(self.U[begin : begin + step] @ self.Vt + self.centre)
-            out += block.T @ left[begin : begin + step]
+        out, height = np.zeros((p, left.shape[1])), max(1, CELLS_PER_BLOCK // max(p, 1))
+        for begin in range(0, n, height):
+            block = self.loss.link(self.U[begin : begin + height] @ self.Vt + self.centre)
+            out += block.T @ left[begin : begin + height]
         return out
 
 
