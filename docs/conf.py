@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import halfseen
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "halfseen"
 author = "the halfseen developers"
@@ -16,8 +21,9 @@ extensions = [
     "myst_parser",
     "sphinx_gallery.gen_gallery",
     "numpydoc",
+    "tracked",
 ]
-exclude_patterns = ["_build", "gallery/*/README.rst"]
+exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 autosummary_generate = True
@@ -41,9 +47,10 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"plot_",
-    "ignore_pattern": r"results|__init__|als_movielens",
+    "ignore_pattern": r"results",
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
-    "copyfile_regex": r".*README\.rst",
+    "image_scrapers": ("figures",),
+    "write_computation_times": False,
 }

@@ -3,7 +3,8 @@
     python scripts/run_examples.py README.md docs examples
 
 In a page (.md, .rst) prompts (``>>>``) are checked against the output printed below them; python blocks without
-prompts are executed, in order, in one namespace; lines ``$ halfseen ...`` of console blocks run in a scratch folder.
+prompts are executed, in order, in one namespace; lines ``$ halfseen ...`` and ``$ python ...`` of console blocks run
+in a scratch folder.
 Scripts ``plot_*.py`` are run. Anything that fails is printed, and the exit code is 1.
 """
 
@@ -52,10 +53,11 @@ def check_page(path: Path, folder: Path) -> list[str]:
 
 
 def run_commands(code: str, place: str, folder: Path) -> list[str]:
-    """Run the `halfseen` lines of a console block (a backslash continues a line)."""
+    """Run the `halfseen` and `python` lines of a console block (a backslash continues a line)."""
     wrong = []
-    for command in re.findall(r"^\$ (halfseen .*)$", code.replace("\\\n", " "), re.M):
-        line = command.replace("halfseen", f'"{sys.executable}" -m halfseen', 1)
+    for command in re.findall(r"^\$ ((?:halfseen|python) .*)$", code.replace("\\\n", " "), re.M):
+        program, _, words = command.partition(" ")
+        line = f'"{sys.executable}" {"-m halfseen" if program == "halfseen" else ""} {words}'
         run = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True)
         if run.returncode:
             wrong.append(f"{place}\n$ {command}\nexit code {run.returncode}: {run.stderr.strip()[-2000:]}")

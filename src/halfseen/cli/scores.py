@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from halfseen.losses import Loss
+from halfseen.metrics import mae, mean_deviance, rmse
 
 
 def judge_model(model: Any, hidden: Any, loss: Loss) -> tuple[np.ndarray, dict[str, float]]:
@@ -16,11 +17,10 @@ def judge_model(model: Any, hidden: Any, loss: Loss) -> tuple[np.ndarray, dict[s
     moved to its edge first.
     """
     predicted = np.asarray(model.predict(*places(hidden)), dtype=float)
-    truth = np.asarray(hidden.values, dtype=float)
-    error = predicted - truth
-    scores = {"rmse": float(np.sqrt(np.mean(error**2))), "mae": float(np.mean(np.abs(error)))}
+    truth, weights = hidden.values, hidden.weights
+    scores = {"rmse": rmse(truth, predicted, weights), "mae": mae(truth, predicted, weights)}
     if loss.name != "gaussian":
-        scores["deviance"] = float(np.mean(loss.deviance(truth, loss.link(predicted))))
+        scores["deviance"] = mean_deviance(truth, loss.link(predicted), loss, weights)
     return predicted, scores
 
 
