@@ -12,7 +12,7 @@ from docutils.parsers.rst import Directive, directives
 
 
 class Tracked(Directive):
-    """``.. tracked:: ../benchmarks/results/file.csv`` with optional ``:columns: a, b``, ``:mean: c`` and ``:digits: 3``.
+    """``.. tracked:: ../benchmarks/results/file.csv``, with ``:columns: a, b``, ``:mean: c``, ``:digits: 3`` if wanted.
 
     Lines of a file that start with ``#`` are left out; numbers are rounded to ``digits`` significant ones. The columns
     of ``:mean:`` are averaged over the lines that agree in the other ``:columns:``.
