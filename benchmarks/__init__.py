@@ -1,0 +1,1 @@
+"""Speed and memory of halfseen against other libraries, as ratios taken in one interleaved job."""

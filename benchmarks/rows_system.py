@@ -1,0 +1,114 @@
+"""Goals 6, 7 and 9: memory, import, threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from measure import Line, in_fresh_process, interleave
+from problems import SIZES, problem
+
+_MEMORY = """
+import json, sys
+sys.path.insert(0, {folder!r})
+import numpy as np
+import halfseen as hs
+from halfseen import kernels
+from problems import problem, ratings
+
+def peak():
+    with open("/proc/self/status") as lines:
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+def forget():
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+P = problem("10M", {rank}, "float32")
+view = P.view
+{prepare}
+input_bytes = view.indptr.nbytes + view.indices.nbytes + view.values.nbytes
+forget()
+before = peak()
+{work}
+print(json.dumps({{"above": (peak() - before) / input_bytes}}))
+"""
+_PASS = """
+kernels.loss_and_gradient(view, P.A, P.B, family="bernoulli", col_offset=P.col_offset, grad_A=np.empty_like(P.A),
+                          grad_B=np.zeros_like(P.B), grad_col=np.zeros_like(P.col_offset))
+"""
+_TABLE = """
+rows = np.repeat(np.arange(view.n_major, dtype=np.int32), np.diff(view.indptr))
+table = hs.Observed.from_triplets(rows, view.indices, view.values, shape=(view.n_major, view.n_minor))
+view = table.by_rows
+del rows, P
+"""
+_LEAST_SQUARES = """
+from halfseen.methods.baselines import LeastSquaresOptions
+hs.AlternatingLeastSquares(rank=16, options=LeastSquaresOptions(max_iter=2), random_state=0).fit(table)
+"""
+_IMPORT = """
+import json, time
+start = time.process_time()
+{statement}
+print(json.dumps({{"seconds": time.process_time() - start}}))
+"""
+_BASE = "import numpy, scipy, sklearn.base"
+_PUBLIC = "import halfseen; halfseen.Observed, halfseen.GeneralizedFactorModel, halfseen.AlternatingLeastSquares"
+
+
+def goal_6(folder: str) -> Iterator[Line]:
+    """Peak memory above the CSR arrays, 10M entries."""
+    for what, rank, prepare, work in (
+        ("pass with its gradients, rank 32", 32, "", _PASS),
+        ("alternating least squares, rank 16", 16, _TABLE, _LEAST_SQUARES),
+    ):
+        code = _MEMORY.format(folder=folder, rank=rank, prepare=prepare, work=work)
+        try:
+            measured, note = in_fresh_process(code)["above"], ""
+        except RuntimeError as error:
+            measured, note = None, f"target unmet: {error}"
+        yield Line("6", f"peak above the input, {what}", 1.0, 0.5, measured, note=note)
+
+
+def goal_7(rounds: int = 9) -> Iterator[Line]:
+    """CPU seconds of the import above NumPy + SciPy + scikit-learn's base."""
+    seconds: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, statement in (("base", _BASE), ("halfseen", f"{_BASE}\nimport halfseen"), ("public", _PUBLIC)):
+            code = _IMPORT.format(statement=statement)
+            seconds.setdefault(name, []).append(in_fresh_process(code)["seconds"])
+    base = float(np.median(seconds["base"]))
+    for name, what in (("halfseen", "import halfseen"), ("public", "import and load the main estimators")):
+        extra = float(np.median(seconds[name])) - base
+        yield Line("7", what, 0.15, 0.05, extra, "s", note=f"base {base:.2f} s")
+
+
+def goal_9(rounds: int = 9) -> Iterator[Line]:
+    """Two threads against one: wall time, and the same bits."""
+    from halfseen import Observed
+    from halfseen.engines import EntryPasses, engine
+    from halfseen.losses import get_loss
+
+    P = problem("10M", 32, "float32")
+    rows = np.repeat(np.arange(len(P.A)), np.diff(P.view.indptr))
+    table = Observed.from_triplets(rows, P.view.indices, P.view.values, shape=SIZES["10M"][:2])
+    passes = EntryPasses(table, get_loss("bernoulli"))
+    results = {}
+
+    def run(workers: int) -> None:
+        with engine("threads", workers=workers):
+            passes = EntryPasses(table, get_loss("bernoulli"))
+            results[workers] = passes.loss_and_gradient(P.A, P.B, None, P.col_offset)
+
+    del passes
+    t = interleave({"one": lambda: run(1), "two": lambda: run(2)}, rounds, clock=time.perf_counter)
+    best = t.best("one") / t.best("two")
+    note = f"median {t.ratio('one', 'two'):.2f}"
+    yield Line("9", "two threads, wall time", 1.7, 1.9, best, is_upper=False, note=note)
+    same = all(
+        np.array_equal(getattr(results[1], name), getattr(results[2], name)) for name in ("value", "A", "B", "col")
+    )
+    yield Line("9", "same bits with one and two threads", 1.0, 1.0, float(same), "", False)
