@@ -119,6 +119,7 @@ def triplets(**changes):
         ({"rows": [0.5, 1, 2]}, r"rows mixes types: rows\[0\] = 0.5 is a number, rows\[1\] = 1 is an integer"),
         ({"rows": ["a", 1, "b"]}, r"rows mixes types: rows\[0\] = 'a' is text, rows\[1\] = 1 is an integer"),
         ({"rows": ["a", None, "b"]}, r"rows\[1\] is missing \(None\)"),
+        ({"rows": [1, (2, 3), 4]}, r"rows mixes types: rows\[0\] = 1 is an integer, rows\[1\] = \(2, 3\) is an object"),
         ({"rows": [{"a": 1}, {"b": 2}, {"c": 3}]}, r"rows\[0\] = {'a': 1} cannot be a label: it is not hashable"),
         ({"rows": np.array([1.0, NAN, 2.0])}, r"rows\[1\] is missing \(nan\)"),
         ({"rows": list("abx"), "row_labels": ["a", "b", "c"]}, "unknown row label 'x'"),

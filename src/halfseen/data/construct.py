@@ -283,7 +283,9 @@ def _axis(given: Any, labels: Any, length: int | None, axis: str) -> tuple[IntAr
     infer = isinstance(labels, str)
     if infer and labels != "infer":
         raise ValueError(f"{axis}_labels must be labels, None or 'infer', got {labels!r}")
-    array = given if isinstance(given, np.ndarray) and given.dtype.kind in "iu" else as_label_array(given, name)
+    array = np.asarray(given) if hasattr(given, "__array__") else given
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
+        array = as_label_array(array, name)
     if infer or (labels is None and array.dtype.kind not in "iu"):
         codes, names = factorise(array, name)
         if length is not None and length != len(names):

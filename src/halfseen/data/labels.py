@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date, datetime
 from typing import Any
 
@@ -18,15 +19,7 @@ DATES = {"a date": "M8[D]", "a time": "M8[us]"}
 
 def as_label_array(labels: Any, name: str) -> Labels:
     """Return labels as a 1-d array of integers, fixed-width text, dates, floats or hashable objects (a copy)."""
-    if not isinstance(labels, np.ndarray):
-        labels = list(labels)
-        if any(isinstance(label, tuple) for label in labels):
-            array = np.empty(len(labels), dtype=object)
-            array[:] = labels
-        else:
-            array = np.asarray(labels, dtype=object)
-    else:
-        array = labels
+    array = np.asarray(labels) if hasattr(labels, "__array__") else _listed(list(labels))
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
     if array.dtype == object or array.dtype.kind == "T":
@@ -38,6 +31,20 @@ def as_label_array(labels: Any, name: str) -> Labels:
     if array.dtype.kind not in "iuUMmObSf":
         raise ValueError(f"{name} has dtype {array.dtype}; labels must be integers, text, dates or hashable objects")
     return np.array(array)
+
+
+def _listed(labels: list[Any]) -> np.ndarray:
+    """Return a list as an array of integers if it starts with one and holds nothing else, else of objects."""
+    if labels and type(labels[0]) is int and type(labels[-1]) is int:
+        with contextlib.suppress(ValueError, OverflowError):
+            array = np.asarray(labels)
+            if array.dtype.kind in "iu":
+                return array
+    if any(isinstance(label, tuple) for label in labels):
+        array = np.empty(len(labels), dtype=object)
+        array[:] = labels
+        return array
+    return np.asarray(labels, dtype=object)
 
 
 def _plain(array: np.ndarray, name: str) -> np.ndarray:
