@@ -267,7 +267,7 @@ class Constructors:
 def _check_lengths(**columns: Any) -> None:
     lengths = {}
     for name, column in columns.items():
-        if np.ndim(column) != 1 and not isinstance(column, list | tuple):
+        if not isinstance(column, list | tuple) and np.ndim(column) != 1:
             raise ValueError(f"{name} must be one-dimensional, got shape {np.shape(column)}")
         lengths[name] = len(column)
     if len(set(lengths.values())) > 1:
