@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from halfseen._typing import BoolArray, FloatArray, IntArray
 
@@ -53,7 +54,7 @@ class Compressed:
     (2, [2, 1])
     """
 
-    indptr: IntArray
+    indptr: NDArray[np.int64]
     indices: IntArray
     values: FloatArray
     weights: FloatArray | None
@@ -158,7 +159,7 @@ def _increases(major: IntArray, minor: IntArray) -> bool:
     return bool(further.all())
 
 
-def transpose_order(rows: Compressed) -> tuple[IntArray, IntArray, IntArray]:
+def transpose_order(rows: Compressed) -> tuple[NDArray[np.int64], IntArray, IntArray]:
     """Return indptr and indices of the other grouping, and the position of each of its entries in this one."""
     from scipy import sparse
 

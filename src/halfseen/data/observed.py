@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from halfseen._typing import BoolArray, FloatArray, IntArray, Labels, RandomState
 from halfseen.data.compressed import Compressed, frozen, transpose_order
@@ -13,6 +14,7 @@ from halfseen.data.construct import Constructors
 from halfseen.data.labels import find_labels, find_positions, unique_labels
 
 DENSE_LIMIT = 100_000_000
+Structure = tuple[NDArray[np.int64], IntArray, IntArray]  # indptr, indices, positions in canonical order
 
 
 class Observed(Constructors):
@@ -59,7 +61,7 @@ class Observed(Constructors):
     col_labels: Labels | None
     _shape: tuple[int, int]
     _by_cols: Compressed | None
-    _columns: dict[str, tuple[IntArray, IntArray, IntArray]]
+    _columns: dict[str, Structure]
 
     def __init__(self, by_rows: Compressed, row_labels: Any = None, col_labels: Any = None) -> None:
         shape = (by_rows.n_major, by_rows.n_minor)
@@ -157,7 +159,7 @@ class Observed(Constructors):
         """Canonical position of each entry of `by_cols`: ``by_cols.values == values[column_order]``."""
         return self._structure()[2]
 
-    def _structure(self) -> tuple[IntArray, IntArray, IntArray]:
+    def _structure(self) -> Structure:
         if "parts" not in self._columns:
             indptr, indices, order = transpose_order(self.by_rows)
             self._columns["parts"] = (frozen(indptr), frozen(indices), frozen(order))
