@@ -26,6 +26,7 @@ _PUBLIC = {
     "GeneralizedFactorModel": "halfseen.methods.factor",
     "FactorOptions": "halfseen.methods.factor",
     "AlternatingLeastSquares": "halfseen.methods.baselines",
+    "LeastSquaresOptions": "halfseen.methods.baselines",
     "ColumnMean": "halfseen.methods.baselines",
     "BiasModel": "halfseen.methods.baselines",
     "engine": "halfseen.engines",
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from halfseen import data, datasets, engines, losses, metrics, select
     from halfseen.data import Observed, Sources, load, read_table, save
     from halfseen.engines import engine
-    from halfseen.methods.baselines import AlternatingLeastSquares, BiasModel, ColumnMean
+    from halfseen.methods.baselines import AlternatingLeastSquares, BiasModel, ColumnMean, LeastSquaresOptions
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
 
 

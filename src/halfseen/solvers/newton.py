@@ -93,8 +93,8 @@ class NewtonCG:
         return SweepResult(new, new_value, largest(new_gradient), work, reason)
 
     def _noise(self, value: float, theta: Vector) -> float:
-        """Rounding error of a value: sums are taken in double, so only the terms' own rounding counts."""
-        return 8.0 * float(np.finfo(theta.dtype).eps) * max(1.0, abs(value))
+        """Rounding error of a value that is a sum of at least as many terms as there are parameters."""
+        return 8.0 * float(np.finfo(theta.dtype).eps) * max(1.0, abs(value), float(len(theta)))
 
     def _search(
         self, theta: Vector, value: float, gradient: Vector, direction: Vector
@@ -107,7 +107,7 @@ class NewtonCG:
             full_value, full_gradient = self._at(full)
             if full_value <= value + 1e-4 * slope:
                 return full, None, 0
-            if -slope <= noise and largest(full_gradient) < largest(gradient):
+            if full_value <= value + noise and largest(full_gradient) < largest(gradient):
                 return full, None, 0
             for halving in range(1, 31):
                 shrink = 0.5**halving
@@ -115,7 +115,7 @@ class NewtonCG:
                 if self.problem.value(new) <= value + 1e-4 * shrink * slope:
                     return new, None, halving
         self._at.remember(theta, value, gradient)
-        return theta, "precision" if -slope <= noise else "stalled", 30
+        return theta, "precision" if -slope <= 1e3 * noise else "stalled", 30
 
 
 class AlternatingNewton:

@@ -74,6 +74,19 @@ def checked_input(model: Any, R: Any, trials: Any) -> tuple[Observed, Loss]:
     return observed.with_values(values / totals, weights=weights), loss
 
 
+def check_offset(offset: Any, observed: Observed) -> Array | None:
+    """The offsets as floats, one finite number per entry."""
+    if offset is None:
+        return None
+    found = np.asarray(offset, dtype=float)
+    if found.shape != (observed.n_entries,):
+        raise ValueError(f"offset has shape {found.shape}; give one number per entry ({observed.n_entries},).")
+    if not np.isfinite(found).all():
+        first = int(np.argmin(np.isfinite(found)))
+        raise ValueError(f"offset must be finite; first bad place: offset[{first}] = {found[first]}.")
+    return found
+
+
 def dispersion_of(passes: EntryPasses, final: Factors) -> float:
     r"""Residual variance :math:`\mathrm{RSS} / (E - p - (n + p - r) r + r)`; 1 where the family has none."""
     if not passes.loss.has_dispersion:
@@ -82,17 +95,6 @@ def dispersion_of(passes: EntryPasses, final: Factors) -> float:
     rss = 2.0 * passes.value(final.rows, final.cols, col_offset=final.intercept)
     freedom = entries - p - (n + p - r) * r + r
     return rss / (freedom if freedom > 0 else entries)
-
-
-def prior_mean(solved: Factors, gauged: Factors) -> Array:
-    """Where the gauge has moved the origin of the row factors, which the solver's prior is centred at.
-
-    The gauge maps rows by ``x = (u - mean(u)) T`` and columns by ``y = v T^-T``; the origin goes to ``-mean(u) T``.
-    """
-    if gauged.rank == 0:
-        return np.zeros(0, dtype=gauged.rows.dtype)
-    T = np.linalg.lstsq(np.asarray(gauged.cols, dtype=float), np.asarray(solved.cols, dtype=float))[0].T
-    return (-np.asarray(solved.rows, dtype=float).mean(axis=0) @ T).astype(gauged.rows.dtype)
 
 
 def warn_about(run: Run) -> None:

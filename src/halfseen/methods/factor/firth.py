@@ -14,6 +14,11 @@ from halfseen.solvers import NewtonCG, SweepResult, largest
 
 Array = NDArray[Any]
 
+# Smallest share of the new leverages that a damped sweep takes over.
+MIN_SHARE = 0.1
+# Updates before the damping may begin: the first ones move away from the ridge of the one-step refinement.
+SETTLING = 3
+
 
 def leverages(problem: FactorProblem, at: Factors) -> Array:
     r"""Variance :math:`v_{ij} = y_j^\top V_i y_j + \tilde x_i^\top \tilde V_j \tilde x_i` of each entry's predictor.
@@ -53,25 +58,33 @@ class FirthSweep:
         self.passes, self.rank = passes, rank
         self._plain = FactorProblem(passes, rank, Penalty())
         self._theta: Array | None = None
-        self._adjusted = self._plain
+        self._share, self._norm, self._updates = 1.0, np.inf, 0
+        self._values = np.empty(0)
 
-    def update(self, theta: Array) -> tuple[float, Array]:
-        """Adjusted problem at ``theta``; its value and gradient there."""
-        if theta is not self._theta:
-            at = self._plain.unpack(theta)
-            predictor = self.passes.at(at.rows, at.cols, col_offset=at.intercept)
-            values = adjusted_values(self.passes, predictor, leverages(self._plain, at))
-            values = values.astype(self.passes.dtype, copy=False)
-            self._adjusted = FactorProblem(self.passes.with_values(values), self.rank, Penalty())
-            self._theta, self._now = theta, self._adjusted.value_and_gradient(theta)
-        return self._now
+    def _problem(self, values: Array) -> FactorProblem:
+        adjusted = self.passes.with_values(values.astype(self.passes.dtype, copy=False))
+        return FactorProblem(adjusted, self.rank, Penalty())
+
+    def update(self, theta: Array) -> None:
+        """Responses adjusted at ``theta``, and the corrected score there; damped where the score does not shrink."""
+        at = self._plain.unpack(theta)
+        predictor = self.passes.at(at.rows, at.cols, col_offset=at.intercept)
+        fresh = adjusted_values(self.passes, predictor, leverages(self._plain, at))
+        value, gradient = self._problem(fresh).value_and_gradient(theta)
+        norm = largest(gradient)
+        self._updates += 1
+        if self._updates > SETTLING:
+            # the bound on the leverages has a kink; full updates may jump back and forth across it
+            self._share = max(0.5 * self._share, MIN_SHARE) if norm > self._norm else min(1.15 * self._share, 1.0)
+        is_damped = self._share < 1.0 and len(self._values) == len(fresh)
+        self._values = self._values + self._share * (fresh - self._values) if is_damped else fresh
+        self._theta, self._norm, self._value = theta, norm, value
 
     def __call__(self, theta: Array) -> SweepResult:
-        value, gradient = self.update(theta)
-        step = NewtonCG(self._adjusted)
-        step._at.remember(theta, value, gradient)
-        result = step(theta)
-        value, gradient = self.update(result.params)
-        # leverages cost two block passes and two quadratic forms, about three gradient passes
-        stuck = result.params is theta
-        return SweepResult(result.params, value, largest(gradient), result.work + 4.0, result.reason if stuck else None)
+        if theta is not self._theta:
+            self.update(theta)
+        result = NewtonCG(self._problem(self._values))(theta)
+        self.update(result.params)
+        # leverages cost two block passes and two quadratic forms, about three gradient passes, and one for the score
+        stuck = result.params is theta and self._share <= MIN_SHARE
+        return SweepResult(result.params, self._value, self._norm, result.work + 4.0, result.reason if stuck else None)

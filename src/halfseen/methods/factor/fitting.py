@@ -119,7 +119,9 @@ class Stages:
     def _refined_dispersion(self, problem: FactorProblem, value: float) -> float:
         """Residual variance after the one-step, the leverages being the degrees of freedom spent."""
         spent = float(np.minimum(leverages(problem, self.refined), 1.0).sum())
-        return 2.0 * value / max(self.passes.observed.n_entries - spent, 1.0)
+        found = 2.0 * value / max(self.passes.observed.n_entries - spent, 1.0)
+        # data that fit exactly would give a prior of no width
+        return max(found, 1e-6 * self.linear.dispersion, 1e-12)
 
     def _starts(self) -> list[Factors]:
         options, (n, p) = self.options, self.passes.shape

@@ -15,15 +15,15 @@ from halfseen.engines import EntryPasses
 from halfseen.linalg.pairs import pair_products
 from halfseen.methods.factor.checks import (
     check_choices,
+    check_offset,
     check_rank,
     checked_input,
     dispersion_of,
-    prior_mean,
     warn_about,
 )
 from halfseen.methods.factor.fitting import Fit, Plan, Stages
 from halfseen.methods.factor.identification import to_gauge
-from halfseen.methods.factor.newrows import RowPlacer
+from halfseen.methods.factor.newrows import RowPlacer, placement
 from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, hold_out, warn_if_useless
 from halfseen.methods.factor.problem import Penalty
@@ -76,6 +76,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     has_bias_correction_ : bool
     dispersion_ : float
         Residual variance for families that have one, else 1.
+    placement_ : Placement
+        What :meth:`transform` needs.
     run_ : Run
         Reason, sweeps, work and trace of the last stage.
 
@@ -161,7 +163,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         check_choices(self)
         observed, self.loss_ = checked_input(self, R, trials)
         rank, rng = check_rank(self.rank, observed.shape), self._generator()
-        passes = EntryPasses(observed, self.loss_, self.engine, offset)
+        passes = EntryPasses(observed, self.loss_, self.engine, check_offset(offset, observed))
         self.penalty_choice_ = self._compare(passes, rank, rng)
         stages = Stages(passes, rank, self._options(), rng)
         with self._watched(observed, stages.options.sweeps, stages.learned) as watch:
@@ -209,8 +211,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.intercept_, self.row_factors_, self.col_factors_ = final.intercept, final.rows, final.cols
         self.penalty_, self.has_bias_correction_ = fit.plan.penalty, fit.plan.has_firth
         self.dispersion_ = dispersion_of(passes, final)
-        # the prior of a row is centred at 0 before the gauge takes the mean out
-        self._prior_mean = prior_mean(fit.final, final)
+        self.placement_ = placement(fit.final, final, self.penalty_.ridge, self.has_bias_correction_)
         self._n_features_out = final.rank
         self.run_ = fit.run.record()
         warn_about(self.run_)
@@ -218,9 +219,10 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     def transform(self, R: Any) -> FloatArray:
         r"""Factors of new rows against the fitted columns.
 
-        .. math:: x = \arg\min_x \sum_j \ell(R_j, \zeta_j + x^\top y_j) + \tfrac{\lambda}{2\sqrt\rho}|x - \mu|^2
+        .. math:: x = \arg\min_x \sum_j \ell(R_j, \zeta_j + x^\top y_j) + \tfrac{\lambda}{2}|u(x)|^2
 
-        with the penalty of the fit, or Firth's correction over the row where the fit had one.
+        with the penalty of the fit in the solver's coordinates ``u``, or Firth's correction over the row where the
+        fit had one.
 
         Parameters
         ----------
@@ -236,14 +238,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def _place(self, observed: Observed) -> FloatArray:
         check_support(observed, self.loss_, "family")
-        placer = RowPlacer(
-            Factors(self.intercept_, self.row_factors_, self.col_factors_),
-            self.loss_,
-            self.penalty_.ridge / np.sqrt(self._options().rho),
-            self._prior_mean,
-            self.has_bias_correction_,
-        )
-        return placer(observed, self.engine)
+        return RowPlacer(self.placement_, self.loss_)(observed, self.engine)
 
     def _linear_pairs(self, i: IntArray, j: IntArray) -> FloatArray:
         return self.intercept_[j] + pair_products(self.row_factors_, self.col_factors_, i, j)
