@@ -159,14 +159,18 @@ def _increases(major: IntArray, minor: IntArray) -> bool:
     return bool(further.all())
 
 
-def transpose_order(rows: Compressed) -> tuple[NDArray[np.int64], IntArray, IntArray]:
-    """Return indptr and indices of the other grouping, and the position of each of its entries in this one."""
+def transposed(rows: Compressed, numbers: np.ndarray) -> tuple[IntArray, IntArray, np.ndarray]:
+    """Return indptr and indices of the other grouping, and ``numbers`` (one per entry) in its order.
+
+    O(E) time; no memory but the result's: SciPy keeps the narrow indices only if the row starts are narrow too.
+    """
     from scipy import sparse
 
     n_entries = len(rows.indices)
     check_axis(rows.n_minor, n_entries, "columns")
-    positions = np.arange(n_entries, dtype=index_dtype(n_entries))
-    table = sparse.csr_array((positions, rows.indices, rows.indptr), shape=(rows.n_major, rows.n_minor))
+    narrow = index_dtype(max(n_entries, rows.n_major, rows.n_minor) + 1)
+    starts = rows.indptr.astype(narrow)
+    table = sparse.csr_array((numbers, rows.indices, starts), shape=(rows.n_major, rows.n_minor), copy=False)
     other = table.tocsc()
     return np.asarray(other.indptr, dtype=np.int64), other.indices, other.data
 

@@ -224,7 +224,7 @@ class TextSource:
         import pyarrow as pa
 
         try:
-            return list(self._reader(source, {}, []).schema.names)
+            return list(self._reader(source, {}, [], threads=False).schema.names)
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 raise
