@@ -142,7 +142,7 @@ def fit_and_judge(
     share = judge.held_out if judge.hide is None else judge.hide
     seen, hidden = observed.split(share, random_state=judge.seed, keep_covered=True) if share else (observed, None)
     again = hidden is not None and judge.hide is None and judge.refit
-    with steps(2 + 4 + again) as bar:
+    with steps(count_fits(method, ranks, hidden is not None, again)) as bar:
         chosen = choose(method, seen, ranks, judge.seed, bar)
         name = f"{method.title}, {chosen}"
         clock = time.perf_counter()
@@ -156,22 +156,30 @@ def fit_and_judge(
                 figures.append({"model": name, **judge_model(fitted(bar, name, rival, seen), hidden, method.loss)[1]})
         if again:
             model = method.make(chosen.rank, chosen.penalty, judge.seed)
-            model = fitted(bar, f"{method.title} once more, on all entries", model, observed)
+            model = fitted(bar, "once more, on all entries", model, observed)
     return Outcome(method, observed, seen, hidden, model, chosen, figures, judged, seconds)
+
+
+def count_fits(method: Method, ranks: tuple[int, ...], is_judged: bool, again: bool) -> int:
+    """Number of fits that a job takes: candidates, the model, its rivals and their candidates."""
+    candidates = len(ranks) * len(method.penalties)
+    theirs = len(ALS_RANKS.split(",")) * (len(ranks) > 1) + 3 if method.name != "als" else 2
+    return (candidates if candidates > 1 else 0) + 1 + theirs * is_judged + again
 
 
 def choose(method: Method, seen: Any, ranks: tuple[int, ...], seed: int, bar: Steps) -> Chosen:
     """The rank and the penalty that predict held-out entries best."""
     if len(ranks) == 1 and len(method.penalties) == 1:
         return Chosen(ranks[0], method.penalties[0])
-    bar.begin(f"choosing the rank of the {method.title} from {', '.join(map(str, ranks))}")
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what candidates complain about is why they lose
         for penalty in method.penalties:
-            model = bar.watch(method.make(ranks[0], penalty, seed))
+            text = f"ranks {', '.join(map(str, ranks))}" + (f"; penalty {penalty}" if penalty else "")
+            bar.begin(text)
+            model = method.make(ranks[0], penalty, seed)
+            bar.watch(model)
             found[penalty] = hs.select.choose_rank(model, seen, ranks, n_splits=1, random_state=seed)
-    bar.end()
     best = min(found, key=lambda penalty: float(found[penalty].losses.min()))
     tried = {"ranks": ranks, "penalties": method.penalties, "losses": found[best].losses}
     return Chosen(int(found[best].rank), best, tried)
@@ -193,10 +201,12 @@ def rivals(
 def fitted(bar: Steps, text: str, model: Any, table: Any) -> Any:
     """The model, fitted as one step of the bar."""
     bar.begin(text)
-    bar.watch(model).fit(table)
-    if hasattr(model, "set_callbacks"):
+    is_watched = bar.watch(model)
+    model.fit(table)
+    if is_watched:
         model.set_callbacks()
-    bar.end()
+    else:
+        bar.end()
     return model
 
 

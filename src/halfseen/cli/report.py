@@ -141,13 +141,16 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
         f"[bold]{data['source']}[/bold]: {count(data['n_rows'])} rows x {count(data['n_cols'])} columns, "
         f"{count(data['n_entries'])} entries ({share(data['density'])} of the cells)"
     )
-    console.print(
-        f"fitted to {count(facts['n_fitted'])} entries"
-        + (f", judged on {count(facts['n_judged'])} hidden ones" if facts["n_judged"] else "")
-    )
+    word = "held-out" if facts["judge"]["hide"] is None else "hidden"
+    text = f"fitted to {count(facts['n_fitted'])} entries"
+    if facts["n_judged"]:
+        text += f", judged on {count(facts['n_judged'])} {word} ones"
+        if out is not None and word == "held-out" and facts["judge"]["refit"]:
+            text += "; the saved model was then fitted to all"
+    console.print(text)
     if facts["figures"]:
         console.print()
-        console.print(scores_table(facts["figures"]))
+        console.print(scores_table(facts["figures"], word))
     console.print()
     if "choice" in facts:
         console.print(chosen_text(facts))
@@ -167,11 +170,11 @@ def chosen_text(facts: dict[str, Any]) -> str:
     return "chosen on held-out entries: " + "; ".join(texts)
 
 
-def scores_table(rows: list[dict[str, Any]]) -> Any:
+def scores_table(rows: list[dict[str, Any]], word: str) -> Any:
     """Models below each other, best in bold, with the error relative to the column mean's."""
     keys = [key for key in ("rmse", "mae", "deviance") if key in rows[0]]
     titles = {"rmse": "RMSE", "mae": "MAE", "deviance": "deviance"}
-    made = table("on hidden entries", *(titles[key] for key in keys), "RMSE / column mean")
+    made = table(f"on {word} entries", *(titles[key] for key in keys), "RMSE / column mean")
     columns = [figures(row[key] for row in rows) for key in keys]
     relative = [f"{row['rmse'] / rows[-1]['rmse']:.3f}" for row in rows]
     best = min(range(len(rows)), key=lambda place: rows[place]["rmse"])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 INTERRUPTED = 130
 PIPE_WIDTH = 120
+TEXT_WIDTH = 34
 
 
 class OneLineErrors(typer.core.TyperGroup):
@@ -175,26 +176,28 @@ class Steps:
 
     def begin(self, text: str) -> None:
         """The next step starts."""
-        self._sweeps = 0
         if self._bar is not None:
-            self._bar.update(self._task, description=text, sweeps="")
+            self._bar.update(self._task, description=f"{text:{TEXT_WIDTH}}", sweeps="")
 
     def end(self) -> None:
         """The step is done."""
         if self._bar is not None:
             self._bar.advance(self._task)
 
-    def watch(self, estimator: Any) -> Any:
-        """Count the estimator's sweeps on the bar; does nothing without a terminal."""
-        if self._bar is not None and hasattr(estimator, "set_callbacks"):
-            estimator.set_callbacks(self)
-        return estimator
+    def watch(self, estimator: Any) -> bool:
+        """Whether the estimator will tell the bar of its sweeps and of the end of each fit (a step)."""
+        if self._bar is None or not hasattr(estimator, "set_callbacks"):
+            return False
+        estimator.set_callbacks(self)
+        return True
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """scikit-learn's callback protocol."""
+        """scikit-learn's callback protocol: a fit begins."""
+        self._sweeps = 0
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """scikit-learn's callback protocol."""
+        """scikit-learn's callback protocol: a fit has ended."""
+        self.end()
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """scikit-learn's callback protocol."""
@@ -217,7 +220,7 @@ def steps(total: int) -> Iterator[Steps]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=16), MofNCompleteColumn(),
         TimeElapsedColumn(), TextColumn("[dim]{task.fields[sweeps]}"),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
