@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from halfseen.solvers.loop import SweepResult
-from halfseen.solvers.problem import CurvedProblem, LastPoint, Problem, Vector, largest
+from halfseen.solvers.problem import CurvedProblem, LastPoint, Problem, Vector, inner, largest
 
 
 def largest_curvature(problem: CurvedProblem, theta: Vector, random_state: int = 0) -> float:
@@ -89,7 +89,7 @@ class AcceleratedGradient:
             self._momentum, self._previous = 1.0, theta
             return SweepResult(theta, self._floor, np.inf, self._at.take_work())
         new = ahead - theta.dtype.type(self.step) * gradient
-        if float(gradient @ (new - theta)) > 0:
+        if inner(gradient, new - theta) > 0:
             onward, self._previous = 1.0, new
         else:
             self._previous = theta

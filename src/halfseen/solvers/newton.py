@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from halfseen.solvers.loop import SweepResult
-from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Vector, largest
+from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Vector, inner, largest
 
 
 def conjugate_gradient(
@@ -31,19 +31,19 @@ def conjugate_gradient(
     solution = np.zeros_like(right)
     residual = right.copy()
     z = precondition(residual)
-    direction, rho = z, float(residual @ z)
+    direction, rho = z, inner(residual, z)
     goal, products = tol * np.sqrt(max(rho, 0.0)), 0
     while products < max_iter and np.sqrt(max(rho, 0.0)) > goal:
         image = product(direction)
         products += 1
-        curvature = float(direction @ image)
-        if not curvature > 1e-14 * float(direction @ direction):
+        curvature = inner(direction, image)
+        if not curvature > 1e-14 * inner(direction, direction):
             return (solution if products > 1 else z), products
         length = right.dtype.type(rho / curvature)
         solution += length * direction
         residual -= length * image
         z = precondition(residual)
-        rho, before = float(residual @ z), rho
+        rho, before = inner(residual, z), rho
         direction = z + right.dtype.type(rho / before) * direction
     return solution, products
 
@@ -86,7 +86,7 @@ class NewtonCG:
         new_value, new_gradient = self._at(new)
         work = self._at.take_work() + products + 1.0 + 0.5 * trials
         # rounding decides once the predicted decrease drowns in it and the gradient no longer halves
-        is_lost = -float(gradient @ direction) <= self._noise(value, theta)
+        is_lost = -inner(gradient, direction) <= self._noise(value, theta)
         self._lost = self._lost + 1 if is_lost and largest(new_gradient) > 0.5 * norm else 0
         if reason is None and self._lost >= 2:
             reason = "precision"
@@ -100,7 +100,7 @@ class NewtonCG:
         self, theta: Vector, value: float, gradient: Vector, direction: Vector
     ) -> tuple[Vector, str | None, int]:
         """Armijo backtracking; near the optimum, where values no longer tell, the gradient decides."""
-        slope = float(gradient @ direction)
+        slope = inner(gradient, direction)
         noise = self._noise(value, theta)
         if slope < 0:
             full = theta + direction
