@@ -33,11 +33,11 @@ def storable(cls: Class) -> Class:
     >>> from dataclasses import dataclass
     >>> @storable
     ... @dataclass(frozen=True)
-    ... class Penalty:
+    ... class ExampleOptions:
     ...     ridge: float
-    >>> REGISTRY["Penalty"] is Penalty
+    >>> REGISTRY["ExampleOptions"] is ExampleOptions
     True
-    >>> _ = REGISTRY.pop("Penalty")
+    >>> _ = REGISTRY.pop("ExampleOptions")
     """
     known = REGISTRY.get(cls.__name__)
     if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
