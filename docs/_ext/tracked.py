@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from statistics import fmean
 from typing import Any, ClassVar
@@ -10,10 +11,13 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 
+KEYS = ("columns", "mean")
+
 
 class Tracked(Directive):
     """``.. tracked:: ../benchmarks/results/file.csv``, with ``:columns: a, b``, ``:mean: c``, ``:digits: 3`` if wanted.
 
+    With ``*`` in the name, one table per file, each below its command (from the JSON file beside it).
     Lines of a file that start with ``#`` are left out; numbers are rounded to ``digits`` significant ones. The columns
     of ``:mean:`` are averaged over the lines that agree in the other ``:columns:``.
     """
@@ -26,16 +30,28 @@ class Tracked(Directive):
     }
 
     def run(self) -> list[nodes.Node]:
-        """The table."""
+        """The tables."""
         environment = self.state.document.settings.env
-        file = (Path(environment.doc2path(environment.docname)).parent / self.arguments[0]).resolve()
-        environment.note_dependency(str(file))
+        folder = Path(environment.doc2path(environment.docname)).parent
+        name = Path(self.arguments[0])
+        if "*" not in name.name:
+            return [self.read(folder / name, environment)]
+        made: list[nodes.Node] = []
+        for file in sorted((folder / name.parent).resolve().glob(name.name)):
+            beside = file.with_suffix(".json")
+            facts = json.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
+            about = "; ".join(
+                str(value) for key, value in facts.items() if key in ("command", "cpu", "processor", "machine")
+            )
+            made += [nodes.paragraph(text=about or file.name), self.read(file, environment)]
+        return made or [nodes.paragraph(text="No results are tracked yet.")]
+
+    def read(self, file: Path, environment: Any) -> nodes.table:
+        """One file as a table."""
+        environment.note_dependency(str(file.resolve()))
         with file.open(encoding="utf-8", newline="") as lines:
             header, *body = csv.reader(line for line in lines if not line.startswith("#"))
-        given = {
-            key: [name.strip() for name in self.options.get(key, "").split(",") if name.strip()]
-            for key in ("columns", "mean")
-        }
+        given = {key: [name.strip() for name in self.options.get(key, "").split(",") if name.strip()] for key in KEYS}
         names = given["columns"] or [name for name in header if name not in given["mean"]]
         rows = [[row[header.index(name)] for name in names] for row in body]
         if given["mean"]:
@@ -48,7 +64,7 @@ class Tracked(Directive):
             ]
         digits = self.options.get("digits", 3)
         titles = [name.replace("_", " ") for name in (*names, *given["mean"])]
-        return [table_of(titles, [[rounded(cell, digits) for cell in row] for row in rows])]
+        return table_of(titles, [[rounded(cell, digits) for cell in row] for row in rows])
 
 
 def rounded(text: str, digits: int) -> str:
