@@ -50,6 +50,15 @@ def test_describe_shows_counts_and_a_command_to_go_on_with(halfseen, tmp_path):
     assert "--shift -1 --family binomial --trials 4" in " ".join(done.stdout.split())
 
 
+def test_an_output_without_unicode_gets_plain_bars(process, tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text("u,f,r\n" + "".join(f"{i},{j},{(i * j) % 2}\n" for i in range(6) for j in range(5)))
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = process("describe", path)
+    assert done.returncode == 0, done.stderr
+    assert "####" in done.stdout
+
+
 def test_describe_suggests_the_options_it_was_given(halfseen, tmp_path):
     path = tmp_path / "a.dat"
     path.write_text("".join(f"{i};{j};{(i * j) % 2}\n" for i in range(6) for j in range(5)))

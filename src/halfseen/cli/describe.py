@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from halfseen.cli.options import TableOptions
@@ -62,8 +63,17 @@ def values_table(values: dict[str, Any]) -> Any:
     made = table("value", "entries", "share", "")
     made.columns[-1].justify = "left"
     for value, number in values["counts"].items():
-        made.add_row(value, count(number), share(number / total), "█" * max(1, round(BAR * number / most)))
+        made.add_row(value, count(number), share(number / total), block() * max(1, round(BAR * number / most)))
     return made
+
+
+def block() -> str:
+    """What bars are made of, where the output can hold it."""
+    try:
+        "█".encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return "#"
+    return "█"
 
 
 def suggestion(values: dict[str, Any]) -> str:
