@@ -42,7 +42,7 @@ struct GradientPass {
     Wants wants;
     RankOps<T> ops;
     Slots<T> slots;
-    Staged<T> rows, sums;
+    Staged<T> rows;
     std::int64_t first_col = 0;
     double total = 0;
 
@@ -53,11 +53,11 @@ struct GradientPass {
     }
 
     void process(Tile<T>& tile) {
-        stage_rows(tile, model.A, model.k, rows);
+        ops.stage(tile, model.A, model.k, rows);
         ops.dots(tile, slots, 0, rows, tile.m);
         const bool gradient = out.A || out.B || out.row || out.col;
         total += evaluate(buffer_of(tile, wants, gradient, false), model.family, model.trials);
-        if (out.A) fill_zero(sums.data, tile.n_segments * sums.padded);
+        const RowSums<T> sums{out.A, model.k};
         if (out.A && out.B) {
             ops.to_both(tile, slots, 0, tile.g, rows, sums);
         } else if (out.A) {
@@ -65,7 +65,6 @@ struct GradientPass {
         } else if (out.B) {
             ops.to_cols(tile, slots, 1, tile.g, rows);
         }
-        if (out.A) add_rows(tile, sums, model.k, out.A);
         add_offsets(tile, tile.g, first_col, out.row, out.col);
     }
 
@@ -79,13 +78,12 @@ double loss_and_gradient(const Entries<T>& e, const Model<T>& model, const Outpu
     const auto ops = rank_ops<T>(model.k);
     const std::int64_t stride = ops.padded * (out.B ? 2 : 1);
     const auto plan = plan_columns(e, stride);
-    Scratch<T> slots(plan.width * stride), rows(kTile * ops.padded), sums(kTile * ops.padded);
+    Scratch<T> slots(plan.width * stride), rows(kTile * ops.padded);
     fill_zero(rows.get(), kTile * ops.padded);  // the padding stays zero
     fill_zero(out.A, e.n_rows * model.k);
     fill_zero(out.row, e.n_rows);
     const Wants wants = wants_all(e, model);
-    GradientPass<T> pass{model, out, wants, ops, {slots.get(), stride, ops.padded}, {rows.get(), ops.padded},
-                         {sums.get(), ops.padded}};
+    GradientPass<T> pass{model, out, wants, ops, {slots.get(), stride, ops.padded}, {rows.get(), ops.padded}};
     traverse(e, model, wants, plan, pass);
     return pass.total;
 }
@@ -99,7 +97,7 @@ struct HessianPass {
     Wants wants;
     RankOps<T> ops;
     Slots<T> slots;
-    Staged<T> rows, moves, sums;
+    Staged<T> rows, moves;
     std::int64_t first_col = 0;
 
     void open(std::int64_t first, std::int64_t last) {
@@ -111,8 +109,8 @@ struct HessianPass {
 
     void process(Tile<T>& tile) {
         alignas(64) T dm[kTile + kSlack], more[kTile + kSlack];
-        stage_rows(tile, model.A, model.k, rows);
-        stage_rows(tile, d.A, model.k, moves);
+        ops.stage(tile, model.A, model.k, rows);
+        ops.stage(tile, d.A, model.k, moves);
         ops.dots(tile, slots, 0, rows, tile.m);
         ops.dots(tile, slots, 0, moves, dm);
         ops.dots(tile, slots, 1, rows, more);
@@ -126,12 +124,11 @@ struct HessianPass {
             for (int e = 0; e < tile.n; ++e) dm[e] += d.col[first_col + tile.cols[e]];
         }
         for (int e = 0; e < tile.n; ++e) tile.t[e] *= dm[e];
-        fill_zero(sums.data, tile.n_segments * sums.padded);
+        const RowSums<T> sums{out.A, model.k};
         ops.to_rows(tile, slots, 0, tile.t, sums);
         ops.to_rows(tile, slots, 1, tile.g, sums);
         ops.to_cols(tile, slots, 2, tile.t, rows);
         ops.to_cols(tile, slots, 2, tile.g, moves);
-        add_rows(tile, sums, model.k, out.A);
         add_offsets(tile, tile.t, first_col, out.row, out.col);
     }
 
@@ -143,14 +140,14 @@ void hessian_vector(const Entries<T>& e, const Model<T>& model, const Direction<
     const auto ops = rank_ops<T>(model.k);
     const std::int64_t stride = 3 * ops.padded, staged = kTile * ops.padded;
     const auto plan = plan_columns(e, stride);
-    Scratch<T> slots(plan.width * stride), rows(staged), moves(staged), sums(staged);
+    Scratch<T> slots(plan.width * stride), rows(staged), moves(staged);
     fill_zero(rows.get(), staged);
     fill_zero(moves.get(), staged);
     fill_zero(out.A, e.n_rows * model.k);
     fill_zero(out.row, e.n_rows);
     const Wants wants = wants_all(e, model);
     HessianPass<T> pass{model, d, out, wants, ops, {slots.get(), stride, ops.padded}, {rows.get(), ops.padded},
-                        {moves.get(), ops.padded}, {sums.get(), ops.padded}};
+                        {moves.get(), ops.padded}};
     traverse(e, model, wants, plan, pass);
 }
 
@@ -175,7 +172,7 @@ struct OperatorPass {
 
     void process(Tile<T>& tile) {
         if (Kind == Operator::at) {
-            stage_rows(tile, model.A, model.k, rows);
+            ops.stage(tile, model.A, model.k, rows);
             ops.dots(tile, slots, 0, rows, tile.m);
             const bool based = wants_base();
             for (int s = 0; s < tile.n_segments; ++s) {
@@ -184,11 +181,9 @@ struct OperatorPass {
                 for (int e = segment.begin; e < segment.end; ++e) to[e] = tile.m[e] + (based ? tile.base[e] : T(0));
             }
         } else if (Kind == Operator::to_rows) {
-            fill_zero(rows.data, tile.n_segments * rows.padded);
-            ops.to_rows(tile, slots, 0, tile.y, rows);
-            add_rows(tile, rows, model.k, out);
+            ops.to_rows(tile, slots, 0, tile.y, RowSums<T>{out, model.k});
         } else {
-            stage_rows(tile, model.A, model.k, rows);
+            ops.stage(tile, model.A, model.k, rows);
             ops.to_cols(tile, slots, 0, tile.y, rows);
         }
     }

@@ -7,14 +7,16 @@ namespace HALFSEEN_SPACE {
 
 template <class T>
 struct RankOps {
+    // copy the segments' rows of a (n, k) array to their padded places; the padding is left alone
+    void (*stage)(const Tile<T>&, const T* A, std::int64_t k, Staged<T>);
     // m_e = <row, slot part> of every entry
     void (*dots)(const Tile<T>&, Slots<T>, int part, Staged<T>, T* m);
     // rows' sums += g_e * slot part
-    void (*to_rows)(const Tile<T>&, Slots<T>, int part, const T* g, Staged<T> sums);
+    void (*to_rows)(const Tile<T>&, Slots<T>, int part, const T* g, RowSums<T> sums);
     // slot part += g_e * row
     void (*to_cols)(const Tile<T>&, Slots<T>, int part, const T* g, Staged<T>);
     // both at once: rows' sums += g_e * slot part, slot part + 1 += g_e * row
-    void (*to_both)(const Tile<T>&, Slots<T>, int part, const T* g, Staged<T> rows, Staged<T> sums);
+    void (*to_both)(const Tile<T>&, Slots<T>, int part, const T* g, Staged<T> rows, RowSums<T> sums);
     std::int64_t padded;
 };
 
@@ -38,36 +40,44 @@ struct RankLoops {
         store_sums<(N < W ? N : W)>(sums, m);
     }
 
+    static void stage(const Tile<T>& tile, const T* A, std::int64_t k, Staged<T> staged) {
+        const std::int64_t whole = k / W * W;
+        for (int s = 0; s < tile.n_segments; ++s) {
+            const T* from = A + tile.segments[s].row * k;
+            T* to = staged.at(s);
+            for (std::int64_t c = 0; c < whole; c += W) store(to + c, load<W>(from + c));
+            for (std::int64_t c = whole; c < k; ++c) to[c] = from[c];
+        }
+    }
+
     static void dots(const Tile<T>& tile, Slots<T> slots, int part, Staged<T> rows, T* m) {
-        // As many dots at once as there are lanes, so that their sums fill a vector; at most 8, for the registers.
+        // As many dots at once as there are lanes, so that their sums fill a vector; at most 8, for the registers. The
+        // last group may run into the next segment's entries: they are valid columns, and done again later.
         constexpr int kGroup = W < 8 ? W : 8;
-        constexpr int kSmall = kGroup < 4 ? kGroup : 4;
         for (int s = 0; s < tile.n_segments; ++s) {
             const T* a = rows.at(s);
-            int e = tile.segments[s].begin;
             const int end = tile.segments[s].end;
-            for (; e + kGroup <= end; e += kGroup) dot_group<kGroup>(slots, part, tile.cols + e, a, m + e);
-            for (; e < end; e += kSmall) {
-                std::int32_t cols[kSmall];
-                for (int i = 0; i < kSmall; ++i) cols[i] = tile.cols[e + i < end ? e + i : e];
-                dot_group<kSmall>(slots, part, cols, a, m + e);  // may write past `end`: the next segment comes later
+            for (int e = tile.segments[s].begin; e < end; e += kGroup) {
+                dot_group<kGroup>(slots, part, tile.cols + e, a, m + e);
             }
         }
     }
 
+    // NV vectors of the rank from component c on.
     template <bool Rows, bool Cols>
-    static HALFSEEN_INLINE void axpys(
-        const Tile<T>& tile, const Slots<T>& slots, int part, const T* g, const Staged<T>& rows, const Staged<T>& sums) {
+    static HALFSEEN_INLINE void axpys(const Tile<T>& tile, const Slots<T>& slots, int part, const T* g,
+                                      const Staged<T>& rows, const RowSums<T>& sums, std::int64_t c = 0) {
         constexpr int kPartStep = Rows && Cols ? 1 : 0;
         for (int s = 0; s < tile.n_segments; ++s) {
+            const Segment segment = tile.segments[s];
             V a[NV], sum[NV];
             for (int v = 0; v < NV; ++v) {
-                if (Cols) a[v] = load<W>(rows.at(s) + v * W);
-                if (Rows) sum[v] = load<W>(sums.at(s) + v * W);
+                if (Cols) a[v] = load<W>(rows.at(s) + c + v * W);
+                if (Rows) sum[v] = splat<T, W>(T(0));
             }
-            for (int e = tile.segments[s].begin; e < tile.segments[s].end; ++e) {
+            for (int e = segment.begin; e < segment.end; ++e) {
                 const V ge = splat<T, W>(g[e]);
-                T* slot = slots.at(tile.cols[e], part);
+                T* slot = slots.at(tile.cols[e], part) + c;
                 for (int v = 0; v < NV; ++v) {
                     if (Rows) sum[v] = sum[v] + ge * load<W>(slot + v * W);
                     if (Cols) {
@@ -77,32 +87,39 @@ struct RankLoops {
                 }
             }
             if (Rows) {
-                for (int v = 0; v < NV; ++v) store(sums.at(s) + v * W, sum[v]);
+                T* to = sums.at(segment.row) + c;
+                for (int v = 0; v < NV; ++v) add_first(to + v * W, sum[v], sums.k - c - v * W);
             }
         }
     }
 
-    // Any rank: eight vectors of the row at a time, over all entries of the tile.
+    // to[0 .. n) += the first n lanes
+    static HALFSEEN_INLINE void add_first(T* to, V sum, std::int64_t n) {
+        if (n >= W) {
+            store(to, load<W>(to) + sum);
+        } else {
+            T lanes[W];
+            store(lanes, sum);
+            for (std::int64_t i = 0; i < n; ++i) to[i] += lanes[i];
+        }
+    }
+
+    // Any rank: four vectors of the row at a time, over all entries of the tile.
     template <bool Rows, bool Cols>
-    static void axpys_any(
-        const Tile<T>& tile, const Slots<T>& slots, int part, const T* g, const Staged<T>& rows, const Staged<T>& sums) {
-        constexpr int kStep = 4;
+    static void axpys_any(const Tile<T>& tile, const Slots<T>& slots, int part, const T* g, const Staged<T>& rows,
+                          const RowSums<T>& sums) {
         std::int64_t c = 0;
-        for (; c + kStep * W <= slots.padded; c += kStep * W) {
-            const Slots<T> moved{slots.data + c, slots.stride, slots.padded};
-            RankLoops<T, W, kStep>::template axpys<Rows, Cols>(
-                tile, moved, part, g, {rows.data + c, rows.padded}, {sums.data + c, sums.padded});
+        for (; c + 4 * W <= slots.padded; c += 4 * W) {
+            RankLoops<T, W, 4>::template axpys<Rows, Cols>(tile, slots, part, g, rows, sums, c);
         }
         for (; c < slots.padded; c += W) {
-            const Slots<T> moved{slots.data + c, slots.stride, slots.padded};
-            RankLoops<T, W, 1>::template axpys<Rows, Cols>(
-                tile, moved, part, g, {rows.data + c, rows.padded}, {sums.data + c, sums.padded});
+            RankLoops<T, W, 1>::template axpys<Rows, Cols>(tile, slots, part, g, rows, sums, c);
         }
     }
 
     template <bool Rows, bool Cols>
-    static HALFSEEN_INLINE void run(
-        const Tile<T>& tile, const Slots<T>& slots, int part, const T* g, const Staged<T>& rows, const Staged<T>& sums) {
+    static HALFSEEN_INLINE void run(const Tile<T>& tile, const Slots<T>& slots, int part, const T* g,
+                                    const Staged<T>& rows, const RowSums<T>& sums) {
         if constexpr (NV > 0) {
             axpys<Rows, Cols>(tile, slots, part, g, rows, sums);
         } else {
@@ -110,19 +127,19 @@ struct RankLoops {
         }
     }
 
-    static void to_rows(const Tile<T>& tile, Slots<T> slots, int part, const T* g, Staged<T> sums) {
-        run<true, false>(tile, slots, part, g, sums, sums);
+    static void to_rows(const Tile<T>& tile, Slots<T> slots, int part, const T* g, RowSums<T> sums) {
+        run<true, false>(tile, slots, part, g, {nullptr, 0}, sums);
     }
     static void to_cols(const Tile<T>& tile, Slots<T> slots, int part, const T* g, Staged<T> rows) {
-        run<false, true>(tile, slots, part, g, rows, rows);
+        run<false, true>(tile, slots, part, g, rows, {nullptr, 0});
     }
-    static void to_both(const Tile<T>& tile, Slots<T> slots, int part, const T* g, Staged<T> rows, Staged<T> sums) {
+    static void to_both(const Tile<T>& tile, Slots<T> slots, int part, const T* g, Staged<T> rows, RowSums<T> sums) {
         run<true, true>(tile, slots, part, g, rows, sums);
     }
 
     static RankOps<T> ops(std::int64_t k) {
         const std::int64_t vectors = NV ? NV : (k + W - 1) / W;
-        return {dots, to_rows, to_cols, to_both, vectors * W};
+        return {stage, dots, to_rows, to_cols, to_both, vectors * W};
     }
 };
 

@@ -260,7 +260,8 @@ HALFSEEN_INLINE void store_sums(Vec<T, W>* a, T* out) {
     }
 }
 
-// Cache-line aligned scratch memory. Not std::vector: see the note on shared inline functions above.
+// Cache-line aligned scratch memory. Not std::vector: see the note on shared inline functions above. (Huge pages were
+// tried for the slots: their zeroing on every call costs more than the TLB misses they save.)
 template <class T>
 class Scratch {
 public:

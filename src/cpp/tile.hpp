@@ -10,7 +10,7 @@ namespace HALFSEEN_SPACE {
 
 // 64 entries of rank 32 (float32, factor and gradient) are 16 KiB, half of a first-level cache.
 constexpr int kTile = 64;
-constexpr int kSlack = 16;  // lanes that the last, partly filled vector may write past the end
+constexpr int kSlack = kTile;  // whole vectors, and whole tiles of copies, may be written past the end
 
 // Entries [begin, end) of the tile belong to major row `row`; the table's entry of `begin` is `entry`.
 struct Segment {
@@ -56,22 +56,13 @@ struct Staged {
     T* at(int segment) const { return data + segment * padded; }
 };
 
+// The rows' sums go straight to their (n, k) array.
 template <class T>
-void stage_rows(const Tile<T>& tile, const T* A, std::int64_t k, Staged<T> staged) {
-    for (int s = 0; s < tile.n_segments; ++s) {
-        const T* from = A + tile.segments[s].row * k;
-        T* to = staged.at(s);
-        for (std::int64_t c = 0; c < k; ++c) to[c] = from[c];
-    }
-}
+struct RowSums {
+    T* data;
+    std::int64_t k;
 
-template <class T>
-void add_rows(const Tile<T>& tile, Staged<T> staged, std::int64_t k, T* out) {
-    for (int s = 0; s < tile.n_segments; ++s) {
-        T* to = out + tile.segments[s].row * k;
-        const T* from = staged.at(s);
-        for (std::int64_t c = 0; c < k; ++c) to[c] += from[c];
-    }
-}
+    T* at(std::int64_t row) const { return data + row * k; }
+};
 
 }  // namespace HALFSEEN_SPACE
