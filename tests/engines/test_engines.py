@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 import pytest
-from contracts.test_losses import LOSSES
 
 import halfseen as hs
+from contracts.test_losses import LOSSES
 from halfseen.engines import EntryPasses, Serial, Threads, current_engine, passes, resolve
 from halfseen.losses import Gaussian
 
@@ -87,7 +87,7 @@ class TestPasses:
             np.testing.assert_allclose(getattr(got, name), want, rtol=1e-9, atol=1e-9)
 
     def test_every_number_of_workers_gives_the_same_bits(self, setting):
-        loss, many, (A, B, row, col), _ = setting
+        _, many, (A, B, row, col), _ = setting
         results = [each.loss_and_gradient(A, B, row, col) for each in many]
         for other in results[1:]:
             assert other.value == results[0].value
@@ -95,7 +95,7 @@ class TestPasses:
                 assert np.array_equal(getattr(other, name), getattr(results[0], name))
 
     def test_the_hessian_product_is_the_derivative_of_the_gradient(self, setting):
-        loss, many, (A, B, row, col), _ = setting
+        _, many, (A, B, row, col), _ = setting
         rng, h = np.random.default_rng(5), 1e-5
         dA, dB, dr, dc = (rng.normal(size=x.shape) for x in (A, B, row, col))
         got = many[1].hessian_vector(A, B, dA, dB, row_offset=row, col_offset=col, d_row=dr, d_col=dc)
@@ -130,7 +130,7 @@ class TestPasses:
         assert value == pytest.approx(total + 0.5 * np.sum(scale[:, None] * ridge * out**2), rel=1e-9)
 
     def test_predictors_and_quadratic_forms_come_in_canonical_order(self, setting):
-        loss, many, (A, B, row, col), dense = setting
+        _, many, (A, B, row, col), dense = setting
         m = (A @ B.T + row[:, None] + col + dense["extra"])[dense["seen"]]
         np.testing.assert_allclose(many[1].at(A, B, row, col), m, rtol=1e-10, atol=1e-12)
         V = np.random.default_rng(1).normal(size=(30, 3, 3))

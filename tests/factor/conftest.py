@@ -6,6 +6,7 @@ import pytest
 
 import halfseen as hs
 
+
 @pytest.fixture(scope="session")
 def logit():
     """200 x 150, rank 2, 70 % seen: enough information for the plain likelihood."""

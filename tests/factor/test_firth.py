@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from factor_truth import EVERY, relative_error
 from scipy.optimize import minimize
 
 import halfseen as hs
+from factor_truth import EVERY, relative_error
 from halfseen.engines import EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.factor.firth import adjusted_values
@@ -87,7 +87,9 @@ def test_the_slope_bias_is_gone():
         data = hs.datasets.make_factor_data(400, 400, rank=2, family="bernoulli", observed=0.5, random_state=seed)
         truth = data.row_factors @ data.col_factors.T
         for bias, into in (("none", plain), ("firth", corrected)):
-            model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", bias=bias, random_state=0).fit(data.observed)
+            model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", bias=bias, random_state=0).fit(
+                data.observed
+            )
             found = model.row_factors_ @ model.col_factors_.T
             into.append(np.sum(found * truth) / np.sum(truth**2))
     # the sd of the mean slope over 5 replications is about .003

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from factor_truth import EVERY, relative_error
 
 import halfseen as hs
+from factor_truth import EVERY, relative_error
 from halfseen.engines import EntryPasses
 from halfseen.linalg import row_errors
 from halfseen.losses import get_loss
@@ -18,9 +18,9 @@ FAMILIES = ["gaussian", "bernoulli", "binomial(6)", "poisson"]
 
 def fit(data, **kwargs):
     options = hs.FactorOptions(**kwargs.pop("options", {}))
-    return hs.GeneralizedFactorModel(2, kwargs.pop("family", data.family), options=options, random_state=0, **kwargs).fit(
-        data.observed
-    )
+    return hs.GeneralizedFactorModel(
+        2, kwargs.pop("family", data.family), options=options, random_state=0, **kwargs
+    ).fit(data.observed)
 
 
 def small(family, seed=0):
@@ -54,7 +54,9 @@ class TestEveryFamily:
 
     def test_the_preconditioner_inverts_the_diagonal_blocks(self, family):
         data, rng = small(family), np.random.default_rng(0)
-        problem = FactorProblem(EntryPasses(data.observed, get_loss(family)), 2, Penalty(ridge=0.5, intercept_ridge=1.0))
+        problem = FactorProblem(
+            EntryPasses(data.observed, get_loss(family)), 2, Penalty(ridge=0.5, intercept_ridge=1.0)
+        )
         theta = 0.3 * rng.normal(size=40 + 2 * 100)
         apply = problem.preconditioner(theta)
         # a direction in one column's block alone: the product inside the block is undone
@@ -88,7 +90,9 @@ class TestEveryFamily:
         data = small(family)
         tight = {"tol": 1e-9, "max_iter": 20_000}
         fits = [
-            fit(data, family=family, penalty="map", options={"solver": solver, **tight}).stages_["final"].block(EVERY, EVERY)
+            fit(data, family=family, penalty="map", options={"solver": solver, **tight})
+            .stages_["final"]
+            .block(EVERY, EVERY)
             for solver in ("newton-cg", "alternating", "gd", "nesterov")
         ]
         for other in fits[1:]:
@@ -107,13 +111,17 @@ class TestEveryFamily:
         options = hs.FactorOptions(start="linear", tol=1e-9)
         kwargs = {"penalty": "map", "options": options, "random_state": 0}
         one = hs.GeneralizedFactorModel(2, family, **kwargs).fit(table).predict_table(kind="linear")
-        other = hs.GeneralizedFactorModel(2, family, **kwargs).fit(table[np.ix_(rows, cols)]).predict_table(kind="linear")
+        other = (
+            hs.GeneralizedFactorModel(2, family, **kwargs).fit(table[np.ix_(rows, cols)]).predict_table(kind="linear")
+        )
         np.testing.assert_allclose(other, one[np.ix_(rows, cols)], atol=1e-7 * np.abs(one).max())
 
 
 def test_the_stages_improve_row_by_row():
     """Section 8 of the study: spectral > one-step in (2, infinity) error and in Frobenius error, at lambda=1, pi=.5."""
-    data = hs.datasets.make_factor_data(1000, 500, rank=2, family="bernoulli", strength=1.0, observed=0.5, random_state=0)
+    data = hs.datasets.make_factor_data(
+        1000, 500, rank=2, family="bernoulli", strength=1.0, observed=0.5, random_state=0
+    )
     model = fit(data, penalty="none")
     error = {name: relative_error(stage, data) for name, stage in model.stages_.items()}
     assert error["spectral"] > error["one_step"]
@@ -130,7 +138,9 @@ def test_the_stages_improve_row_by_row():
 
 
 def test_weaker_signals_stay_within_their_bounds():
-    data = hs.datasets.make_factor_data(1000, 500, rank=2, family="bernoulli", strength=0.5, observed=0.5, random_state=0)
+    data = hs.datasets.make_factor_data(
+        1000, 500, rank=2, family="bernoulli", strength=0.5, observed=0.5, random_state=0
+    )
     assert relative_error(fit(data, penalty="none", bias="none"), data) <= 0.38
     assert relative_error(fit(data, penalty="none"), data) <= 0.37
 
@@ -293,7 +303,13 @@ def test_nothing_of_the_size_of_the_table_is_made():
     rng = np.random.default_rng(0)
     n, p, entries = 300_000, 200_000, 400_000  # 480 GB as a dense table
     R = hs.Observed.from_triplets(
-        rng.integers(0, n, entries), rng.integers(0, p, entries), rng.normal(size=entries), shape=(n, p), duplicates="last"
+        rng.integers(0, n, entries),
+        rng.integers(0, p, entries),
+        rng.normal(size=entries),
+        shape=(n, p),
+        duplicates="last",
     )
-    model = hs.GeneralizedFactorModel(1, penalty=5.0, options=hs.FactorOptions(max_iter=3, tol=1.0), random_state=0).fit(R)
+    model = hs.GeneralizedFactorModel(
+        1, penalty=5.0, options=hs.FactorOptions(max_iter=3, tol=1.0), random_state=0
+    ).fit(R)
     assert model.row_factors_.shape == (n, 1)

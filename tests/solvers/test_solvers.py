@@ -132,7 +132,9 @@ def test_the_largest_curvature_is_the_largest_eigenvalue():
     assert largest_curvature(Quadratic(condition=50.0), np.zeros(30)) == pytest.approx(50.0, rel=0.02)
 
 
-@pytest.mark.parametrize("make", [NewtonCG, lambda p: GradientDescent(p, 1.6 / 10), lambda p: AcceleratedGradient(p, 0.1)])
+@pytest.mark.parametrize(
+    "make", [NewtonCG, lambda p: GradientDescent(p, 1.6 / 10), lambda p: AcceleratedGradient(p, 0.1)]
+)
 def test_every_sweep_finds_the_minimum_of_a_quadratic(make):
     problem = Quadratic(condition=10.0)
     run = loop(make(problem), np.zeros(30), [GradientNorm(1e-9)], max_iter=500)

@@ -159,7 +159,7 @@ def _increases(major: IntArray, minor: IntArray) -> bool:
     return bool(further.all())
 
 
-def transposed(rows: Compressed, numbers: np.ndarray) -> tuple[IntArray, IntArray, np.ndarray]:
+def transposed(rows: Compressed, numbers: np.ndarray) -> tuple[NDArray[np.int64], IntArray, np.ndarray]:
     """Return indptr and indices of the other grouping, and ``numbers`` (one per entry) in its order.
 
     O(E) time; no memory but the result's: SciPy keeps the narrow indices only if the row starts are narrow too.

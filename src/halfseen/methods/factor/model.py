@@ -24,7 +24,7 @@ from halfseen.methods.factor.checks import (
 from halfseen.methods.factor.fitting import Fit, Plan, Stages
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.newrows import RowPlacer, placement
-from halfseen.methods.factor.options import FactorOptions, Factors
+from halfseen.methods.factor.options import FactorOptions
 from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, hold_out, warn_if_useless
 from halfseen.methods.factor.problem import Penalty
 from halfseen.solvers.watch import CallbackSupport
@@ -189,7 +189,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             return None
         train, test, test_offset = hold_out(passes, HELD_OUT_SHARE, rng)
         if test.n_entries == 0:
-            return PenaltyChoice("map", 1.0, 0, {}, {})
+            return PenaltyChoice("map", 1.0, 0, {}, {}, np.nan, np.nan)
         choice = choose_penalty(Stages(train, rank, self._options(), rng), test, test_offset, self._has_firth())
         warn_if_useless(choice)
         return choice

@@ -25,6 +25,8 @@ Array = NDArray[Any]
 LARGER, SMALLER = (3.0, 9.0, 27.0), (1.0 / 3.0, 1.0 / 9.0)
 # Differences below a thousandth of the deviance are ties; they go to the fit without a penalty.
 TIE = 1e-3
+# Standard errors by which the kept fit must beat the intercepts to go without a warning.
+DOUBT = 2.0
 # Tolerance of the compared fits over that of the final one: their deviances agree to many digits long before.
 ROUGH = 1e3
 
@@ -43,6 +45,9 @@ class PenaltyChoice:
     deviance : dict
         Mean deviance of the held-out entries under ``"map"`` (at its best scale), ``"none"`` and
         ``"intercepts"``.
+    gain, gain_se : float
+        By how much the kept fit's deviance is below that of the intercepts alone, per entry, and the
+        (paired) standard error of that.
     ridge_path : dict
         The same for every scale tried.
     """
@@ -52,6 +57,8 @@ class PenaltyChoice:
     n_held_out: int
     deviance: dict[str, float]
     ridge_path: dict[str, float]
+    gain: float
+    gain_se: float
 
 
 def hold_out(passes: EntryPasses, share: float, rng: np.random.Generator) -> tuple[EntryPasses, Observed, Array | None]:
@@ -68,61 +75,67 @@ def hold_out(passes: EntryPasses, share: float, rng: np.random.Generator) -> tup
     return train, observed.select(is_test), None if offset is None else offset[is_test]
 
 
-def held_out_deviance(factors: Factors, loss: Loss, test: Observed, offset: Array | None) -> float:
-    """Mean (weighted) deviance of held-out entries; infinite when a prediction is not finite."""
+def held_out_deviance(factors: Factors, loss: Loss, test: Observed, offset: Array | None) -> Array:
+    """(Weighted) deviance of each held-out entry; infinite where a prediction is not finite."""
     m = np.asarray(factors.pairs(test.rows, test.cols), dtype=float)
     deviance = loss.deviance(test.values, m if offset is None else m + offset)
-    return float(np.average(np.where(np.isfinite(deviance), deviance, np.inf), weights=test.weights))
+    weights = 1.0 if test.weights is None else test.weights / np.mean(test.weights)
+    return np.where(np.isfinite(deviance), deviance * weights, np.inf)
 
 
 def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_firth: bool) -> PenaltyChoice:
     """Fit with the empirical-Bayes prior and without any; compare them, and the intercepts alone, on ``test``."""
     loss, (n, p) = stages.passes.loss, stages.passes.shape
-    scale, path = _best_scale(stages, test, offset)
-    fits = {
-        "none": stages.descend(Plan(Penalty(centre=stages.centre()), has_firth), slack=ROUGH).final,
-        "intercepts": Factors(null_intercept(stages.passes.observed, loss), np.zeros((n, 0)), np.zeros((p, 0))),
-    }
-    found = {name: held_out_deviance(fit, loss, test, offset) for name, fit in fits.items()}
-    found["map"] = path[f"{scale:.3g}"]
+    scale, path, prior = _best_scale(stages, test, offset)
+    plain = stages.descend(Plan(Penalty(centre=stages.centre()), has_firth), slack=ROUGH).final
+    null = Factors(null_intercept(stages.passes.observed, loss), np.zeros((n, 0)), np.zeros((p, 0)))
+    fits = {"map": prior, "none": plain, "intercepts": null}
+    each = {name: held_out_deviance(fit, loss, test, offset) for name, fit in fits.items()}
+    found = {name: float(np.mean(deviance)) for name, deviance in each.items()}
     chosen = "none" if found["none"] <= found["map"] * (1.0 + TIE) else "map"
-    return PenaltyChoice(chosen, scale, test.n_entries, found, path)
+    gains = each["intercepts"] - each[chosen]
+    spread = float(np.std(gains)) if np.isfinite(gains).all() else np.inf
+    return PenaltyChoice(
+        chosen, scale, test.n_entries, found, path, float(np.mean(gains)), spread / np.sqrt(test.n_entries)
+    )
 
 
-def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[float, dict[str, float]]:
+def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[float, dict[str, float], Factors]:
     """Climb the ladder of ridges from the empirical-Bayes one, each fit from the one before."""
     loss, penalty, path = stages.passes.loss, stages.map_penalty(), {}
+    fits: dict[float, Factors] = {}
 
-    def fit(scale: float, start: Factors | None) -> tuple[float, Factors]:
-        final = stages.descend(Plan(replace(penalty, ridge=scale * penalty.ridge)), start, slack=ROUGH).final
-        path[f"{scale:.3g}"] = held_out_deviance(final, loss, test, offset)
-        return path[f"{scale:.3g}"], final
+    def fit(scale: float, start: Factors | None) -> float:
+        plan = Plan(replace(penalty, ridge=scale * penalty.ridge))
+        fits[scale] = stages.descend(plan, start, slack=ROUGH).final
+        deviance = float(np.mean(held_out_deviance(fits[scale], loss, test, offset)))
+        path[f"{scale:.3g}"] = deviance
+        return deviance
 
-    (lowest, first), best = fit(1.0, None), 1.0
+    lowest, best = fit(1.0, None), 1.0
     for ladder in (LARGER, SMALLER):
-        start = first
         for scale in ladder:
-            deviance, start = fit(scale, start)
+            deviance = fit(scale, fits[best])
             if not deviance < lowest * (1.0 - TIE):
                 break
             lowest, best = deviance, scale
         if best != 1.0:
             break
     for scale in (best * 3.0**0.5, best / 3.0**0.5):
-        deviance, _ = fit(scale, first)
+        deviance = fit(scale, fits[best])
         if deviance < lowest * (1.0 - TIE):
             lowest, best = deviance, scale
-    return best, path
+    return best, path, fits[best]
 
 
 def warn_if_useless(choice: PenaltyChoice) -> None:
-    """One warning when the chosen fit predicts no better than the intercepts alone."""
-    kept, null = choice.deviance[choice.chosen], choice.deviance["intercepts"]
-    if not kept < null:
+    """One warning when the chosen fit predicts no better than the intercepts alone, as far as can be told."""
+    if not choice.gain > DOUBT * choice.gain_se:
         warnings.warn(
-            f"the factors predict held-out entries no better than the intercepts alone (deviance per entry "
-            f"{kept:.4g} against {null:.4g} on {choice.n_held_out} entries): too little information for this rank. "
-            f"Use a smaller rank, or rank=0.",
+            f"the factors predict held-out entries no better than the intercepts alone, as far as {choice.n_held_out} "
+            f"entries tell (deviance per entry {choice.deviance[choice.chosen]:.4g} against "
+            f"{choice.deviance['intercepts']:.4g}, standard error of the difference {choice.gain_se:.2g}): too little "
+            f"information for this rank. Use a smaller rank, or rank=0.",
             UserWarning,
             stacklevel=4,
         )
