@@ -1,11 +1,12 @@
-"""Errors of the three stages over signal strength and share seen (the setting of the paper's Figure 1, few repetitions).
+"""Errors of the three stages over signal strength and share seen (the setting of the paper's Figure 1).
 
 Writes ``results/stages.csv`` beside this file:
 
     python papers/generalized-latent-factors/stages.py [REPETITIONS]
 
 ``error`` is the relative Frobenius error of the linear predictor, ``worst row`` the largest row error of X after
-alignment over the root mean square row length of the truth. ``final`` is Firth's fit, ``default`` the model as users get it.
+alignment over the root mean square row length of the truth. ``final`` is Firth's fit, ``default`` the model as users
+get it.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -156,7 +157,7 @@ def test_blocks_do_not_depend_on_the_engine_and_cover_all_rows():
     assert len(cuts) == passes.MAX_BLOCKS
     assert cuts[0][0] == 0
     assert cuts[-1][1] == 200
-    assert all(a[1] == b[0] for a, b in zip(cuts[:-1], cuts[1:], strict=True))
+    assert all(a[1] == b[0] for a, b in pairwise(cuts))
     loads = np.add.reduceat(counts, [a for a, _ in cuts])
     assert loads.max() < 1.2 * loads.mean()
 

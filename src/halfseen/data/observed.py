@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 from halfseen._typing import BoolArray, FloatArray, IntArray, Labels, RandomState
 from halfseen.data.compressed import Compressed, frozen, index_dtype, transposed
@@ -157,16 +158,16 @@ class Observed(Constructors):
             # Values move straight to their places: the order of the entries, half as large again, is not needed.
             indptr, indices, values = transposed(self.by_rows, self.values)
             return Compressed(indptr, indices, values, None, self.shape[0])
-        indptr, indices, order = self._structure()
+        starts, indices, order = self._structure()
         weights = None if self.weights is None else self.weights[order]
-        return Compressed(indptr, indices, self.values[order], weights, self.shape[0])
+        return Compressed(starts, indices, self.values[order], weights, self.shape[0])
 
     @property
     def column_order(self) -> IntArray:
         """Canonical position of each entry of `by_cols`: ``by_cols.values == values[column_order]``."""
         return self._structure()[2]
 
-    def _structure(self) -> tuple[IntArray, IntArray, IntArray]:
+    def _structure(self) -> tuple[NDArray[np.int64], IntArray, IntArray]:
         if "parts" not in self._columns:
             positions = np.arange(self.n_entries, dtype=index_dtype(self.n_entries))
             indptr, indices, order = transposed(self.by_rows, positions)
