@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from numpy.typing import NDArray
 
 from halfseen._typing import BoolArray, FloatArray, IntArray, Labels, RandomState
 from halfseen.data.compressed import Compressed, frozen, index_dtype, transposed
