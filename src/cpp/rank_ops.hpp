@@ -63,11 +63,37 @@ struct RankLoops {
         }
     }
 
+    // A row's columns are distinct, so all slots are read before any is written: else every read waits for the address
+    // of the write before it.
+    static constexpr int kAtOnce = NV <= 2 ? 4 : (NV <= 4 ? 2 : 1);  // as the registers allow
+
+    template <bool Rows, bool Cols, int N>
+    static HALFSEEN_INLINE void axpy_entries(const Tile<T>& tile, const Slots<T>& slots, int part, const T* g, int e,
+                                             std::int64_t c, const V (&a)[NV], V (&sum)[NV]) {
+        T* slot[N];
+        V target[N][NV];
+        for (int i = 0; i < N; ++i) {
+            const V ge = splat<T, W>(g[e + i]);
+            slot[i] = slots.at(tile.cols[e + i], part) + c;
+            for (int v = 0; v < NV; ++v) {
+                if (Rows) sum[v] = sum[v] + ge * load<W>(slot[i] + v * W);
+                if (Rows && Cols) slot[i] += v == NV - 1 ? slots.padded : 0;
+            }
+            for (int v = 0; v < NV; ++v) {
+                if (Cols) target[i][v] = load<W>(slot[i] + v * W) + ge * a[v];
+            }
+        }
+        for (int i = 0; i < N; ++i) {
+            for (int v = 0; v < NV; ++v) {
+                if (Cols) store(slot[i] + v * W, target[i][v]);
+            }
+        }
+    }
+
     // NV vectors of the rank from component c on.
     template <bool Rows, bool Cols>
     static HALFSEEN_INLINE void axpys(const Tile<T>& tile, const Slots<T>& slots, int part, const T* g,
                                       const Staged<T>& rows, const RowSums<T>& sums, std::int64_t c = 0) {
-        constexpr int kPartStep = Rows && Cols ? 1 : 0;
         for (int s = 0; s < tile.n_segments; ++s) {
             const Segment segment = tile.segments[s];
             V a[NV], sum[NV];
@@ -75,17 +101,9 @@ struct RankLoops {
                 if (Cols) a[v] = load<W>(rows.at(s) + c + v * W);
                 if (Rows) sum[v] = splat<T, W>(T(0));
             }
-            for (int e = segment.begin; e < segment.end; ++e) {
-                const V ge = splat<T, W>(g[e]);
-                T* slot = slots.at(tile.cols[e], part) + c;
-                for (int v = 0; v < NV; ++v) {
-                    if (Rows) sum[v] = sum[v] + ge * load<W>(slot + v * W);
-                    if (Cols) {
-                        T* target = slot + kPartStep * slots.padded + v * W;
-                        store(target, load<W>(target) + ge * a[v]);
-                    }
-                }
-            }
+            int e = segment.begin;
+            for (; e + kAtOnce <= segment.end; e += kAtOnce) axpy_entries<Rows, Cols, kAtOnce>(tile, slots, part, g, e, c, a, sum);
+            for (; e < segment.end; ++e) axpy_entries<Rows, Cols, 1>(tile, slots, part, g, e, c, a, sum);
             if (Rows) {
                 T* to = sums.at(segment.row) + c;
                 for (int v = 0; v < NV; ++v) add_first(to + v * W, sum[v], sums.k - c - v * W);
