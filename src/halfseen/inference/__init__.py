@@ -1,1 +1,37 @@
-"""The inference room."""
+"""Uncertainty from small blocks: covariances, random errors, bands and rank intervals that any method can use."""
+
+from __future__ import annotations
+
+from halfseen.inference.covariance import BlockCovariance, invert_blocks, sandwich, second_order
+from halfseen.inference.draws import GaussianDraws, MultiplierDraws, largest_deviations, upper_quantile
+from halfseen.inference.intervals import Ellipsoids, Intervals, normal_quantile
+from halfseen.inference.ranks import (
+    Ranks,
+    dense_pair_maximum,
+    independent_pairs,
+    pair_maximum,
+    printed_rank_intervals,
+    rank_intervals,
+    tie_groups,
+)
+
+__all__ = [
+    "BlockCovariance",
+    "Ellipsoids",
+    "GaussianDraws",
+    "Intervals",
+    "MultiplierDraws",
+    "Ranks",
+    "dense_pair_maximum",
+    "independent_pairs",
+    "invert_blocks",
+    "largest_deviations",
+    "normal_quantile",
+    "pair_maximum",
+    "printed_rank_intervals",
+    "rank_intervals",
+    "sandwich",
+    "second_order",
+    "tie_groups",
+    "upper_quantile",
+]
