@@ -56,6 +56,10 @@ class Timings:
         """Shortest round."""
         return min(self.seconds[name])
 
+    def typical(self, name: str) -> float:
+        """Median round."""
+        return statistics.median(self.seconds[name])
+
     def ratio(self, above: str, below: str) -> float | None:
         """Median over the rounds of ``above / below``, each taken within one round; None if one is missing."""
         if above not in self.seconds or below not in self.seconds:

@@ -102,7 +102,9 @@ struct RankLoops {
                 if (Rows) sum[v] = splat<T, W>(T(0));
             }
             int e = segment.begin;
-            for (; e + kAtOnce <= segment.end; e += kAtOnce) axpy_entries<Rows, Cols, kAtOnce>(tile, slots, part, g, e, c, a, sum);
+            for (; e + kAtOnce <= segment.end; e += kAtOnce) {
+                axpy_entries<Rows, Cols, kAtOnce>(tile, slots, part, g, e, c, a, sum);
+            }
             for (; e < segment.end; ++e) axpy_entries<Rows, Cols, 1>(tile, slots, part, g, e, c, a, sum);
             if (Rows) {
                 T* to = sums.at(segment.row) + c;

@@ -8,25 +8,26 @@ namespace HALFSEEN_SPACE {
 using halfseen::Entries;
 using halfseen::Model;
 
-// Columns are visited in blocks whose slots fit the share of the third-level cache that one thread can count on.
-// Measured at rank 32, 10M entries, 100 a row: blocks of 512 KiB (second-level cache) 21 ns an entry, of 2 MiB 14.5, of
-// 8 MiB 11.5. A small block saves the slots' traffic and pays for it in short visits of every row: 50 ns each for the
-// mispredicted loop ends, and the row's factor, gradient and entries fetched anew.
+// Columns are visited in blocks whose slots stay in the second-level cache, if every visit of a row by a block still
+// finds enough entries; else in blocks for the share of the third-level cache that one thread can count on. A visit
+// costs some 50 ns (mispredicted loop ends, the row's factor, gradient and entries fetched anew). Measured at rank 32,
+// 10M entries, 100 a row: blocks of 512 KiB 21 ns an entry, of 2 MiB 14.5, of 8 MiB 11.5.
 struct ColumnPlan {
     std::int64_t n_blocks;
     std::int64_t width;
 };
 
-constexpr std::int64_t kBlockBytes = 8 << 20;
-// Blocks are not made so small that a visit finds fewer entries than this.
-constexpr std::int64_t kEntriesPerVisit = 24;
+constexpr std::int64_t kSecondLevelBytes = 512 << 10, kThirdLevelBytes = 8 << 20;
+constexpr std::int64_t kEntriesPerVisit = 40;
 
 template <class T>
 ColumnPlan plan_columns(const Entries<T>& e, std::int64_t stride) {
     const std::int64_t bytes = e.n_cols * stride * static_cast<std::int64_t>(sizeof(T));
-    std::int64_t blocks = (bytes + kBlockBytes - 1) / kBlockBytes;
-    const std::int64_t visits = e.n_entries() / (kEntriesPerVisit * (e.n_rows > 0 ? e.n_rows : 1));
-    blocks = least(blocks, visits);
+    const std::int64_t rows = e.n_rows > 0 ? e.n_rows : 1;
+    std::int64_t blocks = (bytes + kSecondLevelBytes - 1) / kSecondLevelBytes;
+    if (e.n_entries() < kEntriesPerVisit * rows * blocks) {
+        blocks = least((bytes + kThirdLevelBytes - 1) / kThirdLevelBytes, e.n_entries() / (kEntriesPerVisit * rows));
+    }
     if (blocks < 1) blocks = 1;
     const std::int64_t width = (e.n_cols + blocks - 1) / blocks;
     return {blocks, width > 0 ? width : 1};
