@@ -104,6 +104,8 @@ def run_fit(
         The options ``--rank`` and ``--ranks``.
     table, judge, output : option groups
     """
+    from threadpoolctl import threadpool_limits
+
     from halfseen.cli.report import picture_size, record, save_run, show
 
     if output.out is not None:
@@ -115,10 +117,9 @@ def run_fit(
     size = picture_size(output.image, data, observed.shape[1])
     ranks = parse_ranks(*rank, min(observed.shape))
     seconds = {"read": time.perf_counter() - begun}
-    workers = (
-        output.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else output.threads or 1
-    )
-    with engine("threads", workers) if workers > 1 else engine("serial"):
+    workers = output.threads or available_cores()
+    # Row blocks are spread over the threads already; threads inside BLAS calls would only get in their way.
+    with threadpool_limits(1, "blas"), engine("threads", workers) if workers > 1 else engine("serial"):
         outcome = fit_and_judge(observed, method, ranks, judge, seconds)
     facts = record(outcome, data, table, judge, command_line(data))
     facts["seconds"]["total"] = time.perf_counter() - begun
