@@ -28,17 +28,20 @@ class BlockCovariance:
         Smallest eigenvalue of ``Hc H^-1``: the share of the information that the errors of the other side leave.
     is_resolved : ndarray (m,)
         False where the entries do not determine the parameters; their standard errors are infinite.
+    is_informed : ndarray (m,)
+        False where the entries carry less information than there are parameters.
     """
 
     inverse: FloatArray
     covariance: FloatArray
     share: FloatArray
     is_resolved: BoolArray
+    is_informed: BoolArray
 
     @property
     def is_reliable(self) -> BoolArray:
-        """Resolved, and with at least three tenths of the information left."""
-        return self.is_resolved & (self.share >= LOW_SHARE)
+        """Resolved, informed, and with at least three tenths of the information left."""
+        return self.is_resolved & self.is_informed & (self.share >= LOW_SHARE)
 
     def turned(self, T: FloatArray) -> BlockCovariance:
         """Blocks of the parameters ``T' u`` when these are of ``u``."""

@@ -23,6 +23,8 @@ from halfseen.methods.factor.checks import (
 )
 from halfseen.methods.factor.fitting import Fit, Plan, Stages
 from halfseen.methods.factor.identification import to_gauge
+from halfseen.methods.factor.intervals import FactorInference, infer
+from halfseen.methods.factor.intervals_checks import Seen
 from halfseen.methods.factor.newrows import RowPlacer, placement
 from halfseen.methods.factor.options import FactorOptions
 from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, hold_out, warn_if_useless
@@ -169,6 +171,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         with self._watched(observed, stages.options.sweeps, stages.learned) as watch:
             fit = stages.descend(self._plan(stages), watch=watch)
         self._keep(passes, fit)
+        self._seen = Seen(passes)
         return self
 
     def _options(self) -> FactorOptions:
@@ -235,6 +238,55 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         """
         check_is_fitted(self)
         return self._place(self._observe(R, reset=False))
+
+    def inference(
+        self,
+        level: float = 0.95,
+        variance: str = "second_order",
+        gauge: str = "denoised",
+        draws: int = 1000,
+        random_state: Any = None,
+        *,
+        R: Any = None,
+        trials: Any = None,
+        offset: Any = None,
+    ) -> FactorInference:
+        r"""Intervals, bands and ranks of the fitted model.
+
+        Parameters
+        ----------
+        level : float
+            Probability with which intervals hold.
+        variance : {"second_order", "plug_in", "sandwich"}
+            Covariances that count the errors of the other side, :math:`H_c^{-1}(H_c + C + Q)H_c^{-1}`; the
+            published inverse information :math:`H^{-1}`; or :math:`H^{-1}(\sum e^2 y y^\top)H^{-1}`.
+        gauge : {"denoised", "plain"}
+            Balance the second moments of the factors without, or with, those of their errors. "plain" is the gauge of
+            the attributes.
+        draws : int
+            Random draws behind bands and simultaneous ranks.
+        random_state : int, Generator or None
+        R, trials, offset
+            The data of :meth:`fit`; needed again only for a model that was loaded or pickled, which leaves them out.
+
+        Returns
+        -------
+        FactorInference
+
+        Raises
+        ------
+        ValueError
+            Where no honest interval exists: descent not converged or separated, entries that are not those of the
+            fit, a vanished component, an exact fit, a loss without theory here.
+
+        Notes
+        -----
+        About ten passes over the entries, in float64. With a penalty the level is average (Bayesian) coverage and
+        statements that must hold for all rows at once are refused.
+        """
+        check_is_fitted(self)
+        choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
+        return infer(self, choices, R, trials, offset)
 
     def _place(self, observed: Observed) -> FloatArray:
         check_support(observed, self.loss_, "family")

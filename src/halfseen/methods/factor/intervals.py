@@ -1,0 +1,336 @@
+"""Intervals, bands and ranks of a fitted factor model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halfseen._typing import IntArray, as_generator
+from halfseen.inference import (
+    GaussianDraws,
+    Intervals,
+    MultiplierDraws,
+    dense_pair_maximum,
+    independent_pairs,
+    largest_deviations,
+    normal_quantile,
+    pair_maximum,
+    printed_rank_intervals,
+    rank_intervals,
+    tie_groups,
+    upper_quantile,
+)
+from halfseen.inference.draws import Errors, batch_sizes
+from halfseen.inference.ranks import PairScale
+from halfseen.methods.factor.intervals_blocks import Curvature, Uncertainty, denoised, rotated, rotation_noise
+from halfseen.methods.factor.intervals_checks import (
+    BAYESIAN,
+    CONFIDENCE,
+    LARGEST_ROTATION_NOISE,
+    check_choices,
+    check_run,
+    check_stationary,
+    fitted_point,
+    passes_of,
+    warn_about_rows,
+)
+from halfseen.methods.factor.intervals_core import ParameterInference, Setting
+
+Array = NDArray[Any]
+
+RANK_KINDS = ("simultaneous", "per_item", "ties", "printed")
+BANDS = ("intercepts", "row_factors", "col_factors", "entries", "scores")
+METHODS = ("gaussian", "multiplier")
+NONE = np.zeros(0, dtype=np.int64)
+# Draws behind the standard error of a rank.
+RANK_DRAWS = 200
+
+
+class FactorInference(ParameterInference):
+    r"""Uncertainty of a fitted :class:`GeneralizedFactorModel`; made by its method ``inference``.
+
+    Rows have covariances :math:`V_i` of :math:`x_i`, columns :math:`\tilde V_j` of :math:`(\zeta_j, y_j)`,
+    independent to first order. All intervals are linear in these, or their images under the mean function.
+
+    Parameters
+    ----------
+    found : Uncertainty
+        Point and covariances in the gauge that was asked for.
+    passes : EntryPasses
+    setting : Setting
+
+    Attributes
+    ----------
+    intercept, row_factors_estimate, col_factors_estimate : ndarray
+        The point in the gauge of the intervals.
+    level : float
+    claim : str
+        What the level means: confidence, or average (Bayesian) coverage of a penalised fit.
+    reliable_rows, reliable_cols : bool arrays
+        False where the entries carry too little information.
+    identified : bool array (r,)
+        False for components whose singular values lie too close to each other.
+
+    Notes
+    -----
+    Making it costs about ten passes over the entries; every method then O((n + p) r^2) or the size of what was
+    asked for. Source: Huang and Gu, section 3; corrections listed in the guide.
+
+    Examples
+    --------
+    >>> import halfseen as hs
+    >>> data = hs.datasets.make_factor_data(200, 150, rank=1, family="bernoulli", observed=0.7, random_state=0)
+    >>> model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="none", random_state=0).fit(data.observed)
+    >>> i = model.inference(level=0.95, random_state=0)
+    >>> x = i.row_factors(component=0)
+    >>> round(hs.metrics.coverage(x.low, x.high, data.row_factors[:, 0]), 1)
+    0.9
+    >>> i.ranks(kind="per_item").to_frame().column_names
+    ['row', 'estimate', 'se', 'low', 'high', 'reliable']
+    """
+
+    # ---- random errors -----------------------------------------------------------------------------------------
+
+    def _batches(self, method: str, n_draws: int, rows: IntArray, cols: IntArray) -> Iterator[Errors]:
+        """Errors of chosen rows and columns from the plug-in covariances; the same for every call."""
+        found, rng = self._found, np.random.default_rng(self._setting.seed)
+        if method not in METHODS:
+            raise ValueError(f"method={method!r} is not known; use one of {METHODS}.")
+        V, V_cols = found.rows.inverse, found.cols.inverse
+        if method == "gaussian":
+            return GaussianDraws(V, V_cols).batches(n_draws, rng, rows, cols)
+        boot = MultiplierDraws(self._passes, found.scores, found.factors.cols, found.features, V, V_cols)
+        return boot.batches(n_draws, rng, rows, cols)
+
+    def _parameter_errors(self, method: str, side: int, place: int, which: IntArray, n_draws: int) -> Iterator[Array]:
+        """Errors (b, m) of one parameter of chosen rows or columns."""
+        chosen = (which, NONE) if side == 0 else (NONE, which)
+        return (batch[side][:, :, place] for batch in self._batches(method, n_draws, *chosen))
+
+    def _entry_errors(self, method: str, i: IntArray, j: IntArray, n_draws: int) -> Iterator[Array]:
+        """Errors (b, m) of the linear predictor of chosen cells."""
+        (rows, at_row), (cols, at_col) = np.unique(i, return_inverse=True), np.unique(j, return_inverse=True)
+        y, x = self._found.factors.cols[j], self._found.features[i]
+        for one, two in self._batches(method, n_draws, rows, cols):
+            start = 0
+            for b in batch_sizes(len(one), len(i) * x.shape[1]):
+                part, start = slice(start, start + b), start + b
+                errors = np.einsum("bek,ek->be", two[part][:, at_col], x)
+                yield errors + np.einsum("bek,ek->be", one[part][:, at_row], y)
+
+    def _check_joint(self, what: str) -> None:
+        if self._setting.has_prior:
+            raise ValueError(
+                f"{what} need every interval to hold at once, but this fit is penalised: its intervals hold on average "
+                "over rows only. Refit with penalty='none' (bias='firth'), or ask for intervals and "
+                "ranks(kind='per_item')."
+            )
+
+    # ---- statements that hold together -------------------------------------------------------------------------
+
+    def band(
+        self, what: str = "row_factors", component: int = 0, rows: Any = None, cols: Any = None,
+        kind: str = "linear", method: str = "gaussian",
+    ) -> Intervals:  # fmt: skip
+        r"""Simultaneous band :math:`\hat\theta_q \pm \hat q\, s_q`: all hold at once with the level's probability.
+
+        .. math:: \hat q = (1-\alpha)\text{-quantile of } \max_q |\Delta_q^{[b]}| / s_q^{plug-in}
+
+        Parameters
+        ----------
+        what : {"row_factors", "col_factors", "intercepts", "entries", "scores"}
+        component : int
+            For factors.
+        rows, cols : labels (or positions), optional
+            Which ones; for entries elementwise pairs.
+        kind : {"linear", "mean"}
+            Scale of entries.
+        method : {"gaussian", "multiplier"}
+            Independent Gaussian draws, or the Gaussian multiplier bootstrap of the paper.
+
+        Notes
+        -----
+        The quantile comes from draws of the plug-in covariances, standardised by these; the band is as wide as the
+        standard errors asked for. Gaussian draws cost O(draws * what was asked); a multiplier draw a pass per side.
+        Source: Huang and Gu, section 3 (statistics (6) and (7) and those before them).
+        """
+        self._check_joint("simultaneous bands")
+        if what not in BANDS:
+            raise ValueError(f"what={what!r} is not known; use one of {BANDS}.")
+        n_draws = self._setting.draws
+        if what == "entries":
+            if rows is None or cols is None:
+                raise ValueError("a band over entries needs rows= and cols=, elementwise pairs.")
+            i, j = self._pairs(rows, cols)
+            errors = self._entry_errors(method, i, j, n_draws)
+            q = self._quantile(errors, np.sqrt(self._linear_variance(i, j, use_plug_in=True)))
+            return self._entry_intervals(i, j, kind, q, "band")
+        if what == "scores":
+            return self._score_band(rows, cols, method)
+        side = 0 if what == "row_factors" else 1
+        axis, asked = ("rows", "cols")[side], "intercept" if what == "intercepts" else component
+        wanted = (rows, cols)[side]
+        which = np.arange(self._passes.shape[side]) if wanted is None else self._positions(wanted, side)
+        estimate, se, place = self._parameter(axis, asked)
+        plain = self._parameter(axis, asked, use_plug_in=True)[1]
+        q = self._quantile(self._parameter_errors(method, side, place, which, n_draws), plain[which])
+        labels = {key: label[which] for key, label in self._labels(side).items()}
+        reliable = (self.reliable_rows, self.reliable_cols)[side][which]
+        name = what[:-1] if what == "intercepts" else f"{what[:-1].replace('_', ' ')} {asked}"
+        return self._intervals(name, estimate[which], se[which], labels, reliable, quantile=q, kind="band")
+
+    def _score_band(self, rows: Any, cols: Any, method: str) -> Intervals:
+        """Band over the scores of all rows (over ``cols``)."""
+        if rows is not None:
+            raise ValueError("a band over scores is one over all rows; choose the columns averaged over by cols=.")
+        table = self._score_table("rows", over=cols)
+        (estimate, variance, _, _), plain = table.intervals_parts(), table.intervals_parts(use_plug_in=True)[1]
+        errors = table.errors(self._batches(method, self._setting.draws, table.own, table.other))
+        q = self._quantile(errors, np.sqrt(plain))
+        return self._intervals(
+            "score", estimate, np.sqrt(variance), self._labels(0), self.reliable_rows, quantile=q, kind="band"
+        )
+
+    def _quantile(self, errors: Iterator[Array], scale: Array) -> float:
+        return upper_quantile(largest_deviations(errors, scale), self.level)
+
+    def ranks(
+        self, component: Any = 0, axis: str = "rows", kind: str = "simultaneous", method: str = "gaussian"
+    ) -> Intervals:
+        r"""Intervals for the ranks of all rows (or columns); rank 1 is the largest estimate.
+
+        Parameters
+        ----------
+        component : int, "intercept" (columns) or "score"
+        axis : {"rows", "cols"}
+        kind : {"simultaneous", "per_item", "ties", "printed"}
+            - "simultaneous": all true ranks lie in their intervals at once, by the pairwise rule
+              ``x_l - x_i > q s_il`` with the quantile of the largest studentised difference;
+            - "per_item": each interval for itself, the same rule with the normal quantile (for a table);
+            - "ties": tiers that surely stand in this order; ``low`` and ``high`` are a tier's first and last place,
+              the column ``group`` its number;
+            - "printed": the published rule, whose intervals reach twice as far as the pairwise ones.
+        method : {"gaussian", "multiplier"}
+            Where the quantile comes from.
+
+        Notes
+        -----
+        The standard error is the rank's standard deviation over 200 draws. Measured at n = 400, r = 2, 200 entries
+        per row: widths .69 n, .31 n for the first two and .998 n for the last. O(n^2) comparisons in chunks.
+        """
+        if kind not in RANK_KINDS:
+            raise ValueError(f"kind={kind!r} is not known; use one of {RANK_KINDS}.")
+        if kind != "per_item":
+            self._check_joint(f"ranks of kind {kind!r}")
+        which = self._axis(axis)
+        estimate, se, scale = self._ranked(component, axis)
+        q = normal_quantile(self.level) if kind == "per_item" else self._pair_quantile(component, axis, method)
+        extra: dict[str, Array] = {}
+        if kind == "ties":
+            extra["group"], found = tie_groups(estimate, scale, q)
+        elif kind == "printed":
+            found = printed_rank_intervals(estimate, se, q)
+        else:
+            found = rank_intervals(estimate, scale, q)
+        reliable = (self.reliable_rows, self.reliable_cols)[which]
+        name = f"rank by {component if isinstance(component, str) else f'component {component}'}"
+        spread = self._rank_errors(component, axis, estimate)
+        return Intervals(
+            name, found.estimate, spread, found.low, found.high, self.level, self._labels(which), self.claim,
+            "ranks", reliable, extra, q,
+        )  # fmt: skip
+
+    def _ranked(self, component: Any, axis: str, use_plug_in: bool = False) -> tuple[Array, Array, PairScale]:
+        """Estimates, their standard errors, and those of all their differences."""
+        if component == "score":
+            table = self._score_table(axis)
+            estimate, variance, _, _ = table.intervals_parts(use_plug_in)
+            return estimate, np.sqrt(variance), table.pair_scale(use_plug_in)
+        estimate, se, _ = self._parameter(axis, component, use_plug_in)
+        return estimate, se, independent_pairs(se)
+
+    def _rank_draws(self, component: Any, axis: str, method: str, n_draws: int) -> Iterator[Array]:
+        """Errors (b, n) of what is ranked."""
+        if component == "score":
+            table = self._score_table(axis)
+            pair = (table.own, table.other) if axis == "rows" else (table.other, table.own)
+            return table.errors(self._batches(method, n_draws, *pair))
+        _, _, place = self._parameter(axis, component)
+        side = self._axis(axis)
+        return self._parameter_errors(method, side, place, np.arange(self._passes.shape[side]), n_draws)
+
+    def _pair_quantile(self, component: Any, axis: str, method: str) -> float:
+        """Quantile of the largest studentised difference, from draws of the plug-in covariances."""
+        _, se, scale = self._ranked(component, axis, use_plug_in=True)
+        errors, good = self._rank_draws(component, axis, method, self._setting.draws), np.isfinite(se) & (se > 0)
+        if component == "score":
+            maxima = [dense_pair_maximum(batch, scale) for batch in errors]
+        else:
+            maxima = [pair_maximum(batch[:, good], se[good]) for batch in errors]
+        return upper_quantile(np.concatenate(maxima), self.level)
+
+    def _rank_errors(self, component: Any, axis: str, estimate: Array) -> Array:
+        """Standard deviation of each rank when the errors are drawn anew."""
+        n = len(estimate)
+        ranks = [
+            np.argsort(np.argsort(-(estimate + batch), axis=1, kind="stable"), axis=1).astype(np.int32)
+            for batch in self._rank_draws(component, axis, "gaussian", RANK_DRAWS)
+        ]
+        spread = np.concatenate(ranks).std(axis=0)
+        is_resolved = (self._found.rows if axis == "rows" else self._found.cols).is_resolved
+        return np.where(is_resolved, spread, np.sqrt((n**2 - 1) / 12.0))
+
+
+def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any) -> FactorInference:
+    """Check that a fitted model may state intervals, find its covariances, and bring both into the gauge.
+
+    Parameters
+    ----------
+    model : GeneralizedFactorModel
+    choices : dict
+        ``level``, ``variance``, ``gauge``, ``draws`` and ``random_state``.
+    R, trials, offset
+        The data of the fit, where the model does not carry them.
+    """
+    level, variance, gauge = choices["level"], choices["variance"], choices["gauge"]
+    check_choices(level, variance, gauge, choices["draws"])
+    check_run(model)
+    passes = passes_of(model, R, trials, offset)
+    fit = fitted_point(model, passes)
+    found = Curvature(passes, fit).uncertainty(variance)
+    check_stationary(found)
+    options, here = model._options(), model.placement_
+    found = found.turned(np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
+    warn_about_rows(found, model.row_labels_, model.col_labels_)
+    if gauge == "denoised" and found.factors.rank:
+        found = _denoised(found, options.rho, options.rotation, fit.has_prior)
+    identified = rotation_noise(found, options.rotation) <= LARGEST_ROTATION_NOISE
+    setting = Setting(
+        level=float(level),
+        draws=int(choices["draws"]),
+        seed=int(as_generator(choices["random_state"]).integers(2**62)),
+        claim=BAYESIAN if fit.has_prior else CONFIDENCE,
+        has_prior=fit.has_prior,
+        is_single=model.row_factors_.dtype == np.float32,
+        identified=identified,
+        row_labels=model.row_labels_,
+        col_labels=model.col_labels_,
+    )
+    return FactorInference(found, passes, setting)
+
+
+def _denoised(found: Uncertainty, rho: float, rotation: str | None, has_prior: bool) -> Uncertainty:
+    turned = denoised(found, rho, has_prior)
+    if turned is None:
+        warnings.warn(
+            "a component holds more noise than signal, so the gauge is the plain one of the estimates: factors may be "
+            "too long on the shorter side. Use a smaller rank or a penalty.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return found
+    return rotated(turned) if rotation == "varimax" else turned

@@ -1,0 +1,174 @@
+"""When a factor model may state intervals, what they claim, and what it must refuse."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import InitVar, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halfseen._typing import Labels
+from halfseen.data import Observed
+from halfseen.data.storable import storable
+from halfseen.engines import EntryPasses
+from halfseen.errors import shown
+from halfseen.losses import Binomial, Gaussian, Poisson
+from halfseen.methods.factor.checks import check_offset, checked_input
+from halfseen.methods.factor.intervals_blocks import VARIANCES, Curvature, Fitted, Uncertainty, spent_freedom
+from halfseen.methods.factor.options import Factors
+from halfseen.methods.factor.problem import Penalty
+
+Array = NDArray[Any]
+
+GAUGES = ("denoised", "plain")
+# A bias of a twentieth of a standard error costs a 95 % interval .0003 of its coverage.
+LARGEST_STEP = 0.05
+# Largest share of a component's variance that may come from an unknown rotation: with a quarter missing, 95 % is 92 %.
+LARGEST_ROTATION_NOISE = 0.25
+
+CONFIDENCE = "confidence: holds with this probability for the given row or column, whatever its true parameters"
+BAYESIAN = (
+    "average (Bayesian) coverage: holds for this share of rows and columns whose parameters are drawn from the "
+    "fitted normal prior; a single extreme row is covered less often"
+)
+
+
+@storable
+@dataclass(frozen=True)
+class Seen:
+    """The entries a model was fitted to; never saved, pickled or copied with it.
+
+    Parameters
+    ----------
+    passes : EntryPasses or None
+    """
+
+    passes: InitVar[EntryPasses | None] = None
+
+    def __post_init__(self, passes: EntryPasses | None) -> None:
+        object.__setattr__(self, "_entries", None if passes is None else (passes.observed, passes.offset))
+
+    def entries(self) -> tuple[Observed, Array | None] | None:
+        """Observed entries and offsets, or None in a model that came out of a file."""
+        return self.__dict__["_entries"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Seen, ()
+
+
+def check_choices(level: float, variance: str, gauge: str, draws: int) -> None:
+    """Refuse levels outside (0, 1) and unknown words."""
+    if not 0 < level < 1:
+        raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
+    if variance not in VARIANCES:
+        raise ValueError(f"variance={variance!r} is not known; use one of {VARIANCES}.")
+    if gauge not in GAUGES:
+        raise ValueError(f"gauge={gauge!r} is not known; use one of {GAUGES}.")
+    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 20:
+        raise ValueError(f"draws={draws!r} must be a whole number of at least 20.")
+
+
+def passes_of(model: Any, R: Any, trials: Any, offset: Any) -> EntryPasses:
+    """Passes in float64 over the entries of the fit: those kept, or those given again."""
+    if R is None:
+        seen = getattr(model, "_seen", Seen()).entries()
+        if seen is None:
+            raise ValueError(
+                "this model does not carry the entries it was fitted to (files and pickles leave them out); pass them "
+                "again: model.inference(R=R), with the trials= and offset= of fit where there were any."
+            )
+        observed, offset = seen
+    else:
+        twin = copy.copy(model)  # validation sets attributes
+        observed, _ = checked_input(twin, R, trials)
+        _same_table(model, twin)
+        offset = check_offset(offset, observed)
+    return EntryPasses(observed.astype(np.float64), model.loss_, model.engine, offset)
+
+
+def _same_table(model: Any, twin: Any) -> None:
+    if twin.observed_shape_ != model.observed_shape_:
+        raise ValueError(
+            f"R is {twin.observed_shape_[0]} x {twin.observed_shape_[1]}, but the model was fitted to a table of "
+            f"{model.observed_shape_[0]} x {model.observed_shape_[1]}; pass the table of fit."
+        )
+    for name in ("row_labels_", "col_labels_"):
+        one, two = getattr(model, name), getattr(twin, name)
+        if one is not None and two is not None and not np.array_equal(one, two):
+            raise ValueError(f"the {name[:3]} labels of R are not those of fit, in that order; pass the table of fit.")
+
+
+def check_run(model: Any) -> None:
+    """Refuse families without theory here, and descents that did not reach a stationary point."""
+    if not isinstance(model.loss_, Gaussian | Binomial | Poisson):
+        raise ValueError(
+            f"intervals are there for the gaussian, bernoulli, binomial and poisson families, not for "
+            f"{model.loss_.name!r}."
+        )
+    run = model.run_
+    if run.reason == "separated":
+        raise ValueError(
+            "the fit separated: some rows or columns are predicted perfectly and their parameters have no finite "
+            "estimate, so no interval either. Use penalty='map' or bias='firth', or drop rows and columns that "
+            "are all alike."
+        )
+    if not run.converged:
+        raise ValueError(
+            f"the fit ended for the reason {run.reason!r} with a largest gradient entry of {run.gradient_norm:.2g}; "
+            "intervals hold at a stationary point only. Raise options.max_iter, or use a penalty."
+        )
+
+
+def fitted_point(model: Any, passes: EntryPasses) -> Fitted:
+    """The stationary point in the solver's coordinates, where the prior is a plain ridge."""
+    here = model.placement_
+    turn = np.asarray(here.turn, dtype=float)
+    if turn.size and np.linalg.cond(turn) > 1e8:
+        raise ValueError(
+            "a component has vanished under the penalty, so the factors of this rank are not determined; refit with a "
+            "smaller rank."
+        )
+    rows = np.asarray(model.row_factors_, dtype=float) @ np.linalg.inv(turn) + np.asarray(here.mean, dtype=float)
+    at = Factors(np.asarray(here.intercept, dtype=float), rows, np.ascontiguousarray(here.cols, dtype=float))
+    has_firth = bool(model.has_bias_correction_)
+    fit = Fitted(at, Penalty() if has_firth else model.penalty_, has_firth, float(model.dispersion_))
+    if not model.loss_.has_dispersion:
+        return fit
+    if fit.has_prior:
+        rss = 2.0 * passes.value(at.rows, at.cols, col_offset=at.intercept)
+        unscaled = Curvature(passes, Fitted(at, fit.penalty, has_firth, 1.0))
+        freedom = passes.observed.n_entries - spent_freedom(unscaled)
+        fit = Fitted(at, fit.penalty, has_firth, rss / max(freedom, 1.0))
+    if not fit.dispersion > 1e-20:
+        raise ValueError("the model fits its entries exactly: there is no noise left to judge uncertainty by.")
+    return fit
+
+
+def check_stationary(found: Uncertainty) -> None:
+    """Refuse a point from which one Newton step would still move a row by a visible share of its standard error."""
+    if not found.step <= LARGEST_STEP:
+        raise ValueError(
+            f"these entries do not have their stationary point at the fitted parameters: one Newton step still moves "
+            f"a row or column by {found.step:.2g} standard errors (at most {LARGEST_STEP:g} are allowed). Pass the "
+            "entries, trials and offset of fit; or refit with a smaller options.tol."
+        )
+
+
+def warn_about_rows(found: Uncertainty, row_labels: Labels | None, col_labels: Labels | None) -> None:
+    """One warning that counts the rows and columns whose intervals should not be trusted."""
+    parts = []
+    for name, blocks, labels in (("rows", found.rows, row_labels), ("columns", found.cols, col_labels)):
+        doubtful = np.flatnonzero(~blocks.is_reliable)
+        if doubtful.size:
+            first = int(doubtful[0])
+            parts.append(f"{doubtful.size} {name}, first {shown(first if labels is None else labels[first])}")
+    if parts:
+        warnings.warn(
+            f"too little information for trustworthy intervals of {' and of '.join(parts)}: they are marked by "
+            "reliable=False. Observe more of them, or use penalty='map'.",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,365 @@
+"""Intervals of a fitted factor model: parameters, entries, responses, scores and linear functionals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halfseen._typing import IntArray, Labels
+from halfseen.data.labels import find_labels, find_positions
+from halfseen.engines import EntryPasses
+from halfseen.inference import Ellipsoids, Intervals, normal_quantile
+from halfseen.linalg.pairs import pair_products
+from halfseen.methods.factor.intervals_blocks import Uncertainty
+from halfseen.methods.factor.intervals_scores import ScoreTable, response_ends
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a :class:`FactorInference` was asked for and may state.
+
+    Attributes
+    ----------
+    level : float
+    draws : int
+    seed : int
+    claim : str
+    has_prior, is_single : bool
+        Penalised fit; fit in float32.
+    identified : bool array (r,)
+        Components whose rotation is known well enough.
+    row_labels, col_labels : array or None
+    """
+
+    level: float
+    draws: int
+    seed: int
+    claim: str
+    has_prior: bool
+    is_single: bool
+    identified: Array
+    row_labels: Labels | None
+    col_labels: Labels | None
+
+
+class ParameterInference:
+    """What needs no draws; see :class:`halfseen.methods.factor.intervals.FactorInference`."""
+
+    def __init__(self, found: Uncertainty, passes: EntryPasses, setting: Setting) -> None:
+        self._found, self._passes, self._setting = found, passes, setting
+        self.level, self.claim, self.identified = setting.level, setting.claim, setting.identified
+        self.reliable_rows, self.reliable_cols = found.rows.is_reliable, found.cols.is_reliable
+        at = found.factors
+        self.intercept, self.row_factors_estimate, self.col_factors_estimate = at.intercept, at.rows, at.cols
+
+    def __repr__(self) -> str:
+        n, p = self._passes.shape
+        doubtful = int((~self.reliable_rows).sum()), int((~self.reliable_cols).sum())
+        note = f", unreliable: {doubtful[0]} rows, {doubtful[1]} columns" if any(doubtful) else ""
+        return f"FactorInference({n} x {p}, rank {self._found.factors.rank}, level {self.level:g}{note})"
+
+    # ---- parameters --------------------------------------------------------------------------------------------
+
+    def intercepts(self) -> Intervals:
+        r"""Intervals :math:`\hat\zeta_j \pm z\,[\tilde V_j]_{11}^{1/2}` of all intercepts."""
+        estimate, se, _ = self._parameter("cols", "intercept")
+        return self._intervals("intercept", estimate, se, self._labels(1), self.reliable_cols)
+
+    def row_factors(self, component: int | None = None) -> Intervals:
+        r"""Intervals :math:`\hat x_{ik} \pm z\,[V_i]_{kk}^{1/2}`, of one component (n,) or of all (n, r)."""
+        return self._factor("rows", component)
+
+    def col_factors(self, component: int | None = None) -> Intervals:
+        r"""Intervals :math:`\hat y_{jk} \pm z\,[\tilde V_j^{YY}]_{kk}^{1/2}`, of one component (p,) or all (p, r)."""
+        return self._factor("cols", component)
+
+    def _factor(self, side: str, component: int | None) -> Intervals:
+        reliable = self.reliable_rows if side == "rows" else self.reliable_cols
+        labels, name = self._labels(int(side == "cols")), f"{side[:-1]} factor"
+        if component is not None:
+            estimate, se, k = self._parameter(side, component)
+            return self._intervals(f"{name} {k}", estimate, se, labels, reliable)
+        self._check_components(np.arange(self._found.factors.rank))
+        estimate = getattr(self._found.factors, side)
+        variance = self._found.rows.variances() if side == "rows" else self._found.cols.variances()[:, 1:]
+        wide = {key: label[:, None] for key, label in labels.items()}
+        wide["component"] = np.arange(estimate.shape[1])[None, :]
+        return self._intervals(name, estimate, np.sqrt(variance), wide, reliable[:, None])
+
+    def _parameter(self, side: str, component: Any, use_plug_in: bool = False) -> tuple[Array, Array, int]:
+        """Estimates and standard errors of one parameter per row or column, and its place in the blocks."""
+        self._check_precision()
+        at, blocks = self._found.factors, self._found.rows if side == "rows" else self._found.cols
+        if component == "intercept" and side == "cols":
+            place, estimate = 0, at.intercept
+        else:
+            k = self._check_components(component)
+            place, estimate = k + (side == "cols"), getattr(at, side)[:, k]
+        if not use_plug_in:
+            return estimate, np.sqrt(blocks.variances()[:, place]), place
+        return estimate, np.sqrt(np.where(blocks.is_resolved, blocks.inverse[:, place, place], np.inf)), place
+
+    def ellipsoid(self, row: Any, axis: str = "rows") -> Ellipsoids:
+        r"""Chi-square ellipsoids of :math:`x_i` for one or more rows (or of :math:`y_j`, ``axis="cols"``)."""
+        self._check_precision()
+        self._check_components(np.arange(self._found.factors.rank))
+        which = self._axis(axis)
+        i = self._positions(row, which)
+        blocks = (self._found.rows, self._found.cols)[which]
+        cov = blocks.covariance[i] if which == 0 else blocks.covariance[i][:, 1:, 1:]
+        cov = np.where(blocks.is_resolved[i][:, None, None], cov, np.inf)
+        centre = (self._found.factors.rows, self._found.factors.cols)[which][i]
+        labels = {key: label[i] for key, label in self._labels(which).items()}
+        return Ellipsoids(f"{axis[:-1]} factors", centre, cov, self.level, labels, self.claim, blocks.is_reliable[i])
+
+    # ---- entries -----------------------------------------------------------------------------------------------
+
+    def entries(self, rows: Any, cols: Any, kind: str = "mean") -> Intervals:
+        r"""Intervals of expected responses (or of the linear predictor), elementwise pairs, seen or not.
+
+        .. math:: \mathrm{var}(\hat m_{kl}) = y_l^\top V_k y_l + \tilde x_k^\top \tilde V_l \tilde x_k
+
+        Parameters
+        ----------
+        rows, cols : labels (or positions), elementwise pairs; one may be a single one
+        kind : {"mean", "linear"}
+            On the mean scale the ends of the linear interval are transformed; the standard error is the delta
+            method's. Offsets of the fit are not part of the predictor.
+        """
+        i, j = self._pairs(rows, cols)
+        return self._entry_intervals(i, j, kind, normal_quantile(self.level), "interval")
+
+    def _entry_intervals(self, i: IntArray, j: IntArray, kind: str, q: float, what: str) -> Intervals:
+        if kind not in ("mean", "linear"):
+            raise ValueError(f"kind={kind!r} is not known; use 'mean' or 'linear'.")
+        m, se = self._linear(i, j), np.sqrt(self._linear_variance(i, j))
+        reliable = self.reliable_rows[i] & self.reliable_cols[j]
+        labels = {key: label[at] for at, axis in ((i, 0), (j, 1)) for key, label in self._labels(axis).items()}
+        if kind == "linear":
+            return self._intervals("linear predictor", m, se, labels, reliable, quantile=q, kind=what)
+        loss = self._passes.loss
+        low, high = loss.mean(m - q * se), loss.mean(m + q * se)
+        scale = loss.variance(m)
+        mean_se = np.where(np.isfinite(se), scale * np.where(np.isfinite(se), se, 1.0), np.inf)
+        return Intervals(
+            "expected response", loss.mean(m), mean_se, low, high, self.level, labels, self.claim, what, reliable
+        )
+
+    def responses(self, rows: Any, cols: Any) -> Intervals:
+        r"""Prediction intervals of single responses not yet seen, elementwise pairs.
+
+        The response's own variance :math:`\phi\,\psi'(m)` joins that of the estimate. The ends of counts are whole
+        numbers and hold at least the level.
+        """
+        i, j = self._pairs(rows, cols)
+        m, v, phi, loss = self._linear(i, j), self._linear_variance(i, j), self._found.dispersion, self._passes.loss
+        low, high = response_ends(loss, m, v, phi, 0.5 * (1.0 - self.level))
+        scale = loss.variance(m)
+        se = np.sqrt(
+            np.where(np.isfinite(v), np.square(scale) * np.where(np.isfinite(v), v, 0.0), np.inf) + phi * scale
+        )
+        labels = {key: label[at] for at, axis in ((i, 0), (j, 1)) for key, label in self._labels(axis).items()}
+        reliable = self.reliable_rows[i] & self.reliable_cols[j]
+        return Intervals(
+            "response", loss.mean(m), se, low, high, self.level, labels, self.claim, "prediction", reliable
+        )
+
+    def _linear(self, i: IntArray, j: IntArray) -> Array:
+        at = self._found.factors
+        return at.intercept[j] + pair_products(at.rows, at.cols, i, j)
+
+    def _linear_variance(self, i: IntArray, j: IntArray, use_plug_in: bool = False) -> Array:
+        """``y' V y + x' V x`` of chosen cells, infinite where a row or column is not resolved."""
+        found, name = self._found, "inverse" if use_plug_in else "covariance"
+        y, x = found.factors.cols[j], found.features[i]
+        v = np.einsum("ek,ekl,el->e", y, getattr(found.rows, name)[i], y)
+        v += np.einsum("ek,ekl,el->e", x, getattr(found.cols, name)[j], x)
+        return np.where(found.rows.is_resolved[i] & found.cols.is_resolved[j], v, np.inf)
+
+    # ---- functionals -------------------------------------------------------------------------------------------
+
+    def scores(self, axis: str = "rows", kind: str = "mean", over: Any = None) -> Intervals:
+        r"""Intervals of the mean response of every row over all columns (or of columns over rows).
+
+        Parameters
+        ----------
+        axis : {"rows", "cols"}
+        kind : {"mean", "realised"}
+            "realised" takes the answers that are known as they are and predicts the others: the score on the
+            complete table.
+        over : labels (or positions), optional
+            Average over these columns (rows) only.
+        """
+        table, which = self._score_table(axis, kind, over), self._axis(axis)
+        estimate, variance, lowest, highest = table.intervals_parts()
+        z, se = normal_quantile(self.level), np.sqrt(variance)
+        low, high = np.maximum(estimate - z * se, lowest), np.minimum(estimate + z * se, highest)
+        reliable = (self.reliable_rows, self.reliable_cols)[which]
+        name = f"{'realised ' if kind == 'realised' else ''}score"
+        return Intervals(
+            name, estimate, se, low, high, self.level, self._labels(which), self.claim, "interval", reliable
+        )
+
+    def _score_table(self, axis: str, kind: str = "mean", over: Any = None) -> ScoreTable:
+        which = self._axis(axis)
+        if kind not in ("mean", "realised"):
+            raise ValueError(f"kind={kind!r} is not known; use 'mean' or 'realised'.")
+        shape = self._passes.shape
+        other = np.arange(shape[1 - which]) if over is None else self._positions(over, 1 - which)
+        seen = self._passes.view(which) if kind == "realised" else None
+        own = np.arange(shape[which])
+        return ScoreTable(self._found, self._passes.loss, which, own, other, seen)
+
+    def contrast(
+        self, entries: Any = None, row_factors: Any = None, col_factors: Any = None, intercepts: Any = None,
+        kind: str = "linear",
+    ) -> Intervals:  # fmt: skip
+        r"""One interval for a linear functional given by its weights.
+
+        .. math:: \sum_{kl} a_{kl} m_{kl} + \sum_{ik} b_{ik} x_{ik} + \sum_{jk} c_{jk} y_{jk} + \sum_j d_j \zeta_j
+
+        Parameters
+        ----------
+        entries : sparse or dense (n, p), optional
+            Weights of entries; of expected responses with ``kind="mean"`` (delta method).
+        row_factors, col_factors : sparse or dense (n, r), (p, r), optional
+        intercepts : array (p,), optional
+        kind : {"linear", "mean"}
+
+        Notes
+        -----
+        O(number of weights + (n + p) r^2).
+        """
+        from scipy import sparse
+
+        if kind not in ("linear", "mean"):
+            raise ValueError(f"kind={kind!r} is not known; use 'linear' or 'mean'.")
+        found, at = self._found, self._found.factors
+        (n, p), r = self._passes.shape, at.rank
+        G, G_cols, value = np.zeros((n, r)), np.zeros((p, r + 1)), 0.0
+        parts = (("entries", entries, (n, p)), ("row_factors", row_factors, (n, r)))
+        parts += (("col_factors", col_factors, (p, r)), ("intercepts", intercepts, (p,)))
+        given = {name: _weights(name, weights, shape) for name, weights, shape in parts if weights is not None}
+        if "entries" in given:
+            W = sparse.coo_array(given["entries"])
+            m = self._linear(W.row, W.col)
+            value += float(W.data @ (m if kind == "linear" else self._passes.loss.mean(m)))
+            slope = W.data if kind == "linear" else W.data * self._passes.loss.variance(m)
+            S = sparse.csr_array((slope, (W.row, W.col)), shape=(n, p))
+            G, G_cols = S @ at.cols, S.T @ found.features
+        parameters = (("row_factors", G, at.rows), ("col_factors", G_cols[:, 1:], at.cols))
+        for name, grad, estimate in (*parameters, ("intercepts", G_cols[:, 0], at.intercept)):
+            if name in given:
+                self._check_precision()
+                b = given[name].toarray() if sparse.issparse(given[name]) else np.asarray(given[name])
+                if name != "intercepts":
+                    self._check_components(np.flatnonzero(b.any(axis=0)))
+                grad += b
+                value += float(np.sum(b * estimate))
+        return self._functional(value, G, G_cols)
+
+    def _functional(self, value: float, G: Array, G_cols: Array) -> Intervals:
+        """The interval of one functional with these gradients."""
+        variance, reliable = 0.0, True
+        for g, blocks in ((G, self._found.rows), (G_cols, self._found.cols)):
+            used = np.flatnonzero(g.any(axis=1))
+            variance += float(np.einsum("mk,mkl,ml->", g[used], blocks.covariance[used], g[used]))
+            variance = variance if blocks.is_resolved[used].all() else np.inf
+            reliable = reliable and bool(blocks.is_reliable[used].all())
+        one = np.array([value]), np.array([np.sqrt(variance)])
+        return self._intervals("contrast", *one, {}, np.array([reliable]))
+
+    def differences(self, first: Any, second: Any, component: Any = 0, axis: str = "rows") -> Intervals:
+        """Intervals of differences ``first - second`` of a factor, the intercepts or the scores, elementwise pairs.
+
+        Parameters
+        ----------
+        first, second : labels (or positions) of rows, or of columns
+        component : int, "intercept" or "score"
+        axis : {"rows", "cols"}
+        """
+        which = self._axis(axis)
+        i, l = np.broadcast_arrays(self._positions(first, which), self._positions(second, which))  # noqa: E741
+        if component == "score":
+            table = self._score_table(axis)
+            estimate, se = table.intervals_parts()[0], table.pair_scale()(slice(None))[i, l]
+        else:
+            estimate, single, _ = self._parameter(axis, component)
+            se = np.hypot(single[i], single[l])
+        reliable = (self.reliable_rows, self.reliable_cols)[which]
+        names = {f"{key}_{end}": label[at] for end, at in (("first", i), ("second", l))
+                 for key, label in self._labels(which).items()}  # fmt: skip
+        return self._intervals("difference", estimate[i] - estimate[l], se, names, reliable[i] & reliable[l])
+
+    # ---- what everything above shares --------------------------------------------------------------------------
+
+    def _intervals(
+        self, name: str, estimate: Array, se: Array, labels: dict[str, Labels], reliable: Array, **more: Any
+    ) -> Intervals:
+        return Intervals.symmetric(name, estimate, se, self.level, labels, claim=self.claim, reliable=reliable, **more)
+
+    def _labels(self, axis: int) -> dict[str, Labels]:
+        labels = (self._setting.row_labels, self._setting.col_labels)[axis]
+        return {("row", "col")[axis]: np.arange(self._passes.shape[axis]) if labels is None else labels}
+
+    def _positions(self, wanted: Any, axis: int) -> IntArray:
+        labels, name = (self._setting.row_labels, self._setting.col_labels)[axis], ("row", "column")[axis]
+        if labels is None:
+            return find_positions(self._passes.shape[axis], wanted, name)
+        return find_labels(labels, wanted, name)
+
+    def _pairs(self, rows: Any, cols: Any) -> tuple[IntArray, IntArray]:
+        i, j = self._positions(rows, 0), self._positions(cols, 1)
+        if len(i) != len(j) and 1 not in (len(i), len(j)):
+            raise ValueError(
+                f"rows and cols are pairs, but {len(i)} rows and {len(j)} cols were given; give one col per row"
+            )
+        one, two = np.broadcast_arrays(i, j)
+        return one, two
+
+    @staticmethod
+    def _axis(axis: str) -> int:
+        if axis not in ("rows", "cols"):
+            raise ValueError(f"axis={axis!r} is not known; use 'rows' or 'cols'.")
+        return int(axis == "cols")
+
+    def _check_precision(self) -> None:
+        if self._setting.is_single:
+            raise ValueError(
+                "the model was fitted in float32, which does not settle single parameters; refit in float64 "
+                "(R.astype('float64')). entries(), responses() and scores() are available."
+            )
+
+    def _check_components(self, components: Any) -> int:
+        """Refuse components that do not exist or whose rotation the data do not determine."""
+        asked = np.atleast_1d(np.asarray(components))
+        rank = self._found.factors.rank
+        if asked.dtype.kind not in "iu" or (asked.size and not ((asked >= 0) & (asked < rank)).all()):
+            raise ValueError(f"component={components!r} is not there; the model has components 0 to {rank - 1}.")
+        unknown = asked[~self.identified[asked]]
+        if unknown.size:
+            known = np.flatnonzero(self.identified).tolist()
+            raise ValueError(
+                f"component {int(unknown[0])} is not identified: its singular value is too close to another one's, "
+                f"so the data do not tell the two directions apart. Identified: {known or 'none'}; entries(), "
+                "responses(), scores() and contrasts of entries do not depend on the rotation and are available."
+            )
+        return int(asked[0]) if asked.size else 0
+
+
+def _weights(name: str, weights: Any, shape: tuple[int, ...]) -> Any:
+    """Weights of a functional, sparse kept sparse, of the parameter's shape."""
+    from scipy import sparse
+
+    found = weights if sparse.issparse(weights) else np.asarray(weights, dtype=float)
+    if found.shape != shape:
+        raise ValueError(f"{name} has weights of shape {found.shape}; needed: {shape}.")
+    values = found.data if sparse.issparse(found) else found
+    if not np.isfinite(values).all():
+        raise ValueError(f"the weights of {name} must be finite numbers.")
+    return found
