@@ -101,8 +101,9 @@ def test_factors_that_do_not_help_are_not_kept_in_silence():
 def test_the_warning_depends_on_the_comparison_alone(recwarn):
     deviance = {"map": 1.0, "none": 2.0, "intercepts": 1.5}
     warn_if_useless(PenaltyChoice("map", 1.0, 9, deviance, {}, gain=0.5, gain_se=0.1))
+    warn_if_useless(PenaltyChoice("map", 1.0, 9, deviance, {}, gain=0.5, gain_se=0.4))  # few entries, large gain
     assert not recwarn.list
-    for gain, se in ((-0.5, 0.1), (0.05, 0.1), (0.0, 0.0), (np.nan, np.nan)):
+    for gain, se in ((-0.5, 0.1), (0.05, 0.1), (0.0, 0.0), (np.nan, np.nan), (0.01, np.inf)):
         with pytest.warns(UserWarning, match="9 entries"):
             warn_if_useless(PenaltyChoice("none", 1.0, 9, deviance, {}, gain=gain, gain_se=se))
 

@@ -38,8 +38,7 @@ class Kind(StrEnum):
     linear = "linear"
 
 
-# Pixels scatter more than binomial counts would, so ridges above the empirical-Bayes one are worth trying.
-DEMO_RANKS, DEMO_PENALTIES = "4,8,16", "map,10,30"
+DEMO_RANKS = "4,8,16"
 
 Rank = Annotated[
     str, typer.Option(metavar="N|auto", help="Number of factors; 'auto' tries --ranks on held-out entries.")
@@ -82,8 +81,8 @@ def demo(
 ) -> None:
     """Hide 60 % of the pixels of scikit-learn's digits, and complete them.
 
-    Runs [bold]halfseen fit factor digits --family binomial --trials 16 --hide 0.6 --ranks 4,8,16
-    --penalty map,10,30[/bold]; the same command takes your own table.
+    Runs [bold]halfseen fit factor digits --family binomial --trials 16 --hide 0.6 --ranks 4,8,16[/bold];
+    the same command takes your own table.
 
     Example: [bold]halfseen demo -o halfseen-demo/[/bold]
     """
@@ -91,7 +90,7 @@ def demo(
 
     run_fit(
         "digits",
-        Method.factor("digits", "binomial", 16, DEMO_PENALTIES),
+        Method.factor("digits", "binomial", 16, "auto"),
         ("auto", DEMO_RANKS),
         TableOptions(),
         JudgeOptions(hide=0.6, seed=seed),

@@ -25,8 +25,8 @@ Array = NDArray[Any]
 LARGER, SMALLER = (3.0, 9.0, 27.0), (1.0 / 3.0, 1.0 / 9.0)
 # Differences below a thousandth of the deviance are ties; they go to the fit without a penalty.
 TIE = 1e-3
-# Standard errors by which the kept fit must beat the intercepts to go without a warning.
-DOUBT = 2.0
+# A gain over the intercepts below so many of its standard errors, and below this share of their deviance, is in doubt.
+DOUBT, CLEAR_SHARE = 2.0, 0.05
 # Tolerance of the compared fits over that of the final one: their deviances agree to many digits long before.
 ROUGH = 1e3
 
@@ -130,11 +130,12 @@ def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[f
 
 def warn_if_useless(choice: PenaltyChoice) -> None:
     """One warning when the chosen fit predicts no better than the intercepts alone, as far as can be told."""
-    if not choice.gain > DOUBT * choice.gain_se:
+    gain, null = choice.gain, choice.deviance.get("intercepts", np.nan)
+    if not gain > min(DOUBT * choice.gain_se, CLEAR_SHARE * null):
         warnings.warn(
             f"the factors predict held-out entries no better than the intercepts alone, as far as {choice.n_held_out} "
             f"entries tell (deviance per entry {choice.deviance[choice.chosen]:.4g} against "
-            f"{choice.deviance['intercepts']:.4g}, standard error of the difference {choice.gain_se:.2g}): too little "
+            f"{null:.4g}, standard error of the difference {choice.gain_se:.2g}): too little "
             f"information for this rank. Use a smaller rank, or rank=0.",
             UserWarning,
             stacklevel=4,
