@@ -72,10 +72,9 @@ HALFSEEN_INLINE Vec<T, W> vector_exp(Vec<T, W> x) {
     return polynomial(r, Series<T>::exp) * bits_as<T>(exponent);
 }
 
-// log(1 + q) for 0 <= q <= 1, as 2 atanh(q / (2 + q)): no cancellation for small q.
+// log(1 + q) = 2 atanh(z) for 0 <= q <= 1, z = q / (2 + q): no cancellation for small q.
 template <class T, int W>
-HALFSEEN_INLINE Vec<T, W> log1p_unit(Vec<T, W> q) {
-    const auto z = q / (splat<T, W>(T(2)) + q);
+HALFSEEN_INLINE Vec<T, W> twice_atanh(Vec<T, W> z) {
     return (z + z) * polynomial(z * z, Series<T>::atanh);
 }
 
@@ -93,10 +92,13 @@ HALFSEEN_INLINE void family_parts(
         const V size = where_less(m, zero, zero - m, m);
         const V q = vector_exp(zero - size);  // in (0, 1]: neither branch overflows
         const V n = splat<T, W>(trials);
-        // log(1 + e^m) = max(m, 0) + log(1 + e^-|m|)
-        loss = n * (where_less(m, zero, zero, m) + log1p_unit(q)) - y * m;
-        const V inverse = one / (one + q);
+        // 1 / (1 + q) and q / (2 + q) by one division
+        const V two_q = one + one + q, one_q = one + q;
+        const V shared = one / (one_q * two_q);
+        const V inverse = shared * two_q;
         const V small = q * inverse;
+        // log(1 + e^m) = max(m, 0) + log(1 + e^-|m|)
+        loss = n * (where_less(m, zero, zero, m) + twice_atanh(q * (shared * one_q))) - y * m;
         const V mean = where_less(m, zero, small, inverse);
         gradient = n * mean - y;
         curvature = n * small * inverse;

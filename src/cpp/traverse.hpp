@@ -90,18 +90,20 @@ HALFSEEN_INLINE int append(Tile<T>& tile, const Entries<T>& e, Wants wants, std:
 // Complete the tile's offsets of the linear predictor; the entries' own offsets are there already.
 template <class T>
 void add_base(Tile<T>& tile, const Entries<T>& e, const Model<T>& model, std::int64_t first_col) {
-    if (!e.offset) {
-        for (int i = 0; i < kTile; ++i) tile.base[i] = T(0);
-    }
-    if (model.row_offset) {
-        for (int s = 0; s < tile.n_segments; ++s) {
-            const T fixed = model.row_offset[tile.segments[s].row];
-            for (int i = tile.segments[s].begin; i < tile.segments[s].end; ++i) tile.base[i] += fixed;
-        }
-    }
     if (model.col_offset) {
         const T* offsets = model.col_offset + first_col;
-        for (int i = 0; i < tile.n; ++i) tile.base[i] += offsets[tile.cols[i]];
+        if (e.offset) {
+            for (int i = 0; i < tile.n; ++i) tile.base[i] += offsets[tile.cols[i]];
+        } else {
+            for (int i = 0; i < tile.n; ++i) tile.base[i] = offsets[tile.cols[i]];
+        }
+    } else if (!e.offset) {
+        for (int i = 0; i < kTile; ++i) tile.base[i] = T(0);
+    }
+    if (!model.row_offset) return;
+    for (int s = 0; s < tile.n_segments; ++s) {
+        const T fixed = model.row_offset[tile.segments[s].row];
+        for (int i = tile.segments[s].begin; i < tile.segments[s].end; ++i) tile.base[i] += fixed;
     }
 }
 
