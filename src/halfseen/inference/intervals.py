@@ -193,12 +193,15 @@ class Ellipsoids:
         return np.einsum("mk,mk->m", away, solved) <= self.radius**2
 
     def outline(self, n_points: int = 90, components: tuple[int, int] = (0, 1)) -> FloatArray:
-        """Points (m, n_points, 2) on the edges of the ellipsoids' shadows in the plane of two components."""
+        """Points (m, n_points, 2) on the edges of the shadows in the plane of two components, NaN where unbounded."""
         angle = np.linspace(0.0, 2.0 * np.pi, n_points)
         circle = np.stack([np.cos(angle), np.sin(angle)])
         plane = list(components)
-        root = np.linalg.cholesky(self.covariance[:, plane][:, :, plane])
-        return self.estimate[:, None, plane] + self.radius * np.swapaxes(root @ circle, 1, 2)
+        shadow = self.covariance[:, plane][:, :, plane]
+        known = np.isfinite(shadow).all(axis=(1, 2), keepdims=True)
+        root = np.linalg.cholesky(np.where(known, shadow, np.eye(2)))
+        edge = self.estimate[:, None, plane] + self.radius * np.swapaxes(root @ circle, 1, 2)
+        return np.where(known, edge, np.nan)
 
     def to_frame(self, backend: str = "pyarrow") -> Any:
         """Centres, standard errors and boxes, one line per row and component."""
