@@ -313,3 +313,22 @@ def test_nothing_of_the_size_of_the_table_is_made():
         1, penalty=5.0, options=hs.FactorOptions(max_iter=3, tol=1.0), random_state=0
     ).fit(R)
     assert model.row_factors_.shape == (n, 1)
+
+
+@pytest.mark.parametrize("penalty", ["auto", "none"])
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_the_gaussian_fit_knows_no_unit(penalty, scale):
+    table = small("gaussian").observed.to_dense()
+    one = hs.GeneralizedFactorModel(2, penalty=penalty, random_state=0).fit(table)
+    other = hs.GeneralizedFactorModel(2, penalty=penalty, random_state=0).fit(scale * table)
+    np.testing.assert_allclose(other.predict_table() / scale, one.predict_table(), atol=1e-5)
+    assert other.dispersion_ / scale**2 == pytest.approx(one.dispersion_, rel=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:the factors predict")
+@pytest.mark.parametrize("table", [np.ones((10, 8)), np.arange(8.0)[None, :], np.arange(8.0)[:, None]])
+def test_tables_without_structure_are_fitted_by_their_intercepts(table):
+    model = hs.GeneralizedFactorModel(1, random_state=0).fit(table)
+    assert np.isfinite(model.predict_table()).all()
+    if table.shape[0] > 1 and table.shape[1] > 1:
+        np.testing.assert_allclose(model.predict_table(), 1.0)

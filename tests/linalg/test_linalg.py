@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import random_array
+from scipy.sparse import csr_array, random_array
 
 from halfseen.linalg import (
     balance,
@@ -31,6 +31,13 @@ def test_leading_triplets_are_those_of_the_dense_svd(shape, k):
     np.testing.assert_allclose(s, want[1][:k], rtol=1e-8, atol=1e-10)
     best = (want[0][:, :k] * want[1][:k]) @ want[2][:k]
     np.testing.assert_allclose((U * s) @ Vt, best, atol=1e-7)
+
+
+def test_a_matrix_of_zeros_has_triplets_too():
+    U, s, Vt = truncated_svd(csr_array((30, 20)), 3, np.random.default_rng(0))
+    assert not s.any()
+    np.testing.assert_array_equal(U.T @ U, np.eye(3))
+    np.testing.assert_array_equal(Vt @ Vt.T, np.eye(3))
 
 
 def test_a_threshold_that_would_kill_all_keeps_as_many_as_asked():

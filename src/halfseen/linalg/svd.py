@@ -44,6 +44,9 @@ def truncated_svd(matrix: Any, n_triplets: int, rng: np.random.Generator) -> tup
     from scipy.sparse.linalg import svds
 
     start = rng.standard_normal(min(n, p))
+    if not np.any(matrix @ rng.standard_normal(p)):
+        # zero with probability one, where Lanczos has no start: any orthonormal vectors will do
+        return np.eye(n, k), np.zeros(k), np.eye(k, p)
     U, s, Vt = svds(matrix, k=k, v0=start, tol=1e-8)
     order = np.argsort(-s)
     return U[:, order], s[order], Vt[order]

@@ -56,6 +56,8 @@ class NewtonCG:
     problem : CurvedProblem
     max_products : int
         Largest number of Hessian products per sweep.
+    unit : float
+        Size of one term of the objective, for its rounding error (the residual variance for squared losses).
 
     Notes
     -----
@@ -63,8 +65,8 @@ class NewtonCG:
     convergence superlinear. Work per sweep: one gradient pass, one pass for the blocks, the products.
     """
 
-    def __init__(self, problem: CurvedProblem, max_products: int = 60) -> None:
-        self.problem, self.max_products = problem, max_products
+    def __init__(self, problem: CurvedProblem, max_products: int = 60, unit: float = 1.0) -> None:
+        self.problem, self.max_products, self.unit = problem, max_products, unit
         self._at = LastPoint(problem)
         self._first_norm, self._lost = 0.0, 0
 
@@ -94,7 +96,7 @@ class NewtonCG:
 
     def _noise(self, value: float, theta: Vector) -> float:
         """Rounding error of a value that is a sum of at least as many terms as there are parameters."""
-        return 8.0 * float(np.finfo(theta.dtype).eps) * max(1.0, abs(value), float(len(theta)))
+        return 8.0 * float(np.finfo(theta.dtype).eps) * max(abs(value), self.unit * len(theta))
 
     def _search(
         self, theta: Vector, value: float, gradient: Vector, direction: Vector

@@ -121,7 +121,7 @@ class Stages:
         spent = float(np.minimum(leverages(problem, self.refined), 1.0).sum())
         found = 2.0 * value / max(self.passes.observed.n_entries - spent, 1.0)
         # data that fit exactly would give a prior of no width
-        return max(found, 1e-6 * self.linear.dispersion, 1e-12)
+        return max(found, 1e-6 * self.linear.dispersion, float(np.finfo(self.passes.dtype).tiny))
 
     def _starts(self) -> list[Factors]:
         options, (n, p) = self.options, self.passes.shape
@@ -191,7 +191,7 @@ class Stages:
         if plan.has_firth:
             return FirthSweep(self.passes, self.rank)
         if options.solver == "newton-cg":
-            return NewtonCG(problem)
+            return NewtonCG(problem, unit=self.dispersion)
         if options.solver == "alternating":
             return AlternatingNewton(problem)
         accelerated, given = options.solver == "nesterov", options.step

@@ -62,12 +62,18 @@ class PenaltyChoice:
 
 
 def hold_out(passes: EntryPasses, share: float, rng: np.random.Generator) -> tuple[EntryPasses, Observed, Array | None]:
-    """Passes over most entries, and the others with their offsets; no row or column loses its last entry."""
+    """Passes over most entries, and the others with their offsets; no row or column loses its last entry.
+
+    Where no entry can be spared, nothing is held out.
+    """
     observed = passes.observed
     places = observed.with_values(np.arange(observed.n_entries, dtype=float), weights=None)
-    _, kept_back = places.split(share, rng, keep_covered=True)
     is_test = np.zeros(observed.n_entries, dtype=bool)
-    is_test[kept_back.values.astype(np.int64)] = True
+    try:
+        _, kept_back = places.split(share, rng, keep_covered=True)
+        is_test[kept_back.values.astype(np.int64)] = True
+    except ValueError:
+        return passes, observed.select(is_test), None
     offset = passes.offset
     train = EntryPasses(
         observed.select(~is_test), passes.loss, passes.engine, None if offset is None else offset[~is_test]
