@@ -8,8 +8,11 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from halfseen._typing import BoolArray, FloatArray, Labels
+
+Array = NDArray[Any]
 
 
 def normal_quantile(level: float) -> float:
@@ -73,10 +76,10 @@ class Intervals:
     """
 
     name: str
-    estimate: FloatArray
-    se: FloatArray
-    low: FloatArray
-    high: FloatArray
+    estimate: Array
+    se: Array
+    low: Array
+    high: Array
     level: float
     labels: Mapping[str, Labels] = field(default_factory=dict)
     claim: str = ""
@@ -105,7 +108,7 @@ class Intervals:
         return f"Intervals({self.name}, {self.kind}, {len(self)} numbers, level {self.level:g}{note})"
 
     @property
-    def width(self) -> FloatArray:
+    def width(self) -> Array:
         """High minus low."""
         return self.high - self.low
 

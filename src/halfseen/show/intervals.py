@@ -57,7 +57,8 @@ def plot_intervals(intervals: Any, ax: Axes | None = None, limit: int = 60) -> F
         own = {name: column[component == k] for name, column in columns.items()}
         (_ribbon if intervals.kind == "band" else _caterpillar)(tidy(panel), own, intervals, limit)
         if panels > 1:
-            panel.set_title(f"component {k}", fontsize=10)
+            panel.set_xlabel(f"{intervals.name}, component {k}")
+            panel.set_title("" if k else panel.get_title(loc="left"), fontsize=10, loc="left")
     return whole_figure(axes[0])
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from halfseen._typing import BoolArray
 from halfseen.engines import EntryPasses
 from halfseen.inference.covariance import (
     BlockCovariance,
@@ -117,6 +118,10 @@ class Curvature:
 
     passes: EntryPasses
     fit: Fitted
+    rows_ok: BoolArray = field(init=False)
+    cols_ok: BoolArray = field(init=False)
+    V_rows: Array = field(init=False)
+    V_cols: Array = field(init=False)
 
     def __post_init__(self) -> None:
         at, observed = self.fit.at, self.passes.observed

@@ -242,9 +242,9 @@ class ParameterInference:
         found, at = self._found, self._found.factors
         (n, p), r = self._passes.shape, at.rank
         G, G_cols, value = np.zeros((n, r)), np.zeros((p, r + 1)), 0.0
-        parts = (("entries", entries, (n, p)), ("row_factors", row_factors, (n, r)))
-        parts += (("col_factors", col_factors, (p, r)), ("intercepts", intercepts, (p,)))
-        given = {name: _weights(name, weights, shape) for name, weights, shape in parts if weights is not None}
+        shapes = {"entries": (n, p), "row_factors": (n, r), "col_factors": (p, r), "intercepts": (p,)}
+        asked = zip(shapes, (entries, row_factors, col_factors, intercepts), strict=True)
+        given = {name: _weights(name, weights, shapes[name]) for name, weights in asked if weights is not None}
         if "entries" in given:
             W = sparse.coo_array(given["entries"])
             m = self._linear(W.row, W.col)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ Array = NDArray[Any]
 MOST_PAIRED_SCORES = 3000
 
 
-@dataclass(frozen=True)
 class ScoreTable:
     r"""Mean responses :math:`s_i = \frac1p \sum_j \psi(m_{ij})` of chosen rows over chosen columns, or the reverse.
 
@@ -32,7 +30,7 @@ class ScoreTable:
     The realised score takes known responses as they are: the sums go over the others, whose own noise
     :math:`\frac{\phi}{p^2}\sum_j w_{ij}` is added.
 
-    Attributes
+    Parameters
     ----------
     found : Uncertainty
     loss : Loss
@@ -48,23 +46,15 @@ class ScoreTable:
     O(n p r^2) time in blocks of rows; memory for about a million cells at once.
     """
 
-    found: Uncertainty
-    loss: Loss
-    axis: int
-    own: Array
-    other: Array
-    seen: Compressed | None = None
-
-    def __post_init__(self) -> None:
-        at, put = self.found.factors, object.__setattr__
-        pairs = ((at.rows, at.cols, self.found.rows), (self.found.features, with_intercept(at), self.found.cols))
-        (rows, y, V_rows), (features, joint, V_cols) = pairs
-        # own parameters times `towards` of the others, and the others' parameters times `features` of one's own
-        parts = (rows, y, V_rows, V_cols, features) if self.axis == 0 else (joint, features, V_cols, V_rows, y)
-        put(self, "_towards", parts[1][self.other])
-        put(self, "_own_blocks", parts[2])
-        put(self, "_other_blocks", parts[3])
-        put(self, "_features", parts[4][self.own])
+    def __init__(
+        self, found: Uncertainty, loss: Loss, axis: int, own: Array, other: Array, seen: Compressed | None = None
+    ) -> None:
+        self.found, self.loss, self.axis, self.own, self.other, self.seen = found, loss, axis, own, other, seen
+        at = found.factors
+        self._own_blocks, self._other_blocks = (found.rows, found.cols) if axis == 0 else (found.cols, found.rows)
+        # an item's own parameters meet `towards` of the others, the others' parameters its `features`
+        self._towards: Array = (at.cols if axis == 0 else found.features)[other]
+        self._features: Array = (found.features if axis == 0 else at.cols)[own]
 
     def _cells(self, part: slice) -> tuple[Array, Array, Array, Array]:
         """Known sums, expected responses, slopes and response variances of a block of items; zero where known."""
@@ -165,11 +155,6 @@ class ScoreTable:
         wild = ~self._own_blocks.is_resolved[self.own]
         se[wild, :] = se[:, wild] = np.inf
         return lambda rows: se[rows]
-
-
-def with_intercept(at: Any) -> Array:
-    """``(zeta_j, y_j)`` for every column."""
-    return np.concatenate([at.intercept[:, None], at.cols], axis=1)
 
 
 def _ends(known: Array, left: Array, end: float) -> Array:

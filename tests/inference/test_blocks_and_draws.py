@@ -1,0 +1,136 @@
+"""Covariance blocks and random errors against their formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from halfseen.data import Observed
+from halfseen.engines import EntryPasses
+from halfseen.inference import (
+    GaussianDraws,
+    MultiplierDraws,
+    invert_blocks,
+    largest_deviations,
+    sandwich,
+    second_order,
+    upper_quantile,
+)
+from halfseen.losses import get_loss
+
+
+def blocks(m, k, rng, scale=10.0):
+    root = rng.normal(size=(m, k, k))
+    return root @ np.swapaxes(root, 1, 2) + scale * np.eye(k)
+
+
+def test_inverses_are_found_where_there_is_information():
+    rng = np.random.default_rng(0)
+    H = blocks(4, 3, rng)
+    H[1], H[2] = 0.0, np.outer([1, 2, 3], [1, 2, 3])
+    V, is_resolved = invert_blocks(H)
+    assert is_resolved.tolist() == [True, False, False, True]
+    np.testing.assert_allclose(V[[0, 3]] @ H[[0, 3]], np.broadcast_to(np.eye(3), (2, 3, 3)), atol=1e-12)
+    assert not V[[1, 2]].any()
+
+
+def test_blocks_of_no_parameters_are_fine():
+    V, is_resolved = invert_blocks(np.zeros((5, 0, 0)))
+    covariance, share = second_order(np.zeros((5, 0, 0)), V, V, V)
+    assert V.shape == covariance.shape == (5, 0, 0)
+    assert is_resolved.all()
+    assert share.tolist() == [1.0] * 5
+
+
+def test_second_order_covariances_follow_their_formula():
+    rng = np.random.default_rng(1)
+    H, C, Q = blocks(6, 2, rng), 0.3 * blocks(6, 2, rng, 1.0), 0.2 * blocks(6, 2, rng, 1.0)
+    V, _ = invert_blocks(H)
+    found, share = second_order(H, V, C, Q)
+    light, _ = second_order(H, V, C, Q, is_prior_used=True)
+    for i in range(6):
+        Hc = H[i] - C[i]
+        assert share[i] == pytest.approx(np.linalg.eigvals(Hc @ V[i]).real.min())
+        expected = np.linalg.inv(Hc) @ (Hc + C[i] + Q[i]) @ np.linalg.inv(Hc) if share[i] >= 0.3 else light[i]
+        np.testing.assert_allclose(found[i], expected, rtol=1e-9)
+        np.testing.assert_allclose(light[i], V[i] @ (H[i] + C[i] + Q[i]) @ V[i], rtol=1e-9)
+
+
+def test_where_too_little_information_is_left_the_lighter_formula_is_taken():
+    H, C, Q = np.full((1, 1, 1), 10.0), np.full((1, 1, 1), 9.0), np.full((1, 1, 1), 1.0)
+    found, share = second_order(H, np.full((1, 1, 1), 0.1), C, Q)
+    assert share[0] == pytest.approx(0.1)
+    assert found.item() == pytest.approx(0.2)
+
+
+@pytest.fixture(scope="module")
+def bilinear():
+    """A small table with residuals, features and blocks that are what they should be."""
+    rng = np.random.default_rng(2)
+    n, p, r = 40, 30, 2
+    X, Y = rng.normal(size=(n, r)), rng.normal(size=(p, r))
+    table = np.where(rng.random((n, p)) < 0.7, rng.normal(size=(n, p)), np.nan)
+    observed = Observed.from_dense(table)
+    e = np.asarray(observed.values)
+    Xt = np.column_stack([np.ones(n), X])
+    mask = ~np.isnan(table)
+    V, _ = invert_blocks(np.einsum("ij,jk,jl->ikl", mask, Y, Y))
+    W, _ = invert_blocks(np.einsum("ij,ik,il->jkl", mask, Xt, Xt))
+    draws = MultiplierDraws(EntryPasses(observed, get_loss("gaussian")), e, Y, Xt, V, W)
+    return draws, np.nan_to_num(table), mask
+
+
+def test_multiplier_draws_are_the_linearised_errors(bilinear):
+    draws, E, _ = bilinear
+
+    class Fixed:
+        """The same multipliers, so that the formula can be written out."""
+
+        def __init__(self):
+            self.given = []
+
+        def standard_normal(self, size):
+            self.given.append(np.random.default_rng(len(self.given)).normal(size=size))
+            return self.given[-1]
+
+    rng = Fixed()
+    one, two = next(draws.batches(3, rng, np.arange(40), np.arange(30)))
+    by_col, by_row = rng.given
+    for b in range(3):
+        expected = np.array([-draws.rows[i] @ draws.row_features.T @ (E[i] * by_col[:, b]) for i in range(40)])
+        np.testing.assert_allclose(one[b], expected, atol=1e-12)
+        expected = np.array([-draws.cols[j] @ draws.col_features.T @ (E[:, j] * by_row[:, b]) for j in range(30)])
+        np.testing.assert_allclose(two[b], expected, atol=1e-12)
+
+
+def test_multiplier_draws_have_the_sandwich_covariance(bilinear):
+    """4000 draws: each variance within 5 relative standard errors, 5 sqrt(2 / 4000) = .11."""
+    draws, E, _ = bilinear
+    rng = np.random.default_rng(0)
+    one = np.concatenate([a for a, _ in draws.batches(4000, rng, np.array([0, 5]), np.zeros(0, dtype=int))])
+    for k, i in enumerate((0, 5)):
+        meat = np.einsum("j,jk,jl->kl", E[i] ** 2, draws.row_features, draws.row_features)
+        expected = sandwich(draws.rows[i : i + 1], meat[None])[0]
+        np.testing.assert_allclose(np.var(one[:, k], axis=0), np.diag(expected), rtol=0.11)
+
+
+def test_gaussian_draws_have_the_covariance_asked_for():
+    rng = np.random.default_rng(1)
+    V = blocks(3, 2, rng, 1.0)
+    found = [a for a, _ in GaussianDraws(V, V).batches(6000, rng, np.array([2, 0]), np.array([1]))]
+    sample = np.concatenate(found)
+    for place, i in enumerate((2, 0)):
+        np.testing.assert_allclose(np.cov(sample[:, place].T), V[i], atol=0.08 * np.abs(V[i]).max())
+
+
+def test_the_quantile_of_a_maximum_makes_a_band_of_the_right_level():
+    """Maxima of 50 independent normals: P(max <= q) = .95 at q = 3.28; 4000 draws give it within .1."""
+    rng = np.random.default_rng(2)
+    s = rng.uniform(0.5, 2.0, 50)
+    maxima = largest_deviations((s * rng.normal(size=(500, 50)) for _ in range(8)), s)
+    assert upper_quantile(maxima, 0.95) == pytest.approx(3.284, abs=0.1)
+
+
+def test_parameters_without_information_do_not_enter_a_maximum():
+    errors, scale = np.array([[1.0, 50.0, 3.0]]), np.array([1.0, np.inf, 0.0])
+    assert largest_deviations([errors], scale).tolist() == [1.0]
