@@ -147,11 +147,12 @@ def second_order(
     if not (m and k):
         return np.zeros((m, k, k)), np.ones(m)
     # eigenvalues of V C are those of L' C L, V = L L'; Hc H^-1 = I - C V has one minus these
-    root = np.linalg.cholesky(np.where(np.any(inverse, axis=(1, 2))[:, None, None], inverse, np.eye(k)))
+    is_known = np.any(inverse, axis=(1, 2))[:, None, None]
+    root = np.linalg.cholesky(np.where(is_known, inverse, np.eye(k)))
     share = 1.0 - np.linalg.eigvalsh(np.swapaxes(root, 1, 2) @ C @ root)[:, -1]
     light = inverse @ (information + C + Q) @ inverse
     if is_prior_used:
         return light, share
-    is_good = (share >= LOW_SHARE)[:, None, None]
+    is_good = is_known & (share >= LOW_SHARE)[:, None, None]
     corrected = np.linalg.inv(np.where(is_good, information - C, np.eye(k)))
     return np.where(is_good, corrected @ (information + Q) @ corrected, light), share

@@ -302,7 +302,7 @@ def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any)
     passes = passes_of(model, R, trials, offset)
     fit = fitted_point(model, passes)
     found = Curvature(passes, fit).uncertainty(variance)
-    check_stationary(found)
+    check_stationary(found, model)
     options, here = model._options(), model.placement_
     found = found.turned(np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
     warn_about_rows(found, model.row_labels_, model.col_labels_)

@@ -48,6 +48,8 @@ class Uncertainty:
     dispersion : float
     step : float
         Largest move that a Newton step of one row or column would still make, in standard errors.
+    worst : tuple of int
+        Side (0 rows, 1 columns) and position of that row or column.
     """
 
     factors: Factors
@@ -56,6 +58,7 @@ class Uncertainty:
     scores: Array
     dispersion: float
     step: float
+    worst: tuple[int, int] = (0, 0)
 
     @property
     def features(self) -> Array:
@@ -197,7 +200,7 @@ class Curvature:
         one, two = (rows.inverse, cols.inverse) if variance == "plug_in" else self.sandwich()
         return replace(rows, covariance=one), replace(cols, covariance=two)
 
-    def largest_step(self) -> float:
+    def largest_step(self) -> tuple[float, tuple[int, int]]:
         r"""Largest :math:`(g_i^\top V_i\, g_i)^{1/2}` over rows and columns, ``g`` what is left of the gradient."""
         passes, fit, at = self.passes, self.fit, self.fit.at
         e = self.scores
@@ -209,12 +212,14 @@ class Curvature:
         g_cols = passes.to_cols(e, self.features)
         g_cols[:, 1:] += (fit.penalty.ridge / fit.dispersion) * at.cols
         g_cols[:, 0] += (fit.penalty.intercept_ridge / fit.dispersion) * (at.intercept - fit.penalty.centre)
-        steps = (np.einsum("mk,mkl,ml->m", g, V, g) for g, V in ((g, self.V_rows), (g_cols, self.V_cols)))
-        return float(np.sqrt(max(float(step.max(initial=0.0)) for step in steps)))
+        steps = [np.einsum("mk,mkl,ml->m", g, V, g) for g, V in ((g, self.V_rows), (g_cols, self.V_cols))]
+        side = int(steps[1].max(initial=0.0) > steps[0].max(initial=0.0))
+        place = int(steps[side].argmax())
+        return float(np.sqrt(steps[side][place])), (side, place)
 
     def uncertainty(self, variance: str) -> Uncertainty:
         rows, cols = self.covariances(variance)
-        return Uncertainty(self.fit.at, rows, cols, self.scores, self.fit.dispersion, self.largest_step())
+        return Uncertainty(self.fit.at, rows, cols, self.scores, self.fit.dispersion, *self.largest_step())
 
 
 def spent_freedom(curvature: Curvature) -> float:

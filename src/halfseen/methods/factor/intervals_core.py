@@ -84,6 +84,7 @@ class ParameterInference:
         if component is not None:
             estimate, se, k = self._parameter(side, component)
             return self._intervals(f"{name} {k}", estimate, se, labels, reliable)
+        self._check_precision()
         self._check_components(np.arange(self._found.factors.rank))
         estimate = getattr(self._found.factors, side)
         variance = self._found.rows.variances() if side == "rows" else self._found.cols.variances()[:, 1:]
