@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "columns.hpp"
 #include "kernels.hpp"
 
 namespace nb = nanobind;
@@ -273,6 +274,23 @@ std::pair<double, std::int64_t> row_newton(nb::tuple block, In<T> X, In<T> B, in
 }
 
 template <class T>
+void gather(nb::tuple block, std::int64_t first, std::int64_t last, In<std::int64_t> starts, Out<std::int32_t> rows,
+            Out<T> values, MaybeOut<T> weights) {
+    const Table<T> table(block);
+    if (first < 0 || last < first || static_cast<std::size_t>(last) > table.n_cols() ||
+        starts.size() != static_cast<std::size_t>(last - first) + 1) {
+        throw nb::value_error("columns and starts disagree");
+    }
+    const auto n = static_cast<std::size_t>(starts.data()[last - first]);
+    if (rows.size() != n || values.size() != n) throw nb::value_error("starts and out disagree");
+    T* to = pointer<T>(weights, n, "weights");
+    const auto entries = table.entries();
+    if (to && !entries.weights) throw nb::value_error("the table has no weights");
+    nb::gil_scoped_release released;
+    gather_columns(entries, first, last, starts.data(), rows.data(), values.data(), to);
+}
+
+template <class T>
 void define(nb::module_& m) {
     const auto no = nb::arg().noconvert();
     const auto none = nb::arg().noconvert().none();
@@ -284,6 +302,7 @@ void define(nb::module_& m) {
     m.def("to_cols", to_cols<T>, no, no, no, no);
     m.def("quadratic", quadratic<T>, no, no, no, no);
     m.def("information", information<T>, no, no, no, no, nb::arg(), none, none, no);
+    m.def("gather_columns", gather<T>, no, nb::arg(), nb::arg(), no, no, no, none);
     m.def("row_newton", row_newton<T>, no, no, no, no, nb::arg(), none, none, none, none, no, no, no, no);
 }
 

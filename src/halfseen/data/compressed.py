@@ -16,6 +16,10 @@ LONGEST_AXIS = 2**31
 BLOCK = 1 << 16
 
 
+# Entries handled at once where a temporary per entry is needed.
+PIECE = 1 << 20
+
+
 def index_dtype(n: int) -> type[np.signedinteger[Any]]:
     """Return int32 when the positions 0..n-1 fit, else int64."""
     return np.int32 if n < INT32_LIMIT else np.int64
@@ -90,6 +94,18 @@ class Compressed:
     def expand(self) -> IntArray:
         """Return the major index of every entry, shape (n_entries,)."""
         return np.repeat(np.arange(self.n_major, dtype=index_dtype(self.n_major)), self.counts)
+
+    def minor_sums(self, numbers: np.ndarray | None = None) -> np.ndarray:
+        """Sum one number per entry (count them, if None) over each minor index, shape (n_minor,).
+
+        In pieces: `numpy.bincount` alone would copy the indices as int64 and the numbers as float64.
+        """
+        out = np.zeros(self.n_minor, dtype=np.int64 if numbers is None else np.float64)
+        for begin in range(0, len(self.indices), PIECE):
+            part = slice(begin, begin + PIECE)
+            weights = None if numbers is None else numbers[part]
+            out += np.bincount(self.indices[part], weights=weights, minlength=self.n_minor)
+        return out
 
     def select(self, mask: BoolArray) -> Compressed:
         """Return the entries where `mask` is true; the shape stays. O(E) time, no memory but the result's."""

@@ -25,6 +25,9 @@ Array = NDArray[Any]
 # that two workers finish together. More than eight blocks only add private column accumulators.
 ENTRIES_PER_BLOCK = 250_000
 MAX_BLOCKS = 8
+# Parts in which frugal passes regroup the columns. Measured at 10M entries: a sweep of alternating least squares takes
+# 1.3 times as long with 4, 1.5 with 8; each holds its share of the entries once more.
+COLUMN_BLOCKS = 4
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,13 @@ class PassResult:
 
 def split_rows(view: Compressed) -> list[tuple[int, int]]:
     """Consecutive row ranges of about equal numbers of entries; depends on the data alone."""
-    entries = int(view.indptr[-1])
-    wanted = int(np.clip(entries // ENTRIES_PER_BLOCK, 1, MAX_BLOCKS))
-    targets = np.arange(1, wanted) * (entries / wanted)
-    cuts = np.unique(np.concatenate([[0], np.searchsorted(view.indptr, targets), [view.n_major]]))
+    return cut(view.indptr, int(np.clip(int(view.indptr[-1]) // ENTRIES_PER_BLOCK, 1, MAX_BLOCKS)))
+
+
+def cut(starts: Array, wanted: int) -> list[tuple[int, int]]:
+    """At most ``wanted`` consecutive ranges of rows that begin at ``starts``, of about equal numbers of entries."""
+    targets = np.arange(1, wanted) * (float(starts[-1]) / wanted)
+    cuts = np.unique(np.concatenate([[0], np.searchsorted(starts, targets), [len(starts) - 1]]))
     return [(int(a), int(b)) for a, b in pairwise(cuts)]
 
 
@@ -60,6 +66,9 @@ class EntryPasses:
     engine : str, Engine or None
     offset : ndarray (n_entries,), optional
         Fixed part of the predictor, in the canonical (row-major) order of the entries.
+    is_frugal : bool
+        Regroup the columns block by block whenever they are wanted instead of keeping all entries a second time,
+        grouped by columns: a third more time per sweep of alternating least squares, a quarter of that memory. Goes with ``offset=None``.
 
     Notes
     -----
@@ -67,12 +76,19 @@ class EntryPasses:
     """
 
     def __init__(
-        self, observed: Observed, loss: Loss, engine: str | Engine | None = None, offset: Array | None = None
+        self,
+        observed: Observed,
+        loss: Loss,
+        engine: str | Engine | None = None,
+        offset: Array | None = None,
+        is_frugal: bool = False,
     ) -> None:
+        self.is_frugal = is_frugal and offset is None and loss.kernel is not None
         self.observed, self.loss, self.engine = observed, loss, resolve(engine)
         self.dtype = observed.values.dtype
         self.offset = None if offset is None else np.ascontiguousarray(offset, dtype=self.dtype)
         self._blocks: dict[int, list[tuple[int, int]]] = {}
+        self._counts: Array | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -255,6 +271,9 @@ class EntryPasses:
         """
         X, B, minor_offset = self._factor(X), self._factor(B), self._cast(minor_offset)
         ridge, ridge_scale = self._cast(ridge), self._cast(ridge_scale)
+        if axis and self.is_frugal:
+            switches = {"steps": steps, "method": method, "cg_steps": cg_steps, "max_halvings": max_halvings}
+            return self._newton_of_columns(X, B, minor_offset, ridge, ridge_scale, switches)
         view, offset, out = self.view(axis), self._offset(axis), np.empty_like(X)
 
         def fused(block: tuple[int, int]) -> float:
@@ -288,6 +307,40 @@ class EntryPasses:
 
         values = self.engine.map(slow if self.loss.kernel is None else fused, self.blocks(axis))
         return out, float(sum(values))
+
+    def _newton_of_columns(
+        self,
+        X: Array,
+        B: Array,
+        minor_offset: Array | None,
+        ridge: Array | None,
+        ridge_scale: Array | None,
+        switches: dict[str, Any],
+    ) -> tuple[Array, float]:
+        """:meth:`newton` over columns that are regrouped a block at a time; the same bits as over all of them."""
+        counts, out = self._column_counts(), np.empty_like(X)
+
+        def solve(block: tuple[int, int]) -> float:
+            part = slice(*block)
+            done = kernels.row_newton(
+                kernels.gather_columns(self.view(0), *block, counts[part]),
+                X[part],
+                B,
+                **self._family(),
+                col_offset=minor_offset,
+                ridge=ridge,
+                ridge_scale=None if ridge_scale is None else ridge_scale[part],
+                out=out[part],
+                **switches,
+            )
+            return float(done.value)
+
+        return out, float(sum(self.engine.map(solve, cut(np.concatenate([[0], np.cumsum(counts)]), COLUMN_BLOCKS))))
+
+    def _column_counts(self) -> Array:
+        if self._counts is None:
+            self._counts = self.observed.by_rows.minor_sums()
+        return self._counts
 
     def information(
         self, axis: int, A: Array, B: Array, major_offset: Array | None = None, minor_offset: Array | None = None

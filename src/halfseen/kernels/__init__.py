@@ -5,6 +5,7 @@ NumPy/SciPy twin. The compiled one is used where it was built; see :mod:`halfsee
 """
 
 from halfseen.kernels.backend import backend_name
+from halfseen.kernels.columns import gather_columns
 from halfseen.kernels.newton import RowNewton, information, row_newton
 from halfseen.kernels.passes import at, hessian_vector, loss_and_gradient, quadratic, to_cols, to_rows
 
@@ -12,6 +13,7 @@ __all__ = [
     "RowNewton",
     "at",
     "backend_name",
+    "gather_columns",
     "hessian_vector",
     "information",
     "loss_and_gradient",

@@ -28,7 +28,9 @@ class Penalty:
 
 def weighted_counts(observed: Observed, axis: int) -> FloatArray:
     """Number of entries (sum of their weights) of every row (``axis=0``) or column (1)."""
-    view = observed.by_cols if axis else observed.by_rows
+    view = observed.by_rows
+    if axis:
+        return view.minor_sums(view.weights).astype(float)
     if view.weights is None:
         return view.counts.astype(float)
     total = np.zeros(len(view.weights) + 1)

@@ -31,6 +31,8 @@ from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 
 DEFAULT_RANK = 16
+# Entries from which the columns are regrouped block by block: below, a second copy of the table is small.
+FRUGAL_FROM = 3_000_000
 START_SCALE = 0.1  # a start N(0, .1^2): the factors begin small beside the biases (measured with the defaults)
 
 
@@ -156,7 +158,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         self.loss_ = get_loss("gaussian")
         self.bounds_ = bounds(options.clip, observed.values)
         self.mean_ = weighted_mean(observed)
-        passes = EntryPasses(observed, self.loss_, self.engine)
+        passes = EntryPasses(observed, self.loss_, self.engine, is_frugal=observed.n_entries >= FRUGAL_FROM)
         rows, cols = (self._penalty(weighted_counts(observed, axis)) for axis in (0, 1))
         sweep = AlternatingRidge(passes, self.mean_, rows, cols, options.solver)
         starts = as_generator(self.random_state).spawn(self.n_starts)
