@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 import halfseen as hs
@@ -107,6 +108,16 @@ def test_column_means_are_the_shrunken_means(shrinkage):
 def test_column_means_are_weighted():
     R = hs.Observed.from_triplets([0, 1, 0], [0, 0, 1], [1.0, 4.0, 2.0], weights=[2.0, 1.0, 1.0])
     np.testing.assert_allclose(hs.ColumnMean().fit(R).col_means_, [2.0, 2.0])
+
+
+@pytest.mark.parametrize("model", [hs.BiasModel(), hs.ColumnMean(2.5)], ids=["bias", "means"])
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_the_unit_of_the_values_is_of_no_matter(model, scale):
+    # Their penalties are numbers of entries: without unit.
+    table = half_seen()
+    one, other = clone(model).fit(table), clone(model).fit(scale * table)
+    np.testing.assert_allclose(other.predict_table() / scale, one.predict_table(), rtol=1e-9)
+    np.testing.assert_allclose(other.predict(scale * table[:3]) / scale, one.predict(table[:3]), rtol=1e-9)
 
 
 def test_single_precision_is_kept():

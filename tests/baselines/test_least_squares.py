@@ -29,12 +29,61 @@ def ratings(n=40, p=25, rank=3, noise=0.3, density=0.5, seed=0):
     return table, truth
 
 
-def start_of(model, table, seed):
+def start_of(model, table, weights, seed):
     """The row factors a fit with this seed begins from."""
     rng = np.random.default_rng(seed).spawn(1)[0]
-    rows = START_SCALE * rng.standard_normal((len(table), model.rank))
+    seen = ~np.isnan(table)
+    mean = np.average(table[seen], weights=weights[seen])
+    spread = np.sqrt(np.average((table[seen] - mean) ** 2, weights=weights[seen]))
+    rows = START_SCALE * spread**0.5 * rng.standard_normal((len(table), model.rank))
     rows[np.isnan(table).all(1)] = 0
     return rows
+
+
+def scaled_fits(model, table, scale):
+    """The predictions of a fit to a table and of one to the table in another unit."""
+    return clone(model).fit(table).predict_table(), clone(model).fit(scale * table).predict_table()
+
+
+@pytest.mark.parametrize("solver", ["auto", "cg"])
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_the_unit_of_the_values_is_of_no_matter(scale, solver):
+    table, truth = ratings()
+    options = LeastSquaresOptions(solver=solver)
+    model = hs.AlternatingLeastSquares(3, n_starts=2, options=options, random_state=0)
+    one, other = scaled_fits(model, table, scale)
+    np.testing.assert_allclose(other / scale, one, rtol=1e-8, atol=1e-8)
+    unseen = np.isnan(table)
+    biases = hs.BiasModel().fit(table).predict_table()
+    assert np.mean((one - truth)[unseen] ** 2) < 0.7 * np.mean((biases - truth)[unseen] ** 2)
+
+
+def test_a_number_and_the_unit_go_together():
+    table, _ = ratings()
+    one = hs.AlternatingLeastSquares(3, 0.7, random_state=0).fit(table)
+    other = hs.AlternatingLeastSquares(3, 7.0, random_state=0).fit(10 * table)
+    np.testing.assert_allclose(other.predict_table(), 10 * one.predict_table(), rtol=1e-8, atol=1e-7)
+    np.testing.assert_allclose(other.col_factors_, np.sqrt(10) * one.col_factors_, rtol=1e-7, atol=1e-7)
+    assert (one.penalty_, other.penalty_) == (0.7, 7.0)
+
+
+def test_the_default_penalty_follows_the_weighted_spread():
+    table, _ = ratings()
+    i, j = np.nonzero(~np.isnan(table))
+    values, weights = table[i, j], np.random.default_rng(1).uniform(0.5, 3, len(i))
+    R = hs.Observed.from_triplets(i, j, values, weights=weights, shape=table.shape)
+    variance = np.average((values - np.average(values, weights=weights)) ** 2, weights=weights)
+    model = hs.AlternatingLeastSquares(2, random_state=0)
+    assert clone(model).fit(R).penalty_ == pytest.approx(0.985 * np.sqrt(variance), rel=1e-12)
+    stars = np.array([1.117, -1.117] * 8).reshape(4, 4)  # as spread as the ratings of MovieLens-1M
+    assert model.fit(3.58 + stars).penalty_ == pytest.approx(1.1, abs=1e-3)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, -3e4])
+def test_a_constant_table_is_its_own_prediction(constant):
+    model = hs.AlternatingLeastSquares(2, random_state=0).fit(np.full((6, 5), constant))
+    assert model.penalty_ > 0
+    np.testing.assert_allclose(model.predict_table(), constant, rtol=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -47,7 +96,8 @@ def test_a_fit_equals_the_naive_twin(alpha, weighted):
     R = hs.Observed.from_triplets(i, j, table[seen], weights=weights[seen] if weighted else None, shape=table.shape)
     options = LeastSquaresOptions(max_iter=7)
     model = hs.AlternatingLeastSquares(3, 0.7, 0.2, alpha, options=options, random_state=5).fit(R)
-    X, b, Y, d, mean, values = naive.fit(table, weights, start_of(model, table, 5), 7, 0.7, 0.2, alpha)
+    start = start_of(model, table, weights, 5)
+    X, b, Y, d, mean, values = naive.fit(table, weights, start, 7, 0.7, 0.2, alpha)
     np.testing.assert_allclose(model.row_factors_, X, atol=1e-9)
     np.testing.assert_allclose(model.row_bias_, b, atol=1e-9)
     np.testing.assert_allclose(model.col_factors_, Y, atol=1e-9)
@@ -273,6 +323,8 @@ def test_the_default_rank_fits_the_table():
         ({"rank": 2.5}, "rank must be an integer of at least 0; got 2.5"),
         ({"rank": -1}, "rank must be an integer of at least 0; got -1"),
         ({"penalty": -0.1}, "penalty must be a finite number of at least 0; got -0.1"),
+        ({"penalty": "much"}, "penalty must be 'auto' or a finite number of at least 0; got 'much'"),
+        ({"penalty": None}, "penalty must be a finite number of at least 0; got None"),
         ({"bias_penalty": np.nan}, "bias_penalty must be a finite number"),
         ({"alpha": "half"}, "alpha must be a finite number of at least 0; got 'half'"),
         ({"n_starts": 0}, "n_starts must be an integer of at least 1; got 0"),

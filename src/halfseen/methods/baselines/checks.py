@@ -10,6 +10,8 @@ import numpy as np
 from halfseen._typing import FloatArray
 from halfseen.data import Observed
 
+BLOCK = 1 << 18  # entries in double precision at a time
+
 
 def at_least(name: str, value: Any, low: float, whole: bool = False) -> None:
     """Refuse what is not a finite number (``whole``: an integer) of at least ``low``."""
@@ -61,3 +63,16 @@ def weighted_mean(observed: Observed) -> float:
     if not total > 0:
         raise ValueError("the weights of all entries are 0; at least one entry must count")
     return float(np.dot(observed.weights.astype(float), observed.values.astype(float)) / total)
+
+
+def weighted_spread(observed: Observed, mean: float) -> float:
+    """Standard deviation of the values, in float64; of a constant table its size, so that it can serve as a unit."""
+    values, weights, squares = observed.values, observed.weights, 0.0
+    for begin in range(0, len(values), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        gaps = np.square(values[part].astype(float) - mean)
+        squares += float(gaps.sum() if weights is None else gaps @ weights[part].astype(float))
+    total = len(values) if weights is None else np.sum(weights, dtype=float)
+    spread = float(np.sqrt(squares / total))
+    is_constant = spread <= 1e-14 * abs(mean)
+    return (abs(mean) or 1.0) if is_constant else spread
