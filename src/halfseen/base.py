@@ -11,8 +11,8 @@ from sklearn.utils.validation import _check_n_features, check_is_fitted, validat
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed, as_observed
+from halfseen.data.align import with_columns
 from halfseen.data.labels import find_labels, find_positions
-from halfseen.errors import shown
 from halfseen.losses import Loss
 
 KINDS = ("mean", "linear")
@@ -38,7 +38,8 @@ class CompletionEstimator(BaseEstimator):
         ----------
         rows : sequence of n labels (positions where the training rows had none), or a table
             A table (NaN array, sparse, data frame, `Observed`; without ``cols``) is a table of new
-            rows over the fitted columns: each row is placed by what was seen of it.
+            rows over the fitted columns (found by label, where there are labels): each row is placed by
+            what was seen of it.
         cols : sequence of n labels (or positions), or one for all rows; optional
         kind : {"mean", "linear"}
             Expected response, or the linear predictor behind it.
@@ -90,11 +91,16 @@ class CompletionEstimator(BaseEstimator):
                 f"R has {observed.shape[0]} rows; needed: other entries of the {self.observed_shape_[0]} training "
                 "rows. Hold entries out, not rows: R.split() or halfseen.select.cross_validate"
             )
-        return self._bounded(self._linear_pairs(rows, observed.cols))
+        cols: IntArray = observed.cols
+        if self.col_labels_ is not None and observed.col_labels is not None:
+            cols = find_labels(self.col_labels_, observed.col_labels, "column")[cols]
+        return self._bounded(self._linear_pairs(rows, cols))
 
     def _observe(self, R: Any, reset: bool) -> Observed:
-        """Validate a table at the edge and remember (or check) its columns."""
+        """Validate a table at the edge and remember its columns, or bring them into the order of fit."""
         observed = as_observed(R)
+        if not reset and self.col_labels_ is not None and observed.col_labels is not None:
+            return with_columns(observed, self.col_labels_)
         if reset or not isinstance(R, Observed):
             validate_data(self, R, reset=reset, skip_check_array=True)
         else:  # an Observed has labels, not feature names: only their number is scikit-learn's business
@@ -102,18 +108,7 @@ class CompletionEstimator(BaseEstimator):
         if reset:
             self.observed_shape_ = observed.shape
             self.row_labels_, self.col_labels_ = observed.row_labels, observed.col_labels
-        elif self.col_labels_ is not None and observed.col_labels is not None:
-            self._same_columns(self.col_labels_, observed.col_labels)
         return observed
-
-    def _same_columns(self, fitted: Labels, labels: Labels) -> None:
-        places = find_labels(fitted, labels, "column")
-        if (moved := np.flatnonzero(places != np.arange(len(places)))).size:
-            at = int(moved[0])
-            raise ValueError(
-                f"column {at} of R is {shown(labels[at])}, but {shown(fitted[at])} was there in fit; "
-                "put the columns into the order of fit"
-            )
 
     def _positions(self, wanted: Any, axis: str) -> IntArray:
         labels = self.row_labels_ if axis == "row" else self.col_labels_

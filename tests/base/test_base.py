@@ -13,8 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import halfseen as hs
+from halfseen.data.align import with_columns
 from halfseen.linalg.pairs import PAIRS_AT_ONCE, pair_products
 from halfseen.methods.baselines import LeastSquaresOptions
+from halfseen.select.held_out import held_out_deviance
 
 PEOPLE, FOODS = ["ann", "bob", "cid", "dee"], ["jam", "rye", "tea"]
 
@@ -104,15 +106,46 @@ def test_frames_leave_their_names(model, table):
     assert model.n_features_in_ == 3
     assert model.get_feature_names_out().tolist() == ["alternatingleastsquares0"]
     assert model.predict([0], ["tea"]).shape == (1,)
-    with pytest.raises(ValueError, match="feature names should match"):
-        model.predict(frame[FOODS[::-1]])
+    np.testing.assert_allclose(model.predict(frame[FOODS[::-1]]), model.predict(frame))
+    with pytest.raises(ValueError, match="unknown column label 'oat'"):
+        model.predict(frame.rename(columns={"rye": "oat"}))
 
 
-def test_columns_of_a_labelled_table_must_keep_their_order(model, labelled):
+def test_columns_of_a_labelled_table_are_found_by_label(model, labelled, table):
     model.fit(labelled)
-    other = hs.Observed(labelled.by_rows, labelled.row_labels, labelled.col_labels[::-1])
-    with pytest.raises(ValueError, match="column 0 of R is 'tea', but 'jam' was there in fit"):
-        model.transform(other)
+    i, j = np.nonzero(~np.isnan(table))
+    turned = hs.Observed.from_triplets(np.array(PEOPLE)[i], 2 - j, table[i, j], col_labels=FOODS[::-1])
+    np.testing.assert_allclose(model.transform(turned), model.transform(labelled))
+    assert model.score(turned) == pytest.approx(model.score(labelled))
+    assert held_out_deviance(model, turned) == pytest.approx(held_out_deviance(model, labelled))
+
+
+def test_new_rows_in_long_form_need_not_name_every_column(model, labelled):
+    model.fit(labelled)
+    frame = pd.DataFrame({"user": ["eve", "eve"], "item": ["tea", "jam"], "rating": [5.0, 1.0]})
+    new = hs.Observed.from_frame(frame, row="user", col="item", value="rating")
+    whole = np.array([[1.0, np.nan, 5.0]])
+    np.testing.assert_allclose(model.transform(new), model.transform(whole))
+    np.testing.assert_allclose(model.predict(new), model.predict(whole))
+    stranger = hs.Observed.from_triplets(["eve", "eve"], ["tea", "oat"], [5.0, 1.0])
+    with pytest.raises(ValueError, match="unknown column label 'oat'"):
+        model.transform(stranger)
+
+
+def test_weights_follow_their_entries_into_another_order(labelled):
+    new = hs.Observed.from_triplets(["e", "e", "f"], ["tea", "jam", "rye"], [5.0, 1.0, 2.0], weights=[1.0, 2.0, 3.0])
+    placed = with_columns(new, np.array(["tea", "rye", "jam", "fig"]))
+    assert placed.to_frame("pandas").to_numpy().tolist() == [
+        ["e", "tea", 5.0, 1.0], ["e", "jam", 1.0, 2.0], ["f", "rye", 2.0, 3.0]
+    ]  # fmt: skip
+    assert placed.shape == (2, 4)
+    assert with_columns(labelled, labelled.col_labels.copy()) is labelled
+
+
+def test_one_of_several_sources_is_asked_for(model, table):
+    sources = hs.Sources({"drama": table, "action": table})
+    with pytest.raises(ValueError, match=r"2 tables.* give one of its tables, e\.g\. R\['drama'\]"):
+        model.fit(sources)
 
 
 def test_refitting_on_an_observed_table_forgets_the_frame(model, table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -59,6 +60,10 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
         if not R.n_entries:
             raise ValueError(f"{name} has 0 entries (shape {R.shape}); nothing was observed")
         return R if dtype is None else R.astype(dtype)
+    if isinstance(R, Mapping):
+        names = list(R)
+        advice = f"give one of its tables, e.g. {name}[{names[0]!r}]" if names else "give one table"
+        raise ValueError(f"{name} is a {type(R).__name__} of {len(names)} tables, and one is needed: {advice}")
     if hasattr(R, "tocoo"):
         return Observed._of_sparse(name, R, None, None, None, "error", dtype)
     if is_frame(R):
