@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import _check_n_features, check_is_fitted, validate_data
 
 from halfseen._typing import FloatArray, IntArray, Labels
-from halfseen.data import Observed, as_observed
+from halfseen.data import Observed, as_observed, check_support
 from halfseen.data.align import with_columns
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.losses import Loss
@@ -74,10 +74,12 @@ class CompletionEstimator(BaseEstimator):
         """Minus the mean loss (weighted, where entries have weights) of the entries of ``R``; higher is better.
 
         ``R`` holds further entries of the training rows: found by label where both tables have row
-        labels, else it must have the training table's rows in the same order.
+        labels, else it must have the training table's rows in the same order. Values that the loss cannot
+        judge are a ValueError.
         """
         check_is_fitted(self)
         observed = self._observe(R, reset=False)
+        check_support(observed, self.loss_, "family")
         loss = self.loss_.value(observed.values, self._linear_entries(observed))
         return -float(np.average(loss, weights=observed.weights))
 
