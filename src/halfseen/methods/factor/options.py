@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,40 @@ Array = NDArray[Any]
 
 STARTS = ("auto", "spectral", "linear")
 SOLVERS = ("newton-cg", "alternating", "gd", "nesterov")
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A finite number: above 0 (``is_strict``) or at least 0, whole or not; or one word in its place."""
+
+    is_strict: bool = True
+    is_whole: bool = False
+    word: str | None = ""  # "" is no word
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise a TypeError or ValueError unless the value is what is needed."""
+        if value is None or isinstance(value, str):
+            fits = in_range = value == self.word and value != ""
+        else:
+            fits = isinstance(value, Integral if self.is_whole else Real) and not isinstance(value, bool | np.bool_)
+            in_range = fits and (value > 0 if self.is_strict else value >= 0) and value < np.inf
+        if not in_range:
+            kind, low = "whole" if self.is_whole else "finite", "above 0" if self.is_strict else ">= 0"
+            other = "" if self.word == "" else f" or {self.word!r}"
+            raise (ValueError if fits else TypeError)(f"options.{name}={value!r} must be a {kind} number {low}{other}.")
+
+
+NUMBERS = {
+    "step": Needed(word="auto"),
+    "rho": Needed(),
+    "c_orth": Needed(is_strict=False),
+    "trim": Needed(word=None),
+    "max_iter": Needed(is_whole=True, word=None),
+    "tol": Needed(),
+    "c_lambda": Needed(),
+    "n_triplets": Needed(is_whole=True),
+    "one_step_ridge": Needed(is_strict=False, word=None),
+}
 
 
 @storable
@@ -70,15 +105,15 @@ class FactorOptions:
     one_step_ridge: float | None = None
 
     def checked(self) -> FactorOptions:
-        """Itself, or a ValueError that names the option."""
+        """Itself, or an error that names the option: TypeError for a wrong kind, ValueError outside the range."""
         for name, allowed in (("start", STARTS), ("solver", SOLVERS), ("rotation", (None, "varimax"))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"options.{name}={getattr(self, name)!r} is not known; use one of {allowed}.")
-        if self.step != "auto" and not (isinstance(self.step, int | float) and self.step > 0):
-            raise ValueError(f"options.step={self.step!r} must be 'auto' or a positive number.")
-        for name in ("rho", "tol", "c_lambda"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"options.{name}={getattr(self, name)!r} must be positive.")
+            word = getattr(self, name)
+            if not (word is None or isinstance(word, str)) or word not in allowed:
+                raise ValueError(f"options.{name}={word!r} is not known; use one of {allowed}.")
+        if not isinstance(self.is_centred, bool | np.bool_):
+            raise TypeError(f"options.is_centred={self.is_centred!r} must be True or False.")
+        for name, needed in NUMBERS.items():
+            needed.check(name, getattr(self, name))
         return self
 
     @property
@@ -87,6 +122,36 @@ class FactorOptions:
         if self.max_iter is not None:
             return self.max_iter
         return 5000 if self.solver in ("gd", "nesterov") else 100
+
+
+def checked_options(options: FactorOptions | None) -> FactorOptions:
+    """The options of a fit, checked; None is the defaults.
+
+    Raises
+    ------
+    TypeError
+        If they are of another class, or an option is of the wrong kind.
+    ValueError
+        If an option is outside its range.
+
+    Examples
+    --------
+    >>> checked_options(None).solver
+    'newton-cg'
+    >>> checked_options({"tol": 1})
+    Traceback (most recent call last):
+    ...
+    TypeError: options must be a FactorOptions or None, got dict; write options=FactorOptions(tol=1).
+    """
+    if options is None:
+        return FactorOptions()
+    if isinstance(options, FactorOptions):
+        return options.checked()
+    known = FactorOptions.__dataclass_fields__
+    given = options if isinstance(options, dict) and options and all(name in known for name in options) else None
+    example = ", ".join(f"{name}={value!r}" for name, value in (given or {"tol": 1e-8}).items())
+    kind = type(options).__name__
+    raise TypeError(f"options must be a FactorOptions or None, got {kind}; write options=FactorOptions({example}).")
 
 
 @storable
