@@ -37,6 +37,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     ------
     ValueError
         If the class or one of the attributes cannot be stored; the attribute is named. Nothing is written then.
+        A loss of your own can be stored when it is a frozen dataclass under the decorator `storable`.
 
     Notes
     -----
@@ -58,7 +59,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     if _find_class(name) is not type(model):
         raise ValueError(
             f"{type(model).__module__}.{name} cannot be stored: only public estimators of halfseen and classes "
-            "registered with halfseen.data.storable can be loaded again"
+            "registered with the decorator halfseen.data.storable.storable can be loaded again"
         )
     packer = Packer()
     state = {key: packer.pack(value, f"{name}.{key}") for key, value in vars(model).items()}

@@ -53,7 +53,9 @@ class Packer:
             return {"kind": "dataclass", "class": cls.__name__, "module": cls.__module__, "fields": state}
         raise ValueError(
             f"{place} = {shown(value)} cannot be stored: {cls.__name__} is neither plain data, an array nor a storable "
-            "dataclass; give the estimator an int or None for random_state, and names instead of objects"
+            "dataclass; give the estimator an int or None for random_state, and names instead of objects. A class of "
+            "your own (a loss, say) must be a frozen dataclass under the decorator halfseen.data.storable.storable "
+            "(from halfseen.data.storable import storable), in the program that loads the file too"
         )
 
     def _array(self, value: np.ndarray | np.generic, place: str) -> dict[str, Any]:
