@@ -48,8 +48,10 @@ class Uncertainty:
     dispersion : float
     step : float
         Largest move that a Newton step of one row or column would still make, in standard errors.
+    typical_step : float
+        Root mean square of these moves.
     worst : tuple of int
-        Side (0 rows, 1 columns) and position of that row or column.
+        Side (0 rows, 1 columns) and position of the row or column that would move most.
     """
 
     factors: Factors
@@ -58,7 +60,8 @@ class Uncertainty:
     scores: Array
     dispersion: float
     step: float
-    worst: tuple[int, int] = (0, 0)
+    typical_step: float
+    worst: tuple[int, int]
 
     @property
     def features(self) -> Array:
@@ -200,8 +203,8 @@ class Curvature:
         one, two = (rows.inverse, cols.inverse) if variance == "plug_in" else self.sandwich()
         return replace(rows, covariance=one), replace(cols, covariance=two)
 
-    def largest_step(self) -> tuple[float, tuple[int, int]]:
-        r"""Largest :math:`(g_i^\top V_i\, g_i)^{1/2}` over rows and columns, ``g`` what is left of the gradient."""
+    def steps_left(self) -> tuple[float, float, tuple[int, int]]:
+        r"""Largest and typical :math:`(g_i^\top V_i\, g_i)^{1/2}` over rows and columns, ``g`` the gradient."""
         passes, fit, at = self.passes, self.fit, self.fit.at
         e = self.scores
         if fit.has_firth:
@@ -215,11 +218,12 @@ class Curvature:
         steps = [np.einsum("mk,mkl,ml->m", g, V, g) for g, V in ((g, self.V_rows), (g_cols, self.V_cols))]
         side = int(steps[1].max(initial=0.0) > steps[0].max(initial=0.0))
         place = int(steps[side].argmax())
-        return float(np.sqrt(steps[side][place])), (side, place)
+        typical = np.sqrt(np.mean(np.concatenate(steps)))
+        return float(np.sqrt(steps[side][place])), float(typical), (side, place)
 
     def uncertainty(self, variance: str) -> Uncertainty:
         rows, cols = self.covariances(variance)
-        return Uncertainty(self.fit.at, rows, cols, self.scores, self.fit.dispersion, *self.largest_step())
+        return Uncertainty(self.fit.at, rows, cols, self.scores, self.fit.dispersion, *self.steps_left())
 
 
 def spent_freedom(curvature: Curvature) -> float:
