@@ -49,7 +49,7 @@ def test_a_frame_names_the_bad_cell_by_its_labels():
 
 @pytest.mark.parametrize(
     ("trials", "message"),
-    [(np.ones(3), "one total per entry"), (np.full(9, 0.5), "first entry")],
+    [(np.ones(3), "one per column"), (np.full(9, 0.5), "first entry"), (np.full((12, 9), np.nan), "finite")],
 )
 def test_wrong_totals_are_refused(trials, message):
     with pytest.raises(ValueError, match=message):

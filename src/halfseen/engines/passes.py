@@ -68,7 +68,8 @@ class EntryPasses:
         Fixed part of the predictor, in the canonical (row-major) order of the entries.
     is_frugal : bool
         Regroup the columns block by block whenever they are wanted instead of keeping all entries a second time,
-        grouped by columns: a third more time per sweep of alternating least squares, a quarter of that memory. Goes with ``offset=None``.
+        grouped by columns: a third more time per sweep of alternating least squares, a quarter of that memory.
+        Goes with ``offset=None``.
 
     Notes
     -----

@@ -45,24 +45,70 @@ def check_rank(rank: Any, shape: tuple[int, int]) -> int:
     return int(rank)
 
 
-def checked_input(model: Any, R: Any, trials: Any) -> tuple[Observed, Loss]:
-    """Validated entries and the loss; per-entry totals turn counts into weighted shares."""
-    observed, loss = model._observe(R, reset=True), get_loss(model.family)
-    if trials is None:
+def checked_input(model: Any, R: Any, trials: Any, offset: Any = None) -> tuple[Observed, Loss, Array | None]:
+    """What :meth:`fit` works on: validated entries of positive weight, the loss, the offsets of these entries."""
+    loss = get_loss(model.family)
+    observed, offset = judged(model._observe(R, reset=True), loss, trials, offset)
+    return observed, loss, offset
+
+
+def judged(observed: Observed, loss: Loss, trials: Any, offset: Any) -> tuple[Observed, Array | None]:
+    """Entries that the loss can judge, and their offsets; entries of weight 0 are not observations.
+
+    Known totals turn counts into shares with the totals as weights, which has the same likelihood.
+    """
+    totals, offsets = per_entry(trials, observed, "trials"), per_entry(offset, observed, "offset")
+    if totals is None:
         check_support(observed, loss, "family")
-        return observed, loss
-    if not isinstance(loss, Bernoulli):
-        raise ValueError(f"trials= goes with family='bernoulli', not with family={model.family!r}.")
-    totals = np.asarray(trials, dtype=float)
-    if totals.shape == (observed.shape[1],) and totals.shape != (observed.n_entries,):
-        totals = totals[observed.cols]
-    if totals.shape != (observed.n_entries,):
+    else:
+        observed = _shares(observed, loss, totals)
+    if observed.weights is None or observed.weights.all():
+        return observed, offsets
+    counts = observed.weights > 0
+    if not counts.any():
+        raise ValueError("all entries have weight 0; nothing was observed.")
+    return observed.select(counts), None if offsets is None else offsets[counts]
+
+
+def per_entry(given: Any, observed: Observed, name: str) -> Array | None:
+    """One finite number per entry, in canonical order.
+
+    Takes None, a number, a table of the shape of the data (array or an Observed with the same places), one number
+    per column, or one per entry in canonical order (by row, then column).
+    """
+    if given is None:
+        return None
+    if isinstance(given, Observed):
+        same = given.shape == observed.shape and given.n_entries == observed.n_entries
+        if not (same and np.array_equal(given.cols, observed.cols) and np.array_equal(given.rows, observed.rows)):
+            raise ValueError(f"{name} has other places than R: give an Observed with exactly the entries of R.")
+        given = given.values
+    found = np.asarray(given, dtype=float)
+    entries, (n, p) = observed.n_entries, observed.shape
+    if found.shape == (n, p):
+        found = found[observed.rows, observed.cols]
+    elif found.shape == (p,) and p != entries:
+        found = found[observed.cols]
+    elif found.ndim == 0:
+        found = np.full(entries, float(found))
+    if found.shape != (entries,):
         raise ValueError(
-            f"trials has shape {np.shape(trials)}; give one total per entry ({observed.n_entries}) or per column "
-            f"({observed.shape[1]})."
+            f"{name} has shape {np.shape(given)}; give a number, one per column ({p}), a table {n} x {p}, one per "
+            f"entry ({entries}, by row, then column), or an Observed with the entries of R."
         )
+    if not np.isfinite(found).all():
+        first = int(np.argmin(np.isfinite(found)))
+        place = f"row {int(observed.rows[first])}, column {int(observed.cols[first])}"
+        raise ValueError(f"{name} must be finite; first bad place: {place}, {found[first]}.")
+    return found
+
+
+def _shares(observed: Observed, loss: Loss, totals: Array) -> Observed:
+    """Counts out of known totals as shares with weights."""
+    if not isinstance(loss, Bernoulli):
+        raise ValueError(f"trials= goes with family='bernoulli', not with family={loss.name!r}.")
     values = np.asarray(observed.values, dtype=float)
-    bad = ~(np.isfinite(totals) & (totals > 0) & (values >= 0) & (values <= totals) & (values == np.floor(values)))
+    bad = ~((totals > 0) & (values >= 0) & (values <= totals) & (values == np.floor(values)))
     if bad.any():
         first = int(bad.argmax())
         raise ValueError(
@@ -71,20 +117,7 @@ def checked_input(model: Any, R: Any, trials: Any) -> tuple[Observed, Loss]:
             f"{values[first]:g} of {totals[first]:g}."
         )
     weights = totals if observed.weights is None else totals * observed.weights
-    return observed.with_values(values / totals, weights=weights), loss
-
-
-def check_offset(offset: Any, observed: Observed) -> Array | None:
-    """The offsets as floats, one finite number per entry."""
-    if offset is None:
-        return None
-    found = np.asarray(offset, dtype=float)
-    if found.shape != (observed.n_entries,):
-        raise ValueError(f"offset has shape {found.shape}; give one number per entry ({observed.n_entries},).")
-    if not np.isfinite(found).all():
-        first = int(np.argmin(np.isfinite(found)))
-        raise ValueError(f"offset must be finite; first bad place: offset[{first}] = {found[first]}.")
-    return found
+    return observed.with_values(values / totals, weights=weights)
 
 
 def dispersion_of(passes: EntryPasses, final: Factors) -> float:

@@ -15,7 +15,7 @@ from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.methods.factor.problem import FactorProblem, Penalty
 from halfseen.methods.factor.refine import one_step
-from halfseen.methods.factor.start import LinearStart, linear_start, null_intercept, spectral_start
+from halfseen.methods.factor.start import LinearStart, linear_start, spectral_start
 from halfseen.solvers import (
     AcceleratedGradient,
     AlternatingNewton,
@@ -99,8 +99,8 @@ class Stages:
     dispersion: float = field(init=False)
 
     def __post_init__(self) -> None:
-        observed, loss = self.passes.observed, self.passes.loss
-        self.linear = linear_start(observed, loss, self.rank, self.options, self.rng)
+        loss = self.passes.loss
+        self.linear = linear_start(self.passes, self.rank, self.options, self.rng)
         self.dispersion = self.linear.dispersion
         ridge = self.options.one_step_ridge
         if ridge is None:
@@ -125,15 +125,15 @@ class Stages:
 
     def _starts(self) -> list[Factors]:
         options, (n, p) = self.options, self.passes.shape
-        observed, loss = self.passes.observed, self.passes.loss
         starts = [] if options.start == "spectral" else [self.linear.factors]
-        if self.rank and (options.start == "spectral" or (options.start == "auto" and n * p <= MAX_CELLS)):
-            starts.insert(0, spectral_start(observed, loss, self.rank, options, self.rng))
+        is_affordable = n * p <= MAX_CELLS and self.passes.offset is None
+        if self.rank and (options.start == "spectral" or (options.start == "auto" and is_affordable)):
+            starts.insert(0, spectral_start(self.passes, self.rank, options, self.rng))
         return starts or [self.linear.factors]
 
     def centre(self) -> float:
         """Mean intercept of the model without factors."""
-        return float(np.mean(null_intercept(self.passes.observed, self.passes.loss)))
+        return float(np.mean(self.linear.factors.intercept))
 
     def empirical_ridge(self) -> float:
         r"""Empirical-Bayes ridge :math:`\phi\,\mathrm{mean}_k\sqrt{np}/\sigma_k` of the linearised start, capped.
@@ -151,11 +151,11 @@ class Stages:
 
     def map_penalty(self) -> Penalty:
         """Empirical-Bayes prior: one ridge for both factors, a normal prior for the intercepts."""
-        observed, loss = self.passes.observed, self.passes.loss
-        zeta = null_intercept(observed, loss)
-        counts = np.bincount(observed.by_rows.indices, minlength=observed.shape[1])
-        noise = self.dispersion / np.maximum(counts * np.maximum(loss.variance(zeta), 1e-8), 1e-8)
-        seen = counts > 0
+        loss, zeta = self.passes.loss, self.linear.factors.intercept
+        ones = np.ones((self.passes.shape[0], 1))
+        information = np.asarray(self.passes.information(1, zeta[:, None], ones)[:, 0, 0], dtype=float)
+        seen = self.passes.observed.by_rows.minor_sums() > 0
+        noise = self.dispersion / np.maximum(information, 1e-8)
         spread = float(np.mean(np.square(zeta[seen] - zeta[seen].mean()) - noise[seen])) if seen.any() else 0.0
         # a floor of a quarter (logit scale; a hundredth of the residual variance otherwise) keeps the prior from
         # tying all intercepts together when columns happen to look alike

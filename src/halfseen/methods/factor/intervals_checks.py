@@ -16,7 +16,7 @@ from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.errors import shown
 from halfseen.losses import Binomial, Gaussian, Poisson
-from halfseen.methods.factor.checks import check_offset, checked_input
+from halfseen.methods.factor.checks import checked_input
 from halfseen.methods.factor.intervals_blocks import VARIANCES, Curvature, Fitted, Uncertainty, spent_freedom
 from halfseen.methods.factor.options import Factors
 from halfseen.methods.factor.problem import Penalty
@@ -90,9 +90,8 @@ def passes_of(model: Any, R: Any, trials: Any, offset: Any) -> EntryPasses:
         observed, offset = seen
     else:
         twin = copy.copy(model)  # validation sets attributes
-        observed, _ = checked_input(twin, R, trials)
+        observed, _, offset = checked_input(twin, R, trials, offset)
         _same_table(model, twin)
-        offset = check_offset(offset, observed)
     return EntryPasses(observed.astype(np.float64), model.loss_, model.engine, offset)
 
 

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator, PlacesRows
-from halfseen.data import Observed, check_support
+from halfseen.data import Observed
 from halfseen.engines import EntryPasses
 from halfseen.linalg.pairs import pair_products
 from halfseen.methods.factor.checks import (
     check_choices,
-    check_offset,
     check_rank,
     checked_input,
     dispersion_of,
+    judged,
     warn_about,
 )
 from halfseen.methods.factor.fitting import Fit, Plan, Stages
 from halfseen.methods.factor.identification import to_gauge
-from halfseen.methods.factor.intervals import FactorInference, infer
-from halfseen.methods.factor.intervals_checks import Seen
 from halfseen.methods.factor.newrows import RowPlacer, placement
 from halfseen.methods.factor.options import FactorOptions
 from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, hold_out, warn_if_useless
 from halfseen.methods.factor.problem import Penalty
 from halfseen.solvers.watch import CallbackSupport
+
+if TYPE_CHECKING:  # loaded when asked for: intervals need more of SciPy than a fit
+    from halfseen.methods.factor.intervals import FactorInference
 
 HELD_OUT_SHARE = 0.1
 
@@ -125,7 +126,15 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.engine = engine
 
     @classmethod
-    def paper(cls, rank: int = 2, family: Any = "bernoulli", step: float = 0.003, **options: Any) -> Self:
+    def paper(
+        cls,
+        rank: int = 2,
+        family: Any = "bernoulli",
+        step: float = 0.003,
+        random_state: Any = None,
+        engine: Any = None,
+        **options: Any,
+    ) -> Self:
         """The printed algorithm: uncentred start, trimming, unpenalised one-step, constant-step gradient descent.
 
         Parameters
@@ -134,13 +143,16 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         family : str or Loss
         step : float
             The paper's learning rate; stable below 2 over the largest curvature, about .013 at n = 1000, p = 500.
+        random_state, engine
+            As for the class.
         **options
             Any field of :class:`FactorOptions` to change (``rho``, ``c_orth``, ``trim``, ``max_iter``, ...).
         """
         printed = FactorOptions(
             start="spectral", solver="gd", step=step, c_orth=0.1, trim=3.0, is_centred=False, one_step_ridge=0.0
         )
-        return cls(rank, family, penalty="none", bias="none", options=replace(printed, **options))
+        changed = replace(printed, **options)
+        return cls(rank, family, "none", "none", options=changed, random_state=random_state, engine=engine)
 
     def fit(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None) -> Self:
         """Fit the observed entries.
@@ -151,11 +163,11 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             Of a sparse matrix the stored entries are the observed ones, zeros included.
         y : None
             Ignored; there for scikit-learn.
-        trials : ndarray (n_entries,) or (p,), optional
-            Known totals of binomial counts, per entry (canonical order) or per column; needs
-            ``family="bernoulli"`` and turns counts into weighted shares.
-        offset : ndarray (n_entries,), optional
-            Known part of the linear predictor (log exposure for counts), canonical order.
+        trials : number, ndarray (p,), (n, p) or (n_entries,), or Observed, optional
+            Known totals of binomial counts: one for all, per column, per cell, or per entry (by row, then column; an
+            `Observed` with the places of ``R`` is in that order). Needs ``family="bernoulli"``.
+        offset : as ``trials``, optional
+            Known part of the linear predictor (log exposure for counts).
 
         Returns
         -------
@@ -163,16 +175,23 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             Itself.
         """
         check_choices(self)
-        observed, self.loss_ = checked_input(self, R, trials)
+        observed, self.loss_, known = checked_input(self, R, trials, offset)
+        self.has_trials_, self.has_offset_ = trials is not None, offset is not None
         rank, rng = check_rank(self.rank, observed.shape), self._generator()
-        passes = EntryPasses(observed, self.loss_, self.engine, check_offset(offset, observed))
+        passes = EntryPasses(observed, self.loss_, self.engine, known)
         self.penalty_choice_ = self._compare(passes, rank, rng)
         stages = Stages(passes, rank, self._options(), rng)
         with self._watched(observed, stages.options.sweeps, stages.learned) as watch:
             fit = stages.descend(self._plan(stages), watch=watch)
         self._keep(passes, fit)
-        self._seen = Seen(passes)
+        self._remember(passes)
         return self
+
+    def _remember(self, passes: EntryPasses) -> None:
+        """Keep the entries for :meth:`inference`; they are not saved with the model."""
+        from halfseen.methods.factor.intervals_checks import Seen
+
+        self._seen = Seen(passes)
 
     def _options(self) -> FactorOptions:
         return (self.options or FactorOptions()).checked()
@@ -219,7 +238,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.run_ = fit.run.record()
         warn_about(self.run_)
 
-    def transform(self, R: Any) -> FloatArray:
+    def transform(self, R: Any, *, trials: Any = None, offset: Any = None) -> FloatArray:
         r"""Factors of new rows against the fitted columns.
 
         .. math:: x = \arg\min_x \sum_j \ell(R_j, \zeta_j + x^\top y_j) + \tfrac{\lambda}{2}|u(x)|^2
@@ -229,7 +248,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
         Parameters
         ----------
-        R : as in :meth:`fit`, with the same columns
+        R, trials, offset : as in :meth:`fit`, with the same columns
 
         Returns
         -------
@@ -237,7 +256,25 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             A row without entries is placed at the prior's mean.
         """
         check_is_fitted(self)
-        return self._place(self._observe(R, reset=False))
+        return self._place(self._observe(R, reset=False), trials, offset)
+
+    def score(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None) -> float:
+        """Minus the mean loss (weighted, where entries have weights) of the entries of ``R``; higher is better.
+
+        ``R`` holds further entries of the training rows: found by label where both tables have row labels, else it
+        must have the training table's rows in the same order. ``trials`` and ``offset`` as in :meth:`fit`.
+        """
+        check_is_fitted(self)
+        observed, known = self._judged(self._observe(R, reset=False), trials, offset)
+        m = self._linear_entries(observed)
+        loss = self.loss_.value(observed.values, m if known is None else m + known)
+        return -float(np.average(loss, weights=observed.weights))
+
+    def _judged(self, observed: Observed, trials: Any, offset: Any) -> tuple[Observed, FloatArray | None]:
+        for given, had, name in ((trials, self.has_trials_, "trials"), (offset, self.has_offset_, "offset")):
+            if had and given is None:
+                raise ValueError(f"the model was fitted with {name}=; give those of these entries too ({name}=...).")
+        return judged(observed, self.loss_, trials, offset)
 
     def inference(
         self,
@@ -281,16 +318,18 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
         Notes
         -----
-        About ten passes over the entries, in float64. With a penalty the level is average (Bayesian) coverage and
+        Some twenty gradient passes, in float64. With a penalty the level is average (Bayesian) coverage and
         statements that must hold for all rows at once are refused.
         """
+        from halfseen.methods.factor.intervals import infer
+
         check_is_fitted(self)
         choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
         return infer(self, choices, R, trials, offset)
 
-    def _place(self, observed: Observed) -> FloatArray:
-        check_support(observed, self.loss_, "family")
-        return RowPlacer(self.placement_, self.loss_)(observed, self.engine)
+    def _place(self, observed: Observed, trials: Any = None, offset: Any = None) -> FloatArray:
+        observed, known = self._judged(observed, trials, offset)
+        return RowPlacer(self.placement_, self.loss_)(observed, self.engine, known)
 
     def _linear_pairs(self, i: IntArray, j: IntArray) -> FloatArray:
         return self.intercept_[j] + pair_products(self.row_factors_, self.col_factors_, i, j)

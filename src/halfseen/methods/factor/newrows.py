@@ -70,7 +70,7 @@ class RowPlacer:
     placement: Placement
     loss: Loss
 
-    def __call__(self, observed: Observed, engine: Any = None) -> Array:
+    def __call__(self, observed: Observed, engine: Any = None, offset: Array | None = None) -> Array:
         """Factors (n_rows, r), in the gauge, of the rows of ``observed``."""
         here, dtype = self.placement, observed.dtype
         cols = np.ascontiguousarray(here.cols, dtype=dtype)
@@ -78,7 +78,7 @@ class RowPlacer:
         if rank == 0:
             return np.zeros((observed.shape[0], 0), dtype=dtype)
         intercept = here.intercept.astype(dtype)
-        passes = EntryPasses(observed, self.loss, engine)
+        passes = EntryPasses(observed, self.loss, engine, offset)
         ridge = np.full(rank, here.ridge, dtype=dtype)
         tol = 1e-12 if dtype == np.float64 else 1e-5
 

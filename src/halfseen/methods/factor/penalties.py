@@ -16,7 +16,6 @@ from halfseen.losses import Loss
 from halfseen.methods.factor.fitting import Plan, Stages
 from halfseen.methods.factor.options import Factors
 from halfseen.methods.factor.problem import Penalty
-from halfseen.methods.factor.start import null_intercept
 
 Array = NDArray[Any]
 
@@ -93,12 +92,15 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     """Fit with the empirical-Bayes prior and without any; compare them, and the intercepts alone, on ``test``."""
     loss, (n, p) = stages.passes.loss, stages.passes.shape
     scale, path, prior = _best_scale(stages, test, offset)
-    plain = stages.descend(Plan(Penalty(centre=stages.centre()), has_firth), slack=ROUGH).final
-    null = Factors(null_intercept(stages.passes.observed, loss), np.zeros((n, 0)), np.zeros((p, 0)))
+    free = stages.descend(Plan(Penalty(centre=stages.centre()), has_firth), slack=ROUGH)
+    plain = free.final
+    null = Factors(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
     fits = {"map": prior, "none": plain, "intercepts": null}
     each = {name: held_out_deviance(fit, loss, test, offset) for name, fit in fits.items()}
     found = {name: float(np.mean(deviance)) for name, deviance in each.items()}
-    chosen = "none" if found["none"] <= found["map"] * (1.0 + TIE) else "map"
+    # a fit that ran away or is still running may look well on a few entries by chance
+    is_sound = free.run.converged or loss.has_dispersion
+    chosen = "none" if is_sound and found["none"] <= found["map"] * (1.0 + TIE) else "map"
     gains = each["intercepts"] - each[chosen]
     spread = float(np.std(gains)) if np.isfinite(gains).all() else np.inf
     return PenaltyChoice(

@@ -9,39 +9,73 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.data import Observed
+from halfseen.engines import EntryPasses
 from halfseen.linalg import balance, optimal_shrinkage, soft_threshold, truncated_svd
 from halfseen.losses import Loss
 from halfseen.methods.factor.options import FactorOptions, Factors
+from halfseen.solvers import GradientNorm, SweepResult, loop
 
 Array = NDArray[Any]
 
 # The link is inverted on blocks of at most this many cells at a time.
 CELLS_PER_BLOCK = 2**20
+# Damped Newton steps for a column's intercept; convex in one unknown.
+NULL_STEPS = 30
 
 
 def column_means(observed: Observed, strength: float = 1.0) -> Array:
     """Weighted column means of the observed values, drawn to the overall mean by ``strength`` pseudo-entries."""
-    entries = observed.by_rows
-    weights = np.ones(observed.n_entries) if entries.weights is None else np.asarray(entries.weights, dtype=float)
-    values, p = np.asarray(entries.values, dtype=float), observed.shape[1]
-    total = np.bincount(entries.indices, weights=weights * values, minlength=p)
-    mass = np.bincount(entries.indices, weights=weights, minlength=p)
-    overall = float(np.sum(weights * values) / max(np.sum(weights), 1e-300))
+    view = observed.by_rows
+    weighted = view.values if view.weights is None else view.weights * view.values
+    total, mass = view.minor_sums(weighted), view.minor_sums(view.weights)
+    overall = float(total.sum()) / max(float(mass.sum()), 1e-300)
     return (total + strength * overall) / (mass + strength)
 
 
-def null_intercept(observed: Observed, loss: Loss) -> Array:
-    """Intercepts of the model without factors: the link of the slightly shrunk column means."""
-    return np.asarray(loss.link(column_means(observed)), dtype=float)
+def null_intercept(passes: EntryPasses) -> Array:
+    """Intercepts of the model without factors: the link of the slightly shrunk column means.
+
+    With offsets, the minimiser of each column's loss, drawn to the overall intercept by one pseudo-entry.
+    """
+    observed, loss, p = passes.observed, passes.loss, passes.shape[1]
+    if passes.offset is None:
+        return np.asarray(loss.link(column_means(observed)), dtype=float)
+    centre = _overall_intercept(passes)
+    strength = np.array([float(np.mean(loss.variance(centre + passes.offset)))])
+    found, _ = passes.newton(
+        1,
+        np.zeros((p, 1)),
+        np.ones((passes.shape[0], 1)),
+        minor_offset=np.full(passes.shape[0], centre),
+        ridge=strength,
+        steps=NULL_STEPS,
+    )
+    return np.asarray(found[:, 0], dtype=float) + centre
 
 
-def centred_matrix(observed: Observed, centre: Array) -> Any:
-    """Observed values minus ``centre[j]``, zero elsewhere: a sparse array (n, p)."""
+def _overall_intercept(passes: EntryPasses) -> float:
+    """The one intercept that all entries would share, by Newton steps from the mean response."""
+    observed, loss = passes.observed, passes.loss
+    values, offset = np.asarray(observed.values, dtype=float), np.asarray(passes.offset, dtype=float)
+    weights = np.ones_like(values) if observed.weights is None else np.asarray(observed.weights, dtype=float)
+
+    def sweep(centre: float) -> SweepResult:
+        m = centre + offset
+        slope = float(np.sum(weights * loss.gradient(values, m)))
+        step = slope / max(float(np.sum(weights * loss.curvature(values, m))), 1e-300)
+        # a step of at most 2 keeps the log link from overshooting
+        new = centre - float(np.clip(step, -2.0, 2.0))
+        return SweepResult(new, float(np.sum(weights * loss.value(values, new + offset))), abs(new - centre))
+
+    begin = float(loss.link(np.array(np.average(values, weights=weights)))) - float(np.average(offset, weights=weights))
+    return float(loop(sweep, begin, [GradientNorm(1e-10)], max_iter=200).params)
+
+
+def sparse_entries(observed: Observed, data: Array) -> Any:
+    """One number per entry, zero elsewhere: a sparse array (n, p)."""
     from scipy.sparse import csr_array
 
-    entries = observed.by_rows
-    data = np.asarray(entries.values, dtype=float) - centre[entries.indices]
-    return csr_array((data, entries.indices, entries.indptr), shape=observed.shape)
+    return csr_array((data, observed.by_rows.indices, observed.by_rows.indptr), shape=observed.shape)
 
 
 def relative_rates(observed: Observed) -> tuple[Array, Array]:
@@ -50,14 +84,12 @@ def relative_rates(observed: Observed) -> tuple[Array, Array]:
     The floor keeps rows with hardly an entry from being blown up when they are scaled back.
     """
     n, p = observed.shape
-    rows = np.diff(observed.by_rows.indptr) * (n / observed.n_entries)
-    cols = np.bincount(observed.by_rows.indices, minlength=p) * (p / observed.n_entries)
+    rows = observed.by_rows.counts * (n / observed.n_entries)
+    cols = observed.by_rows.minor_sums() * (p / observed.n_entries)
     return np.maximum(rows, 0.25), np.maximum(cols, 0.25)
 
 
-def spectral_start(
-    observed: Observed, loss: Loss, rank: int, options: FactorOptions, rng: np.random.Generator
-) -> Factors:
+def spectral_start(passes: EntryPasses, rank: int, options: FactorOptions, rng: np.random.Generator) -> Factors:
     r"""Soft-thresholded SVD of the zero-filled centred responses, clipped, link-inverted, and a second SVD.
 
     .. math:: \hat R = \bar r 1 + \pi^{-1} U (\Sigma - \lambda)_+ V^\top,\quad
@@ -72,10 +104,12 @@ def spectral_start(
     Source: Huang and Gu, Algorithm 3. The print does not centre; the column means are taken out first here
     (``is_centred=False`` restores the print), because the threshold otherwise shrinks the mean component.
     """
-    n, p = observed.shape
+    observed, loss, (n, p) = passes.observed, passes.loss, passes.shape
+    if passes.offset is not None:
+        raise ValueError("options.start='spectral' knows no offsets; use start='auto' or 'linear'.")
     share = observed.n_entries / (n * p)
     centre = column_means(observed) if options.is_centred else np.zeros(p)
-    Z = centred_matrix(observed, centre)
+    Z = sparse_entries(observed, np.asarray(observed.values, dtype=float) - centre[observed.cols])
     U, s, Vt = truncated_svd(Z, max(options.n_triplets, rank + 1), rng)
     rms = float(np.sqrt(np.mean(np.square(Z.data)))) if observed.n_entries else 0.0
     threshold = options.c_lambda * rms * np.sqrt(share) * (np.sqrt(n) + np.sqrt(p))
@@ -153,9 +187,7 @@ class LinearStart:
     dispersion: float
 
 
-def linear_start(
-    observed: Observed, loss: Loss, rank: int, options: FactorOptions, rng: np.random.Generator
-) -> LinearStart:
+def linear_start(passes: EntryPasses, rank: int, options: FactorOptions, rng: np.random.Generator) -> LinearStart:
     r"""Expand the mean around the intercepts, standardise, take one SVD with optimal shrinkage.
 
     .. math:: \zeta_j = \psi^{-1}(\bar r_j),\quad w_j = \psi'(\zeta_j),\quad
@@ -170,12 +202,15 @@ def linear_start(
     -----
     No clipping is needed; as good as the double SVD or better when the signal is weak. Cost: one sparse SVD.
     """
-    n, p = observed.shape
+    observed, loss, (n, p) = passes.observed, passes.loss, passes.shape
     share = observed.n_entries / (n * p)
-    zeta = null_intercept(observed, loss)
-    root = np.sqrt(np.maximum(loss.variance(zeta), 1e-8))
-    Z = centred_matrix(observed, np.asarray(loss.mean(zeta), dtype=float))
-    Z.data /= root[Z.indices]
+    zeta = null_intercept(passes)
+    m = zeta[observed.cols] if passes.offset is None else zeta[observed.cols] + passes.offset
+    w = np.maximum(np.asarray(loss.variance(m), dtype=float), 1e-8)
+    Z = sparse_entries(observed, (np.asarray(observed.values, dtype=float) - loss.mean(m)) / np.sqrt(w))
+    # offsets make w_ij vary inside a column; its mean then stands for it
+    seen = np.maximum(observed.by_rows.minor_sums(), 1)
+    root = np.sqrt(np.maximum(observed.by_rows.minor_sums(w) / seen, 1e-8))
     second = float(np.mean(np.square(Z.data))) if observed.n_entries else 0.0
     rows, cols = relative_rates(observed)
     Z.data /= np.sqrt(np.repeat(rows, np.diff(Z.indptr)) * cols[Z.indices])
