@@ -9,6 +9,8 @@ import pytest
 
 CSV = "user,film,rating\nann,tea,5\nann,jam,3\nbob,tea,4\nbob,jam,1\n"
 
+WIDE = "model,q0,q1,q2,q3\na,1,,0,1\nb,,1,1,0\nc,1,0,,\nd,0,1,1,1\n"
+
 BAD = {
     # name: (file, its content, words after DATA, what the line must say)
     "no such file": ("", "", [], "no such file"),
@@ -40,6 +42,16 @@ BAD = {
     "picture size that does not fit": ("a.csv", CSV, ["--image", "8x8"], "64 columns"),
     "unknown option": ("a.csv", CSV, ["--rnak", "1"], "--rnak"),
     "unknown family": ("a.csv", CSV, ["--family", "normal"], "normal"),
+    "no header": ("u.data", "1\t2\t3\t88\n1\t3\t4\t89\n", [], "add --no-header"),
+    "duplicates in options": ("a.csv", CSV + "ann,tea,2\n", [], "--duplicates first, last, mean, sum, max or min"),
+    "wrong separator": ("a.csv", CSV, ["--sep", ";"], "one column only, 'user,film,rating'; is --sep right?"),
+    "family in options": ("a.csv", CSV, ["--family", "bernoulli"], "--family bernoulli needs 0 or 1"),
+    "missing value in options": ("a.csv", CSV + "cy,tea,\n", [], "--missing nan"),
+    "wide table": ("a.csv", WIDE, [], "looks like a wide table (5 columns, 'model', 'q0', ...): halfseen reads one"),
+    "full wide table": ("a.csv", "m,a,b,c,d\nx,1,2,3,4\ny,2,1,4,3\n", [], "read a wide one with --wide"),
+    "wide, but in entries": ("a.csv", WIDE, ["--wide", "--value", "q1"], "--value is for files with one entry"),
+    "wide, one column": ("a.csv", CSV, ["--wide", "--sep", ";"], "is --sep right?"),
+    "wide, text in a cell": ("a.csv", "m,a,b\nx,1,good\ny,2,3\n", ["--wide"], "column 'b'"),
     "not parquet": ("a.parquet", "this is no parquet file", [], "Parquet"),
     "unknown kind of file": ("a.xyz", CSV, [], ".xyz"),
     "not an npz": ("a.npz", "this is no npz file", [], "a.npz"),
@@ -59,6 +71,23 @@ def test_bad_input_ends_with_one_clear_line(halfseen, tmp_path, case):
     assert done.stderr.startswith("halfseen: error: ")
     assert message in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--clip", "5,1"], "--clip '5,1'"),
+        (["--clip", "wide"], "--clip 'wide'"),
+        (["--penalty", "-1"], "--penalty"),
+        (["--epochs", "0"], "--epochs"),
+        (["--rank", "99"], "--rank 99 is more than the shorter side"),
+    ],
+)
+def test_bad_switches_of_als_are_told_by_their_option(halfseen, table, words, message):
+    done = halfseen("fit", "als", table, *words)
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
 
 
 def test_a_truncated_gzip_file_is_told(halfseen, tmp_path):

@@ -37,6 +37,44 @@ def test_the_rank_is_chosen_on_held_out_entries(halfseen, table):
     assert facts["rank"] in (1, 2)
 
 
+def test_without_a_rank_als_takes_the_default_that_the_table_allows(halfseen, table, tmp_path):
+    (tmp_path / "small.csv").write_text("user,film,rating\nann,tea,5\nann,jam,3\nbob,tea,4\nbob,jam,1\ncy,tea,2\n")
+    for path, rank in ((tmp_path / "small.csv", 2), (table, 16)):
+        facts = json.loads(halfseen("fit", "als", path, "--held-out", 0, "--json").stdout)
+        assert facts["rank"] == rank
+
+
+def test_switches_of_als_reach_the_model(halfseen, table):
+    words = ["--penalty", 2, "--bias-penalty", 0.6, "--alpha", 1, "--epochs", 7, "--clip", "1,5"]
+    config = json.loads(halfseen("fit", "als", table, "--rank", 2, *words, "--json").stdout)["config"]
+    assert (config["penalty"], config["bias_penalty"], config["alpha"]) == (2.0, 0.6, 1.0)
+    assert (config["options"]["max_iter"], config["options"]["clip"]) == (7, [1.0, 5.0])
+
+
+def test_a_wide_file_is_read_with_wide(halfseen, tmp_path):
+    rng = np.random.default_rng(0)
+    values = np.outer(rng.normal(size=12), rng.normal(size=6))
+    cells = [[f"{x:.3f}" if rng.random() < 0.8 else "" for x in row] for row in values]
+    path = tmp_path / "wide.csv"
+    lines = [",".join([str(3 * i), *row]) for i, row in enumerate(cells)]
+    path.write_text("who," + ",".join("abcdef") + "\n" + "\n".join(lines) + "\n")
+    seen = sum(cell != "" for row in cells for cell in row)
+    run = tmp_path / "run"
+    assert halfseen("fit", "als", path, "--wide", "--rank", 1, "--held-out", 0, "-o", run).exit_code == 0
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["data"]["n_entries"] == seen
+    assert facts["data"]["n_cols"] == 6
+    done = halfseen("predict", run, "--row-label", 33, "--col-label", "f")
+    assert done.stdout.startswith("row,col,predicted\n33,f,")
+    table = hs.Observed.from_dense([[float(cell or "nan") for cell in row] for row in cells]).to_frame("pandas")
+    wide = table.pivot(index="row", columns="col", values="value").reset_index()
+    wide.columns = ["who", *"abcdef"]
+    wide.to_parquet(tmp_path / "wide.parquet")
+    shifted = json.loads(halfseen("describe", tmp_path / "wide.parquet", "--wide", "--shift", 1, "--json").stdout)
+    assert shifted["n_entries"] == seen
+    assert shifted["values"]["min"] == pytest.approx(table["value"].min() + 1)
+
+
 def test_several_penalties_are_tried_on_held_out_entries(halfseen, table):
     facts = json.loads(halfseen("fit", "factor", table, "--rank", 1, "--penalty", "map,1e6", "--json").stdout)
     assert facts["choice"]["penalties"] == ["map", "1e6"]

@@ -270,3 +270,18 @@ def test_objects_in_an_npz_are_never_unpickled(tmp_path):
     np.savez(tmp_path / "q.npz", u=[1, 2], i=[1], r=[1.0, 2.0])
     with pytest.raises(ValueError, match=r"col array 'i' has shape \(1,\), value array 'r' \(2,\)"):
         read_table(tmp_path / "q.npz", "u", "i", "r")
+
+
+def test_a_long_file_with_more_columns_is_no_wide_table(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("user,item,rating,time,place\nann,tea,5,1,x\nann,jam,3,2,y\n")
+    assert read_table(path).n_entries == 2
+    path.write_text("user,item,rating,time,place\nann,tea,5,1,x\nann,jam,,2,y\n")
+    with pytest.raises(ValueError, match=r"'rating' has no number in entry 1.*if the file is a wide table"):
+        read_table(path)
+    with pytest.raises(ValueError, match=r"leave them out$"):
+        read_table(path, row="user", col="item", value="rating")
+    path.write_text("user,item,rating,time,place\nann,tea,5,1,x\nbob,jam,3,2,y\n")
+    assert read_table(path, row="user", col="item", value="rating").n_entries == 2
+    with pytest.raises(ValueError, match="looks like a wide table"):
+        read_table(path)

@@ -9,7 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from halfseen.cli.options import ALS_RANKS, Data, JudgeOptions, OutputOptions, PairsOptions, TableOptions, grouped
+from halfseen.cli.options import (
+    ALS_RANKS,
+    AlsOptions,
+    Data,
+    JudgeOptions,
+    OutputOptions,
+    PairsOptions,
+    TableOptions,
+    grouped,
+)
 from halfseen.cli.screen import OneLineErrors, plainly
 
 STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
@@ -158,7 +167,15 @@ def fit_als(
     table: TableOptions,
     judge: JudgeOptions,
     output: OutputOptions,
-    rank: Rank = "16",
+    switches: AlsOptions,
+    rank: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="Number of factors; 'auto' tries --ranks on held-out entries.",
+            show_default="16, or the shorter side of the table where that is less",
+        ),
+    ] = None,
     ranks: Ranks = ALS_RANKS,
 ) -> None:
     """Alternating least squares with biases, for ratings and other real numbers.
@@ -167,7 +184,7 @@ def fit_als(
     """
     from halfseen.cli.fit import Method, run_fit
 
-    run_fit(data, Method.als(), (rank, ranks), table, judge, output)
+    run_fit(data, Method.als(switches), (rank, ranks), table, judge, output)
 
 
 @app.command()

@@ -9,19 +9,21 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import halfseen as hs
 from halfseen.cli.folder import check_target
-from halfseen.cli.options import ALS_RANKS, JudgeOptions, OutputOptions, TableOptions
+from halfseen.cli.options import ALS_RANKS, AlsOptions, JudgeOptions, OutputOptions, TableOptions
 from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import Steps, print_json, steps
 from halfseen.cli.source import family_of, open_table
 from halfseen.data import check_support
 from halfseen.engines import engine
 from halfseen.losses import Loss, get_loss
+from halfseen.methods.baselines import LeastSquaresOptions
+from halfseen.methods.baselines.least_squares import DEFAULT_RANK
 
 PENALTIES = ("auto", "map", "none")
 
@@ -54,11 +56,17 @@ class Method:
         return cls("factor", "factor model", get_loss(code), make, parse_penalties(penalty))
 
     @classmethod
-    def als(cls) -> Method:
-        """Alternating least squares."""
+    def als(cls, switches: AlsOptions | None = None) -> Method:
+        """Alternating least squares; what is not given is the library's default."""
+        found = switches or AlsOptions()
+        given = {name: getattr(found, name) for name in ("penalty", "bias_penalty", "alpha")}
+        given = {name: value for name, value in given.items() if value is not None}
+        options = LeastSquaresOptions(clip=parse_clip(found.clip))
+        if found.epochs is not None:
+            options = replace(options, max_iter=found.epochs)
 
         def make(rank: int, penalty: str, seed: int) -> Any:
-            return hs.AlternatingLeastSquares(rank=rank, random_state=seed)
+            return hs.AlternatingLeastSquares(rank=rank, **given, options=options, random_state=seed)
 
         return cls("als", "alternating least squares", get_loss("gaussian"), make)
 
@@ -91,7 +99,12 @@ class Outcome:
 
 
 def run_fit(
-    data: str, method: Method, rank: tuple[str, str], table: TableOptions, judge: JudgeOptions, output: OutputOptions
+    data: str,
+    method: Method,
+    rank: tuple[str | None, str],
+    table: TableOptions,
+    judge: JudgeOptions,
+    output: OutputOptions,
 ) -> None:
     """Run the whole job and show or save what came of it.
 
@@ -100,8 +113,8 @@ def run_fit(
     data : str
         A file or the name of a data set.
     method : Method
-    rank : (str, str)
-        The options ``--rank`` and ``--ranks``.
+    rank : (str or None, str)
+        The options ``--rank`` (None: not given) and ``--ranks``.
     table, judge, output : option groups
     """
     from threadpoolctl import threadpool_limits
@@ -211,12 +224,14 @@ def fitted(bar: Steps, text: str, model: Any, table: Any) -> Any:
     return model
 
 
-def parse_ranks(rank: str, ranks: str, largest: int) -> tuple[int, ...]:
-    """The ranks to try: one, or those of ``--ranks`` that the table allows.
+def parse_ranks(rank: str | None, ranks: str, largest: int) -> tuple[int, ...]:
+    """The ranks to try: one (without ``--rank`` that of `AlternatingLeastSquares`), or what the table allows of many.
 
-    >>> parse_ranks("3", "1,2", 10), parse_ranks("auto", "1,2,16", 10)
-    ((3,), (1, 2))
+    >>> parse_ranks("3", "1,2", 10), parse_ranks("auto", "1,2,16", 10), parse_ranks(None, "1,2", 10)
+    ((3,), (1, 2), (10,))
     """
+    if rank is None:
+        return (min(DEFAULT_RANK, largest),)
     texts = ranks.split(",") if rank == "auto" else [rank]
     try:
         numbers = sorted({int(text) for text in texts if text.strip()})
@@ -250,6 +265,24 @@ def parse_penalties(text: str) -> tuple[str, ...]:
     if not given:
         raise ValueError("--penalty is empty; give auto, map, none, a positive number, or several with commas")
     return given
+
+
+def parse_clip(text: str | None) -> Any:
+    """Bounds of predictions: none, those of the values, or two numbers.
+
+    >>> parse_clip("1,5"), parse_clip("range"), parse_clip(None)
+    ((1.0, 5.0), 'range', None)
+    """
+    if text is None or text == "range":
+        return text
+    try:
+        low, high = (float(part) for part in text.split(","))
+        is_right = low < high
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise ValueError(f"--clip {text!r}: give 'range' or two numbers LOW,HIGH with LOW < HIGH, such as 1,5")
+    return low, high
 
 
 def check_shares(judge: JudgeOptions) -> None:

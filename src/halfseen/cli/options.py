@@ -31,6 +31,8 @@ class Duplicates(StrEnum):
     last = "last"
     mean = "mean"
     sum = "sum"
+    max = "max"
+    min = "min"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,14 @@ class TableOptions:
     duplicates: Annotated[
         Duplicates, typer.Option(help="What to do with a cell that is given twice.", rich_help_panel=READING)
     ] = Duplicates.error
+    wide: Annotated[
+        bool,
+        typer.Option(
+            "--wide",
+            help="The file is wide: a line per row, a column per column, row labels in the first (or --row).",
+            rich_help_panel=READING,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,31 @@ class PairsOptions:
     ] = None
     sep: Annotated[str | None, typer.Option(metavar="TEXT", help="What separates columns in a text file.")] = None
     no_header: Annotated[bool, typer.Option("--no-header", help="The first line of PAIRS is data.")] = False
+
+
+@dataclass(frozen=True)
+class AlsOptions:
+    """Switches of alternating least squares; None is the library's default."""
+
+    penalty: Annotated[
+        float | None, typer.Option(min=0, metavar="X", help="Ridge on the factors.", show_default="1.1")
+    ] = None
+    bias_penalty: Annotated[
+        float | None, typer.Option(min=0, metavar="X", help="Ridge on the biases.", show_default="0.3")
+    ] = None
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="X", help="The ridge grows with this power of a row's entries.", show_default="0.5"
+        ),
+    ] = None
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Sweeps over columns and rows.", show_default="20")
+    ] = None
+    clip: Annotated[
+        str | None,
+        typer.Option(metavar="range|LOW,HIGH", help="Keep predictions in the range of the values, or in one given."),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.folder import MODEL, RECORD
 from halfseen.cli.screen import figures, plain, stdout, table
-from halfseen.cli.source import column
+from halfseen.cli.source import column, separator
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
 
 ON_SCREEN = 40
@@ -92,8 +92,7 @@ def read_pairs(question: Question, fitted: dict[str, Any]) -> tuple[list[Any], l
     kind = kind_of(path, question.sep)
     if kind == "npz":
         raise ValueError(f"{path.name}: pairs come as CSV, TSV, Parquet or Feather, not as .npz")
-    sep = question.sep.replace("\\t", "\t") if question.sep else None
-    source = open_source(path, kind, TextFormat(sep, not question.no_header))
+    source = open_source(path, kind, TextFormat(separator(question.sep), not question.no_header))
     names = []
     for place, role in enumerate(("row", "col")):
         now, before = getattr(question, role), fitted.get(role)

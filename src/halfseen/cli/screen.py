@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from halfseen.cli.words import in_options
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -54,7 +56,7 @@ class OneLineErrors(typer.core.TyperGroup):
 
 
 def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn bad input into one line and exit code 2, Ctrl-C into 130, warnings into notes.
+    """Turn bad input into one line and exit code 2, Ctrl-C into 130, warnings into notes; all in options' names.
 
     ``HALFSEEN_DEBUG=1`` shows the traceback instead.
     """
@@ -73,7 +75,7 @@ def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
             except (ValueError, OSError, ImportError, MemoryError, OverflowError) as error:
                 if os.environ.get("HALFSEEN_DEBUG"):
                     raise
-                complain(_message(error))
+                complain(in_options(_message(error)))
                 raise typer.Exit(BAD_INPUT) from None
 
     return run
@@ -88,7 +90,7 @@ def _message(error: BaseException) -> str:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    note(f"{' '.join(str(message).split())}")
+    note(in_options(" ".join(str(message).split())))
 
 
 def complain(message: str) -> None:

@@ -26,7 +26,7 @@ def open_table(data: str, options: TableOptions) -> Observed:
         path = Path(data)
         if path.is_dir():
             raise ValueError(f"{data} is a folder; give a file (Parquet, Feather, CSV, TSV, .gz, .npz)")
-        return read_table(path, **reading(path, options))
+        return open_wide(path, options) if options.wide else read_table(path, **reading(path, options))
     if data not in datasets.names():
         raise ValueError(f"{data!r} is neither a file nor a known data set; {close_matches(data, datasets.names())}")
     if given := [name for name in changed(options) if name != "shift"]:
@@ -34,6 +34,22 @@ def open_table(data: str, options: TableOptions) -> Observed:
         raise ValueError(f"--{option} is for files; the data set {data!r} is read as it should be")
     found = datasets.load(data)
     return found.with_values(found.values + options.shift) if options.shift else found
+
+
+def open_wide(path: Path, options: TableOptions) -> Observed:
+    """Read a file of which every line is a whole row."""
+    from halfseen.cli.wide import read_wide
+    from halfseen.data.files import TextFormat
+
+    if given := [name for name in ("col", "value", "weight", "duplicates") if name in changed(options)]:
+        raise ValueError(f"--{given[0]} is for files with one entry per line; leave it or --wide out")
+    form = TextFormat(separator(options.sep), not options.no_header)
+    return read_wide(path, column(options.row), form, options.missing, options.shift)
+
+
+def separator(given: str | None) -> str | None:
+    r"""The character that ``--sep`` means; ``\t`` is a tab."""
+    return given.replace("\\t", "\t") if given else None
 
 
 def changed(options: TableOptions) -> dict[str, Any]:
@@ -77,7 +93,7 @@ def reading(path: Path, options: TableOptions) -> dict[str, Any]:
         "col": col,
         "value": value,
         "weight": column(options.weight),
-        "sep": options.sep.replace("\\t", "\t") if options.sep else None,
+        "sep": separator(options.sep),
         "header": not options.no_header,
         "missing": options.missing,
         "shift": options.shift,

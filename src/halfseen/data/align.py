@@ -37,6 +37,8 @@ def with_columns(table: Observed, labels: Labels) -> Observed:
     [[5.0, nan, 3.0]]
     """
     own = table.col_labels
+    if own is None:
+        raise ValueError("the table has no column labels to find its columns by")
     if own is labels or np.array_equal(own, labels):
         return table
     places = find_labels(labels, own, "column")

@@ -177,12 +177,12 @@ class TextCoder:
     def _labels(self, names: list[Any]) -> Labels:
         from halfseen.data.labels import as_label_array
 
-        if self._numbers and all(_is_whole(name) for name in names):
+        if self._numbers and all(is_whole(name) for name in names):
             return np.array([int(name) for name in names], dtype=np.int64)
         return as_label_array(names, f"column {self._name!r}")
 
 
-def _is_whole(text: Any) -> bool:
+def is_whole(text: Any) -> bool:
     """Tell whether text is how Python writes an int of 64 bits."""
     digits = text[1:] if text[:1] == "-" else text
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:

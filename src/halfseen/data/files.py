@@ -84,7 +84,9 @@ def resolve(wanted: str | int | None, default: int, names: list[str], role: str,
         wanted = default
     if isinstance(wanted, int):
         if not 0 <= wanted < len(names):
-            raise UnknownLabelError(f"{role}={wanted}: {path.name} has columns 0..{len(names) - 1}")
+            last = len(names) - 1
+            what = f"columns 0..{last}" if last else f"one column only, {shown(names[0])}; is sep= right?"
+            raise UnknownLabelError(f"{role}={wanted}: {path.name} has {what}")
         wanted = names[wanted]
     if wanted not in names:
         raise UnknownLabelError(f"{role}={wanted!r} is not a column of {path.name}; {close_matches(wanted, names)}")
@@ -156,8 +158,8 @@ class TextSource:
         self._gz = path.suffix.lower() == ".gz"
         self._header = form.header
         with told(path, "text"):
-            self._sep = form.sep or TEXT.get(_suffix(path)) or self._guess()
-            if len(self._sep) != 1:
+            self.sep = form.sep or TEXT.get(_suffix(path)) or self._guess()
+            if len(self.sep) != 1:
                 raise ValueError(f"sep must be one character, got {form.sep!r}")
             with self._open() as source:
                 self.names = self._column_names(source)
@@ -184,7 +186,7 @@ class TextSource:
             read_options=csv.ReadOptions(
                 autogenerate_column_names=not self._header, use_threads=threads, block_size=BLOCK if columns else None
             ),
-            parse_options=csv.ParseOptions(delimiter=self._sep),
+            parse_options=csv.ParseOptions(delimiter=self.sep),
             convert_options=csv.ConvertOptions(include_columns=columns, column_types=types),
         )
 

@@ -16,6 +16,7 @@ from halfseen.data.observed import Observed
 from halfseen.errors import shown
 
 Column = str | int | None
+WIDE_FROM = 5  # a file of entries rarely has more than row, column, value and a time or a weight
 
 
 class Reading(TypedDict, total=False):
@@ -72,7 +73,7 @@ def read_table(
     ------
     ValueError
         Unreadable, cut off or empty file, unknown column (with close matches), a value that is not a number, a
-        missing label, duplicates without a rule.
+        missing label, duplicates without a rule; a file that looks like a wide table.
 
     Notes
     -----
@@ -114,9 +115,28 @@ def read_table(
         if name in columns[:position]:
             raise ValueError(f"column {name!r} of {file.name} is asked for twice; row, col, value, weight must differ")
     collector = Collector(columns, source.text, missing, shift, dtype)
-    for batch in source.batches(columns):
-        collector.add(batch)
-    return collector.finish(file, duplicates)
+    may_be_wide = len(source.names) >= WIDE_FROM and not any(isinstance(name, str) for name in (row, col, value))
+    try:
+        for batch in source.batches(columns):
+            collector.add(batch)
+        table = collector.finish(file, duplicates)
+    except ValueError as error:
+        if not may_be_wide:
+            raise
+        if f"column {columns[1]!r} has" in str(error):  # holes where the names of columns should be
+            raise ValueError(f"{_wide_text(file, source.names)} ({error})") from error
+        raise ValueError(f"{error}; if the file is a wide table, read it with Observed.from_wide") from error
+    if may_be_wide and table.n_entries == table.shape[0] > 1:
+        raise ValueError(f"{_wide_text(file, source.names)} (as entries, every row would have just one)")
+    return table
+
+
+def _wide_text(path: Path, names: list[str]) -> str:
+    return (
+        f"{path.name} looks like a wide table ({len(names)} columns, {shown(names[0])}, {shown(names[1])}, ...): "
+        "halfseen reads one entry per line (row, column, value); read a wide one with Observed.from_wide, or name "
+        "the columns with row=, col= and value="
+    )
 
 
 def _is_number(text: str) -> bool:

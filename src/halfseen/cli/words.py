@@ -1,0 +1,49 @@
+"""Errors of the library, in the words of the command line: options instead of Python arguments."""
+
+from __future__ import annotations
+
+import re
+
+OPTIONS = "row|col|value|weight|sep|missing|shift|duplicates|rank|penalty|bias_penalty|alpha|trials|family|clip"
+VALUE = r"('[^']*'|\"[^\"]*\"|[-\w.]+)"
+# In order; an argument that is named without a value comes last.
+PHRASES: tuple[tuple[str, str], ...] = (
+    (r"pass header=False", "add --no-header"),
+    (r"pass missing=float\('nan'\)", "add --missing nan"),
+    (r"duplicates='first', 'last', 'mean', 'sum', 'max' or 'min'", "--duplicates first, last, mean, sum, max or min"),
+    (r"use 'first', 'last' or 'mean'", "use first, last or mean"),
+    (r"\bloss='(\w+)'", r"--family \1"),
+    (r"Choose another loss\b", "Choose another --family"),
+    (r"\bheader=(?!\w|')", "--no-header"),
+    (r"\bread (it|a wide one) with Observed\.from_wide\b", r"read \1 with --wide"),
+    (r"pass sep\b(?!=)", "give --sep"),
+    (r"pass (?=row=|col=|value=|weight=|sep=)", "give "),
+    (r"\bmax_iter must", "--epochs must"),
+    (r"\bclip=\(low, high\) needs low < high; got \((.*?), (.*?)\)", r"--clip LOW,HIGH needs LOW < HIGH; got \1,\2"),
+    (r"\bR\[", "entry ["),
+)
+
+
+def in_options(message: str) -> str:
+    """The same message for someone who types options.
+
+    >>> in_options("the first line looks like data; pass header=False")
+    'the first line looks like data; add --no-header'
+    >>> in_options("row='usr' is not a column; say duplicates='sum', or see sep= and missing=")
+    '--row usr is not a column; say --duplicates sum, or see --sep and --missing'
+    """
+    for pattern, words in PHRASES:
+        message = re.sub(pattern, words, message)
+    message = re.sub(rf"(?<![\w-])({OPTIONS})={VALUE}", _option_with_value, message)
+    message = re.sub(rf"(?<![\w-])({OPTIONS})=", lambda found: _option(found[1]), message)
+    return re.sub(r"(?<![\w-])(bias_penalty|penalty|alpha) must\b", lambda found: f"{_option(found[1])} must", message)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _option_with_value(found: re.Match[str]) -> str:
+    value = found[2]
+    plain = value[1:-1] if re.fullmatch(r"(['\"])[\w.+-]+\1", value) else value
+    return f"{_option(found[1])} {plain}"
