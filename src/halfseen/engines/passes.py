@@ -7,7 +7,6 @@ bits for any engine and any number of workers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from halfseen import kernels
 from halfseen.data import Compressed, Observed
+from halfseen.engines import columns
 from halfseen.engines.local import Engine, resolve
 from halfseen.kernels import plain
 from halfseen.losses import Loss
@@ -25,9 +25,6 @@ Array = NDArray[Any]
 # that two workers finish together. More than eight blocks only add private column accumulators.
 ENTRIES_PER_BLOCK = 250_000
 MAX_BLOCKS = 8
-# Parts in which frugal passes regroup the columns. Measured at 10M entries: a sweep of alternating least squares takes
-# 1.3 times as long with 4, 1.5 with 8; each holds its share of the entries once more.
-COLUMN_BLOCKS = 4
 
 
 @dataclass(frozen=True)
@@ -43,14 +40,7 @@ class PassResult:
 
 def split_rows(view: Compressed) -> list[tuple[int, int]]:
     """Consecutive row ranges of about equal numbers of entries; depends on the data alone."""
-    return cut(view.indptr, int(np.clip(int(view.indptr[-1]) // ENTRIES_PER_BLOCK, 1, MAX_BLOCKS)))
-
-
-def cut(starts: Array, wanted: int) -> list[tuple[int, int]]:
-    """At most ``wanted`` consecutive ranges of rows that begin at ``starts``, of about equal numbers of entries."""
-    targets = np.arange(1, wanted) * (float(starts[-1]) / wanted)
-    cuts = np.unique(np.concatenate([[0], np.searchsorted(starts, targets), [len(starts) - 1]]))
-    return [(int(a), int(b)) for a, b in pairwise(cuts)]
+    return columns.cut(view.indptr, int(np.clip(int(view.indptr[-1]) // ENTRIES_PER_BLOCK, 1, MAX_BLOCKS)))
 
 
 class EntryPasses:
@@ -89,7 +79,6 @@ class EntryPasses:
         self.dtype = observed.values.dtype
         self.offset = None if offset is None else np.ascontiguousarray(offset, dtype=self.dtype)
         self._blocks: dict[int, list[tuple[int, int]]] = {}
-        self._counts: Array | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -125,7 +114,8 @@ class EntryPasses:
             "offset": self._offset(axis),
         }
 
-    def _family(self) -> dict[str, Any]:
+    def family(self) -> dict[str, Any]:
+        """How the kernels are told the loss."""
         return {"family": self.loss.kernel, "trials": self.loss.trials}
 
     def value(self, A: Array, B: Array, row_offset: Array | None = None, col_offset: Array | None = None) -> float:
@@ -156,7 +146,7 @@ class EntryPasses:
             if self.loss.kernel is None:
                 return self._plain_gradient(block, A, B, offsets, out), grad_B, grad_col
             value = kernels.loss_and_gradient(
-                view, A, B, start=block[0], stop=block[1], **self._family(), **offsets, **out
+                view, A, B, start=block[0], stop=block[1], **self.family(), **offsets, **out
             )
             return value, grad_B, grad_col
 
@@ -216,7 +206,7 @@ class EntryPasses:
                 self._plain_hessian(block, (A, B, dA, dB), offsets, moves, out)
             else:
                 kernels.hessian_vector(
-                    view, A, B, dA, dB, start=block[0], stop=block[1], **self._family(), **offsets, **moves, **out
+                    view, A, B, dA, dB, start=block[0], stop=block[1], **self.family(), **offsets, **moves, **out
                 )
             return out_B, out_col
 
@@ -274,7 +264,7 @@ class EntryPasses:
         ridge, ridge_scale = self._cast(ridge), self._cast(ridge_scale)
         if axis and self.is_frugal:
             switches = {"steps": steps, "method": method, "cg_steps": cg_steps, "max_halvings": max_halvings}
-            return self._newton_of_columns(X, B, minor_offset, ridge, ridge_scale, switches)
+            return columns.newton(self, X, B, minor_offset, ridge, ridge_scale, switches)
         view, offset, out = self.view(axis), self._offset(axis), np.empty_like(X)
 
         def fused(block: tuple[int, int]) -> float:
@@ -282,7 +272,7 @@ class EntryPasses:
                 view,
                 X,
                 B,
-                **self._family(),
+                **self.family(),
                 col_offset=minor_offset,
                 offset=offset,
                 ridge=ridge,
@@ -309,46 +299,14 @@ class EntryPasses:
         values = self.engine.map(slow if self.loss.kernel is None else fused, self.blocks(axis))
         return out, float(sum(values))
 
-    def _newton_of_columns(
-        self,
-        X: Array,
-        B: Array,
-        minor_offset: Array | None,
-        ridge: Array | None,
-        ridge_scale: Array | None,
-        switches: dict[str, Any],
-    ) -> tuple[Array, float]:
-        """:meth:`newton` over columns that are regrouped a block at a time; the same bits as over all of them."""
-        counts, out = self._column_counts(), np.empty_like(X)
-
-        def solve(block: tuple[int, int]) -> float:
-            part = slice(*block)
-            done = kernels.row_newton(
-                kernels.gather_columns(self.view(0), *block, counts[part]),
-                X[part],
-                B,
-                **self._family(),
-                col_offset=minor_offset,
-                ridge=ridge,
-                ridge_scale=None if ridge_scale is None else ridge_scale[part],
-                out=out[part],
-                **switches,
-            )
-            return float(done.value)
-
-        return out, float(sum(self.engine.map(solve, cut(np.concatenate([[0], np.cumsum(counts)]), COLUMN_BLOCKS))))
-
-    def _column_counts(self) -> Array:
-        if self._counts is None:
-            self._counts = self.observed.by_rows.minor_sums()
-        return self._counts
-
     def information(
         self, axis: int, A: Array, B: Array, major_offset: Array | None = None, minor_offset: Array | None = None
     ) -> Array:
         r"""Information :math:`H_i = \sum_j w_{ij}\psi'(m_{ij}) B_j B_j'` of every row (``axis=0``) or column (1)."""
         A, B = self._factor(A), self._factor(B)
         offsets = self._offsets(major_offset, minor_offset, axis)
+        if axis and self.is_frugal:
+            return columns.information(self, A, B, offsets)
         view = self.view(axis)
         out = np.empty((view.n_major, B.shape[1], B.shape[1]), self.dtype)
 
@@ -357,7 +315,7 @@ class EntryPasses:
                 part = plain.PlainBlock(view, *block)
                 out[block[0] : block[1]] = plain.information(part, self.loss, B, part.predictor(A, B, **offsets))
             else:
-                kernels.information(view, A, B, start=block[0], stop=block[1], out=out, **self._family(), **offsets)
+                kernels.information(view, A, B, start=block[0], stop=block[1], out=out, **self.family(), **offsets)
 
         for _ in self.engine.map(block_pass, self.blocks(axis)):
             pass

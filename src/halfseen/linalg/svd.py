@@ -41,13 +41,23 @@ def truncated_svd(matrix: Any, n_triplets: int, rng: np.random.Generator) -> tup
         dense = matrix @ np.eye(p) if p <= n else (matrix.T @ np.eye(n)).T
         U, s, Vt = np.linalg.svd(np.asarray(dense), full_matrices=False)
         return U[:, :k], s[:k], Vt[:k]
-    from scipy.sparse.linalg import svds
+    from scipy.sparse.linalg import LinearOperator, svds
 
     start = rng.standard_normal(min(n, p))
     if not np.any(matrix @ rng.standard_normal(p)):
         # zero with probability one, where Lanczos has no start: any orthonormal vectors will do
         return np.eye(n, k), np.zeros(k), np.eye(k, p)
-    U, s, Vt = svds(matrix, k=k, v0=start, tol=1e-8)
+    turned = matrix.T
+    # as an operator: of a sparse array ARPACK's driver would make conjugate copies
+    operator = LinearOperator(
+        matrix.shape,
+        dtype=matrix.dtype,
+        matvec=lambda v: matrix @ v,
+        rmatvec=lambda v: turned @ v,
+        matmat=lambda V: matrix @ V,
+        rmatmat=lambda V: turned @ V,
+    )
+    U, s, Vt = svds(operator, k=k, v0=start, tol=1e-8)
     order = np.argsort(-s)
     return U[:, order], s[order], Vt[order]
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance
-from halfseen.methods.factor.firth import FirthSweep, leverages
+from halfseen.methods.factor.firth import FirthSweep
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.options import FactorOptions, Factors
-from halfseen.methods.factor.problem import FactorProblem, Penalty
+from halfseen.methods.factor.problem import FactorProblem, Penalty, degrees_of_freedom
 from halfseen.methods.factor.refine import one_step
 from halfseen.methods.factor.start import LinearStart, linear_start, spectral_start
 from halfseen.solvers import (
@@ -117,8 +117,8 @@ class Stages:
             self.dispersion = self._refined_dispersion(FactorProblem(self.passes, self.rank, small), best)
 
     def _refined_dispersion(self, problem: FactorProblem, value: float) -> float:
-        """Residual variance after the one-step, the leverages being the degrees of freedom spent."""
-        spent = float(np.minimum(leverages(problem, self.refined), 1.0).sum())
+        """Residual variance after the one-step, its effective degrees of freedom taken off."""
+        spent = degrees_of_freedom(problem, self.refined)
         found = 2.0 * value / max(self.passes.observed.n_entries - spent, 1.0)
         # data that fit exactly would give a prior of no width
         return max(found, 1e-6 * self.linear.dispersion, float(np.finfo(self.passes.dtype).tiny))

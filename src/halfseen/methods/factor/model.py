@@ -24,7 +24,7 @@ from halfseen.methods.factor.checks import (
 from halfseen.methods.factor.fitting import Fit, Plan, Stages
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.newrows import RowPlacer, placement
-from halfseen.methods.factor.options import FactorOptions
+from halfseen.methods.factor.options import FactorOptions, checked_options
 from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, hold_out, warn_if_useless
 from halfseen.methods.factor.problem import Penalty
 from halfseen.solvers.watch import CallbackSupport
@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # loaded when asked for: intervals need more of SciPy than a 
     from halfseen.methods.factor.intervals import FactorInference
 
 HELD_OUT_SHARE = 0.1
+# Entries from which the columns are regrouped part by part: below, a second copy of the table is small.
+FRUGAL_FROM = 3_000_000
 
 
 class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
@@ -178,7 +180,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         observed, self.loss_, known = checked_input(self, R, trials, offset)
         self.has_trials_, self.has_offset_ = trials is not None, offset is not None
         rank, rng = check_rank(self.rank, observed.shape), self._generator()
-        passes = EntryPasses(observed, self.loss_, self.engine, known)
+        passes = EntryPasses(observed, self.loss_, self.engine, known, observed.n_entries >= FRUGAL_FROM)
         self.penalty_choice_ = self._compare(passes, rank, rng)
         stages = Stages(passes, rank, self._options(), rng)
         with self._watched(observed, stages.options.sweeps, stages.learned) as watch:
@@ -194,7 +196,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self._seen = Seen(passes)
 
     def _options(self) -> FactorOptions:
-        return (self.options or FactorOptions()).checked()
+        return checked_options(self.options)
 
     def _generator(self) -> np.random.Generator:
         if isinstance(self.random_state, np.random.RandomState):

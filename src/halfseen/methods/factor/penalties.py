@@ -75,7 +75,11 @@ def hold_out(passes: EntryPasses, share: float, rng: np.random.Generator) -> tup
         return passes, observed.select(is_test), None
     offset = passes.offset
     train = EntryPasses(
-        observed.select(~is_test), passes.loss, passes.engine, None if offset is None else offset[~is_test]
+        observed.select(~is_test),
+        passes.loss,
+        passes.engine,
+        None if offset is None else offset[~is_test],
+        passes.is_frugal,
     )
     return train, observed.select(is_test), None if offset is None else offset[is_test]
 

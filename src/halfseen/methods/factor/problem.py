@@ -176,6 +176,25 @@ class FactorProblem:
         return out
 
 
+def degrees_of_freedom(problem: FactorProblem, at: Factors) -> float:
+    r"""Parameters spent by a penalised fit, :math:`\sum_i (r - \lambda\,\mathrm{tr} H_i^{-1})` and the same over
+    columns; no row or column spends more than it has entries.
+    """
+    view, ridge = problem.passes.observed.by_rows, problem.penalty.ridge
+    spent = 0.0
+    for blocks, counts, penalties in (
+        (problem.row_blocks(at), view.counts, np.full(problem.rank, ridge)),
+        (
+            problem.col_blocks(at),
+            view.minor_sums(),
+            np.array([problem.penalty.intercept_ridge] + [ridge] * problem.rank),
+        ),
+    ):
+        inverse = np.asarray(np.einsum("ikk->ik", safe_inverse(blocks)), dtype=float)
+        spent += float(np.minimum(len(penalties) - inverse @ penalties, counts).sum())
+    return spent
+
+
 def safe_inverse(blocks: Array, jitter: float = 1e-10) -> Array:
     """Inverses of symmetric positive semidefinite blocks; a relative jitter keeps singular ones finite.
 

@@ -19,6 +19,8 @@ Array = NDArray[Any]
 
 # The link is inverted on blocks of at most this many cells at a time.
 CELLS_PER_BLOCK = 2**20
+# Entries standardised at once.
+ENTRIES_PER_PIECE = 2**18
 # Damped Newton steps for a column's intercept; convex in one unknown.
 NULL_STEPS = 30
 
@@ -75,7 +77,10 @@ def sparse_entries(observed: Observed, data: Array) -> Any:
     """One number per entry, zero elsewhere: a sparse array (n, p)."""
     from scipy.sparse import csr_array
 
-    return csr_array((data, observed.by_rows.indices, observed.by_rows.indptr), shape=observed.shape)
+    view = observed.by_rows
+    # row starts as narrow as the indices: SciPy would widen the indices otherwise
+    starts = view.indptr.astype(np.int32) if observed.n_entries < 2**31 else view.indptr
+    return csr_array((data, view.indices, starts), shape=observed.shape)
 
 
 def relative_rates(observed: Observed) -> tuple[Array, Array]:
@@ -205,15 +210,12 @@ def linear_start(passes: EntryPasses, rank: int, options: FactorOptions, rng: np
     observed, loss, (n, p) = passes.observed, passes.loss, passes.shape
     share = observed.n_entries / (n * p)
     zeta = null_intercept(passes)
-    m = zeta[observed.cols] if passes.offset is None else zeta[observed.cols] + passes.offset
-    w = np.maximum(np.asarray(loss.variance(m), dtype=float), 1e-8)
-    Z = sparse_entries(observed, (np.asarray(observed.values, dtype=float) - loss.mean(m)) / np.sqrt(w))
-    # offsets make w_ij vary inside a column; its mean then stands for it
-    seen = np.maximum(observed.by_rows.minor_sums(), 1)
-    root = np.sqrt(np.maximum(observed.by_rows.minor_sums(w) / seen, 1e-8))
-    second = float(np.mean(np.square(Z.data))) if observed.n_entries else 0.0
     rows, cols = relative_rates(observed)
-    Z.data /= np.sqrt(np.repeat(rows, np.diff(Z.indptr)) * cols[Z.indices])
+    data, w_sums, squares = _standardised(passes, zeta, rows, cols)
+    # offsets make w_ij vary inside a column; its mean then stands for it
+    root = np.sqrt(np.maximum(w_sums / np.maximum(observed.by_rows.minor_sums(), 1), 1e-8))
+    second = squares / max(observed.n_entries, 1)
+    Z = sparse_entries(observed, data)
     U, s, Vt = truncated_svd(Z, max(rank, 1), rng)
     U, s, Vt = U[:, :rank], s[:rank] / share, Vt[:rank]
     dispersion = 1.0
@@ -227,3 +229,24 @@ def linear_start(passes: EntryPasses, rank: int, options: FactorOptions, rng: np
     _, _, values = balance(U * shrunk, Vt.T / root[:, None])
     X, Y, _ = balance(U * shrunk / np.sqrt(rows)[:, None], Vt.T / (root * np.sqrt(cols))[:, None])
     return LinearStart(Factors(zeta, X, Y), values, dispersion)
+
+
+def _standardised(passes: EntryPasses, zeta: Array, rows: Array, cols: Array) -> tuple[Array, Array, float]:
+    """``(R - psi(m)) / sqrt(w a_i b_j)`` of every entry, column sums of ``w``, sum of squares before the rates.
+
+    In pieces and in the data's own precision: the start then needs one more number per entry, not a dozen.
+    """
+    observed, loss, p = passes.observed, passes.loss, passes.shape[1]
+    data, w_sums, squares = np.empty(observed.n_entries, passes.dtype), np.zeros(p), 0.0
+    indptr, all_cols = observed.by_rows.indptr, observed.by_rows.indices
+    for begin in range(0, observed.n_entries, ENTRIES_PER_PIECE):
+        part = slice(begin, min(begin + ENTRIES_PER_PIECE, observed.n_entries))
+        j = all_cols[part]
+        i = np.searchsorted(indptr, np.arange(part.start, part.stop), side="right") - 1
+        m = zeta[j] if passes.offset is None else zeta[j] + passes.offset[part]
+        w = np.maximum(np.asarray(loss.variance(m), dtype=float), 1e-8)
+        z = (observed.values[part] - loss.mean(m)) / np.sqrt(w)
+        squares += float(np.sum(z * z))
+        w_sums += np.bincount(j, weights=w, minlength=p)
+        data[part] = z / np.sqrt(rows[i] * cols[j])
+    return data, w_sums, squares
