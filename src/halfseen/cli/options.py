@@ -107,7 +107,7 @@ class AlsOptions:
     """Switches of alternating least squares; None is the library's default."""
 
     penalty: Annotated[
-        float | None, typer.Option(min=0, metavar="X", help="Ridge on the factors.", show_default="in the unit of the values")
+        float | None, typer.Option(min=0, metavar="X", help="Ridge on the factors.", show_default="auto")
     ] = None
     bias_penalty: Annotated[
         float | None, typer.Option(min=0, metavar="X", help="Ridge on the biases.", show_default="0.3")
