@@ -63,7 +63,8 @@ class FactorOptions:
         objective after the one-step refinement. The double SVD evaluates the link on all cells in row
         blocks (never stored); ``"auto"`` leaves it out beyond 2e7 cells.
     solver : {"newton-cg", "alternating", "gd", "nesterov"}
-        ``"gd"`` is the paper's algorithm.
+        ``"gd"`` is the paper's algorithm. The two gradient solvers depend on the unit of a Gaussian table, the
+        others do not.
     step : "auto" or float
         Learning rate of the two gradient solvers; "auto" is 1.6 (1 for Nesterov) over the largest curvature
         at the start.
