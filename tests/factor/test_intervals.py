@@ -61,11 +61,13 @@ class Naive:
     def entry(self, k, m, V, Vt):
         return self.Y[m] @ V[k] @ self.Y[m] + self.Xt[k] @ Vt[m] @ self.Xt[k]
 
-    def score(self, i, V, Vt, over=None):
-        p, slope = self.M.shape[1], self.loss.variance(self.M[i])
-        slope = slope if over is None else slope * over
-        c = slope @ self.Y / p
-        return c @ V[i] @ c + sum((slope[j] / p) ** 2 * self.Xt[i] @ Vt[j] @ self.Xt[i] for j in range(p))
+    def score(self, i, V, Vt, over=1.0):
+        p, slope = self.M.shape[1], self.loss.variance(self.M[i]) * over
+        c, bend = slope @ self.Y / p, 0.0
+        if V is self.V2:
+            AV = np.einsum("j,jk,jl->kl", self.loss.third(self.M[i]) * over, self.Y, self.Y) / p @ V[i]
+            bend = 0.5 * np.trace(AV @ AV)
+        return bend + c @ V[i] @ c + sum((slope[j] / p) ** 2 * self.Xt[i] @ Vt[j] @ self.Xt[i] for j in range(p))
 
 
 def _dense_weights(observed):
@@ -181,6 +183,12 @@ def logit_case(logit):
     return logit, model, model.inference(random_state=0)
 
 
+@pytest.fixture(scope="module")
+def first_order(logit_case):
+    """Linear in every respect: scores are contrasts."""
+    return logit_case[1].inference(variance="sandwich", random_state=0)
+
+
 def test_a_contrast_of_one_entry_is_that_entry(logit_case):
     _, _, i = logit_case
     for kind in ("linear", "mean"):
@@ -189,8 +197,8 @@ def test_a_contrast_of_one_entry_is_that_entry(logit_case):
         np.testing.assert_allclose([found.estimate, found.se], [entry.estimate, entry.se], rtol=1e-10)
 
 
-def test_a_mean_over_a_row_is_its_score(logit_case):
-    _, _, i = logit_case
+def test_a_mean_over_a_row_is_its_score(first_order):
+    i = first_order
     W = sparse.csr_array((np.full(150, 1 / 150), (np.full(150, 4), np.arange(150))), shape=(200, 150))
     found, score = i.contrast(entries=W, kind="mean"), i.scores()
     np.testing.assert_allclose(found.estimate[0], score.estimate[4], rtol=1e-10)
@@ -233,8 +241,8 @@ def test_contrasts_agree_with_finite_differences(logit_case):
     assert found.se[0] == pytest.approx(np.sqrt(variance), rel=1e-6)
 
 
-def test_differences_are_contrasts(logit_case):
-    _, _, i = logit_case
+def test_differences_are_contrasts(first_order):
+    i = first_order
     b = np.zeros((200, 2))
     b[2, 1], b[9, 1] = 1.0, -1.0
     found, contrast = i.differences([2], [9], component=1), i.contrast(row_factors=b)
@@ -668,7 +676,7 @@ def test_short_columns_are_covered_through_the_denoised_gauge():
 @pytest.mark.slow
 def test_simultaneous_statements_hold_together():
     """20 tables: all ranks covered in >= 19, width 25 % below the printed rule; bands in at least 17 (true ~.95)."""
-    ranks, rows, entries, widths, quantiles = [], [], [], [], []
+    ranks, rows, entries, scores, widths, quantiles = [], [], [], [], [], []
     for seed in range(20):
         data = hs.datasets.make_factor_data(400, 400, 2, "bernoulli", observed=0.5, random_state=seed)
         i = fit(data).inference(random_state=seed)
@@ -685,8 +693,11 @@ def test_simultaneous_statements_hold_together():
         a, b = np.random.default_rng(seed).permutation(unseen)[:1500].T
         band = i.band("entries", rows=a, cols=b)
         entries.append(coverage(band.low, band.high, data.linear[a, b]) == 1.0)
+        band = i.band("scores")
+        scores.append(coverage(band.low, band.high, data.mean.mean(axis=1)) == 1.0)
     assert np.mean(ranks) >= 0.95
     assert np.mean(widths) <= 0.75
     assert np.mean(rows) >= 0.85
     assert np.mean(entries) >= 0.85
+    assert np.mean(scores) >= 0.85
     np.testing.assert_allclose(quantiles, 1.0, atol=0.04)

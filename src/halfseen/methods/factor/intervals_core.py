@@ -26,6 +26,7 @@ class Setting:
     Attributes
     ----------
     level : float
+    variance : str
     draws : int
     seed : int
     claim : str
@@ -37,6 +38,7 @@ class Setting:
     """
 
     level: float
+    variance: str
     draws: int
     seed: int
     claim: str
@@ -214,7 +216,8 @@ class ParameterInference:
         other = np.arange(shape[1 - which]) if over is None else self._positions(over, 1 - which)
         seen = self._passes.view(which) if kind == "realised" else None
         own = np.arange(shape[which])
-        return ScoreTable(self._found, self._passes.loss, which, own, other, seen)
+        has_bends = self._setting.variance == "second_order"
+        return ScoreTable(self._found, self._passes.loss, which, own, other, seen, has_bends)
 
     def contrast(
         self, entries: Any = None, row_factors: Any = None, col_factors: Any = None, intercepts: Any = None,

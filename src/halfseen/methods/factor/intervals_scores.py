@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.data import Compressed
-from halfseen.inference.covariance import packed, packed_blocks
+from halfseen.inference.covariance import packed, packed_blocks, unpacked
 from halfseen.inference.draws import Errors
 from halfseen.inference.ranks import PairScale, chunks
 from halfseen.losses import Binomial, Loss, Poisson
@@ -27,6 +27,11 @@ class ScoreTable:
     .. math:: \mathrm{var}(s_i) = c_i^\top V_i c_i + \sum_j (w_{ij}/p)^2\, \tilde x_i^\top \tilde V_j \tilde x_i,
               \qquad c_i = \frac1p \sum_j w_{ij} y_j,\quad w_{ij} = \psi'(m_{ij})
 
+    With ``has_bends`` the variance of the second-order term :math:`\frac12\delta^\top A_i\delta`,
+    :math:`A_i = \frac1p\sum_j \psi''(m_{ij}) y_j y_j^\top`, is added:
+    :math:`\frac12\mathrm{tr}(A_i V_i A_i V_i)`. It is all there is where :math:`c_i` is close to 0; without it bands
+    over scores held in 80 % of 60 tables (n = p = 400, nominal 95 %), with it in 92 %.
+
     The realised score takes known responses as they are: the sums go over the others, whose own noise
     :math:`\frac{\phi}{p^2}\sum_j w_{ij}` is added.
 
@@ -40,6 +45,7 @@ class ScoreTable:
         Positions of the items with scores and of those averaged over.
     seen : Compressed or None
         Known responses, major side the one with scores; None for the mean response.
+    has_bends : bool
 
     Notes
     -----
@@ -47,9 +53,17 @@ class ScoreTable:
     """
 
     def __init__(
-        self, found: Uncertainty, loss: Loss, axis: int, own: Array, other: Array, seen: Compressed | None = None
+        self,
+        found: Uncertainty,
+        loss: Loss,
+        axis: int,
+        own: Array,
+        other: Array,
+        seen: Compressed | None = None,
+        has_bends: bool = True,
     ) -> None:
         self.found, self.loss, self.axis, self.own, self.other, self.seen = found, loss, axis, own, other, seen
+        self.has_bends = has_bends
         at = found.factors
         self._own_blocks, self._other_blocks = (found.rows, found.cols) if axis == 0 else (found.cols, found.rows)
         # an item's own parameters meet `towards` of the others, the others' parameters its `features`
@@ -57,16 +71,16 @@ class ScoreTable:
         self._features: Array = (found.features if axis == 0 else at.cols)[own]
 
     def _cells(self, part: slice) -> tuple[Array, Array, Array, Array]:
-        """Known sums, expected responses, slopes and response variances of a block of items; zero where known."""
+        """Known sums, expected responses, slopes and bends of a block of items; the latter three zero where known."""
         at, own = self.found.factors, self.own[part]
         linear = at.block(own, self.other) if self.axis == 0 else at.block(self.other, own).T
-        mean, slope = self.loss.mean(linear), self.loss.variance(linear)
+        mean, slope, bend = self.loss.mean(linear), self.loss.variance(linear), self.loss.third(linear)
         known = np.zeros(len(own))
         if self.seen is not None:
             is_seen, values = self._known(own)
             known = values.sum(axis=1)
-            mean, slope = np.where(is_seen, 0.0, mean), np.where(is_seen, 0.0, slope)
-        return known, mean, slope, slope * self.found.dispersion
+            mean, slope, bend = (np.where(is_seen, 0.0, part) for part in (mean, slope, bend))
+        return known, mean, slope, bend
 
     def _known(self, own: Array) -> tuple[Array, Array]:
         view = self.seen
@@ -93,19 +107,27 @@ class ScoreTable:
         top = self.loss.trials if isinstance(self.loss, Binomial) else np.inf
         bottom = 0.0 if isinstance(self.loss, Binomial | Poisson) else -np.inf
         for part in chunks(len(self.own), 4 * p):
-            known, mean, w, noise = self._cells(part)
+            known, mean, w, bend = self._cells(part)
             estimate[part] = (known + mean.sum(axis=1)) / p
             c = w @ self._towards / p
             q = packed(self._features[part]) @ other_V.T
             variance[part] = np.einsum("mk,mkl,ml->m", c, own_V[part], c) + np.einsum("mj,mj->m", w**2, q) / p**2
+            variance[part] += 0.0 if use_plug_in else self._bend_variance(bend, own_V[part])
             variance[part] = np.where(w @ is_wild > 0, np.inf, variance[part])
             left = np.count_nonzero(w, axis=1)
             low[part], high[part] = _ends(known, left, bottom) / p, _ends(known, left, top) / p
             if self.seen is not None:
-                variance[part] += noise.sum(axis=1) / p**2
+                variance[part] += self.found.dispersion * w.sum(axis=1) / p**2
             own_ok = self._own_blocks.is_resolved[self.own[part]] | (left == 0)
             variance[part] = np.where(own_ok, variance[part], np.inf)
         return estimate, variance, low, high
+
+    def _bend_variance(self, bend: Array, V: Array) -> Array:
+        """``tr(A V A V) / 2`` of a block of items."""
+        if not self.has_bends:
+            return np.zeros(len(V))
+        AV = unpacked(bend @ packed(self._towards) / len(self.other), V.shape[-1]) @ V
+        return np.asarray(0.5 * np.einsum("mkl,mlk->m", AV, AV))
 
     @staticmethod
     def _blocks(blocks: Any, use_plug_in: bool) -> Array:
@@ -142,9 +164,11 @@ class ScoreTable:
             )
         own_V = self._blocks(self._own_blocks, use_plug_in)[self.own]
         other_V = self._blocks(self._other_blocks, use_plug_in)[self.other]
-        w = np.concatenate([self._cells(part)[2] for part in chunks(m, 4 * p)])
+        slopes, bends = zip(*(self._cells(part)[2:] for part in chunks(m, 4 * p)), strict=True)
+        w = np.concatenate(slopes)
         c = w @ self._towards / p
-        shared = np.diag(np.einsum("mk,mkl,ml->m", c, own_V, c))
+        own = np.einsum("mk,mkl,ml->m", c, own_V, c)
+        shared = np.diag(own if use_plug_in else own + self._bend_variance(np.concatenate(bends), own_V))
         values, vectors = np.linalg.eigh(other_V)
         root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
         for part in chunks(p, m * root.shape[-1]):
