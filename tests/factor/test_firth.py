@@ -101,3 +101,15 @@ def test_the_correction_lowers_the_error(logit):
     plain = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", bias="none", random_state=0).fit(logit.observed)
     firth = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", random_state=0).fit(logit.observed)
     assert relative_error(firth, logit) < relative_error(plain, logit)
+
+
+def test_a_ridge_beside_the_correction_is_not_forgotten(logit):
+    fits = {
+        ridge: hs.GeneralizedFactorModel(2, "bernoulli", penalty=ridge, bias="firth", random_state=0).fit(logit.observed)
+        for ridge in (0.2, 1.0, 5.0)
+    }
+    free = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", bias="firth", random_state=0).fit(logit.observed)
+    norms = [np.linalg.norm(model.row_factors_ @ model.col_factors_.T) for model in fits.values()]
+    assert norms[0] > norms[1] > norms[2]
+    assert norms[0] == pytest.approx(np.linalg.norm(free.row_factors_ @ free.col_factors_.T), rel=0.1)
+    np.testing.assert_allclose(fits[5.0].transform(logit.observed), fits[5.0].row_factors_, atol=0.05)

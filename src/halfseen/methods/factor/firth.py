@@ -47,6 +47,13 @@ class FirthSweep:
     At the fixed point the score with :math:`R_{ij} + \frac12 \psi''(m_{ij}) v_{ij}` in place of
     :math:`R_{ij}` vanishes, which removes the bias of order :math:`1/n + 1/p`.
 
+    Parameters
+    ----------
+    passes : EntryPasses
+    rank : int
+    penalty : Penalty, optional
+        A ridge beside the correction; the leverages are then those of the penalised fit.
+
     Notes
     -----
     Contraction about the size of the leverages, so 5 to 10 sweeps where the information is good. Source: Firth
@@ -54,16 +61,16 @@ class FirthSweep:
     term and leaves exactly :math:`-\frac12\psi'' v` per entry.
     """
 
-    def __init__(self, passes: EntryPasses, rank: int) -> None:
-        self.passes, self.rank = passes, rank
-        self._plain = FactorProblem(passes, rank, Penalty())
+    def __init__(self, passes: EntryPasses, rank: int, penalty: Penalty | None = None) -> None:
+        self.passes, self.rank, self.penalty = passes, rank, penalty or Penalty()
+        self._plain = FactorProblem(passes, rank, self.penalty)
         self._theta: Array | None = None
         self._share, self._norm, self._updates = 1.0, np.inf, 0
         self._values = np.empty(0)
 
     def _problem(self, values: Array) -> FactorProblem:
         adjusted = self.passes.with_values(values.astype(self.passes.dtype, copy=False))
-        return FactorProblem(adjusted, self.rank, Penalty())
+        return FactorProblem(adjusted, self.rank, self.penalty)
 
     def update(self, theta: Array) -> None:
         """Responses adjusted at ``theta``, and the corrected score there; damped where the score does not shrink."""

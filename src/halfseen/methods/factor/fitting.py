@@ -189,7 +189,7 @@ class Stages:
     def _sweep(self, problem: FactorProblem, theta: Array, plan: Plan) -> Sweep:
         options = self.options
         if plan.has_firth:
-            return FirthSweep(self.passes, self.rank)
+            return FirthSweep(self.passes, self.rank, problem.penalty)
         if options.solver == "newton-cg":
             return NewtonCG(problem, unit=self.dispersion)
         if options.solver == "alternating":

@@ -19,7 +19,6 @@ from halfseen.losses import Binomial, Gaussian, Poisson
 from halfseen.methods.factor.checks import checked_input
 from halfseen.methods.factor.intervals_blocks import VARIANCES, Curvature, Fitted, Uncertainty, spent_freedom
 from halfseen.methods.factor.options import Factors
-from halfseen.methods.factor.problem import Penalty
 
 Array = NDArray[Any]
 
@@ -135,7 +134,7 @@ def fitted_point(model: Any, passes: EntryPasses) -> Fitted:
     rows = np.asarray(model.row_factors_, dtype=float) @ np.linalg.inv(turn) + np.asarray(here.mean, dtype=float)
     at = Factors(np.asarray(here.intercept, dtype=float), rows, np.ascontiguousarray(here.cols, dtype=float))
     has_firth = bool(model.has_bias_correction_)
-    fit = Fitted(at, Penalty() if has_firth else model.penalty_, has_firth, float(model.dispersion_))
+    fit = Fitted(at, model.penalty_, has_firth, float(model.dispersion_))
     if not model.loss_.has_dispersion:
         return fit
     if fit.has_prior:
