@@ -104,8 +104,9 @@ def test_the_correction_lowers_the_error(logit):
 
 
 def test_a_ridge_beside_the_correction_is_not_forgotten(logit):
+    kwargs = {"bias": "firth", "random_state": 0}
     fits = {
-        ridge: hs.GeneralizedFactorModel(2, "bernoulli", penalty=ridge, bias="firth", random_state=0).fit(logit.observed)
+        ridge: hs.GeneralizedFactorModel(2, "bernoulli", penalty=ridge, **kwargs).fit(logit.observed)
         for ridge in (0.2, 1.0, 5.0)
     }
     free = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", bias="firth", random_state=0).fit(logit.observed)
