@@ -40,7 +40,9 @@ class Line:
         for bound, text in ((self.aim, "aim reached"), (self.floor, "floor reached")):
             if bound is not None and (self.measured <= bound if self.is_upper else self.measured >= bound):
                 return text
-        return "reported" if self.floor is None and self.aim is None else "below floor"
+        if self.floor is None:
+            return "reported" if self.aim is None else "short of the aim"
+        return "below floor"
 
 
 class Timings:

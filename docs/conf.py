@@ -33,6 +33,11 @@ numpydoc_show_class_members = False
 nitpicky = False
 
 html_theme = "pydata_sphinx_theme"
+# Single pages have no sections to navigate; an empty sidebar only takes their room.
+html_sidebars = {
+    name: []
+    for name in ("observed", "factor", "intervals", "als", "command-line", "performance", "changelog", "contributing")
+}
 html_title = "halfseen"
 html_static_path = ["_static"]
 html_theme_options = {
