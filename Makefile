@@ -92,5 +92,5 @@ picture: $(STAMPS)/install
 	@cp build/demo/completed.png docs/_static/demo.png
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/api/generated docs/gallery halfseen-demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist docs/_build docs/api/generated docs/gallery docs/papers halfseen-demo .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

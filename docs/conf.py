@@ -22,6 +22,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "numpydoc",
     "tracked",
+    "papers",
 ]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
@@ -36,7 +37,17 @@ html_theme = "pydata_sphinx_theme"
 # Single pages have no sections to navigate; an empty sidebar only takes their room.
 html_sidebars = {
     name: []
-    for name in ("observed", "factor", "intervals", "als", "command-line", "performance", "changelog", "contributing")
+    for name in (
+        "observed",
+        "factor",
+        "intervals",
+        "als",
+        "command-line",
+        "performance",
+        "reproducing",
+        "changelog",
+        "contributing",
+    )
 }
 html_title = "halfseen"
 html_static_path = ["_static"]

@@ -31,12 +31,12 @@ _PUBLIC = {
     "BiasModel": "halfseen.methods.baselines",
     "engine": "halfseen.engines",
 }
-_ROOMS = ("losses", "select", "metrics", "datasets", "engines", "inference", "data")
+_ROOMS = ("losses", "select", "metrics", "datasets", "engines", "inference", "data", "reproduce")
 
 __all__ = ["__version__", *_PUBLIC, *_ROOMS]
 
 if TYPE_CHECKING:
-    from halfseen import data, datasets, engines, inference, losses, metrics, select
+    from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
     from halfseen.data import Observed, Sources, load, read_table, save
     from halfseen.engines import engine
     from halfseen.methods.baselines import AlternatingLeastSquares, BiasModel, ColumnMean, LeastSquaresOptions

@@ -9,7 +9,16 @@ import sys
 
 import pytest
 
-COMMANDS = [["demo"], ["describe"], ["fit", "factor"], ["fit", "als"], ["predict"], ["data", "list"], ["data", "path"]]
+COMMANDS = [
+    ["demo"],
+    ["describe"],
+    ["fit", "factor"],
+    ["fit", "als"],
+    ["predict"],
+    ["data", "list"],
+    ["data", "path"],
+    ["reproduce"],
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

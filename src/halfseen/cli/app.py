@@ -221,6 +221,43 @@ def predict(
     run_predict(run, Question(pairs, *labels, **asdict(reading)), out, kind, json)
 
 
+@app.command()
+@plainly
+def reproduce(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[PAPER[/FIGURE]]", help="What to run; without it, papers and figures are listed."),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]PATH", help="A data set, or the folder that holds them; may be repeated."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A small version, in seconds; its results stay out of the tracked ones.")
+    ] = False,
+    papers: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Folder of papers; else papers/ here or above.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, metavar="X", help="Begin no further repetition of a figure after that time.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the repetitions that earlier runs have kept.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> None:
+    """Re-run the figures and tables of a paper, and write their numbers beside the paper's.
+
+    Needs the folder [bold]papers/[/bold] of a checkout.
+
+    Example: [bold]halfseen reproduce generalized-latent-factors/figure1 --quick[/bold]
+    """
+    from halfseen.cli.reproduce import run_list, run_reproduce
+
+    if what is None:
+        run_list(papers, json)
+    else:
+        run_reproduce(what, papers, (data or [], quick, minutes, fresh), json)
+
+
 @data.command("list")
 @plainly
 def data_list(json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False) -> None:

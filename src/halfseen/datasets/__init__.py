@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from halfseen.datasets.catalogue import DatasetInfo, data_home, list_datasets, load, names, path
+from halfseen.datasets.catalogue import DatasetInfo, data_home, file_of, list_datasets, load, names, path
 from halfseen.datasets.digits import load_digits_counts
 from halfseen.datasets.simulated import FactorData, make_factor_data
 
@@ -10,6 +10,7 @@ __all__ = [
     "DatasetInfo",
     "FactorData",
     "data_home",
+    "file_of",
     "list_datasets",
     "load",
     "load_digits_counts",

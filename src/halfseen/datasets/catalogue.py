@@ -178,6 +178,18 @@ def names() -> list[str]:
     return list(_CATALOGUE)
 
 
+def file_of(name: str) -> str:
+    """Return the file of a known data set inside the data folder; "" for a bundled or unknown one.
+
+    Examples
+    --------
+    >>> file_of("ml-100k"), file_of("digits"), file_of("no such set")
+    ('ml-100k/u.data', '', '')
+    """
+    entry = _CATALOGUE.get(name)
+    return entry.file if entry is not None else ""
+
+
 def list_datasets() -> list[DatasetInfo]:
     """Return name, summary, family and file of every known data set, and whether it is here."""
     home = data_home()

@@ -1,0 +1,72 @@
+"""What the figures of this paper share: its simulated tables, errors against the truth, one style of picture."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+import halfseen as hs
+from halfseen.linalg import row_errors
+from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
+
+__all__ = ["BLUE", "GREY", "ORANGE", "fit_all", "means", "new_figure", "quiet", "simulate", "stage_errors", "tidy"]
+
+EVERY = slice(None)
+
+
+def simulate(
+    n: int, p: int, seed: int, strength: float = 1.0, share: float = 0.5, **more: Any
+) -> hs.datasets.FactorData:
+    """The paper's section 6.1: rank 2, logit, intercepts -.6, X of centred columns."""
+    return hs.datasets.make_factor_data(n, p, 2, "bernoulli", strength, share, random_state=seed, **more)
+
+
+def stage_errors(factors: Any, data: hs.datasets.FactorData) -> tuple[float, float]:
+    """Relative error of the linear predictor, and the worst row of X over the typical length of a true row."""
+    length = np.sqrt(np.mean(np.sum(data.row_factors**2, axis=1)))
+    error = np.linalg.norm(factors.block(EVERY, EVERY) - data.linear) / np.linalg.norm(data.linear)
+    return float(error), float(row_errors(factors.rows, data.row_factors).max() / length)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Cells without information warn, as they should; here they are counted instead."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def fit_all(data: hs.datasets.FactorData, seed: int, sweeps: int) -> dict[str, Any]:
+    """The printed algorithm, its corrected twin (centred start, Firth), and the model as users get it."""
+    with quiet():
+        return {
+            "paper": hs.GeneralizedFactorModel.paper(2, max_iter=sweeps, random_state=seed).fit(data.observed),
+            "firth": hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", random_state=seed).fit(data.observed),
+            "default": hs.GeneralizedFactorModel(2, "bernoulli", random_state=seed).fit(data.observed),
+        }
+
+
+def means(rows: Sequence[dict[str, Any]], by: Sequence[str], drop: Sequence[str] = ("seed",)) -> list[dict[str, Any]]:
+    """Means over the rows that agree in ``by``, with the number of repetitions and the standard error of each mean."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in by), []).append(row)
+    out = []
+    for key, group in groups.items():
+        numbers = [name for name in group[0] if name not in (*by, *drop)]
+        made = {**dict(zip(by, key, strict=True)), "repetitions": len(group)}
+        for name in numbers:
+            values = np.array([float(row[name]) for row in group])
+            made[name] = float(values.mean())
+            made[f"{name} se"] = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+        out.append(made)
+    return out
+
+
+def pick(rows: Sequence[dict[str, Any]], test: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    """The rows that pass."""
+    return [row for row in rows if test(row)]

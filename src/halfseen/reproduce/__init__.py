@@ -1,0 +1,27 @@
+"""Papers re-run: scripts with a ``run(config, study)`` in, tracked tables, pictures, claims and a page out.
+
+A paper is a folder of scripts, one per figure or table. A script has a docstring (its first line is the title),
+``CONFIG = {"full": {...}, "quick": {...}}`` and ``run(config, study)``; names that start with ``_`` are helpers.
+"""
+
+from __future__ import annotations
+
+from halfseen.reproduce.kept import Kept
+from halfseen.reproduce.page import write_page
+from halfseen.reproduce.runs import Request, run_figure
+from halfseen.reproduce.scripts import Figure, Paper, find_papers, find_root, select
+from halfseen.reproduce.study import VERDICTS, Study
+
+__all__ = [
+    "VERDICTS",
+    "Figure",
+    "Kept",
+    "Paper",
+    "Request",
+    "Study",
+    "find_papers",
+    "find_root",
+    "run_figure",
+    "select",
+    "write_page",
+]

@@ -1,0 +1,71 @@
+"""Every script under papers/ keeps the contract, its quick run works, and its tracked results are whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from halfseen.reproduce import Request, find_papers, run_figure, write_page
+from halfseen.reproduce.page import BEGIN
+from halfseen.reproduce.scripts import loaded
+from halfseen.reproduce.study import PICTURE_BYTES, MissingData
+
+ROOT = Path(__file__).parents[2] / "papers"
+PAPERS = find_papers(ROOT)
+FIGURES = [figure for paper in PAPERS for figure in paper.figures]
+NAMES = [f"{figure.paper}/{figure.name}" for figure in FIGURES]
+# Quick runs of more than a few seconds; the full suite runs them.
+SLOW: set[str] = set()
+
+runs = [
+    pytest.param(figure, id=name, marks=pytest.mark.slow if name in SLOW else ())
+    for figure, name in zip(FIGURES, NAMES, strict=True)
+]
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=NAMES)
+def test_every_script_keeps_the_contract(figure):
+    with loaded(figure) as script:
+        assert script.config["full"]
+        assert script.config["quick"]
+    assert figure.title != figure.name
+    assert len(figure.title) <= 120
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("figure", runs)
+def test_the_quick_run_of_every_script_works(figure, tmp_path):
+    shutil.copytree(
+        figure.path.parent, tmp_path / figure.paper, ignore=shutil.ignore_patterns("results", "quick", ".*")
+    )
+    paper = next(paper for paper in find_papers(tmp_path) if paper.name == figure.paper)
+    copy = next(one for one in paper.figures if one.name == figure.name)
+    try:
+        record = run_figure(copy, Request(quick=True))
+    except MissingData as error:
+        pytest.skip(str(error))
+    assert any(name.endswith(".csv") for name in record["files"])
+    assert record["claims"]
+    for name in record["files"]:
+        assert (copy.quick_results / name).stat().st_size > 0
+    assert figure.title.split(":")[0] in write_page(paper, quick=True).read_text()
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=[paper.name for paper in PAPERS])
+def test_tracked_results_are_what_the_records_say(paper):
+    results, known = paper.path / "results", set()
+    for figure in paper.figures:
+        path = results / f"{figure.name}.json"
+        if not path.exists():
+            continue
+        record = json.loads(path.read_text())
+        assert "--quick" not in record["command"]
+        known |= {path.name, f"{figure.name}-claims.csv", *record["files"]}
+        for name in record["files"]:
+            assert (results / name).exists(), f"{figure.name} has no {name}; run {record['command']}"
+            assert not name.endswith(".png") or (results / name).stat().st_size <= PICTURE_BYTES
+    if known:
+        assert BEGIN in (paper.path / "README.md").read_text()
