@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from halfseen.solvers.factored import (
+    DenseObjective,
+    EntryObjective,
+    FactorDescent,
+    FactorObjective,
+    Factors,
+    ImplicitObjective,
+    product_svd,
+    small_start,
+)
 from halfseen.solvers.gradient import AcceleratedGradient, GradientDescent, largest_curvature
 from halfseen.solvers.loop import Run, Stop, Sweep, SweepResult, Trace, Watcher, loop
 from halfseen.solvers.newton import AlternatingNewton, NewtonCG, conjugate_gradient
 from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Problem, largest
+from halfseen.solvers.rank_detector import HeldOutError, RankDetection, detect_rank
 from halfseen.solvers.stops import GradientNorm, HeldOut, RelativeChange
 
 __all__ = [
     "AcceleratedGradient",
     "AlternatingNewton",
     "CurvedProblem",
+    "DenseObjective",
+    "EntryObjective",
+    "FactorDescent",
+    "FactorObjective",
+    "Factors",
     "GradientDescent",
     "GradientNorm",
     "HalvedProblem",
     "HeldOut",
+    "HeldOutError",
+    "ImplicitObjective",
     "LastPoint",
     "NewtonCG",
     "Problem",
+    "RankDetection",
     "RelativeChange",
     "Run",
     "Stop",
@@ -27,7 +46,10 @@ __all__ = [
     "Trace",
     "Watcher",
     "conjugate_gradient",
+    "detect_rank",
     "largest",
     "largest_curvature",
     "loop",
+    "product_svd",
+    "small_start",
 ]
