@@ -25,7 +25,14 @@ class CholeskyBatch {
 public:
     using V = Vec<T, L>;
 
-    explicit CholeskyBatch(std::int64_t k) : k_(k), factor_(k * (k + 1) / 2 * L), x_(k * L) {}
+    // Noisy: L^-T times a given noise vector is added to every solution, which makes it a draw from N(solution, H^-1).
+    explicit CholeskyBatch(std::int64_t k, bool noisy = false)
+        : k_(k), noisy_(noisy), factor_(k * (k + 1) / 2 * L), x_(k * L), noise_(noisy ? k * L : 0) {}
+
+    // One element of lane l's system: of the lower triangle, of the right-hand side, of the noise.
+    void set(int l, std::int64_t r, std::int64_t c, T value) { factor_[(r * (r + 1) / 2 + c) * L + l] = value; }
+    void set_right(int l, std::int64_t r, T value) { x_[r * L + l] = value; }
+    void set_noise(int l, std::int64_t r, T value) { noise_[r * L + l] = value; }
 
     // Lane l's system: lower triangle of H (rows ld apart), right-hand side, and what to add to the diagonal.
     void load_system(int l, const T* H, std::int64_t ld, const T* rhs, T jitter) {
@@ -42,6 +49,7 @@ public:
         for (std::int64_t r = 0; r < k_; ++r) {
             for (std::int64_t c = 0; c <= r; ++c, at += L) factor_[at] = T(c == r);
             x_[r * L + l] = T(0);
+            if (noisy_) noise_[r * L + l] = T(0);
         }
     }
 
@@ -108,6 +116,10 @@ private:
             for (std::int64_t c = 0; c < i; ++c) sum = sum - load<L>(row + c * L) * load<L>(x_.get() + c * L);
             store(x_.get() + i * L, sum * load<L>(row + i * L));
         }
+        for (std::int64_t i = 0; noisy_ && i < k_; ++i) {
+            T* x = x_.get() + i * L;
+            store(x, load<L>(x) + load<L>(noise_.get() + i * L));
+        }
         for (std::int64_t i = k_; i-- > 0;) {
             const T* row = factor_.get() + i * (i + 1) / 2 * L;
             const V x = load<L>(x_.get() + i * L) * load<L>(row + i * L);
@@ -120,7 +132,8 @@ private:
     }
 
     std::int64_t k_;
-    Scratch<T> factor_, x_;
+    bool noisy_;
+    Scratch<T> factor_, x_, noise_;
 };
 
 }  // namespace HALFSEEN_SPACE

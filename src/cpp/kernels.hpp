@@ -61,6 +61,15 @@ struct NewtonOptions {
     int cg_steps;  // 0: Cholesky
 };
 
+// The conditional distribution of each row: data precision, and the prior N(mean, prior^-1) with pull = prior mean.
+template <class T>
+struct DrawOptions {
+    T precision;
+    const T* prior;  // (k, k), symmetric
+    const T* pull;   // (k,)
+    const T* noise;  // (n_rows, k), standard normal
+};
+
 struct NewtonResult {
     double value;
     std::int64_t n_failed;
@@ -76,6 +85,7 @@ struct Functions {
     void (*quadratic)(const Entries<T>&, const T* V, const T* B, std::int64_t k, T* out);
     void (*information)(const Entries<T>&, const Model<T>&, T* out);
     NewtonResult (*row_newton)(const Entries<T>&, const Model<T>&, const NewtonOptions<T>&, T* out);
+    NewtonResult (*row_draws)(const Entries<T>&, const Model<T>&, const DrawOptions<T>&, T* out);
 };
 
 struct Build {

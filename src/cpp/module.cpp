@@ -274,6 +274,24 @@ std::pair<double, std::int64_t> row_newton(nb::tuple block, In<T> X, In<T> B, in
 }
 
 template <class T>
+std::pair<double, std::int64_t> row_draws(nb::tuple block, In<T> B, MaybeIn<T> col_offset, double precision,
+                                          In<T> prior, In<T> pull, In<T> noise, Out<T> out) {
+    const Table<T> table(block);
+    if (B.ndim() != 2 || B.shape(0) != table.n_cols()) throw nb::value_error("B does not fit the table");
+    const std::size_t k = B.shape(1);
+    const Model<T> model{nullptr, B.data(), static_cast<std::int64_t>(k), nullptr,
+                         pointer<T>(col_offset, table.n_cols(), "col_offset"), Family::gaussian, T(1)};
+    const DrawOptions<T> options{static_cast<T>(precision), pointer<T>(MaybeIn<T>(prior), k * k, "prior"),
+                                 pointer<T>(MaybeIn<T>(pull), k, "pull"),
+                                 pointer<T>(MaybeIn<T>(noise), table.n_rows() * k, "noise")};
+    T* to = pointer<T>(MaybeOut<T>(out), table.n_rows() * k, "out");
+    const auto entries = table.entries();
+    nb::gil_scoped_release released;
+    const auto result = functions<T>().row_draws(entries, model, options, to);
+    return {result.value, result.n_failed};
+}
+
+template <class T>
 void gather(nb::tuple block, std::int64_t first, std::int64_t last, In<std::int64_t> starts, Out<std::int32_t> rows,
             Out<T> values, MaybeOut<T> weights) {
     const Table<T> table(block);
@@ -303,6 +321,7 @@ void define(nb::module_& m) {
     m.def("quadratic", quadratic<T>, no, no, no, no);
     m.def("information", information<T>, no, no, no, no, nb::arg(), none, none, no);
     m.def("gather_columns", gather<T>, no, nb::arg(), nb::arg(), no, no, no, none);
+    m.def("row_draws", row_draws<T>, no, no, none, nb::arg(), no, no, no, no);
     m.def("row_newton", row_newton<T>, no, no, no, no, nb::arg(), none, none, none, none, no, no, no, no);
 }
 

@@ -27,6 +27,8 @@ _PUBLIC = {
     "FactorOptions": "halfseen.methods.factor",
     "AlternatingLeastSquares": "halfseen.methods.baselines",
     "LeastSquaresOptions": "halfseen.methods.baselines",
+    "BayesianFactorization": "halfseen.methods.baselines",
+    "BayesianOptions": "halfseen.methods.baselines",
     "ColumnMean": "halfseen.methods.baselines",
     "BiasModel": "halfseen.methods.baselines",
     "engine": "halfseen.engines",
@@ -39,7 +41,14 @@ if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
     from halfseen.data import Observed, Sources, load, read_table, save
     from halfseen.engines import engine
-    from halfseen.methods.baselines import AlternatingLeastSquares, BiasModel, ColumnMean, LeastSquaresOptions
+    from halfseen.methods.baselines import (
+        AlternatingLeastSquares,
+        BayesianFactorization,
+        BayesianOptions,
+        BiasModel,
+        ColumnMean,
+        LeastSquaresOptions,
+    )
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
 
 

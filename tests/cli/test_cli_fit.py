@@ -51,6 +51,26 @@ def test_switches_of_als_reach_the_model(halfseen, table):
     assert (config["options"]["max_iter"], config["options"]["clip"]) == (7, [1.0, 5.0])
 
 
+def test_switches_of_bayes_reach_the_model_and_its_intervals_are_judged(halfseen, table, tmp_path):
+    words = ["--rank", 1, "--sweeps", 60, "--burn-in", 5, "--memory", 32, "--clip", "range"]
+    done = halfseen("fit", "bayes", table, *words, "-o", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    config = facts["config"]
+    assert (config["n_sweeps"], config["burn_in"], config["rank"]) == (60, 5, 1)
+    assert (config["options"]["memory"], config["options"]["clip"]) == (32.0, "range")
+    assert 0.8 < facts["intervals"]["coverage"] <= 1.0
+    assert facts["intervals"]["mean_width"] < 0.5
+    assert f"95 % predictive intervals held {100 * facts['intervals']['coverage']:.1f} % of them" in done.stdout
+    assert "alternating least squares" in done.stdout
+
+
+def test_too_little_memory_for_the_draws_is_said_in_options(halfseen, table):
+    done = halfseen("fit", "bayes", table, "--memory", 0.0001)
+    assert done.exit_code == 2
+    assert "--memory 0.0001 (MiB) does not hold two draws" in done.output
+
+
 def test_a_wide_file_is_read_with_wide(halfseen, tmp_path):
     rng = np.random.default_rng(0)
     values = np.outer(rng.normal(size=12), rng.normal(size=6))

@@ -129,3 +129,22 @@ def test_a_damaged_record_is_told(halfseen, run):
     done = halfseen("predict", run, "--row-label", "u00", "--col-label", "f03")
     assert done.exit_code == 2
     assert "run.json" in done.stderr
+
+
+def test_a_level_adds_the_ends_of_predictive_intervals(halfseen, table, tmp_path):
+    shifted = ["--shift", 2, "--rank", 1, "--sweeps", 40, "--held-out", 0]
+    assert halfseen("fit", "bayes", table, *shifted, "-o", tmp_path / "run").exit_code == 0
+    words = ["predict", tmp_path / "run", "--row-label", "u00", "--col-label", "f03", "--json"]
+    (line,) = json.loads(halfseen(*words, "--level", 0.9).stdout)
+    (narrow,) = json.loads(halfseen(*words, "--level", 0.5).stdout)
+    model = hs.load(tmp_path / "run" / "model.safetensors")
+    found = model.inference(0.9).responses(["u00"], ["f03"])
+    assert (line["low"], line["high"]) == (found.low[0] - 2, found.high[0] - 2)
+    assert line["low"] < narrow["low"] < line["predicted"] < narrow["high"] < line["high"]
+    assert halfseen(*words, "--level", 2).exit_code == 2
+
+
+def test_a_level_is_refused_where_the_model_has_no_intervals(halfseen, run):
+    done = halfseen("predict", run, "--row-label", "u00", "--col-label", "f03", "--level", 0.9)
+    assert done.exit_code == 2
+    assert "AlternatingLeastSquares gives no intervals" in done.output

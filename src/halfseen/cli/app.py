@@ -12,6 +12,7 @@ import typer
 from halfseen.cli.options import (
     ALS_RANKS,
     AlsOptions,
+    BayesOptions,
     Data,
     JudgeOptions,
     OutputOptions,
@@ -187,6 +188,36 @@ def fit_als(
     run_fit(data, Method.als(switches), (rank, ranks), table, judge, output)
 
 
+@fit.command("bayes")
+@grouped
+@plainly
+def fit_bayes(
+    data: Data,
+    table: TableOptions,
+    judge: JudgeOptions,
+    output: OutputOptions,
+    switches: BayesOptions,
+    rank: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="Number of factors; 'auto' tries --ranks on held-out entries.",
+            show_default="16, or the shorter side of the table where that is less",
+        ),
+    ] = None,
+    ranks: Ranks = ALS_RANKS,
+) -> None:
+    """Bayesian factorisation by Gibbs sampling: nothing to tune, and predictive intervals.
+
+    Example: [bold]halfseen fit bayes ratings.parquet --row user --col item --value rating -o run/[/bold], then
+    [bold]halfseen predict run/ pairs.csv --level 0.95[/bold]
+    """
+    from halfseen.cli.baselines import bayes
+    from halfseen.cli.fit import run_fit
+
+    run_fit(data, bayes(switches), (rank, ranks), table, judge, output)
+
+
 @app.command()
 @grouped
 @plainly
@@ -208,6 +239,10 @@ def predict(
         typer.Option("--out", "-o", metavar="FILE", help="Write .csv, .tsv, .json, .parquet or .feather; else stdout."),
     ] = None,
     kind: Annotated[Kind, typer.Option(help="Expected value, or the linear predictor behind it.")] = Kind.mean,
+    level: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Also the ends of the predictive intervals that hold with this probability."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of CSV.")] = False,
 ) -> None:
     """Predict entries of a fitted table, seen or not.
@@ -218,7 +253,8 @@ def predict(
     from halfseen.cli.predict import Question, run_predict
 
     labels = (row_label or [], col_label or [])
-    run_predict(run, Question(pairs, *labels, **asdict(reading)), out, kind, json)
+    question = Question(pairs, *labels, **asdict(reading), kind=str(kind), level=level)
+    run_predict(run, question, out, json)
 
 
 @app.command()

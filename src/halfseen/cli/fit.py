@@ -37,6 +37,7 @@ class Method:
     loss: Loss
     make: Callable[[int, str, int], Any]
     penalties: tuple[str, ...] = ("",)
+    judge_intervals: Callable[[Any, Any], dict[str, float]] | None = None
 
     @classmethod
     def factor(cls, data: str, family: str | None, trials: int | None, penalty: str) -> Method:
@@ -96,6 +97,7 @@ class Outcome:
     figures: list[dict[str, Any]]
     judged: Any
     seconds: dict[str, float]
+    intervals: dict[str, float] | None = None
 
 
 def run_fit(
@@ -162,16 +164,17 @@ def fit_and_judge(
         clock = time.perf_counter()
         model = fitted(bar, name, method.make(chosen.rank, chosen.penalty, judge.seed), seen)
         seconds["fit"] = time.perf_counter() - clock
-        figures, judged = [], None
+        figures, judged, intervals = [], None, None
         if hidden is not None:
             judged, scores = judge_model(model, hidden, method.loss)
+            intervals = None if method.judge_intervals is None else method.judge_intervals(model, hidden)
             figures.append({"model": name, **scores})
             for name, rival in rivals(method, seen, ranks, chosen, judge.seed, bar):
                 figures.append({"model": name, **judge_model(fitted(bar, name, rival, seen), hidden, method.loss)[1]})
         if again:
             model = method.make(chosen.rank, chosen.penalty, judge.seed)
             model = fitted(bar, "once more, on all entries", model, observed)
-    return Outcome(method, observed, seen, hidden, model, chosen, figures, judged, seconds)
+    return Outcome(method, observed, seen, hidden, model, chosen, figures, judged, seconds, intervals)
 
 
 def count_fits(method: Method, ranks: tuple[int, ...], is_judged: bool, again: bool) -> int:

@@ -128,6 +128,31 @@ class AlsOptions:
 
 
 @dataclass(frozen=True)
+class BayesOptions:
+    """Switches of Bayesian factorisation; None is the library's default."""
+
+    sweeps: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Sweeps that are averaged over.", show_default="200")
+    ] = None
+    burn_in: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Sweeps before those.", show_default="20")
+    ] = None
+    memory: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="MIB",
+            help="Memory (and size of the saved model) for the draws.",
+            show_default="64, or twice the entries",
+        ),
+    ] = None
+    clip: Annotated[
+        str | None,
+        typer.Option(metavar="range|LOW,HIGH", help="Keep predictions in the range of the values, or in one given."),
+    ] = None
+
+
+@dataclass(frozen=True)
 class JudgeOptions:
     """What is held out, and from which seed."""
 

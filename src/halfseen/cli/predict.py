@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import halfseen as hs
+from halfseen.cli.baselines import interval_ends
 from halfseen.cli.folder import MODEL, RECORD
 from halfseen.cli.screen import figures, plain, stdout, table
 from halfseen.cli.source import column, separator
@@ -26,7 +27,7 @@ FORMATS = (".csv", ".tsv", ".json", ".parquet", ".feather")
 
 @dataclass(frozen=True)
 class Question:
-    """Which cells are asked for: a file of pairs with its format, or labels on the command line."""
+    """What is asked: cells, in a file of pairs with its format or as labels, the kind of answer, a level."""
 
     pairs: Path | None
     row_labels: list[str]
@@ -35,24 +36,29 @@ class Question:
     col: str | None = None
     sep: str | None = None
     no_header: bool = False
+    kind: str = "mean"
+    level: float | None = None
 
 
-def run_predict(run: Path, question: Question, out: Path | None, kind: str, as_json: bool) -> None:
+def run_predict(run: Path, question: Question, out: Path | None, as_json: bool) -> None:
     """Predict the cells asked for and write them."""
     if out is not None and out.suffix not in FORMATS:
         raise ValueError(f"-o {out}: the name must end in one of {', '.join(FORMATS)}")
     model, record = open_run(run)
     rows, cols = asked(question, record)
     labels = as_labels(rows, model.row_labels_), as_labels(cols, model.col_labels_)
-    predicted = np.asarray(model.predict(*labels, kind=str(kind)), dtype=float)
-    if str(kind) == "mean":  # the table was shifted on its way in
-        predicted = predicted - float(record.get("table", {}).get("shift") or 0.0)
-    answer = {"row": labels[0], "col": labels[1], "predicted": predicted}
+    numbers = {"predicted": np.asarray(model.predict(*labels, kind=question.kind), dtype=float)}
+    if question.level is not None:
+        numbers |= interval_ends(model, labels, question.level)
+    if question.kind == "mean":  # the table was shifted on its way in
+        shift = float(record.get("table", {}).get("shift") or 0.0)
+        numbers = {name: values - shift for name, values in numbers.items()}
+    answer = {"row": labels[0], "col": labels[1], **numbers}
     if out is not None:
         write_file(answer, out)
-    elif not as_json and sys.stdout.isatty() and len(predicted) <= ON_SCREEN:
-        made = table("row", "column", "predicted", left=2)
-        for line in zip(labels[0], labels[1], figures(predicted, 4), strict=True):
+    elif not as_json and sys.stdout.isatty() and len(labels[0]) <= ON_SCREEN:
+        made = table("row", "column", *numbers, left=2)
+        for line in zip(*labels, *(figures(values, 4) for values in numbers.values()), strict=True):
             made.add_row(*map(str, line))
         stdout().print(made)
     else:

@@ -52,6 +52,8 @@ def record(outcome: Outcome, data: str, table: TableOptions, judge: JudgeOptions
         "seconds": outcome.seconds,
         "versions": versions(),
     }
+    if outcome.intervals is not None:
+        facts["intervals"] = outcome.intervals
     if chosen.tried is not None:
         facts["choice"] = chosen.tried
     if run is not None:
@@ -151,6 +153,12 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
     if facts["figures"]:
         console.print()
         console.print(scores_table(facts["figures"], word))
+    if "intervals" in facts:
+        found = facts["intervals"]
+        console.print(
+            f"{share(found['level'])} predictive intervals held {100 * found['coverage']:.1f} % of them "
+            f"(mean width {found['mean_width']:.3g})"
+        )
     console.print()
     if "choice" in facts:
         console.print(chosen_text(facts))

@@ -6,6 +6,7 @@ NumPy/SciPy twin. The compiled one is used where it was built; see :mod:`halfsee
 
 from halfseen.kernels.backend import backend_name
 from halfseen.kernels.columns import gather_columns
+from halfseen.kernels.draws import row_draws
 from halfseen.kernels.newton import RowNewton, information, row_newton
 from halfseen.kernels.passes import at, hessian_vector, loss_and_gradient, quadratic, to_cols, to_rows
 
@@ -18,6 +19,7 @@ __all__ = [
     "information",
     "loss_and_gradient",
     "quadratic",
+    "row_draws",
     "row_newton",
     "to_cols",
     "to_rows",

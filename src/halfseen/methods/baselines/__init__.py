@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from halfseen.methods.baselines.bayesian import BayesianFactorization, BayesianOptions
 from halfseen.methods.baselines.bias import BiasModel, ColumnMean
 from halfseen.methods.baselines.least_squares import AlternatingLeastSquares, LeastSquaresOptions
 
-__all__ = ["AlternatingLeastSquares", "BiasModel", "ColumnMean", "LeastSquaresOptions"]
+__all__ = [
+    "AlternatingLeastSquares",
+    "BayesianFactorization",
+    "BayesianOptions",
+    "BiasModel",
+    "ColumnMean",
+    "LeastSquaresOptions",
+]

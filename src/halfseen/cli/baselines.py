@@ -1,0 +1,53 @@
+"""What ``fit bayes`` means, and how its intervals are judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import halfseen as hs
+from halfseen.cli.fit import Method, parse_clip
+from halfseen.cli.options import BayesOptions
+from halfseen.cli.scores import places
+from halfseen.losses import get_loss
+from halfseen.methods.baselines import BayesianOptions
+from halfseen.metrics import coverage, mean_width
+
+LEVEL = 0.95
+
+
+def bayes(switches: BayesOptions | None = None) -> Method:
+    """Bayesian factorisation; what is not given is the library's default."""
+    found = switches or BayesOptions()
+    given = {"n_sweeps": found.sweeps, "burn_in": found.burn_in}
+    given = {name: value for name, value in given.items() if value is not None}
+    memory = "auto" if found.memory is None else found.memory
+    options = BayesianOptions(memory=memory, clip=parse_clip(found.clip))
+
+    def make(rank: int, penalty: str, seed: int) -> Any:
+        return hs.BayesianFactorization(rank=rank, **given, options=options, random_state=seed)
+
+    return Method("bayes", "Bayesian factorisation", get_loss("gaussian"), make, judge_intervals=judge_intervals)
+
+
+def judge_intervals(model: Any, hidden: Any) -> dict[str, float]:
+    """Share of the hidden values inside their predictive intervals, and the intervals' mean width."""
+    found = model.inference(LEVEL).responses(*places(hidden), weights=hidden.weights)
+    return {
+        "level": LEVEL,
+        "coverage": float(coverage(found.low, found.high, hidden.values)),
+        "mean_width": float(mean_width(found.low, found.high)),
+    }
+
+
+def interval_ends(model: Any, labels: tuple[Any, Any], level: float) -> dict[str, np.ndarray]:
+    """Ends of predictive intervals of single values."""
+    if not 0 < level < 1:
+        raise ValueError(f"--level {level:g} must lie between 0 and 1, such as 0.95")
+    if not isinstance(model, hs.BayesianFactorization):
+        raise ValueError(
+            f"--level: a saved {type(model).__name__} gives no intervals; fit one that does: halfseen fit bayes"
+        )
+    found = model.inference(level).responses(*labels)
+    return {"low": np.asarray(found.low, dtype=float), "high": np.asarray(found.high, dtype=float)}

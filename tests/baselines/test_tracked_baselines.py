@@ -1,0 +1,40 @@
+"""The figures asked of the baselines on MovieLens, as tracked."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RESULTS = Path(__file__).parents[2] / "examples" / "results"
+
+
+def tracked(column="test_rmse"):
+    found = defaultdict(dict)
+    for name in ("baselines_movielens.csv", "als_movielens.csv"):
+        with (RESULTS / name).open(newline="") as file:
+            for row in csv.DictReader(line for line in file if not line.startswith("#")):
+                if row.get(column):
+                    found[row["data"], row["system"]][int(row["split"])] = float(row[column])
+    return found
+
+
+@pytest.mark.parametrize(("data", "largest"), [("ml-100k", 0.895), ("ml-1m", 0.836)])
+def test_bayesian_factorisation_reaches_its_target_and_beats_every_peer_on_every_split(data, largest):
+    figures = tracked()
+    own = figures[data, "BayesianFactorization"]
+    assert sorted(own) == [0, 1, 2, 3, 4]
+    assert np.mean(list(own.values())) <= largest
+    others = [by_split for (name, system), by_split in figures.items() if name == data and "Bayesian" not in system]
+    assert len(others) >= 5
+    assert all(own[split] < value for by_split in others for split, value in by_split.items())
+
+
+@pytest.mark.parametrize("data", ["ml-100k", "ml-1m"])
+def test_predictive_intervals_cover_held_out_ratings(data):
+    shares = tracked("coverage")[data, "BayesianFactorization"]
+    assert sorted(shares) == [0, 1, 2, 3, 4]
+    assert all(0.93 <= share <= 0.97 for share in shares.values())
