@@ -20,7 +20,7 @@ LEVEL = 0.95
 def bayes(switches: BayesOptions | None = None) -> Method:
     """Bayesian factorisation; what is not given is the library's default."""
     found = switches or BayesOptions()
-    given = {"n_sweeps": found.sweeps, "burn_in": found.burn_in}
+    given: dict[str, Any] = {"n_sweeps": found.sweeps, "burn_in": found.burn_in}
     given = {name: value for name, value in given.items() if value is not None}
     memory = "auto" if found.memory is None else found.memory
     options = BayesianOptions(memory=memory, clip=parse_clip(found.clip))
