@@ -4,7 +4,7 @@
 #   make demo    complete scikit-learn's digits from 40 % of their pixels; writes halfseen-demo/
 #   make test    the test suite (without the slow part)
 #   make check   style, types, house rules, every example in the documentation
-#   make slow    the long statistical tests
+#   make slow    the long statistical tests, and the coverage study (an hour; goes on where it stopped)
 #   make bench   speed against other libraries, as ratios
 #   make docs    the documentation site, into docs/_build/html
 #   make clean   remove everything made here
@@ -63,6 +63,8 @@ test: $(STAMPS)/install
 
 slow: $(STAMPS)/install
 	@$(BIN)/python -m pytest -q -m slow
+	@$(BIN)/halfseen reproduce generalized-latent-factors/coverage
+	@$(BIN)/python -m pytest -q tests/reproduce/test_coverage_study.py
 
 check: lint types house examples
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 import halfseen as hs
-from halfseen.linalg import row_errors
+from halfseen.linalg import procrustes, row_errors
 from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
 
-__all__ = ["BLUE", "GREY", "ORANGE", "fit_all", "means", "new_figure", "quiet", "simulate", "stage_errors", "tidy"]
+__all__ = [
+    "BLUE", "GREY", "ORANGE", "aligned", "fit_all", "linear_model", "means", "new_figure", "quiet", "redraw",
+    "simulate", "stage_errors", "tidy",
+]  # fmt: skip
 
 EVERY = slice(None)
 
@@ -67,6 +70,21 @@ def means(rows: Sequence[dict[str, Any]], by: Sequence[str], drop: Sequence[str]
     return out
 
 
-def pick(rows: Sequence[dict[str, Any]], test: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-    """The rows that pass."""
-    return [row for row in rows if test(row)]
+def redraw(truth: hs.datasets.FactorData, share: float, seed: int) -> hs.Observed:
+    """Other answers, and other cells seen, of the same rows and columns."""
+    rng = np.random.default_rng(seed)
+    values = (rng.random(truth.observed.shape) < truth.mean).astype(float)
+    values[rng.random(values.shape) >= share] = np.nan
+    return hs.Observed.from_dense(values)
+
+
+def linear_model(bias: str = "none", **options: Any) -> hs.GeneralizedFactorModel:
+    """An unpenalised fit from the linearised start; every start leads to the same stationary point."""
+    given = hs.FactorOptions(start="linear", **options)
+    return hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", bias=bias, options=given, random_state=0)
+
+
+def aligned(rows: Any, cols: Any, data: hs.datasets.FactorData) -> tuple[Any, Any]:
+    """Both factors turned by the one rotation that takes them nearest to the truth."""
+    turn = procrustes(np.vstack([rows, cols]), np.vstack([data.row_factors, data.col_factors]))
+    return rows @ turn, cols @ turn

@@ -349,6 +349,14 @@ def test_nothing_begins_after_the_deadline_but_what_is_needed_at_least(tmp_path)
     assert [row["seed"] for row in rows] == [0, 1, 3]
 
 
+def test_figures_of_one_paper_may_share_repetitions(tmp_path):
+    calls: list[int] = []
+    points = [{"seed": 0}]
+    for figure, is_shared in (("a", True), ("b", True), ("a", False), ("b", False)):
+        Study(figure, kept=Kept(tmp_path)).repeat("grid", points, counting(calls), is_shared=is_shared)
+    assert calls == [0, 0, 0]
+
+
 def test_a_repetition_may_give_several_rows():
     rows = Study("f").repeat("grid", [{"seed": 1}], lambda seed: [{"k": 0}, {"k": 1}])
     assert rows == [{"seed": 1, "k": 0}, {"seed": 1, "k": 1}]

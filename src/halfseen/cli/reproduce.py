@@ -51,7 +51,7 @@ def run_reproduce(what: str, root: Path | None, how: tuple[list[str], bool, floa
                 done.append((figure, run_figure(figure, request, tell)))
         except (ValueError, OSError, ImportError) as error:
             if len(figures) == 1:
-                raise
+                raise ValueError(f"{figure.paper}/{figure.name}: {error}") from error
             failed.append(figure.name)
             complain(f"{figure.name}: {error}")
         else:

@@ -13,7 +13,7 @@ from typing import Any
 
 from halfseen.reproduce.kept import Kept
 from halfseen.reproduce.scripts import Figure, loaded
-from halfseen.reproduce.study import Study
+from halfseen.reproduce.study import SHARED, Study
 from halfseen.reproduce.writing import csv_text, json_text, replace_all
 
 KEPT = ".kept"
@@ -77,8 +77,9 @@ def run_figure(
     folder = figure.quick_results if request.quick else figure.results
     store = None if request.quick else figure.path.parent / KEPT
     if request.fresh and store is not None:
-        for path in store.glob(f"{figure.name}*.jsonl"):
-            path.unlink()
+        for pattern in (f"{figure.name}.*.jsonl", f"{SHARED}.*.jsonl"):
+            for path in store.glob(pattern):
+                path.unlink()
     with loaded(figure) as script:
         config = script.config["quick" if request.quick else "full"]
         begin = time.monotonic()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 VERDICTS = ("reproduced", "partly", "not reproduced", "beyond")
 CLAIMS = "claims"
+SHARED = "_shared"
 PICTURE_BYTES = 200_000
 DPI = (110, 90, 72, 60, 50)
 
@@ -141,7 +142,12 @@ class Study:
         self.tell(text)
 
     def repeat(
-        self, name: str, points: Iterable[Row], work: Callable[..., Row | list[Row]], at_least: int = 1
+        self,
+        name: str,
+        points: Iterable[Row],
+        work: Callable[..., Row | list[Row]],
+        at_least: int = 1,
+        is_shared: bool = False,
     ) -> list[Row]:
         """Call ``work(**point)`` for every point and return rows ``{**point, **result}``.
 
@@ -157,6 +163,8 @@ class Study:
         work : callable
             Returns a row, or a list of rows.
         at_least : int
+        is_shared : bool
+            Kept for all figures of the paper that repeat ``name``, not for this one alone.
 
         Returns
         -------
@@ -164,7 +172,11 @@ class Study:
             Of the points that are done, in their order.
         """
         rows = self.kept.rows(
-            self._stem(name), points, work, at_least, lambda done, total: self.tell(f"{name} {done + 1} of {total}")
+            f"{SHARED if is_shared else self.name}.{name}",
+            points,
+            work,
+            at_least,
+            lambda done, total: self.tell(f"{name} {done + 1} of {total}"),
         )
         self.tell(f"{name}: {len(rows)} rows")
         return rows
