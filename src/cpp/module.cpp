@@ -14,6 +14,7 @@
 
 #include "columns.hpp"
 #include "kernels.hpp"
+#include "module_pairs.hpp"
 
 namespace nb = nanobind;
 using namespace halfseen;
@@ -331,6 +332,7 @@ NB_MODULE(_native, m) {
     use_isa("");
     define<float>(m);
     define<double>(m);
+    define_pairs(m);
     m.def("available_isas", available);
     m.def("current_isa", [] { return std::string(current->name); });
     m.def("use_isa", use_isa);

@@ -31,6 +31,10 @@ _PUBLIC = {
     "BayesianOptions": "halfseen.methods.baselines",
     "ColumnMean": "halfseen.methods.baselines",
     "BiasModel": "halfseen.methods.baselines",
+    "OneSidedCompletion": "halfseen.methods.moment",
+    "OneSidedOptions": "halfseen.methods.moment",
+    "PairMoments": "halfseen.methods.moment",
+    "Privacy": "halfseen.methods.moment",
     "engine": "halfseen.engines",
 }
 _ROOMS = ("losses", "select", "metrics", "datasets", "engines", "inference", "data", "reproduce")
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
         LeastSquaresOptions,
     )
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
+    from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
 
 
 def __getattr__(name: str) -> Any:

@@ -40,6 +40,7 @@ ESTIMATORS = {
     "BiasModel": Case(hs.BiasModel),
     "ColumnMean": Case(hs.ColumnMean),
     "GeneralizedFactorModel": Case(lambda: hs.GeneralizedFactorModel(random_state=0)),
+    "OneSidedCompletion": Case(lambda: hs.OneSidedCompletion(random_state=0)),
 }
 
 every_estimator = pytest.mark.parametrize("case", ESTIMATORS.values(), ids=ESTIMATORS.keys())

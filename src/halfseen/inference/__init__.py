@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from halfseen.inference.covariance import BlockCovariance, invert_blocks, sandwich, second_order
 from halfseen.inference.draws import GaussianDraws, MultiplierDraws, largest_deviations, upper_quantile
+from halfseen.inference.grouped import GroupedInfluence
 from halfseen.inference.intervals import Ellipsoids, Intervals, normal_quantile
+from halfseen.inference.privacy import analytic_gaussian_sigma, gaussian_delta
 from halfseen.inference.ranks import (
     Ranks,
     dense_pair_maximum,
@@ -19,10 +21,13 @@ __all__ = [
     "BlockCovariance",
     "Ellipsoids",
     "GaussianDraws",
+    "GroupedInfluence",
     "Intervals",
     "MultiplierDraws",
     "Ranks",
+    "analytic_gaussian_sigma",
     "dense_pair_maximum",
+    "gaussian_delta",
     "independent_pairs",
     "invert_blocks",
     "largest_deviations",

@@ -8,16 +8,21 @@ from halfseen.kernels.backend import backend_name
 from halfseen.kernels.columns import gather_columns
 from halfseen.kernels.draws import row_draws
 from halfseen.kernels.newton import RowNewton, information, row_newton
+from halfseen.kernels.pairs import PairTable, add_pair_moments, merge_pairs, pair_moments
 from halfseen.kernels.passes import at, hessian_vector, loss_and_gradient, quadratic, to_cols, to_rows
 
 __all__ = [
+    "PairTable",
     "RowNewton",
+    "add_pair_moments",
     "at",
     "backend_name",
     "gather_columns",
     "hessian_vector",
     "information",
     "loss_and_gradient",
+    "merge_pairs",
+    "pair_moments",
     "quadratic",
     "row_draws",
     "row_newton",

@@ -17,6 +17,7 @@ from halfseen.solvers.loop import Run, Stop, Sweep, SweepResult, Trace, Watcher,
 from halfseen.solvers.newton import AlternatingNewton, NewtonCG, conjugate_gradient
 from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Problem, largest
 from halfseen.solvers.rank_detector import HeldOutError, RankDetection, detect_rank
+from halfseen.solvers.quasi_newton import LimitedMemory
 from halfseen.solvers.stops import GradientNorm, HeldOut, RelativeChange
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "HeldOutError",
     "ImplicitObjective",
     "LastPoint",
+    "LimitedMemory",
     "NewtonCG",
     "Problem",
     "RankDetection",

@@ -1,0 +1,10 @@
+"""One-sided completion: how columns move together, from rows of which a few cells each were seen."""
+
+from __future__ import annotations
+
+from halfseen.methods.moment.model import OneSidedCompletion
+from halfseen.methods.moment.moments import PairMoments
+from halfseen.methods.moment.options import OneSidedOptions
+from halfseen.methods.moment.private import Privacy, PrivateMoments
+
+__all__ = ["OneSidedCompletion", "OneSidedOptions", "PairMoments", "Privacy", "PrivateMoments"]

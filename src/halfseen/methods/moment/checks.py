@@ -1,0 +1,119 @@
+"""Checks of one-sided completion at the edge, and its warnings."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import InitVar, dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from halfseen._typing import IntArray
+from halfseen.data import Observed, storable
+from halfseen.methods.moment.diagnostics import OFTEN_SEEN, often_seen_text
+from halfseen.methods.moment.private import Privacy
+
+DEFAULT_RANK = 10
+
+
+@storable
+@dataclass(frozen=True)
+class SeenRows:
+    """The rows a model was fitted to; never saved, pickled or copied with it."""
+
+    observed: InitVar[Observed | None] = None
+
+    def __post_init__(self, observed: Observed | None) -> None:
+        object.__setattr__(self, "_rows", observed)
+
+    def rows(self) -> Observed | None:
+        """The rows, or None in a model that came out of a file."""
+        return self.__dict__["_rows"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SeenRows, ()
+
+
+def observe_rows(model: Any, R: Any, reset: bool) -> Observed:
+    """A table of rows at the edge: entries without weights."""
+    observed = model._observe(R, reset=reset)
+    if observed.weights is not None:
+        raise ValueError(
+            "R has weights, and a pair of entries has no weight of its own; leave them out, or drop the entries that "
+            "should not count"
+        )
+    return observed
+
+
+def usable_rank(rank: Any, n_cols: int) -> int:
+    """The rank to fit: as given, or 10, or a quarter of the columns where that is less (more would explain noise)."""
+    if rank is None:
+        return max(1, min(DEFAULT_RANK, n_cols // 4))
+    if rank == "auto":
+        raise ValueError(
+            "rank='auto' looks at held-out rows: it needs fit(R) or fit_moments(moments, held_out=...), and is refused "
+            "for private models; give a number"
+        )
+    if not isinstance(rank, Integral) or isinstance(rank, bool) or int(rank) < 1:
+        raise ValueError(f"rank must be a whole number of at least 1, 'auto' or None; got {rank!r}")
+    if int(rank) > n_cols:
+        raise ValueError(f"rank={rank} is too large for {n_cols} columns; give at most {n_cols}")
+    return int(rank)
+
+
+def checked_privacy(model: Any) -> None:
+    """A promise that is one, and no seed that would let anyone take the noise away again."""
+    if model.privacy is None:
+        return
+    if not isinstance(model.privacy, Privacy):
+        raise TypeError(f"privacy must be a Privacy or None; got {type(model.privacy).__name__}")
+    if isinstance(model.random_state, Integral | np.random.RandomState):
+        raise ValueError(
+            "random_state is a seed, and who knows the seed can subtract the noise; leave it None under privacy "
+            "(a numpy Generator is taken for simulations; it is not stored)"
+        )
+    if model.rank == "auto":
+        raise ValueError("rank='auto' looks at raw rows and is refused under privacy; choose the rank beforehand")
+
+
+def check_private_call(model: Any, name: str, why: str) -> None:
+    """Refuse what would touch raw rows of a private model."""
+    if model.privacy is not None:
+        raise ValueError(f"{name} is refused under privacy: {why}")
+
+
+def is_table(rows: Any) -> bool:
+    """Whether an argument is a table of rows rather than labels of rows."""
+    if isinstance(rows, Observed) or hasattr(rows, "tocoo") or hasattr(rows, "columns"):
+        return True
+    return np.ndim(rows) == 2
+
+
+def pair_positions(model: Any, pairs: Any) -> tuple[IntArray, IntArray]:
+    """Positions of pairs of columns given by label."""
+    try:
+        one, two = pairs
+    except (TypeError, ValueError):
+        raise ValueError("pairs must be two sequences of columns, (columns, columns), elementwise") from None
+    i, j = model._positions(one, "column"), model._positions(two, "column")
+    if len(i) != len(j) and 1 not in (len(i), len(j)):
+        raise ValueError(f"pairs are elementwise, but {len(i)} and {len(j)} columns were given")
+    i, j = np.broadcast_arrays(i, j)
+    return i, j
+
+
+def warn_about(model: Any) -> None:
+    """One warning where the fit did not end well, or another method would have done better."""
+    run = model.run_
+    if run.reason in ("max_iter", "not_finite"):
+        warnings.warn(
+            f"OneSidedCompletion ended after {run.n_iter} sweeps with reason '{run.reason}'; raise options.max_iter or "
+            "tol, or lower the rank",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+    found = model.diagnostics_
+    if found is not None and model.rank_ < found.n_cols and found.entries_per_row > OFTEN_SEEN * model.rank_:
+        warnings.warn(often_seen_text(found.entries_per_row, model.rank_), UserWarning, stacklevel=5)

@@ -1,0 +1,255 @@
+"""Row-clustered intervals of one-sided completion: second moments, eigenvalues, the row space, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
+from halfseen.data import Observed
+from halfseen.inference.grouped import GroupedInfluence
+from halfseen.inference.intervals import Intervals
+from halfseen.methods.moment.checks import SeenRows, is_table, observe_rows, pair_positions
+from halfseen.methods.moment.estimates import steady_moments
+from halfseen.methods.moment.fitting import without_thin_diagonal
+from halfseen.methods.moment.influence import RowScores, influence
+from halfseen.methods.moment.problem import PairProblem, RowNorms
+from halfseen.methods.moment.rank import products
+from halfseen.methods.moment.rows import LinearPredictor
+from halfseen.methods.moment.targets import targets_of, weights_of
+
+CLAIM = "confidence: rows are an independent sample; T is the second moment of the rows they come from"
+PREDICTION = (
+    "prediction: holds for this share of new values, errors normal, the errors of the fit counted to first order"
+)
+LEAST_GROUPS = 20
+ANGLE_DRAWS = 500
+
+
+@dataclass(frozen=True)
+class RowSpaceError:
+    """How far the fitted row space may be from the true one, in degrees.
+
+    Attributes
+    ----------
+    angles : ndarray (r,)
+        Root mean square angle between each fitted direction and the true space.
+    largest : float
+        With probability ``level`` the largest principal angle is below this.
+    level : float
+    """
+
+    angles: FloatArray
+    largest: float
+    level: float
+
+
+@dataclass(frozen=True)
+class OneSidedInference:
+    """Intervals of a fitted `OneSidedCompletion`; see its method ``inference``.
+
+    Attributes
+    ----------
+    level : float
+    influence : GroupedInfluence
+        What each group of rows did to X.
+    """
+
+    model: Any
+    level: float
+    influence: GroupedInfluence
+    random_state: RandomState = None
+
+    @property
+    def _X(self) -> FloatArray:
+        return self.model.components_.T.astype(float)
+
+    def second_moment(self, pairs: Any = None) -> Intervals:
+        """Intervals of the low-rank second moment, seen pairs or not.
+
+        Parameters
+        ----------
+        pairs : (columns, columns), optional
+            Labels or positions; by default all ``i < j``.
+
+        Notes
+        -----
+        O(pairs * groups * rank). Pairs of columns with fewer partners than factors are marked unreliable.
+        """
+        X = self._X
+        i, j = np.triu_indices(len(X), k=1) if pairs is None else pair_positions(self.model, pairs)
+        se = np.empty(len(i))
+        for part in _pieces(len(i), self.influence.n_groups * X.shape[1]):
+            se[part] = self.influence.se(_changes(X, self.influence.moves, i[part], j[part]))
+        labels = {"column": self._named(i), "with": self._named(j)}
+        estimate = products(X, i, j)
+        unseen = self.model.diagnostics_.unseen
+        unseen = unseen[i] | unseen[j]
+        thin = self.model.diagnostics_.few_partners
+        return Intervals.symmetric(
+            "second moment",
+            np.where(unseen, np.nan, estimate),
+            np.where(unseen, np.nan, se),
+            self.level,
+            labels,
+            claim=CLAIM,
+            reliable=~(thin[i] | thin[j]),
+            quantile=self.influence.quantile(self.level),
+        )
+
+    def eigenvalues(self) -> Intervals:
+        """Intervals of the eigenvalues of XX' (first order: they need gaps between them)."""
+        X = self._X
+        changes = 2.0 * np.einsum("ik,gik->gk", X, self.influence.moves)
+        labels = {"component": np.arange(1, X.shape[1] + 1)}
+        quantile = self.influence.quantile(self.level)
+        return Intervals.symmetric(
+            "eigenvalue",
+            np.sum(X**2, axis=0),
+            self.influence.se(changes),
+            self.level,
+            labels,
+            claim=CLAIM,
+            quantile=quantile,
+        )
+
+    def row_space(self) -> RowSpaceError:
+        """Angles between the fitted and the true row space."""
+        X = self._X
+        lengths = np.sqrt(np.maximum(np.sum(X**2, axis=0), 1e-300))
+        basis = X / lengths
+        across = self.influence.moves - np.einsum("ik,lk,glm->gim", basis, basis, self.influence.moves)
+        across = across / lengths
+        groups = GroupedInfluence(across)
+        tangents = np.sqrt(np.sum(np.square(groups.se(across)), axis=0))
+        draws = groups.draws(ANGLE_DRAWS, as_generator(self.random_state))
+        largest = np.linalg.norm(draws, ord=2, axis=(1, 2))
+        bound = float(np.quantile(largest, self.level))
+        return RowSpaceError(np.degrees(np.arctan(tangents)), float(np.degrees(np.arctan(bound))), self.level)
+
+    def predict(self, R: Any, cols: Any = None) -> Intervals:
+        r"""Predictive intervals of the values of rows.
+
+        .. math:: \operatorname{var}(x_j \mid x_O) = \psi + \psi\,X_j^\top (X_O^\top X_O + \psi I)^{-1} X_j
+                  + \operatorname{var}(\text{errors of } X)
+
+        The last term, which grows with the number of entries seen beside the second one, which falls, comes from the
+        influences: a group that moves X moves the predictor of the row with it.
+
+        Parameters
+        ----------
+        R : table of rows
+        cols : sequence of labels, optional
+
+        Returns
+        -------
+        Intervals
+            Arrays (n_rows, n_cols), kind "prediction".
+        """
+        model = self.model
+        rows = model._observe(R, reset=False) if is_table(R) else model._observe(np.atleast_2d(R), reset=False)
+        j = model._positions(cols, "column")
+        predictor = LinearPredictor.of(self._X, model.psi_)
+        z, inverse = predictor.coordinates(rows.astype(np.float64)), predictor.inverses(rows)
+        X, psi = self._X, predictor.psi
+        base = psi + psi * np.einsum("jk,tkl,jl->tj", X[j], inverse, X[j])
+        extra = np.array([self._row_error(rows, t, z[t], inverse[t], j) for t in range(rows.shape[0])])
+        names = rows.row_labels if rows.row_labels is not None else np.arange(rows.shape[0])
+        labels = {"row": np.asarray(names)[:, None], "column": self._named(j)[None, :]}
+        return Intervals.symmetric(
+            "value",
+            z @ X[j].T,
+            np.sqrt(base + extra.reshape(base.shape)),
+            self.level,
+            labels,
+            claim=PREDICTION,
+            kind="prediction",
+        )
+
+    def _row_error(self, rows: Observed, t: int, z: FloatArray, inverse: FloatArray, j: IntArray) -> FloatArray:
+        """Variance of one row's predictions from the errors of X, (n_cols,)."""
+        part = slice(rows.by_rows.indptr[t], rows.by_rows.indptr[t + 1])
+        seen, moves, X = rows.by_rows.indices[part], self.influence.moves, self._X
+        rest = rows.by_rows.values[part].astype(float) - X[seen] @ z
+        moved = moves[:, seen]  # of z: A^-1 (dX' e - X' dX z)
+        turn = np.einsum("gmk,m->gk", moved, rest) - np.einsum("mk,gm->gk", X[seen], moved @ z)
+        changes = moves[:, j] @ z + (turn @ inverse) @ X[j].T
+        return np.square(self.influence.se(changes))
+
+    def _named(self, columns: IntArray) -> Any:
+        labels = self.model.col_labels_
+        return columns if labels is None else labels[columns]
+
+
+def infer(model: Any, level: float, R: Any, groups: int, random_state: RandomState) -> OneSidedInference:
+    """Scores of the rows, influences of their groups; see `OneSidedCompletion.inference`.
+
+    Raises
+    ------
+    ValueError
+        For weights that do not split over rows, for a model without its rows, for rows that are not those of the fit.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95")
+    if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < LEAST_GROUPS:
+        raise ValueError(f"groups must be a whole number of at least {LEAST_GROUPS}; got {groups!r}")
+    options, kind = model._options(), weights_of(model._options(), model.solver)
+    if model.estimator != "hajek" or kind == "paper":
+        raise ValueError(
+            "row-clustered errors need Hajek's estimates with weights 'inverse_variance' or 'counts', whose scores are "
+            f"sums over rows; this fit has estimator={model.estimator!r}, weights={kind!r}"
+        )
+    blocks = _blocks(model, R)
+    X, moments = model.components_.T.astype(float), model.moments_
+    targets = without_thin_diagonal(targets_of(moments, "hajek", options, model.solver), X.shape[1])
+    problem = PairProblem(targets, X.shape[1], RowNorms(ridge=options.ridge), model.engine)
+    scale = 1.0 / steady_moments(moments) if kind == "inverse_variance" else np.ones(len(X))
+    n_groups = int(min(groups, max(model.diagnostics_.rows_with_pairs, LEAST_GROUPS)))
+    counted = _Counted(blocks)
+    scores = RowScores(X, problem.psi(X), scale, problem.has_diagonal).of_groups(counted, n_groups, model.engine)
+    if (counted.rows, counted.entries) != (moments.n_rows, moments.n_entries):
+        raise ValueError(
+            f"R has {counted.rows} rows with {counted.entries} entries, the model was fitted to {moments.n_rows} rows "
+            f"with {moments.n_entries}; give all rows of the fit, once"
+        )
+    return OneSidedInference(model, level, influence(problem, X, scores), random_state)
+
+
+class _Counted:
+    """Blocks of rows that pass by, counted."""
+
+    def __init__(self, blocks: Iterable[Observed]) -> None:
+        self.blocks, self.rows, self.entries = blocks, 0, 0
+
+    def __iter__(self) -> Any:
+        for block in self.blocks:
+            self.rows += block.shape[0]
+            self.entries += block.n_entries
+            yield block
+
+
+def _blocks(model: Any, R: Any) -> Iterable[Observed]:
+    if R is None:
+        known = getattr(model, "_seen", SeenRows()).rows()
+        if known is None:
+            raise ValueError(
+                "this model does not carry its rows (files, pickles and block-wise fits leave them out); pass them "
+                "again: inference(R=R), R a table or an iterable of blocks of rows"
+            )
+        return [known]
+    if isinstance(R, Observed) or is_table(R):
+        return [observe_rows(model, R, reset=False)]
+    return (observe_rows(model, block, reset=False) for block in R)
+
+
+def _changes(X: FloatArray, moves: FloatArray, i: IntArray, j: IntArray) -> FloatArray:
+    """First-order changes of ``X_i . X_j`` by the moves of X, (G, n_pairs)."""
+    return np.einsum("gek,ek->ge", moves[:, i], X[j]) + np.einsum("gek,ek->ge", moves[:, j], X[i])
+
+
+def _pieces(n: int, width: int) -> list[slice]:
+    length = max(1, 8_000_000 // max(width, 1))
+    return [slice(begin, begin + length) for begin in range(0, n, length)]

@@ -1,0 +1,134 @@
+"""Limited-memory BFGS, with or without a preconditioner, as a sweep of the loop."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from halfseen.solvers.loop import SweepResult
+from halfseen.solvers.problem import LastPoint, Problem, Vector, inner, largest
+
+ARMIJO, WOLFE = 1e-4, 0.9
+MOST_TRIALS = 30
+
+Preconditioner = Callable[[Vector], Vector]
+
+
+class LimitedMemory:
+    r"""One step of L-BFGS: two-loop recursion, weak Wolfe line search by bisection.
+
+    .. math:: d = -H_k \nabla L(\theta),\qquad H_k^0 = \gamma_k P^{-1},\quad
+              \gamma_k = \frac{s^\top y}{y^\top P^{-1} y}
+
+    Parameters
+    ----------
+    problem : Problem
+    memory : int
+        Number of past steps kept.
+    precondition : callable, optional
+        ``precondition(theta) -> (v -> P^{-1} v)``; the initial inverse Hessian, identity where not given.
+    refresh : int
+        Sweeps between two calls of ``precondition``.
+
+    Notes
+    -----
+    One gradient pass per sweep, seldom two; O(memory * size) further time. Source: Nocedal and Wright, "Numerical
+    Optimization", algorithms 7.4 and 7.5; line search of Lewis and Overton (2013).
+
+    Examples
+    --------
+    >>> from halfseen.solvers import GradientNorm, loop
+    >>> class Valley:
+    ...     def value(self, x): return float(0.5 * (x[0] ** 2 + 100 * x[1] ** 2))
+    ...     def value_and_gradient(self, x): return self.value(x), np.array([x[0], 100 * x[1]])
+    >>> run = loop(LimitedMemory(Valley()), np.array([1.0, 1.0]), [GradientNorm(1e-9)], max_iter=50)
+    >>> run.reason, run.n_iter < 20
+    ('gradient', True)
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        memory: int = 10,
+        precondition: Callable[[Vector], Preconditioner] | None = None,
+        refresh: int = 10,
+    ) -> None:
+        self.problem, self.refresh, self._make = problem, refresh, precondition
+        self._at = LastPoint(problem)
+        self._steps: deque[tuple[Vector, Vector, float]] = deque(maxlen=memory)
+        self._inverse: Preconditioner = lambda v: v
+        self._sweeps = self._lost = 0
+
+    def __call__(self, theta: Vector) -> SweepResult:
+        value, gradient = self._at(theta)
+        if self._make is not None and self._sweeps % self.refresh == 0:
+            self._inverse = self._make(theta)
+        self._sweeps += 1
+        if largest(gradient) == 0.0:
+            return SweepResult(theta, value, 0.0, self._at.take_work(), reason="exact")
+        direction = self._direction(gradient)
+        if not inner(gradient, direction) < 0:
+            self._steps.clear()
+            direction = -self._inverse(gradient)
+        length = 1.0 if self._steps or self._make is not None else self._first_length(theta, gradient)
+        found = self._search(theta, value, gradient, direction, length)
+        if found is None:
+            return self._stuck(theta, value, gradient)
+        new, new_value, new_gradient = found
+        self._remember(new - theta, new_gradient - gradient)
+        self._lost = 0
+        return SweepResult(new, new_value, largest(new_gradient), self._at.take_work())
+
+    def _stuck(self, theta: Vector, value: float, gradient: Vector) -> SweepResult:
+        """No step lowers the value: start afresh once, then give up."""
+        self._at.remember(theta, value, gradient)
+        self._steps.clear()
+        self._lost += 1
+        reason = "precision" if self._lost > 1 else None
+        return SweepResult(theta, value, largest(gradient), self._at.take_work(), reason)
+
+    def _direction(self, gradient: Vector) -> Vector:
+        q, shares = gradient.copy(), []
+        for s, y, rho in reversed(self._steps):
+            share = rho * inner(s, q)
+            shares.append(share)
+            q -= q.dtype.type(share) * y
+        q = self._inverse(q)
+        if self._steps:
+            s, y, rho = self._steps[-1]
+            q = q * q.dtype.type(1.0 / (rho * inner(y, self._inverse(y))))
+        for (s, y, rho), share in zip(self._steps, reversed(shares), strict=True):
+            q = q + q.dtype.type(share - rho * inner(y, q)) * s
+        return -q
+
+    def _first_length(self, theta: Vector, gradient: Vector) -> float:
+        """A first step of a hundredth of the parameters' size (of size one from the origin)."""
+        size = 0.01 * float(np.sqrt(inner(theta, theta))) or 1.0
+        return size / float(np.sqrt(inner(gradient, gradient)))
+
+    def _remember(self, s: Vector, y: Vector) -> None:
+        curvature = inner(s, y)
+        if curvature > 1e-12 * np.sqrt(inner(s, s) * inner(y, y)):
+            self._steps.append((s, y, 1.0 / curvature))
+
+    def _search(
+        self, theta: Vector, value: float, gradient: Vector, direction: Vector, length: float
+    ) -> tuple[Vector, float, Vector] | None:
+        slope, low, high = inner(gradient, direction), 0.0, np.inf
+        best: tuple[Vector, float, Vector] | None = None
+        for _ in range(MOST_TRIALS):
+            new = theta + theta.dtype.type(length) * direction
+            new_value, new_gradient = self._at(new)
+            if not new_value <= value + ARMIJO * length * slope:
+                high = length
+            else:
+                best = new, new_value, new_gradient
+                if inner(new_gradient, direction) >= WOLFE * slope:
+                    break
+                low = length
+            length = 0.5 * (low + high) if np.isfinite(high) else 2.0 * length
+        if best is not None:
+            self._at.remember(*best)
+        return best
