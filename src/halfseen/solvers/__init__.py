@@ -16,8 +16,8 @@ from halfseen.solvers.gradient import AcceleratedGradient, GradientDescent, larg
 from halfseen.solvers.loop import Run, Stop, Sweep, SweepResult, Trace, Watcher, loop
 from halfseen.solvers.newton import AlternatingNewton, NewtonCG, conjugate_gradient
 from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Problem, largest
-from halfseen.solvers.rank_detector import HeldOutError, RankDetection, detect_rank
 from halfseen.solvers.quasi_newton import LimitedMemory
+from halfseen.solvers.rank_detector import HeldOutError, RankDetection, detect_rank
 from halfseen.solvers.stops import GradientNorm, HeldOut, RelativeChange
 
 __all__ = [
