@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import factor_rows, seen
 from sklearn.exceptions import ConvergenceWarning
 
 import halfseen as hs
@@ -14,6 +13,7 @@ from halfseen.methods.moment.fitting import fit_pairs, normalised, starting_poin
 from halfseen.methods.moment.problem import PairProblem, RowNorms
 from halfseen.methods.moment.rank import choose_pair_rank
 from halfseen.methods.moment.targets import paper_diagonal_weight, targets_of
+from moment_truth import factor_rows, seen
 
 OPTIONS = hs.OneSidedOptions()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import factor_rows, seen
 
 import halfseen as hs
 from halfseen.methods.moment.diagnostics import activity, activity_bias, deletion_change, diagnose
+from moment_truth import factor_rows, seen
 
 
 def test_unseen_and_thin_columns_and_islands_are_found():

@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import factor_rows, seen
 
 import halfseen as hs
 from halfseen.methods.moment.estimates import estimate_pairs, pair_probability, spread_constants
+from moment_truth import factor_rows, seen
 
 
 def test_pandas_pairwise_covariance_of_mirrored_rows_is_hajeks_mean_product():

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import factor_rows, seen
 
 import halfseen as hs
 from halfseen.inference import GroupedInfluence
@@ -15,6 +14,7 @@ from halfseen.methods.moment.estimates import steady_moments
 from halfseen.methods.moment.influence import RowScores, dense_curvature, influence, rotations
 from halfseen.methods.moment.problem import PairProblem
 from halfseen.methods.moment.targets import targets_of
+from moment_truth import factor_rows, seen
 
 
 def problem_of(R, psi="common", weights="inverse_variance", rank=2):

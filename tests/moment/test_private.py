@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import factor_rows, seen
 
 import halfseen as hs
 from halfseen.inference import analytic_gaussian_sigma, gaussian_delta
 from halfseen.methods.moment.diagnostics import row_sensitivity
 from halfseen.methods.moment.private import clip_rows, release
+from moment_truth import factor_rows, seen
 
 PROMISE = {"epsilon": 2.0, "delta": 1e-6, "bound": 3.0, "max_entries": 4}
 
