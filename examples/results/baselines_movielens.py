@@ -23,7 +23,7 @@ import numpy as np
 from als_movielens import SPLITS, ratings
 
 import halfseen as hs
-from halfseen.methods.baselines import BayesianOptions
+from halfseen.methods.baselines import BayesianOptions, SoftImputeOptions
 
 OUT = Path(__file__).with_suffix(".csv")
 COLUMNS = ("data", "system", "split", "test_rmse", "coverage", "cpu_seconds", "config")
@@ -42,9 +42,18 @@ def bayes(rank: int, n_sweeps: int) -> tuple[str, Predictor]:
     return f"rank={rank} n_sweeps={n_sweeps} burn_in=20", predict
 
 
+def soft_impute() -> tuple[str, Predictor]:
+    options = SoftImputeOptions(clip=(1, 5))
+
+    def predict(train: hs.Observed, users: np.ndarray, films: np.ndarray, truth: np.ndarray, seed: int) -> Found:
+        return hs.SoftImpute(options=options, random_state=seed).fit(train).predict(users, films), None
+
+    return "rank=16 bias_penalty=3 penalty=auto", predict
+
+
 SYSTEMS: dict[str, dict[str, tuple[str, Predictor]]] = {
-    "ml-100k": {"BayesianFactorization": bayes(16, 300)},
-    "ml-1m": {"BayesianFactorization": bayes(16, 200)},
+    "ml-100k": {"BayesianFactorization": bayes(16, 300), "SoftImpute": soft_impute()},
+    "ml-1m": {"BayesianFactorization": bayes(16, 200), "SoftImpute": soft_impute()},
 }
 
 

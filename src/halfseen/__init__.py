@@ -29,6 +29,8 @@ _PUBLIC = {
     "LeastSquaresOptions": "halfseen.methods.baselines",
     "BayesianFactorization": "halfseen.methods.baselines",
     "BayesianOptions": "halfseen.methods.baselines",
+    "SoftImpute": "halfseen.methods.baselines",
+    "SoftImputeOptions": "halfseen.methods.baselines",
     "ColumnMean": "halfseen.methods.baselines",
     "BiasModel": "halfseen.methods.baselines",
     "OneSidedCompletion": "halfseen.methods.moment",
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
         BiasModel,
         ColumnMean,
         LeastSquaresOptions,
+        SoftImpute,
+        SoftImputeOptions,
     )
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy

@@ -33,6 +33,12 @@ def test_bayesian_factorisation_reaches_its_target_and_beats_every_peer_on_every
     assert all(own[split] < value for by_split in others for split, value in by_split.items())
 
 
+def test_soft_impute_reaches_its_target_on_movielens():
+    own = tracked()["ml-1m", "SoftImpute"]
+    assert sorted(own) == [0, 1, 2, 3, 4]
+    assert max(own.values()) <= 0.856
+
+
 @pytest.mark.parametrize("data", ["ml-100k", "ml-1m"])
 def test_predictive_intervals_cover_held_out_ratings(data):
     shares = tracked("coverage")[data, "BayesianFactorization"]

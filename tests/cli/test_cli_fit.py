@@ -65,6 +65,18 @@ def test_switches_of_bayes_reach_the_model_and_its_intervals_are_judged(halfseen
     assert "alternating least squares" in done.stdout
 
 
+def test_switches_of_soft_impute_reach_the_model(halfseen, table):
+    words = ["--rank", 2, "--penalty", 0.5, "--no-biases", "--debias", "yes", "--clip", "1,5"]
+    config = json.loads(halfseen("fit", "soft-impute", table, *words, "--json").stdout)["config"]
+    assert (config["rank"], config["penalty"], config["bias_penalty"]) == (2, 0.5, None)
+    assert (config["options"]["debias"], config["options"]["clip"]) == (True, [1.0, 5.0])
+    facts = json.loads(halfseen("fit", "soft-impute", table, "--bias-penalty", 1, "--json").stdout)
+    assert (facts["config"]["penalty"], facts["config"]["bias_penalty"]) == ("auto", 1.0)
+    rmse = {row["model"]: row["rmse"] for row in facts["figures"]}
+    assert rmse["soft-impute, rank 16"] < 0.2 * rmse["column mean"]
+    assert halfseen("fit", "soft-impute", table, "--no-biases", "--bias-penalty", 1).exit_code == 2
+
+
 def test_too_little_memory_for_the_draws_is_said_in_options(halfseen, table):
     done = halfseen("fit", "bayes", table, "--memory", 0.0001)
     assert done.exit_code == 2

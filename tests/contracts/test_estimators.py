@@ -38,6 +38,7 @@ ESTIMATORS = {
     "AlternatingLeastSquares of 3 starts": Case(lambda: hs.AlternatingLeastSquares(n_starts=3, random_state=0)),
     "BayesianFactorization": Case(lambda: hs.BayesianFactorization(n_sweeps=40, burn_in=10, random_state=0)),
     "BiasModel": Case(hs.BiasModel),
+    "SoftImpute": Case(lambda: hs.SoftImpute(random_state=0)),
     "ColumnMean": Case(hs.ColumnMean),
     "GeneralizedFactorModel": Case(lambda: hs.GeneralizedFactorModel(random_state=0)),
     "OneSidedCompletion": Case(lambda: hs.OneSidedCompletion(random_state=0)),

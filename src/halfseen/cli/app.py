@@ -15,6 +15,7 @@ from halfseen.cli.options import (
     BayesOptions,
     Data,
     JudgeOptions,
+    NuclearOptions,
     OutputOptions,
     PairsOptions,
     TableOptions,
@@ -216,6 +217,35 @@ def fit_bayes(
     from halfseen.cli.fit import run_fit
 
     run_fit(data, bayes(switches), (rank, ranks), table, judge, output)
+
+
+@fit.command("soft-impute")
+@grouped
+@plainly
+def fit_soft_impute(
+    data: Data,
+    table: TableOptions,
+    judge: JudgeOptions,
+    output: OutputOptions,
+    switches: NuclearOptions,
+    rank: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="Largest rank; 'auto' tries --ranks on held-out entries.",
+            show_default="16, or the shorter side of the table where that is less",
+        ),
+    ] = None,
+    ranks: Ranks = ALS_RANKS,
+) -> None:
+    """Soft-impute: completion by the nuclear norm, its penalty chosen along a path.
+
+    Example: [bold]halfseen fit soft-impute ratings.parquet --row user --col item --value rating -o run/[/bold]
+    """
+    from halfseen.cli.baselines import soft_impute
+    from halfseen.cli.fit import run_fit
+
+    run_fit(data, soft_impute(switches), (rank, ranks), table, judge, output)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What ``fit bayes`` means, and how its intervals are judged."""
+"""What ``fit bayes`` and ``fit soft-impute`` mean, and how intervals are judged."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.cli.fit import Method, parse_clip
-from halfseen.cli.options import BayesOptions
+from halfseen.cli.options import BayesOptions, NuclearOptions
 from halfseen.cli.scores import places
 from halfseen.losses import get_loss
-from halfseen.methods.baselines import BayesianOptions
+from halfseen.methods.baselines import BayesianOptions, SoftImputeOptions
 from halfseen.metrics import coverage, mean_width
 
 LEVEL = 0.95
@@ -29,6 +29,24 @@ def bayes(switches: BayesOptions | None = None) -> Method:
         return hs.BayesianFactorization(rank=rank, **given, options=options, random_state=seed)
 
     return Method("bayes", "Bayesian factorisation", get_loss("gaussian"), make, judge_intervals=judge_intervals)
+
+
+def soft_impute(switches: NuclearOptions | None = None) -> Method:
+    """Soft-impute; what is not given is the library's default."""
+    found = switches or NuclearOptions()
+    given: dict[str, Any] = {"penalty": found.penalty, "bias_penalty": found.bias_penalty}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not found.biases:
+        if "bias_penalty" in given:
+            raise ValueError("--bias-penalty is of no use with --no-biases; leave one of them out")
+        given["bias_penalty"] = None
+    debias = {"auto": "auto", "yes": True, "no": False}[str(found.debias)]
+    options = SoftImputeOptions(debias=debias, clip=parse_clip(found.clip))
+
+    def make(rank: int, penalty: str, seed: int) -> Any:
+        return hs.SoftImpute(rank=rank, **given, options=options, random_state=seed)
+
+    return Method("soft-impute", "soft-impute", get_loss("gaussian"), make)
 
 
 def judge_intervals(model: Any, hidden: Any) -> dict[str, float]:

@@ -152,6 +152,36 @@ class BayesOptions:
     ] = None
 
 
+class Debias(StrEnum):
+    """Whether singular values are fitted anew without penalty."""
+
+    auto = "auto"
+    yes = "yes"
+    no = "no"
+
+
+@dataclass(frozen=True)
+class NuclearOptions:
+    """Switches of soft-impute; None is the library's default."""
+
+    penalty: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="X", help="Price of a singular value.", show_default="best on held-out entries"),
+    ] = None
+    bias_penalty: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="X", help="Ridge on the biases, in entries.", show_default="3"),
+    ] = None
+    biases: Annotated[bool, typer.Option(help="Mean, row and column biases beside the low-rank part.")] = True
+    debias: Annotated[
+        Debias, typer.Option(help="Fit the singular values anew without penalty: if it predicts better (auto).")
+    ] = Debias.auto
+    clip: Annotated[
+        str | None,
+        typer.Option(metavar="range|LOW,HIGH", help="Keep predictions in the range of the values, or in one given."),
+    ] = None
+
+
 @dataclass(frozen=True)
 class JudgeOptions:
     """What is held out, and from which seed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from halfseen.methods.baselines.bayesian import BayesianFactorization, BayesianOptions
 from halfseen.methods.baselines.bias import BiasModel, ColumnMean
 from halfseen.methods.baselines.least_squares import AlternatingLeastSquares, LeastSquaresOptions
+from halfseen.methods.baselines.soft_impute import SoftImpute, SoftImputeOptions
 
 __all__ = [
     "AlternatingLeastSquares",
@@ -13,4 +14,6 @@ __all__ = [
     "BiasModel",
     "ColumnMean",
     "LeastSquaresOptions",
+    "SoftImpute",
+    "SoftImputeOptions",
 ]
