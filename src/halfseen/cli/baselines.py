@@ -40,7 +40,7 @@ def soft_impute(switches: NuclearOptions | None = None) -> Method:
         if "bias_penalty" in given:
             raise ValueError("--bias-penalty is of no use with --no-biases; leave one of them out")
         given["bias_penalty"] = None
-    debias = {"auto": "auto", "yes": True, "no": False}[str(found.debias)]
+    debias: Any = {"auto": "auto", "yes": True, "no": False}[str(found.debias)]
     options = SoftImputeOptions(debias=debias, clip=parse_clip(found.clip))
 
     def make(rank: int, penalty: str, seed: int) -> Any:
