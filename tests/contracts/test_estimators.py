@@ -36,6 +36,9 @@ class Case:
 ESTIMATORS = {
     "AlternatingLeastSquares": Case(lambda: hs.AlternatingLeastSquares(random_state=0)),
     "AlternatingLeastSquares of 3 starts": Case(lambda: hs.AlternatingLeastSquares(n_starts=3, random_state=0)),
+    "AlternatingLeastSquares of automatic rank": Case(
+        lambda: hs.AlternatingLeastSquares(rank="auto", random_state=0),
+    ),
     "BayesianFactorization": Case(lambda: hs.BayesianFactorization(n_sweeps=40, burn_in=10, random_state=0)),
     "BiasModel": Case(hs.BiasModel),
     "SoftImpute": Case(lambda: hs.SoftImpute(random_state=0)),

@@ -27,7 +27,7 @@ def one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
 
 
-def usable_rank(rank: int | None, shape: tuple[int, int], default: int) -> int:
+def usable_rank(rank: Any, shape: tuple[int, int], default: int) -> int:
     """The rank to fit: as given, or the default cut to the table; a table has no rank above its shorter side."""
     largest = min(shape)
     if rank is None:

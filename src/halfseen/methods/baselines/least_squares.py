@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
@@ -25,6 +26,7 @@ from halfseen.methods.baselines.alternating import (
     regress,
     weighted_counts,
 )
+from halfseen.methods.baselines.automatic_rank import RankSearch, automatic_rank
 from halfseen.methods.baselines.checks import at_least, bounds, one_of, usable_rank, weighted_mean, weighted_spread
 from halfseen.methods.baselines.predictions import BiasedPredictions
 from halfseen.solvers.loop import Run, loop
@@ -80,8 +82,10 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
 
     Parameters
     ----------
-    rank : int or None
-        Number of factors; None is 16, or the shorter side of the table where that is less. 0 fits biases alone.
+    rank : int, "auto" or None
+        Number of factors; None is 16, or the shorter side of the table where that is less. 0 fits biases alone. "auto"
+        takes the rank at which gradient descent sees the singular values fall, and climbs from there on held-out
+        entries.
     penalty : "auto" or float
         :math:`\lambda`, in the unit of the values; "auto" is .985 times their (weighted) standard deviation: 1.1,
         the value that predicts best, for the ratings of MovieLens-1M.
@@ -105,6 +109,9 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
     row_factors_, col_factors_ : ndarray (n, rank * n_starts), (p, rank * n_starts)
         Their products are the (mean) interaction; a row or column without entries has 0.
     row_bias_, col_bias_ : ndarray (n,), (p,)
+    rank_ : int
+    rank_search_ : RankSearch or None
+        What ``rank="auto"`` tried.
     run_ : Run
         Reason, epochs and trace of the objective (of the first start).
     n_iter_ : int
@@ -142,7 +149,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
 
     def __init__(
         self,
-        rank: int | None = None,
+        rank: int | str | None = None,
         penalty: str | float = "auto",
         bias_penalty: float = 0.3,
         alpha: float = 0.5,
@@ -165,7 +172,11 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         options = self._checked_options()
         observed = self._observe(R, reset=True)
         observed = observed.astype(options.precision or observed.dtype)
-        self.rank_ = usable_rank(self.rank, observed.shape, DEFAULT_RANK)
+        rng = as_generator(self.random_state)
+        is_auto = isinstance(self.rank, str) and self.rank == "auto"
+        self.rank_search_ = self._search(observed, rng) if is_auto else None
+        wanted = self.rank if self.rank_search_ is None else self.rank_search_.rank
+        self.rank_ = usable_rank(wanted, observed.shape, DEFAULT_RANK)
         self.loss_ = get_loss("gaussian")
         self.bounds_ = bounds(options.clip, observed.values)
         self.mean_ = weighted_mean(observed)
@@ -175,7 +186,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         passes = EntryPasses(observed, self.loss_, self.engine, is_frugal=observed.n_entries >= FRUGAL_FROM)
         rows, cols = (self._penalty(weighted_counts(observed, axis)) for axis in (0, 1))
         sweep = AlternatingRidge(passes, self.mean_, rows, cols, options.solver)
-        starts = as_generator(self.random_state).spawn(self.n_starts)
+        starts = rng.spawn(self.n_starts)
         with self._watched(observed, options.max_iter * self.n_starts, lambda params: self._learned([params])) as watch:
             runs = [self._run(sweep, self._start(observed, scale, rng), options, watch) for rng in starts]
             self.__dict__.update(self._learned([run.params for run in runs]))
@@ -208,6 +219,19 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         one_of("solver", options.solver, ("auto", "cholesky", "cg"))
         one_of("precision", options.precision, (None, "float32", "float64"))
         return options
+
+    def _search(self, observed: Observed, rng: np.random.Generator) -> RankSearch:
+        """Judge ranks by fits of one start each, all of the same seed."""
+        search, start = rng.spawn(2)
+        seed = int(start.integers(2**31))
+
+        def fitted(rank: int, table: Observed) -> AlternatingLeastSquares:
+            candidate = clone(self).set_params(rank=rank, n_starts=1, random_state=seed)
+            if hasattr(candidate, "_skl_callbacks"):
+                candidate.set_callbacks()
+            return candidate.fit(table)
+
+        return automatic_rank(observed, fitted, search, self.engine)
 
     def _start(self, observed: Observed, scale: float, rng: np.random.Generator) -> Coefficients:
         (n, p), k = observed.shape, self.rank_
