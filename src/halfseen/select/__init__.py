@@ -1,9 +1,23 @@
-"""Choices made on held-out entries: the rank, and how well a model predicts."""
+"""Choices made on held-out entries or rows: parameters, the rank, and how well a model predicts."""
 
 from __future__ import annotations
 
 from halfseen.select.held_out import held_out_deviance
 from halfseen.select.rank import RankChoice, choose_rank
+from halfseen.select.search import Search, SearchOptions, choose_parameters
+from halfseen.select.searchcv import EntryFolds, EntryRegressor, NewRowScore
 from halfseen.select.validation import CrossValidation, cross_validate
 
-__all__ = ["CrossValidation", "RankChoice", "choose_rank", "cross_validate", "held_out_deviance"]
+__all__ = [
+    "CrossValidation",
+    "EntryFolds",
+    "EntryRegressor",
+    "NewRowScore",
+    "RankChoice",
+    "Search",
+    "SearchOptions",
+    "choose_parameters",
+    "choose_rank",
+    "cross_validate",
+    "held_out_deviance",
+]

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
-from halfseen.data import Observed, as_observed
+from halfseen._typing import FloatArray, IntArray, RandomState
+from halfseen.data import as_observed
 from halfseen.data.storable import storable
-from halfseen.select.held_out import as_frame, held_out_deviance, new_row_deviance
+from halfseen.engines import Engine
+from halfseen.select.folds import Fold, Progress, make_folds, over_folds
+from halfseen.select.held_out import as_frame
 
 
 @storable
@@ -45,7 +47,13 @@ class CrossValidation:
 
 
 def cross_validate(
-    model: Any, R: Any, folds: int = 5, by: str = "entries", random_state: RandomState = None
+    model: Any,
+    R: Any,
+    folds: int = 5,
+    by: str = "entries",
+    random_state: RandomState = None,
+    engine: str | Engine | None = None,
+    progress: Progress | None = None,
 ) -> CrossValidation:
     """Predict every entry, or every row, by a model that has not seen it.
 
@@ -60,6 +68,10 @@ def cross_validate(
         judged on the other half (how well does the model serve rows that come later?).
     random_state : int, Generator or None
         Draws the folds (and the halves).
+    engine : {"serial", "threads"}, Engine or None
+        One fold per worker; None is the surrounding ``with hs.engine(...)``. Without influence on the result.
+    progress : callable or None
+        ``progress(done, folds)`` after every fold.
 
     Returns
     -------
@@ -79,21 +91,12 @@ def cross_validate(
     >>> bool(additive.loss < 0.1 * flat.loss)
     True
     """
-    observed, rng = as_observed(R), as_generator(random_state)
-    losses, sizes = [], []
-    for train, test in observed.folds(folds, rng, by):
-        if by == "entries":
-            losses.append(held_out_deviance(clone(model).fit(train), test))
-            sizes.append(test.n_entries)
-        else:
-            shown, hidden = _rows_of(test).split(0.5, rng)
-            losses.append(new_row_deviance(clone(model).fit(_rows_of(train)), shown, hidden))
-            sizes.append(hidden.n_entries)
-    found, counts = np.array(losses), np.array(sizes)
+    observed = as_observed(R)
+
+    def judge(fold: Fold) -> tuple[float, int]:
+        return fold.loss(clone(model).fit(fold.train)), fold.test.n_entries
+
+    done = over_folds(judge, make_folds(observed, folds, by, random_state), folds, engine, progress)
+    found, counts = (np.array(part) for part in zip(*done, strict=True))
     loss = float(np.average(found, weights=counts))
     return CrossValidation(loss, float(found.std(ddof=1) / np.sqrt(folds)), found, counts, by)
-
-
-def _rows_of(part: Observed) -> Observed:
-    """The rows that have entries, without the others."""
-    return part.take_rows(np.flatnonzero(part.by_rows.counts))

@@ -41,6 +41,17 @@ def usable_rank(rank: Any, shape: tuple[int, int], default: int) -> int:
     return int(rank)
 
 
+def check_same_table(model: Any, start: Any) -> None:
+    """Refuse to begin at a model of another kind or of a table of another size."""
+    if type(start) is not type(model) or not hasattr(start, "observed_shape_"):
+        raise TypeError(f"start must be a fitted {type(model).__name__}; got {type(start).__name__}")
+    if start.observed_shape_ != model.observed_shape_:
+        raise ValueError(
+            f"start was fitted to a table of shape {start.observed_shape_}, this one has {model.observed_shape_}; "
+            "give a model of the same rows and columns"
+        )
+
+
 def bounds(clip: Any, values: FloatArray) -> tuple[float, float] | None:
     """Turn ``clip`` into numbers: None, the range of the values, or the pair itself."""
     if clip is None:

@@ -16,6 +16,7 @@ from halfseen.base import PlacesRows
 from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
+from halfseen.linalg.align import balance
 from halfseen.losses import get_loss
 from halfseen.methods.baselines.alternating import (
     AlternatingRidge,
@@ -27,7 +28,15 @@ from halfseen.methods.baselines.alternating import (
     weighted_counts,
 )
 from halfseen.methods.baselines.automatic_rank import RankSearch, automatic_rank
-from halfseen.methods.baselines.checks import at_least, bounds, one_of, usable_rank, weighted_mean, weighted_spread
+from halfseen.methods.baselines.checks import (
+    at_least,
+    bounds,
+    check_same_table,
+    one_of,
+    usable_rank,
+    weighted_mean,
+    weighted_spread,
+)
 from halfseen.methods.baselines.predictions import BiasedPredictions
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
@@ -167,8 +176,18 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         self.random_state = random_state
         self.engine = engine
 
-    def fit(self, R: Any, y: None = None) -> Self:
-        """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
+    def fit(self, R: Any, y: None = None, *, start: AlternatingLeastSquares | None = None) -> Self:
+        """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
+
+        Parameters
+        ----------
+        R : table
+        y : None
+            Ignored; there for scikit-learn.
+        start : fitted AlternatingLeastSquares, optional
+            Of a table with the same rows and columns and any rank: the first start begins there, cut to the leading
+            factors or filled up at random.
+        """
         options = self._checked_options()
         observed = self._observe(R, reset=True)
         observed = observed.astype(options.precision or observed.dtype)
@@ -188,7 +207,10 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         sweep = AlternatingRidge(passes, self.mean_, rows, cols, options.solver)
         starts = rng.spawn(self.n_starts)
         with self._watched(observed, options.max_iter * self.n_starts, lambda params: self._learned([params])) as watch:
-            runs = [self._run(sweep, self._start(observed, scale, rng), options, watch) for rng in starts]
+            begin = [self._start(observed, scale, rng) for rng in starts]
+            if start is not None:
+                begin[0] = self._begun(start, begin[0])
+            runs = [self._run(sweep, point, options, watch) for point in begin]
             self.__dict__.update(self._learned([run.params for run in runs]))
         self.run_, self.n_iter_ = runs[0].record(), max(run.n_iter for run in runs)
         return self
@@ -239,6 +261,17 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         rows[:, :k] = scale * rng.standard_normal((n, k))
         rows[observed.by_rows.counts == 0] = 0.0
         return rows, cols
+
+    def _begun(self, start: AlternatingLeastSquares, random: Coefficients) -> Coefficients:
+        """Rows of another fit in place of random ones (the columns follow from them)."""
+        check_same_table(self, start)
+        k, known = self.rank_, start.rank_
+        share = np.sqrt(len(start.start_col_biases_))
+        A, _, _ = balance(start.row_factors_[:, :known] * share, start.col_factors_[:, :known] * share)
+        rows = random[0].copy()
+        rows[:, : min(k, known)] = A[:, :k]
+        rows[:, -1] = start.row_bias_
+        return rows, random[1]
 
     def _penalty(self, counts: FloatArray) -> Penalty:
         ridge = np.append(np.full(self.rank_, self.penalty_), float(self.bias_penalty))

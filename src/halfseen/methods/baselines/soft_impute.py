@@ -18,7 +18,7 @@ from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.baselines.alternating import Coefficients, Penalty, SmallFall, regress
-from halfseen.methods.baselines.checks import at_least, bounds, one_of, usable_rank, weighted_mean
+from halfseen.methods.baselines.checks import at_least, bounds, check_same_table, one_of, usable_rank, weighted_mean
 from halfseen.methods.baselines.nuclear import (
     NO_BIAS,
     NuclearProblem,
@@ -186,8 +186,18 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         self.random_state = random_state
         self.engine = engine
 
-    def fit(self, R: Any, y: None = None) -> Self:
-        """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
+    def fit(self, R: Any, y: None = None, *, start: SoftImpute | None = None) -> Self:
+        """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
+
+        Parameters
+        ----------
+        R : table
+        y : None
+            Ignored; there for scikit-learn.
+        start : fitted SoftImpute, optional
+            Of a table with the same rows and columns: with a given penalty the solution is looked for from there, not
+            along a path from above.
+        """
         options = self._checked_options()
         observed = self._observe(R, reset=True)
         self.loss_ = get_loss("gaussian")
@@ -202,7 +212,7 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
             watchers = [watch] if watch else []
             stops = [watch.stop] if watch else []
             if split is None:
-                run = self._given_penalty(problem, rng, watchers, stops)
+                run = self._given_penalty(problem, rng, (watchers, stops), start)
                 point, is_debiased = run.params, options.debias is True
             else:
                 run, judge = self._judged_path(problem, split[1], rng, (watchers, stops))
@@ -250,8 +260,16 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         run = loop(problem.sweep(1.0, 0), problem.start(), [SmallFall(1e-6)], max_iter=problem.max_iter)
         return PathPoint(-1, np.inf, run.params), problem.spectral_norm(run.params, rng)
 
-    def _given_penalty(self, problem: NuclearProblem, rng: np.random.Generator, watchers: Any, stops: Any) -> Run:
+    def _given_penalty(
+        self, problem: NuclearProblem, rng: np.random.Generator, watch: tuple[Any, Any], begin: SoftImpute | None
+    ) -> Run:
         """Solve for one penalty, from above in steps of a half; without a split to judge a path, for none."""
+        watchers, stops = watch
+        if begin is not None and self.penalty != "auto":
+            check_same_table(self, begin)
+            point = PathPoint(-1, begin.penalty_, begin._solution(problem.largest_rank))
+            path = PenaltyPath(problem, np.array([float(self.penalty)]), rng)
+            return loop(path, point, stops, max_iter=1, watchers=watchers)
         start, largest = self._start(problem, rng)
         wanted = 1.01 * largest + np.finfo(float).tiny if self.penalty == "auto" else float(self.penalty)
         n_steps = 1 + int(np.ceil(np.log2(max(largest / wanted, 1.0))))
@@ -299,6 +317,12 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
             "row_bias_": rows[:, -1] if has_bias else np.zeros_like(rows[:, -1]),
             "col_bias_": cols[:, -1] if has_bias else np.zeros_like(cols[:, -1]),
         }
+
+    def _solution(self, largest_rank: int) -> Coefficients:
+        """The solution before debiasing, cut to a rank."""
+        plain = self.row_factors_ / np.where(self.growth_ > 0, self.growth_, 1.0).astype(self.row_factors_.dtype)
+        rows = np.column_stack([plain[:, :largest_rank], self.row_bias_])
+        return rows, np.column_stack([self.col_factors_[:, :largest_rank], self.col_bias_])
 
     def _place(self, observed: Observed) -> tuple[FloatArray, FloatArray]:
         observed = observed.astype(self.col_factors_.dtype)
