@@ -48,6 +48,50 @@ def test_the_gradient_is_the_slope_of_the_value(rows, psi, weights):
     assert gradient @ D == pytest.approx(slope, rel=1e-5)
 
 
+def test_bounded_columns_have_a_one_sided_diagonal(rows):
+    targets = targets_of(hs.PairMoments.from_rows(rows[0]), "hajek", OPTIONS, "lbfgs")
+    bounded = np.arange(30) < 20
+    problem = PairProblem(replace(targets, bounded=bounded), 3)
+    rng = np.random.default_rng(3)
+    X, D = rng.uniform(0.2, 1.6, 30)[:, None] * rng.normal(size=(30, 3)), rng.normal(size=90)
+    over = np.sum(X**2, axis=1) > targets.diagonal
+    assert over[:20].any()
+    assert not over[:20].all()
+    gradient = problem.value_and_gradient(X.ravel())[1]
+    slope = (problem.value(X.ravel() + 1e-6 * D) - problem.value(X.ravel() - 1e-6 * D)) / 2e-6
+    assert gradient @ D == pytest.approx(slope, rel=1e-5)
+
+
+def test_columns_with_few_partners_stay_within_their_second_moment():
+    """One row ties a rare column to a small value: a fit to that pair alone would make it huge."""
+    rng = np.random.default_rng(12)
+    M, _ = factor_rows(3000, 20, 3, rng)
+    table = np.where(rng.random(M.shape) < 0.2, M, np.nan)
+    table[:, 0], table[:, 1] = np.nan, 0.05 * table[:, 1]
+    table[0] = np.nan
+    table[0, :2] = 2.0, 0.3
+    model = hs.OneSidedCompletion(3, random_state=0).fit(table)
+    assert model.diagnostics_.few_partners.tolist() == [True] + [False] * 19
+    assert model.second_moment(pairs=([0], [0]))[0] <= 2 * 2.0**2  # the pair alone asks for 60 and more
+    lonely = table.copy()
+    lonely[0, 1] = np.nan
+    alone = hs.OneSidedCompletion(3, random_state=0).fit(lonely)
+    assert alone.second_moment(pairs=([0], [2]))[0] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_row_norm_regulariser_means_the_same_to_both_solvers():
+    rng = np.random.default_rng(13)
+    M = common_means(4000, 60, 2, rng)
+    R = seen(M, 5 / 60, rng)
+    given = {"incoherence": 1.0, "row_norm": 0.2, "tol": 1e-13}
+    paper = hs.OneSidedCompletion.paper(2, random_state=0, start="spectral", **given).fit(R)
+    options = hs.OneSidedOptions(weights="paper", **given)
+    ours = hs.OneSidedCompletion(2, options=options, random_state=0).fit(R)
+    free = hs.OneSidedCompletion(2, options=replace(options, incoherence=0.0), random_state=0).fit(R)
+    assert relative(ours.second_moment(), free.second_moment()) > 0.01
+    assert relative(paper.second_moment(), ours.second_moment()) < 2e-3
+
+
 def test_the_papers_loss_and_gradient_are_as_printed(rows):
     moments = hs.PairMoments.from_rows(rows[0])
     n, d = rows[0].shape
@@ -234,6 +278,19 @@ def test_blocks_of_rows_end_where_the_whole_table_does(rows):
         np.testing.assert_allclose(model.transform(few), whole.transform(few), atol=1e-4)
         with pytest.raises(ValueError, match="keeps no training rows"):
             model.predict([0], [1])
+
+
+def test_moments_that_were_given_are_not_added_to(rows):
+    R, _ = rows
+    moments = hs.PairMoments.from_rows(R.take_rows(slice(0, 2000)))
+    before = moments.sums.copy()
+    model = hs.OneSidedCompletion(2, random_state=0).fit_moments(moments)
+    model.partial_fit(R.take_rows(slice(2000, 3000))).partial_fit(R.take_rows(slice(0, 10)))
+    np.testing.assert_array_equal(moments.sums, before)
+    assert (moments.n_rows, model.moments_.n_rows) == (2000, 3010)
+    alone = hs.PairMoments.merge([moments])
+    alone.partial_fit(R)
+    np.testing.assert_array_equal(moments.sums, before)
 
 
 def test_the_row_space_and_the_assembled_moment(rows):

@@ -11,6 +11,7 @@ import typer
 
 from halfseen.cli.options import (
     ALS_RANKS,
+    MOMENT_RANKS,
     AlsOptions,
     BayesOptions,
     Data,
@@ -47,6 +48,13 @@ class Kind(StrEnum):
 
     mean = "mean"
     linear = "linear"
+
+
+class PairSolver(StrEnum):
+    """How pairs are fitted."""
+
+    lbfgs = "lbfgs"
+    gd = "gd"
 
 
 DEMO_RANKS = "4,8,16"
@@ -246,6 +254,33 @@ def fit_soft_impute(
     from halfseen.cli.fit import run_fit
 
     run_fit(data, soft_impute(switches), (rank, ranks), table, judge, output)
+
+
+@fit.command("moment")
+@grouped
+@plainly
+def fit_moment(
+    data: Data,
+    table: TableOptions,
+    output: OutputOptions,
+    rank: Annotated[
+        str, typer.Option(metavar="N|auto", help="Number of factors; 'auto' tries --ranks on a fifth of the rows.")
+    ] = "auto",
+    ranks: Annotated[str, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries.")] = MOMENT_RANKS,
+    solver: Annotated[PairSolver, typer.Option(help="L-BFGS, or the paper's gradient descent.")] = PairSolver.lbfgs,
+    level: Annotated[float, typer.Option(metavar="X", help="Level of the intervals.")] = 0.95,
+    errors: Annotated[bool, typer.Option(help="Row-clustered errors: reads the rows a second time.")] = True,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")] = 0,
+) -> None:
+    """One-sided completion: how columns move together, from rows with a handful of entries each.
+
+    Rows go through in blocks, so files may be larger than memory.
+
+    Example: [bold]halfseen fit moment visits.parquet --row user --col shop --value spent -o run/[/bold]
+    """
+    from halfseen.cli.moment import MomentPlan, run_moment
+
+    run_moment(data, table, MomentPlan(rank, ranks, solver.value, level, errors, seed), output)
 
 
 @app.command()

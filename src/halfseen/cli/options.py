@@ -17,6 +17,7 @@ READING = "Reading the table"
 JUDGING = "Judging the fit"
 OUTPUT = "Output"
 ALS_RANKS = "4,8,16,32"
+MOMENT_RANKS = "1,2,3,4,6,8,12,16"
 
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="A file (Parquet, Feather, CSV, TSV, .gz, .npz) or a data set's name.")

@@ -171,6 +171,11 @@ class Collector:
         self._weights = Growing(np.float32)
         self._seen = 0
 
+    @property
+    def n_kept(self) -> int:
+        """Entries taken so far, missing ones left out."""
+        return 0 if self._values is None else self._values.length
+
     def add(self, batch: Any) -> None:
         """Take the next record batch."""
         if not batch.num_rows:

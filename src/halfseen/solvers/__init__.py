@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from halfseen.solvers.adam import Adam
 from halfseen.solvers.factored import (
     DenseObjective,
     EntryObjective,
@@ -22,6 +23,7 @@ from halfseen.solvers.stops import GradientNorm, HeldOut, RelativeChange
 
 __all__ = [
     "AcceleratedGradient",
+    "Adam",
     "AlternatingNewton",
     "CurvedProblem",
     "DenseObjective",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from halfseen.methods.baselines.bayesian import BayesianFactorization, BayesianOptions
 from halfseen.methods.baselines.bias import BiasModel, ColumnMean
 from halfseen.methods.baselines.least_squares import AlternatingLeastSquares, LeastSquaresOptions
+from halfseen.methods.baselines.second_moments import SecondMoment, alternating_gradient, nuclear_norm_pairs
 from halfseen.methods.baselines.soft_impute import SoftImpute, SoftImputeOptions
 
 __all__ = [
@@ -14,6 +15,9 @@ __all__ = [
     "BiasModel",
     "ColumnMean",
     "LeastSquaresOptions",
+    "SecondMoment",
     "SoftImpute",
     "SoftImputeOptions",
+    "alternating_gradient",
+    "nuclear_norm_pairs",
 ]

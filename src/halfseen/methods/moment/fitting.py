@@ -69,12 +69,15 @@ def fit_pairs(
     its gradient descent; L-BFGS from the spectral start is ours.
     """
     rng = np.random.default_rng() if rng is None else rng
-    targets = normalised(targets) if solver == "gd" else without_thin_diagonal(targets, rank)
+    targets = normalised(targets) if solver == "gd" else with_thin_bounded(targets, rank)
     bound = default_row_norm(targets.diagonal) if options.row_norm is None else float(options.row_norm)
-    problem = PairProblem(targets, rank, RowNorms(options.incoherence, bound, options.ridge), engine)
+    # the paper's loss is over m / 2: its regulariser keeps its meaning beside one that is not
+    unit = 1.0 if solver == "gd" else 0.5 * total_weight(targets)
+    problem = PairProblem(targets, rank, RowNorms(options.incoherence * unit, bound, options.ridge), engine)
     how = options.start or ("random" if solver == "gd" else "spectral")
     begin = start if start is not None else starting_point(targets, rank, how, rng)
-    begin = np.where(partners(targets)[:, None] + (targets.diagonal_weights[:, None] > 0) > 0, begin, 0.0)
+    if solver == "lbfgs" and targets.n_cols > 1:
+        begin = np.where(partners(targets)[:, None] > 0, within(begin, targets.diagonal), 0.0)
     sweep = _sweep(problem, begin, options, solver, rng)
     stops: list[Any] = [RelativeChange(_tol(options, solver), patience=1 if solver == "gd" else 3)]
     watchers = [] if watch is None else [watch]
@@ -109,7 +112,7 @@ def normalised(targets: PairTargets) -> PairTargets:
     r"""The same targets with weights over :math:`m/2`, m the sum of all :math:`w_{ij}`, both triangles."""
     weights = targets.table.weights
     assert weights is not None
-    m = 2.0 * float(weights.sum()) + 2.0 * float(targets.diagonal_weights.sum())
+    m = total_weight(targets)
     table = targets.table.with_values(targets.table.values, weights * (2.0 / m))
     return replace(targets, table=table, diagonal_weights=targets.diagonal_weights * (2.0 / m))
 
@@ -120,13 +123,30 @@ def partners(targets: PairTargets) -> IntArray:
     return by_rows.counts + by_rows.minor_sums()
 
 
-def without_thin_diagonal(targets: PairTargets, rank: int) -> PairTargets:
-    """The diagonal of columns with fewer partners than factors left out.
+def with_thin_bounded(targets: PairTargets, rank: int) -> PairTargets:
+    """The diagonal of columns with fewer partners than factors as a bound only.
 
-    Their pairs leave directions of X open, and the diagonal alone would fill these with moments that nobody saw.
+    Their pairs leave directions of X open. The diagonal as a target would fill these with moments that nobody saw;
+    without any, the directions that are not open could take any size.
     """
     thin = partners(targets) < min(rank, targets.n_cols - 1)
-    return replace(targets, diagonal_weights=np.where(thin, 0.0, targets.diagonal_weights)) if thin.any() else targets
+    return replace(targets, bounded=thin) if thin.any() else targets
+
+
+def within(X: FloatArray, diagonal: FloatArray) -> FloatArray:
+    """Rows of a start shortened to what the diagonal allows.
+
+    One share for all pairs is far too small for those of popular columns: their filled eigenvectors are too long.
+    """
+    lengths = np.sqrt(np.sum(X**2, axis=1))
+    most = np.sqrt(np.maximum(diagonal, 0.0))
+    return X * np.divide(most, lengths, out=np.ones_like(lengths), where=lengths > most)[:, None]
+
+
+def total_weight(targets: PairTargets) -> float:
+    """The paper's m: all weights, both triangles and the diagonal (whose weights are halves of its q)."""
+    weights = targets.table.weights
+    return 2.0 * float(targets.diagonal_weights.sum() + (0.0 if weights is None else weights.sum()))
 
 
 def starting_point(targets: PairTargets, rank: int, how: str, rng: np.random.Generator) -> FloatArray:

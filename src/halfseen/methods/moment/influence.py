@@ -108,7 +108,7 @@ def influence(
     """
     of_X, of_psi = scores
     if problem.psi_moves(X):
-        slope = 2.0 * problem.targets.diagonal_weights[:, None] * X / problem.total
+        slope = 2.0 * problem.fixed_weights[:, None] * X / problem.total
         of_X = of_X - of_psi[:, None, None] * slope
     of_X = of_X - of_X.mean(axis=0)
     if X.size <= DENSE_PARAMETERS:
@@ -150,7 +150,7 @@ def dense_curvature(problem: PairProblem, X: FloatArray) -> FloatArray:
     hessian[every, :, every, :] = problem.blocks(X)
     flat = hessian.reshape(d * r, d * r)
     if problem.psi_moves(X):
-        slope = (2.0 * problem.targets.diagonal_weights[:, None] * X).ravel()
+        slope = (2.0 * problem.fixed_weights[:, None] * X).ravel()
         flat -= np.outer(slope, slope) / problem.total
     return flat
 

@@ -14,7 +14,7 @@ from halfseen.inference.grouped import GroupedInfluence
 from halfseen.inference.intervals import Intervals
 from halfseen.methods.moment.checks import SeenRows, is_table, observe_rows, pair_positions
 from halfseen.methods.moment.estimates import steady_moments
-from halfseen.methods.moment.fitting import without_thin_diagonal
+from halfseen.methods.moment.fitting import with_thin_bounded
 from halfseen.methods.moment.influence import RowScores, influence
 from halfseen.methods.moment.problem import PairProblem, RowNorms
 from halfseen.methods.moment.rank import products
@@ -204,7 +204,7 @@ def infer(model: Any, level: float, R: Any, groups: int, random_state: RandomSta
         )
     blocks = _blocks(model, R)
     X, moments = model.components_.T.astype(float), model.moments_
-    targets = without_thin_diagonal(targets_of(moments, "hajek", options, model.solver), X.shape[1])
+    targets = with_thin_bounded(targets_of(moments, "hajek", options, model.solver), X.shape[1])
     problem = PairProblem(targets, X.shape[1], RowNorms(ridge=options.ridge), model.engine)
     scale = 1.0 / steady_moments(moments) if kind == "inverse_variance" else np.ones(len(X))
     n_groups = int(min(groups, max(model.diagnostics_.rows_with_pairs, LEAST_GROUPS)))

@@ -179,6 +179,8 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         if is_first:
             self.moments_ = PairMoments.empty(observed.shape[1], observed.col_labels)
             self.rank_choice_ = None
+        if self.__dict__.pop("_borrowed", False):
+            self.moments_ = self.moments_.copy()
         self.moments_.partial_fit(observed, self.engine)
         self._forget_rows()
         return self._complete(observed, rng) if completes else self
@@ -198,6 +200,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
             raise ValueError("rank='auto' needs moments of other rows: fit_moments(moments, held_out=...)")
         self.n_features_in_, self.col_labels_ = moments.n_cols, moments.col_labels
         self.rank_choice_ = None
+        self._borrowed = held_out is None  # the caller's own: partial_fit must not add to it
         if held_out is not None:
             if self.rank == "auto":
                 self._choose(moments, held_out, rng)
@@ -303,9 +306,9 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         return checked_options(self.options)
 
     def _choose(self, train: PairMoments, held_out: PairMoments, rng: np.random.Generator) -> None:
-        self.rank_choice_ = choose_pair_rank(
-            train, held_out, options=self._options(), solver=self.solver, rng=rng, engine=self.engine
-        )
+        options = self._options()
+        more = options, self.solver, rng, self.engine
+        self.rank_choice_ = choose_pair_rank(train, held_out, options.ranks, *more)
 
     def _complete(self, observed: Observed | None, rng: np.random.Generator) -> Self:
         """Fit X to the moments; ``observed`` is for callbacks and the dtype."""
@@ -393,4 +396,3 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
     @property
     def _n_features_out(self) -> int:
         return len(self.components_)
-

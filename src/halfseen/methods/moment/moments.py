@@ -140,6 +140,12 @@ class PairMoments:
         if self.n_pairs > PACKED_FROM * packed_size(self.n_cols):
             self._pack()
 
+    def copy(self) -> Self:
+        """The same moments in arrays of their own."""
+        made = replace(self, counts=self.counts.copy(), sums=self.sums.copy(), squares=self.squares.copy())
+        made.profile = self.profile.copy()
+        return made
+
     # ---- adding and taking away ------------------------------------------------------------------------------------
 
     def add(self, other: PairMoments) -> PairMoments:
@@ -166,7 +172,7 @@ class PairMoments:
         if not held:
             raise ValueError("parts is empty; give at least one PairMoments")
         if len(held) == 1:
-            return held[0]
+            return held[0].copy()
         middle = len(held) // 2
         return PairMoments.merge(held[:middle]).add(PairMoments.merge(held[middle:]))
 

@@ -14,6 +14,7 @@ WEIGHTS = ("inverse_variance", "counts", "paper")
 SOLVERS = ("lbfgs", "gd")
 STARTS = ("spectral", "random")
 PSI = ("common", "columns")
+DEFAULT_RANKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20)
 
 
 @storable
@@ -50,6 +51,8 @@ class OneSidedOptions:
         How cells came to be seen, for ``estimator="horvitz_thompson"``.
     keeps_rows : bool
         Whether ``fit`` keeps the coordinates of the training rows, n x rank numbers, for ``predict(rows, cols)``.
+    ranks : tuple of int
+        What ``rank="auto"`` tries; those above the number of columns are left out.
     """
 
     weights: str | None = None
@@ -65,6 +68,7 @@ class OneSidedOptions:
     tol: float | None = None
     sampling: str = "uniform"
     keeps_rows: bool = True
+    ranks: tuple[int, ...] = DEFAULT_RANKS
 
 
 def checked_options(given: Any) -> OneSidedOptions:

@@ -91,7 +91,7 @@ class Privacy:
             "the fitted factors included. Not protected: the list of columns and the choice of bound, max_entries and "
             "rank, which must not come from the data; people with several rows, who need a budget for each; a second "
             "release, which adds its epsilon and delta; coordinates or predictions of rows, which use those rows; and "
-            "attacks on floating-point noise."
+            "attacks on floating-point noise or on its generator (PCG64, seeded by the system)."
         )
 
 

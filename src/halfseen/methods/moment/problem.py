@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from halfseen._typing import FloatArray
+from halfseen._typing import BoolArray, FloatArray
 from halfseen.data import Compressed, Observed
 from halfseen.engines import Engine, EntryPasses
 from halfseen.inference.covariance import packed, unpacked
@@ -26,14 +26,15 @@ class PairTargets:
     diagonal, diagonal_weights : ndarray (d,)
         :math:`\bar T_{ii}` and :math:`v_i`; weight 0 where a column was not seen.
     psi : "common", "columns" or float
-    unit : float
-        The objective is ``unit`` times the weighted squares: 1, or the paper's :math:`2/m`.
+    bounded : bool array (d,) or None
+        Columns whose :math:`\|X_i\|^2` must not exceed :math:`\bar T_{ii}`, but may fall short of it.
     """
 
     table: Observed
     diagonal: FloatArray
     diagonal_weights: FloatArray
     psi: str | float
+    bounded: BoolArray | None = None
 
     @property
     def n_cols(self) -> int:
@@ -96,7 +97,10 @@ class PairProblem:
     ) -> None:
         self.targets, self.rank, self.norms = targets, rank, norms or RowNorms()
         self.passes = EntryPasses(targets.table, get_loss("gaussian"), engine)
-        self.total = float(targets.diagonal_weights.sum())
+        self.bounded = np.zeros(targets.n_cols, dtype=bool) if targets.bounded is None else targets.bounded
+        free = self.bounded if targets.psi != "columns" else np.ones(targets.n_cols, dtype=bool)
+        self.fixed_weights = np.where(free, 0.0, targets.diagonal_weights)
+        self.total = float(np.where(self.bounded, 0.0, targets.diagonal_weights).sum())
 
     @property
     def has_diagonal(self) -> bool:
@@ -112,14 +116,15 @@ class PairProblem:
         if not isinstance(self.targets.psi, str):
             return float(self.targets.psi)
         missing = self.targets.diagonal - np.sum(X**2, axis=1)
-        weights = self.targets.diagonal_weights
+        weights = np.where(self.bounded, 0.0, self.targets.diagonal_weights)
         return max(float(weights @ missing) / self.total, 0.0) if self.total > 0 else 0.0
 
     def value(self, theta: FloatArray) -> float:
         """The objective."""
         X = self.shaped(theta)
         value = self.passes.value(X, X) + self.norms.value_and_gradient(X)[0]
-        return value + 0.5 * inner(self.targets.diagonal_weights, self._diagonal(X) ** 2)
+        rest, weights = self._diagonal(X)
+        return value + 0.5 * inner(weights, rest**2)
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """The objective and its gradient; that of the best psi is zero, or psi is at its bound."""
@@ -129,14 +134,16 @@ class PairProblem:
         assert found.A is not None
         assert found.B is not None
         gradient += found.A + found.B
-        rest, weights = self._diagonal(X), self.targets.diagonal_weights
+        rest, weights = self._diagonal(X)
         gradient += (2.0 * weights * rest)[:, None] * X
         return value + found.value + 0.5 * inner(weights, rest**2), gradient.ravel()
 
-    def _diagonal(self, X: FloatArray) -> FloatArray:
-        if not self.has_diagonal:
-            return np.zeros(len(X))
-        return np.sum(X**2, axis=1) + self.psi(X) - self.targets.diagonal
+    def _diagonal(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Residuals of the diagonal and their weights; of a bounded column only what is too much."""
+        lengths = np.sum(X**2, axis=1)
+        over = self.bounded & (lengths > self.targets.diagonal)
+        rest = lengths - self.targets.diagonal + np.where(self.bounded, 0.0, self.psi(X))
+        return rest, np.where(over, self.targets.diagonal_weights, self.fixed_weights)
 
     def curvature_product(self, X: FloatArray, direction: FloatArray) -> FloatArray:
         """Gauss-Newton Hessian (of psi at its best) times a direction (d, rank)."""
@@ -144,12 +151,10 @@ class PairProblem:
         weights = self.targets.table.weights
         assert weights is not None
         out = self.passes.to_rows(weights * moves, X) + self.passes.to_cols(weights * moves, X)
-        if self.has_diagonal:
-            along = 2.0 * np.sum(X * direction, axis=1)
-            v = self.targets.diagonal_weights
-            if self.psi_moves(X):
-                along = along - float(v @ along) / self.total
-            out += (2.0 * v * along)[:, None] * X
+        along, v = 2.0 * np.sum(X * direction, axis=1), self._diagonal(X)[1]
+        if self.psi_moves(X):
+            along = along - np.where(self.bounded, 0.0, float(self.fixed_weights @ along) / self.total)
+        out += (2.0 * v * along)[:, None] * X
         return out + self.norms.ridge * direction
 
     def psi_moves(self, X: FloatArray) -> bool:
@@ -162,8 +167,7 @@ class PairProblem:
         assert weights is not None
         squares = packed(X)
         made = self.passes.to_rows(weights, squares) + self.passes.to_cols(weights, squares)
-        if self.has_diagonal:
-            made += (4.0 * self.targets.diagonal_weights)[:, None] * squares
+        made += (4.0 * self._diagonal(X)[1])[:, None] * squares
         return unpacked(made, self.rank) + self.norms.ridge * np.eye(self.rank)
 
     def block_solver(self, X: FloatArray) -> Callable[[FloatArray], FloatArray]:

@@ -15,10 +15,9 @@ from halfseen.engines import Engine
 from halfseen.methods.moment.estimates import steady_moments
 from halfseen.methods.moment.fitting import fit_pairs
 from halfseen.methods.moment.moments import PairMoments
-from halfseen.methods.moment.options import OneSidedOptions
+from halfseen.methods.moment.options import DEFAULT_RANKS, OneSidedOptions
 from halfseen.methods.moment.targets import targets_of
 
-DEFAULT_RANKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20)
 HELD_OUT_ROWS = 0.2
 
 
@@ -48,7 +47,6 @@ def choose_pair_rank(
     train: PairMoments,
     held_out: PairMoments,
     ranks: Iterable[int] = DEFAULT_RANKS,
-    *,
     options: OneSidedOptions | None = None,
     solver: str = "lbfgs",
     rng: np.random.Generator | None = None,
