@@ -120,7 +120,8 @@ def machine_facts() -> dict[str, object]:
         facts["processor"] = platform.processor()
     if hasattr(os, "getloadavg"):
         facts["load"] = round(os.getloadavg()[0], 2)
-    for package in ("halfseen", "numpy", "scipy", "scikit-learn", "torch", "implicit", "cmfrec"):
+    peers = ("torch", "implicit", "cmfrec", "libmf", "scikit-surprise")
+    for package in ("halfseen", "numpy", "scipy", "scikit-learn", *peers):
         try:
             facts[package] = version(package)
         except PackageNotFoundError:

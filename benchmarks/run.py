@@ -1,6 +1,7 @@
 """Run benchmarks and print their table: ``python benchmarks/run.py [NAME ...] [--out FILE.csv]``.
 
 Names: 1 2 3 4 4-10M 6 7 8 9 (the rows of the table of goals); none means all. One thread unless the row says so.
+Names: 1 2 3 4 4-10M 5 6 7 9 (the rows of the table of goals); none means all. One thread unless the row says so.
 """
 
 # ruff: noqa: E402
@@ -25,6 +26,7 @@ sys.path.insert(0, str(HERE))
 import rows_als
 import rows_kernel
 import rows_pairs
+import rows_race
 import rows_system
 from measure import Line, machine_facts
 
@@ -34,6 +36,7 @@ ROWS: dict[str, Callable[[], Iterator[Line]]] = {
     "3": rows_kernel.goal_3,
     "4": lambda: rows_als.goal_4("1M", 5),
     "4-10M": lambda: rows_als.goal_4("10M", 2),
+    "5": lambda: rows_race.goal_5(2),
     "6": lambda: rows_system.goal_6(str(HERE)),
     "7": rows_system.goal_7,
     "8": lambda: rows_pairs.goal_8(str(HERE)),

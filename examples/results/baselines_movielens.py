@@ -51,9 +51,55 @@ def soft_impute() -> tuple[str, Predictor]:
     return "rank=16 bias_penalty=3 penalty=auto", predict
 
 
+def libmf(k: int, penalty: float, rate: float, epochs: int) -> tuple[str, Predictor]:
+    """LIBMF, its predictions from its factors; the mean where it has none."""
+
+    def predict(train: hs.Observed, users: np.ndarray, films: np.ndarray, truth: np.ndarray, seed: int) -> Found:
+        from libmf import mf
+
+        model = mf.MF(
+            k=k, nr_iters=epochs, eta=rate, lambda_p1=0.0, lambda_q1=0.0, lambda_p2=penalty, lambda_q2=penalty,
+            nr_threads=1, quiet=True,
+        )  # fmt: skip
+        model.fit(np.column_stack([train.rows, train.cols, train.values]).astype(np.float32))
+        P, Q = model.p_factors(), model.q_factors()
+        known = (users < len(P)) & (films < len(Q))
+        known[known] = (train.by_rows.counts[users[known]] > 0) & (train.by_cols.counts[films[known]] > 0)
+        found = np.full(len(users), model.model.b)
+        found[known] = np.einsum("ek,ek->e", P[users[known]], Q[films[known]])
+        return np.where(np.isfinite(found), found, model.model.b), None
+
+    return f"k={k} lambda={penalty} eta={rate} epochs={epochs}", predict
+
+
+def surprise(factors: int, epochs: int, rate: float, penalty: float) -> tuple[str, Predictor]:
+    """Surprise's SVD with biases."""
+
+    def predict(train: hs.Observed, users: np.ndarray, films: np.ndarray, truth: np.ndarray, seed: int) -> Found:
+        import pandas as pd
+        from surprise import SVD, Dataset, Reader
+
+        frame = pd.DataFrame({"user": train.rows, "film": train.cols, "rating": train.values})
+        data = Dataset.load_from_df(frame, Reader(rating_scale=(1, 5))).build_full_trainset()
+        model = SVD(n_factors=factors, n_epochs=epochs, lr_all=rate, reg_all=penalty, random_state=seed).fit(data)
+        return np.array([model.predict(*pair).est for pair in zip(users, films, strict=True)]), None
+
+    return f"SVD n_factors={factors} n_epochs={epochs} lr_all={rate} reg_all={penalty}", predict
+
+
 SYSTEMS: dict[str, dict[str, tuple[str, Predictor]]] = {
-    "ml-100k": {"BayesianFactorization": bayes(16, 300), "SoftImpute": soft_impute()},
-    "ml-1m": {"BayesianFactorization": bayes(16, 200), "SoftImpute": soft_impute()},
+    "ml-100k": {
+        "BayesianFactorization": bayes(16, 300),
+        "SoftImpute": soft_impute(),
+        "LIBMF": libmf(128, 0.08, 0.03, 40),
+        "Surprise SVD": surprise(100, 60, 0.01, 0.1),
+    },
+    "ml-1m": {
+        "BayesianFactorization": bayes(16, 200),
+        "SoftImpute": soft_impute(),
+        "LIBMF": libmf(128, 0.05, 0.05, 20),
+        "Surprise SVD": surprise(100, 40, 0.01, 0.06),
+    },
 }
 
 
