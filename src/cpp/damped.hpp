@@ -99,8 +99,8 @@ private:
             value += 0.5 * row.penalty.ridge_at(c) * x * x - row.penalty.pull_at(c) * x;
         }
         const std::int64_t first = c_.e.first(row.index);
-        for (std::int64_t at = 0; at < row.count; at += kTile) {
-            const int n = static_cast<int>(least<std::int64_t>(kTile, row.count - at));
+        for (std::int64_t at = 0; at < row.count; at += kRowTile) {
+            const int n = static_cast<int>(least<std::int64_t>(kRowTile, row.count - at));
             RowTile<T>& t = c_.tile;
             t.n = n;
             for (int j = 0; j < n; ++j) {

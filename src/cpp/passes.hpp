@@ -20,13 +20,19 @@ T sum_segment(const T* x, const Segment& s) {
 }
 
 template <class T>
-void add_offsets(const Tile<T>& tile, const T* g, std::int64_t first_col, T* row, T* col) {
+void add_offsets(const Tile<T>& tile, const T* g, T* row, T* col) {
     if (row) {
         for (int s = 0; s < tile.n_segments; ++s) row[tile.segments[s].row] += sum_segment(g, tile.segments[s]);
     }
     if (col) {
-        for (int e = 0; e < tile.n; ++e) col[first_col + tile.cols[e]] += g[e];
+        for (int e = 0; e < tile.n; ++e) col[tile.cols[e]] += g[e];
     }
+}
+
+// An optional array over the columns, from the block's first on.
+template <class T>
+T* from(T* columns, std::int64_t first_col) {
+    return columns ? columns + first_col : nullptr;
 }
 
 template <class T>
@@ -54,18 +60,20 @@ struct GradientPass {
 
     void process(Tile<T>& tile) {
         ops.stage(tile, model.A, model.k, rows);
-        ops.dots(tile, slots, 0, rows, tile.m);
+        ops.dots(tile, slots, 0, rows, from(model.col_offset, first_col), tile.m);
         const bool gradient = out.A || out.B || out.row || out.col;
         total += evaluate(buffer_of(tile, wants, gradient, false), model.family, model.trials);
         const RowSums<T> sums{out.A, model.k};
+        T* col = from(out.col, first_col);
         if (out.A && out.B) {
-            ops.to_both(tile, slots, 0, tile.g, rows, sums);
+            ops.to_both(tile, slots, 0, tile.g, rows, sums, col);
+            col = nullptr;
         } else if (out.A) {
             ops.to_rows(tile, slots, 0, tile.g, sums);
         } else if (out.B) {
             ops.to_cols(tile, slots, 1, tile.g, rows);
         }
-        add_offsets(tile, tile.g, first_col, out.row, out.col);
+        add_offsets(tile, tile.g, out.row, col);
     }
 
     void close(std::int64_t first, std::int64_t last) {
@@ -76,14 +84,13 @@ struct GradientPass {
 template <class T>
 double loss_and_gradient(const Entries<T>& e, const Model<T>& model, const Outputs<T>& out) {
     const auto ops = rank_ops<T>(model.k);
-    const std::int64_t stride = ops.padded * (out.B ? 2 : 1);
-    const auto plan = plan_columns(e, stride);
-    Scratch<T> slots(plan.width * stride), rows(kTile * ops.padded);
+    const auto plan = plan_columns(e, ops.padded, out.B ? 2 : 1);
+    Scratch<T> slots(plan.width * plan.stride), rows(kTile * ops.padded);
     fill_zero(rows.get(), kTile * ops.padded);  // the padding stays zero
     fill_zero(out.A, e.n_rows * model.k);
     fill_zero(out.row, e.n_rows);
     const Wants wants = wants_all(e, model);
-    GradientPass<T> pass{model, out, wants, ops, {slots.get(), stride, ops.padded}, {rows.get(), ops.padded}};
+    GradientPass<T> pass{model, out, wants, ops, {slots.get(), plan.stride, ops.padded}, {rows.get(), ops.padded}};
     traverse(e, model, wants, plan, pass);
     return pass.total;
 }
@@ -111,17 +118,14 @@ struct HessianPass {
         alignas(64) T dm[kTile + kSlack], more[kTile + kSlack];
         ops.stage(tile, model.A, model.k, rows);
         ops.stage(tile, d.A, model.k, moves);
-        ops.dots(tile, slots, 0, rows, tile.m);
-        ops.dots(tile, slots, 0, moves, dm);
-        ops.dots(tile, slots, 1, rows, more);
+        ops.dots(tile, slots, 0, rows, from(model.col_offset, first_col), tile.m);
+        ops.dots(tile, slots, 0, moves, from(d.col, first_col), dm);
+        ops.dots(tile, slots, 1, rows, nullptr, more);
         evaluate(buffer_of(tile, wants, true, true), model.family, model.trials);
         for (int s = 0; s < tile.n_segments; ++s) {
             const Segment& segment = tile.segments[s];
             const T fixed = d.row ? d.row[segment.row] : T(0);
             for (int e = segment.begin; e < segment.end; ++e) dm[e] += more[e] + fixed;
-        }
-        if (d.col) {
-            for (int e = 0; e < tile.n; ++e) dm[e] += d.col[first_col + tile.cols[e]];
         }
         for (int e = 0; e < tile.n; ++e) tile.t[e] *= dm[e];
         const RowSums<T> sums{out.A, model.k};
@@ -129,7 +133,7 @@ struct HessianPass {
         ops.to_rows(tile, slots, 1, tile.g, sums);
         ops.to_cols(tile, slots, 2, tile.t, rows);
         ops.to_cols(tile, slots, 2, tile.g, moves);
-        add_offsets(tile, tile.t, first_col, out.row, out.col);
+        add_offsets(tile, tile.t, out.row, from(out.col, first_col));
     }
 
     void close(std::int64_t first, std::int64_t last) { add_back(slots, 2, out.B, model.k, first, last); }
@@ -138,15 +142,15 @@ struct HessianPass {
 template <class T>
 void hessian_vector(const Entries<T>& e, const Model<T>& model, const Direction<T>& d, const Outputs<T>& out) {
     const auto ops = rank_ops<T>(model.k);
-    const std::int64_t stride = 3 * ops.padded, staged = kTile * ops.padded;
-    const auto plan = plan_columns(e, stride);
-    Scratch<T> slots(plan.width * stride), rows(staged), moves(staged);
+    const std::int64_t staged = kTile * ops.padded;
+    const auto plan = plan_columns(e, ops.padded, 3);
+    Scratch<T> slots(plan.width * plan.stride), rows(staged), moves(staged);
     fill_zero(rows.get(), staged);
     fill_zero(moves.get(), staged);
     fill_zero(out.A, e.n_rows * model.k);
     fill_zero(out.row, e.n_rows);
     const Wants wants = wants_all(e, model);
-    HessianPass<T> pass{model, d, out, wants, ops, {slots.get(), stride, ops.padded}, {rows.get(), ops.padded},
+    HessianPass<T> pass{model, d, out, wants, ops, {slots.get(), plan.stride, ops.padded}, {rows.get(), ops.padded},
                         {moves.get(), ops.padded}};
     traverse(e, model, wants, plan, pass);
 }
@@ -161,8 +165,11 @@ struct OperatorPass {
     RankOps<T> ops;
     Slots<T> slots;
     Staged<T> rows;
+    bool has_base = false;
+    std::int64_t first_col = 0;
 
     void open(std::int64_t first, std::int64_t last) {
+        first_col = first;
         if (Kind == Operator::to_cols) {
             clear(slots, 0, last - first);
         } else {
@@ -173,12 +180,11 @@ struct OperatorPass {
     void process(Tile<T>& tile) {
         if (Kind == Operator::at) {
             ops.stage(tile, model.A, model.k, rows);
-            ops.dots(tile, slots, 0, rows, tile.m);
-            const bool based = wants_base();
+            ops.dots(tile, slots, 0, rows, from(model.col_offset, first_col), tile.m);
             for (int s = 0; s < tile.n_segments; ++s) {
                 const Segment& segment = tile.segments[s];
                 T* to = out + segment.entry - segment.begin;
-                for (int e = segment.begin; e < segment.end; ++e) to[e] = tile.m[e] + (based ? tile.base[e] : T(0));
+                for (int e = segment.begin; e < segment.end; ++e) to[e] = tile.m[e] + (has_base ? tile.base[e] : T(0));
             }
         } else if (Kind == Operator::to_rows) {
             ops.to_rows(tile, slots, 0, tile.y, RowSums<T>{out, model.k});
@@ -191,15 +197,12 @@ struct OperatorPass {
     void close(std::int64_t first, std::int64_t last) {
         if (Kind == Operator::to_cols) add_back(slots, 0, out, model.k, first, last);
     }
-
-    bool wants_base() const { return has_base; }
-    bool has_base = false;
 };
 
 template <Operator Kind, class T>
 void run_operator(const Entries<T>& e, const Model<T>& model, Wants wants, T* out) {
     const auto ops = rank_ops<T>(model.k);
-    const auto plan = plan_columns(e, ops.padded);
+    const auto plan = plan_columns(e, ops.padded, 1);
     Scratch<T> slots(plan.width * ops.padded), rows(kTile * ops.padded);
     fill_zero(rows.get(), kTile * ops.padded);
     OperatorPass<Kind, T> pass{model, out, ops, {slots.get(), ops.padded, ops.padded}, {rows.get(), ops.padded}};

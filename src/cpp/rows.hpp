@@ -6,16 +6,19 @@
 
 namespace HALFSEEN_SPACE {
 
+// 64 entries of a row, and room for whole vectors.
+constexpr int kRowTile = 64;
+
 template <class T>
 struct RowTile {
     int n = 0;
-    const T* rows[kTile];
-    alignas(64) T y[kTile + kSlack];
-    alignas(64) T w[kTile + kSlack];
-    alignas(64) T base[kTile + kSlack];
-    alignas(64) T m[kTile + kSlack];
-    alignas(64) T g[kTile + kSlack];
-    alignas(64) T t[kTile + kSlack];
+    const T* rows[kRowTile];
+    alignas(64) T y[kRowTile + kSlack];
+    alignas(64) T w[kRowTile + kSlack];
+    alignas(64) T base[kRowTile + kSlack];
+    alignas(64) T m[kRowTile + kSlack];
+    alignas(64) T g[kRowTile + kSlack];
+    alignas(64) T t[kRowTile + kSlack];
 };
 
 template <class T>
@@ -48,8 +51,8 @@ struct RowGatherer {
     template <class Body>
     void for_tiles(std::int64_t row, RowTile<T>& tile, Body body) const {
         const std::int64_t first = e.first(row), count = e.first(row + 1) - first;
-        for (std::int64_t at = 0; at < count; at += kTile) {
-            gather(first + at, static_cast<int>(least<std::int64_t>(kTile, count - at)), tile);
+        for (std::int64_t at = 0; at < count; at += kRowTile) {
+            gather(first + at, static_cast<int>(least<std::int64_t>(kRowTile, count - at)), tile);
             body(tile, at);
         }
     }

@@ -119,12 +119,28 @@ HALFSEEN_INLINE T lane(Vec<T, W> a, int i) {
     return a.v[i];
 }
 
-template <class T, int W>
-HALFSEEN_INLINE Vec<T, W / 2> fold_halves(Vec<T, W> a) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define HALFSEEN_SHUFFLEVECTOR 1
+#endif
+#endif
+
+template <class T, int W, std::size_t... I>
+HALFSEEN_INLINE Vec<T, W / 2> fold_lanes(Vec<T, W> a, std::index_sequence<I...>) {
     Vec<T, W / 2> low, high;
+#if defined(HALFSEEN_SHUFFLEVECTOR)
+    low.v = __builtin_shufflevector(a.v, a.v, static_cast<int>(I)...);
+    high.v = __builtin_shufflevector(a.v, a.v, (static_cast<int>(I) + W / 2)...);
+#else  // through memory: the compiler then keeps `a` there, loops and all
     std::memcpy(&low, &a, sizeof(low));
     std::memcpy(&high, reinterpret_cast<const char*>(&a) + sizeof(low), sizeof(high));
+#endif
     return low + high;
+}
+
+template <class T, int W>
+HALFSEEN_INLINE Vec<T, W / 2> fold_halves(Vec<T, W> a) {
+    return fold_lanes(a, std::make_index_sequence<W / 2>());
 }
 
 #else
@@ -260,6 +276,14 @@ HALFSEEN_INLINE void store_sums(Vec<T, W>* a, T* out) {
     }
 }
 
+// (x, 0, 0, ...)
+template <int W, class T>
+HALFSEEN_INLINE Vec<T, W> first_lane(T x) {
+    Vec<T, W> out{};
+    out.v[0] = x;
+    return out;
+}
+
 // Cache-line aligned scratch memory. Not std::vector: see the note on shared inline functions above. (Huge pages were
 // tried for the slots: their zeroing on every call costs more than the TLB misses they save.)
 template <class T>
@@ -288,6 +312,11 @@ void fill_zero(T* out, std::int64_t n) {
 template <class T>
 HALFSEEN_INLINE T least(T a, T b) {
     return b < a ? b : a;
+}
+
+template <class T>
+HALFSEEN_INLINE T most(T a, T b) {
+    return a < b ? b : a;
 }
 
 }  // namespace HALFSEEN_SPACE

@@ -29,40 +29,68 @@ struct ExpFacts<double> {
     static constexpr int mantissa = 52, bias = 1023;
 };
 
-// Coefficients, constant term first. exp on |r| <= ln2/2: the Taylor series to the dtype's last bit (the remainder
-// (ln2/2)^(n+1)/(n+1)! is 2e-9 for n = 7 and 4e-18 for n = 13). atanh(z)/z in z^2 for z <= 1/3: likewise.
+// Coefficients, constant term first and exactly 1; the others interpolate at Chebyshev's points: fewer terms than the
+// Taylor series to the same bit. Largest relative errors: exp on |r| <= ln2/2, 5.1e-9 (float32) and 8.5e-18 (float64);
+// atanh(z)/z in z^2 for z <= 1/3, 3.8e-10 and 4.7e-18.
 template <class T>
 struct Series;
 
 template <>
 struct Series<float> {
-    static constexpr float exp[] = {1.f, 1.f, 1.f / 2, 1.f / 6, 1.f / 24, 1.f / 120, 1.f / 720, 1.f / 5040};
-    static constexpr float atanh[] = {1.f, 1.f / 3, 1.f / 5, 1.f / 7, 1.f / 9, 1.f / 11, 1.f / 13};
+    static constexpr float exp[] = {1.f,         1.0000000108f, 0.5000000013f, 0.1666650494f,
+                                    0.04166646460f, 0.008369184387f, 0.001393368586f};
+    static constexpr float atanh[] = {1.f, 0.3333333366f, 0.1999985285f, 0.1429619601f, 0.1085300081f, 0.1161364608f};
 };
 
 template <>
 struct Series<double> {
-    static constexpr double exp[] = {1.,           1.,            1. / 2,         1. / 6,     1. / 24,
-                                     1. / 120,     1. / 720,      1. / 5040,      1. / 40320, 1. / 362880,
-                                     1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800};
-    static constexpr double atanh[] = {1.,      1. / 3,  1. / 5,  1. / 7,  1. / 9,  1. / 11, 1. / 13, 1. / 15, 1. / 17,
-                                       1. / 19, 1. / 21, 1. / 23, 1. / 25, 1. / 27, 1. / 29, 1. / 31};
+    static constexpr double exp[] = {1.,
+                                     1.,
+                                     0.50000000000000056451,
+                                     0.16666666666666671008,
+                                     0.041666666666572767692,
+                                     0.0083333333333261120526,
+                                     0.0013888888932619635148,
+                                     0.00019841269874901259234,
+                                     0.000024801504180837138252,
+                                     2.7557255297969644392e-6,
+                                     2.7626426376580332797e-7,
+                                     2.5105259538448493419e-8};
+    static constexpr double atanh[] = {1.,
+                                       0.33333333333333329259,
+                                       0.20000000000007326249,
+                                       0.14285714283545123892,
+                                       0.11111111359649968332,
+                                       0.090908946709974210474,
+                                       0.076927863535871475391,
+                                       0.066570504421455301262,
+                                       0.060007424466443791143,
+                                       0.043993168097537577782,
+                                       0.080842544861943638477};
 };
 
+// Estrin's scheme: pairs, pairs of pairs, ...; Horner's chain of N - 1 dependent multiply-adds would cost its latency.
 template <class T, int W, std::size_t N>
 HALFSEEN_INLINE Vec<T, W> polynomial(Vec<T, W> x, const T (&c)[N]) {
-    Vec<T, W> out = splat<T, W>(c[N - 1]);
-    for (std::size_t i = N - 1; i-- > 0;) out = out * x + splat<T, W>(c[i]);
-    return out;
+    Vec<T, W> terms[(N + 1) / 2];
+    for (std::size_t i = 0; i < N / 2; ++i) terms[i] = splat<T, W>(c[2 * i + 1]) * x + splat<T, W>(c[2 * i]);
+    if (N % 2) terms[N / 2] = splat<T, W>(c[N - 1]);
+    for (std::size_t n = (N + 1) / 2; n > 1; n = (n + 1) / 2) {
+        x = x * x;
+        for (std::size_t i = 0; i < n / 2; ++i) terms[i] = terms[2 * i + 1] * x + terms[2 * i];
+        if (n % 2) terms[n / 2] = terms[n - 1];
+    }
+    return terms[0];
 }
 
 // exp(x) for x clipped to the finite range of the dtype: x = n ln2 + r, exp(x) = 2^n exp(r). NaN stays NaN.
-template <class T, int W>
+// AtMostZero: the caller knows that no x is positive.
+template <bool AtMostZero = false, class T, int W>
 HALFSEEN_INLINE Vec<T, W> vector_exp(Vec<T, W> x) {
     using F = ExpFacts<T>;
     using V = Vec<T, W>;
     // Written so that a NaN fails both comparisons and passes through.
-    V clipped = where_less(splat<T, W>(F::highest), x, splat<T, W>(F::highest), x);
+    V clipped = AtMostZero ? x : where_less(splat<T, W>(F::highest), x, splat<T, W>(F::highest), x);
     clipped = where_less(clipped, splat<T, W>(F::lowest), splat<T, W>(F::lowest), clipped);
     const V shifted = clipped * splat<T, W>(F::log2e) + splat<T, W>(F::round);
     const V n = shifted - splat<T, W>(F::round);
@@ -89,8 +117,7 @@ HALFSEEN_INLINE void family_parts(
         loss = splat<T, W>(T(0.5)) * gradient * gradient;
         curvature = one;
     } else if constexpr (F == Family::bernoulli) {
-        const V size = where_less(m, zero, zero - m, m);
-        const V q = vector_exp(zero - size);  // in (0, 1]: neither branch overflows
+        const V q = vector_exp<true>(where_less(m, zero, m, zero - m));  // in (0, 1]: neither branch overflows
         const V n = splat<T, W>(trials);
         // 1 / (1 + q) and q / (2 + q) by one division
         const V two_q = one + one + q, one_q = one + q;

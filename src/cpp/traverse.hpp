@@ -15,34 +15,40 @@ using halfseen::Model;
 struct ColumnPlan {
     std::int64_t n_blocks;
     std::int64_t width;
+    std::int64_t stride;
+    int tile;  // entries of a full tile
 };
 
 constexpr std::int64_t kSecondLevelBytes = 512 << 10, kThirdLevelBytes = 8 << 20;
-constexpr std::int64_t kEntriesPerVisit = 40;
+constexpr std::int64_t kEntriesPerVisit = 40, kLargestPlace = (1LL << 31) - 1;
 
 template <class T>
-ColumnPlan plan_columns(const Entries<T>& e, std::int64_t stride) {
+ColumnPlan plan_columns(const Entries<T>& e, std::int64_t padded, int parts) {
+    const std::int64_t stride = padded * parts;
     const std::int64_t bytes = e.n_cols * stride * static_cast<std::int64_t>(sizeof(T));
     const std::int64_t rows = e.n_rows > 0 ? e.n_rows : 1;
     std::int64_t blocks = (bytes + kSecondLevelBytes - 1) / kSecondLevelBytes;
     if (e.n_entries() < kEntriesPerVisit * rows * blocks) {
         blocks = least((bytes + kThirdLevelBytes - 1) / kThirdLevelBytes, e.n_entries() / (kEntriesPerVisit * rows));
     }
-    if (blocks < 1) blocks = 1;
+    // Places of slots are 32-bit numbers.
+    blocks = most(blocks, e.n_cols * stride / kLargestPlace + 1);
     const std::int64_t width = (e.n_cols + blocks - 1) / blocks;
-    return {blocks, width > 0 ? width : 1};
+    // As for a factor with its gradient, whatever is asked for: the same tiles give the same sums, to the last bit.
+    const bool fits = kTile * 2 * padded * static_cast<std::int64_t>(sizeof(T)) <= kTileBytes;
+    return {blocks, most<std::int64_t>(width, 1), stride, fits ? kTile : kShortTile};
 }
 
 // Which of the optional arrays the tiles carry.
 struct Wants {
     bool values;
     bool weights;
-    bool base;
+    bool base;  // offsets of entries and rows
 };
 
 template <class T>
 Wants wants_all(const Entries<T>& e, const Model<T>& model) {
-    return {true, e.weights != nullptr, e.offset || model.row_offset || model.col_offset};
+    return {true, e.weights != nullptr, e.offset || model.row_offset};
 }
 
 template <class T>
@@ -57,12 +63,13 @@ HALFSEEN_INLINE void copy_tile(Tile<T>& tile, const Entries<T>& e, Wants wants, 
 // Whole tiles are copied, whatever is taken: a loop of fixed length is a few vector moves, one of unknown length costs
 // mispredicted branches, the greater part of a short row's time.
 template <class T>
-HALFSEEN_INLINE int append(Tile<T>& tile, const Entries<T>& e, Wants wants, std::int64_t row, std::int64_t entry,
-                           std::int64_t end, std::int32_t first_col, std::int32_t width) {
-    const int room = static_cast<int>(least<std::int64_t>(kTile - tile.n, end - entry));
+HALFSEEN_INLINE int append(Tile<T>& tile, const Entries<T>& e, Wants wants, const ColumnPlan& plan, std::int64_t row,
+                           std::int64_t entry, std::int64_t end, std::int32_t first_col, std::int32_t width) {
+    const int room = static_cast<int>(least<std::int64_t>(plan.tile - tile.n, end - entry));
+    const auto stride = static_cast<std::int32_t>(plan.stride);
     const std::int32_t* cols = e.indices + entry;
     const int n = tile.n;
-    std::int32_t* to = tile.cols + n;
+    std::int32_t *to = tile.cols + n, *places = tile.places + n;
     int taken = 0;
     if (entry + kTile <= e.n_entries()) {
         // Unsigned: a column before the block (of the next row) wraps to a large number.
@@ -71,11 +78,13 @@ HALFSEEN_INLINE int append(Tile<T>& tile, const Entries<T>& e, Wants wants, std:
             const std::uint32_t c = static_cast<std::uint32_t>(cols[i]) - first;
             taken += (i < room) & (c <= last);
             to[i] = static_cast<std::int32_t>(c < last ? c : last);  // what is not taken: a valid slot
+            places[i] = to[i] * stride;
         }
         copy_tile(tile, e, wants, n, entry);
     } else {
         for (; taken < room && cols[taken] - first_col < width; ++taken) {
             to[taken] = cols[taken] - first_col;
+            places[taken] = to[taken] * stride;
             if (wants.values) tile.y[n + taken] = e.values[entry + taken];
             if (wants.weights) tile.w[n + taken] = e.weights[entry + taken];
             if (e.offset && wants.base) tile.base[n + taken] = e.offset[entry + taken];
@@ -87,17 +96,11 @@ HALFSEEN_INLINE int append(Tile<T>& tile, const Entries<T>& e, Wants wants, std:
     return taken;
 }
 
-// Complete the tile's offsets of the linear predictor; the entries' own offsets are there already.
+// Complete the tile's offsets of the linear predictor with the rows'; the entries' own are there already, the columns'
+// are added to the dots.
 template <class T>
-void add_base(Tile<T>& tile, const Entries<T>& e, const Model<T>& model, std::int64_t first_col) {
-    if (model.col_offset) {
-        const T* offsets = model.col_offset + first_col;
-        if (e.offset) {
-            for (int i = 0; i < tile.n; ++i) tile.base[i] += offsets[tile.cols[i]];
-        } else {
-            for (int i = 0; i < tile.n; ++i) tile.base[i] = offsets[tile.cols[i]];
-        }
-    } else if (!e.offset) {
+void add_base(Tile<T>& tile, const Entries<T>& e, const Model<T>& model) {
+    if (!e.offset) {
         for (int i = 0; i < kTile; ++i) tile.base[i] = T(0);
     }
     if (!model.row_offset) return;
@@ -122,9 +125,9 @@ HALFSEEN_INLINE void prefetch_entries(const Entries<T>& e, std::int64_t entry, s
 template <class T, class Pass>
 void traverse(const Entries<T>& e, const Model<T>& model, Wants wants, ColumnPlan plan, Pass& pass) {
     Tile<T> tile{};
-    const auto process = [&](std::int64_t first_col) {
+    const auto process = [&] {
         if (tile.n == 0) return;
-        if (wants.base) add_base(tile, e, model, first_col);
+        if (wants.base) add_base(tile, e, model);
         pass.process(tile);
         tile.clear();
     };
@@ -151,19 +154,19 @@ void traverse(const Entries<T>& e, const Model<T>& model, Wants wants, ColumnPla
                 prefetch_entries(e, cursor[row + kRowsAhead], reach, last_entry);
             }
             while (entry < end) {
-                const int taken = append(tile, e, wants, row, entry, end, static_cast<std::int32_t>(first_col),
+                const int taken = append(tile, e, wants, plan, row, entry, end, static_cast<std::int32_t>(first_col),
                                          static_cast<std::int32_t>(last_col - first_col));
                 if (one_block) prefetch_entries(e, entry + kEntriesAhead, taken, last_entry);
                 entry += taken;
-                if (tile.n == kTile) {
-                    process(first_col);
+                if (tile.n == plan.tile) {
+                    process();
                 } else {
                     break;  // the row, or its part of the block, is done
                 }
             }
             if (!one_block) cursor[row] = entry;
         }
-        process(first_col);
+        process();
         pass.close(first_col, last_col);
     }
 }
