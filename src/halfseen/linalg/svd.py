@@ -43,8 +43,10 @@ def truncated_svd(matrix: Any, n_triplets: int, rng: np.random.Generator) -> tup
         return U[:, :k], s[:k], Vt[:k]
     from scipy.sparse.linalg import LinearOperator, svds
 
-    start = rng.standard_normal(min(n, p))
-    if not np.any(matrix @ rng.standard_normal(p)):
+    # in the matrix's own precision: SciPy would widen all its entries for a product with wider numbers
+    dtype = np.promote_types(np.dtype(matrix.dtype or float), np.float32)
+    start = rng.standard_normal(min(n, p)).astype(dtype)
+    if not np.any(matrix @ rng.standard_normal(p).astype(dtype)):
         # zero with probability one, where Lanczos has no start: any orthonormal vectors will do
         return np.eye(n, k), np.zeros(k), np.eye(k, p)
     turned = matrix.T
