@@ -66,7 +66,7 @@ def draw_rows(
     given: dict[str, Any] = {"precision": precision, "prior": prior.precision, "pull": pull}
     given["col_offset"] = passes._cast(minor_offset)
     if axis and passes.is_frugal:
-        parts = columns.Parts(passes.view(0))
+        parts = passes.column_parts
 
         def draw_part(block: tuple[int, int]) -> float:
             part = slice(*block)

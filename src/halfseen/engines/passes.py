@@ -7,6 +7,7 @@ bits for any engine and any number of workers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,11 @@ class EntryPasses:
     @property
     def shape(self) -> tuple[int, int]:
         return self.observed.shape
+
+    @cached_property
+    def column_parts(self) -> columns.Parts:
+        """How a frugal table's columns are cut."""
+        return columns.Parts(self.view(0))
 
     def with_values(self, values: Array) -> EntryPasses:
         """The same passes over other responses (canonical order), e.g. bias-corrected ones."""
