@@ -58,6 +58,11 @@ struct GradientPass {
         if (out.B) clear(slots, 1, last - first);
     }
 
+    void ahead(std::int64_t row) {
+        prefetch_row(model.A + row * model.k, model.k);
+        if (out.A) prefetch_row(out.A + row * model.k, model.k);
+    }
+
     void process(Tile<T>& tile) {
         ops.stage(tile, model.A, model.k, rows);
         ops.dots(tile, slots, 0, rows, from(model.col_offset, first_col), tile.m);
@@ -112,6 +117,12 @@ struct HessianPass {
         pack(slots, 0, model.B, model.k, first, last);
         pack(slots, 1, d.B, model.k, first, last);
         clear(slots, 2, last - first);
+    }
+
+    void ahead(std::int64_t row) {
+        for (const T* rows_of : {model.A, d.A, static_cast<const T*>(out.A)}) {
+            prefetch_row(rows_of + row * model.k, model.k);
+        }
     }
 
     void process(Tile<T>& tile) {
@@ -175,6 +186,11 @@ struct OperatorPass {
         } else {
             pack(slots, 0, model.B, model.k, first, last);
         }
+    }
+
+    void ahead(std::int64_t row) {
+        if (Kind != Operator::to_rows) prefetch_row(model.A + row * model.k, model.k);
+        if (Kind == Operator::to_rows) prefetch_row(out + row * model.k, model.k);
     }
 
     void process(Tile<T>& tile) {

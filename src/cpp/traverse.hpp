@@ -121,7 +121,15 @@ HALFSEEN_INLINE void prefetch_entries(const Entries<T>& e, std::int64_t entry, s
     }
 }
 
-// pass.open(first, last column), pass.process(tile) for every tile, pass.close(first, last column).
+// Ask for k numbers.
+template <class T>
+HALFSEEN_INLINE void prefetch_row(const T* row, std::int64_t k) {
+    constexpr std::int64_t kLine = 64 / sizeof(T);
+    for (std::int64_t c = 0; c < k; c += kLine) HALFSEEN_PREFETCH(row + c);
+}
+
+// pass.open(first, last column), pass.ahead(row) some rows before a row's entries, pass.process(tile) for every tile,
+// pass.close(first, last column).
 template <class T, class Pass>
 void traverse(const Entries<T>& e, const Model<T>& model, Wants wants, ColumnPlan plan, Pass& pass) {
     Tile<T> tile{};
@@ -150,8 +158,9 @@ void traverse(const Entries<T>& e, const Model<T>& model, Wants wants, ColumnPla
         for (std::int64_t row = 0; row < e.n_rows; ++row) {
             std::int64_t entry = one_block ? e.first(row) : cursor[row];
             const std::int64_t end = e.first(row + 1);
-            if (!one_block && row + kRowsAhead < e.n_rows) {
-                prefetch_entries(e, cursor[row + kRowsAhead], reach, last_entry);
+            if (row + kRowsAhead < e.n_rows) {
+                pass.ahead(row + kRowsAhead);
+                if (!one_block) prefetch_entries(e, cursor[row + kRowsAhead], reach, last_entry);
             }
             while (entry < end) {
                 const int taken = append(tile, e, wants, plan, row, entry, end, static_cast<std::int32_t>(first_col),
