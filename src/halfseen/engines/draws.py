@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen import kernels
-from halfseen.engines import columns
 from halfseen.engines.passes import EntryPasses
 
 Array = NDArray[Any]
