@@ -18,7 +18,7 @@ from _simulation import BLUE, GREY, ORANGE, aligned, linear_model, means, new_fi
 from halfseen.losses import get_loss
 
 CONFIG = {
-    "full": {"sizes": [400, 800, 1600, 3200], "share": 0.5, "sweeps": [0, 30, 100, 300], "repetitions": 3},
+    "full": {"sizes": [400, 800, 1600], "share": 0.5, "sweeps": [0, 30, 100, 300], "repetitions": 3},
     "quick": {"sizes": [150, 300], "share": 0.8, "sweeps": [0, 100], "repetitions": 1},
 }
 FORMS, PARTS = ("printed", "corrected"), ("zeta", "X", "Y")

@@ -18,7 +18,7 @@ from _simulation import BLUE, GREY, ORANGE, aligned, linear_model, means, new_fi
 from halfseen.losses import get_loss
 
 CONFIG = {
-    "full": {"sizes": [300, 600, 1200, 2400], "share": 0.5, "repetitions": 30},
+    "full": {"sizes": [400, 800, 1600], "share": 0.5, "repetitions": 10},
     "quick": {"sizes": [200, 300], "share": 0.8, "repetitions": 1},
 }
 PARTS = ("zeta", "X", "Y")

@@ -328,6 +328,14 @@ def test_finished_repetitions_are_not_computed_again(tmp_path):
     assert calls == [0, 1, 2, 3]
 
 
+def test_the_seconds_of_kept_repetitions_count(tmp_path):
+    points, kept = [{"seed": seed} for seed in range(2)], [Kept(tmp_path), Kept(tmp_path)]
+    for one in kept:
+        Study("f", kept=one).repeat("grid", points, lambda seed: time.sleep(0.05) or {})
+    assert kept[0].earlier_seconds == 0
+    assert 0.1 <= kept[1].earlier_seconds < 5
+
+
 def test_a_line_cut_by_an_interruption_is_computed_again(tmp_path):
     calls: list[int] = []
     points = [{"seed": seed} for seed in range(3)]

@@ -24,10 +24,13 @@ class Kept:
         Where files lie; None keeps nothing.
     deadline : float or None
         Value of ``time.monotonic()`` after which no further repetition begins.
+    earlier_seconds : float
+        What the repetitions that were read back had taken.
     """
 
     folder: Path | None = None
     deadline: float | None = None
+    earlier_seconds: float = 0.0
 
     def rows(
         self,
@@ -41,22 +44,26 @@ class Kept:
         todo = [as_plain(point) for point in points]
         known = self._read(name)
         rows: list[Row] = []
+        self.earlier_seconds += sum(known[key].get("seconds", 0.0) for key in map(_key, todo) if key in known)
         for number, point in enumerate(todo):
             key = _key(point)
             if key not in known:
                 if number >= at_least and self.deadline is not None and time.monotonic() > self.deadline:
                     continue
                 watch(number, len(todo))
+                begin = time.monotonic()
                 made = work(**point)
-                known[key] = [as_plain(row) for row in (made if isinstance(made, list) else [made])]
-                self._append(name, point, known[key])
-            rows += [{**point, **row} for row in known[key]]
+                seconds = round(time.monotonic() - begin, 2)
+                found = [as_plain(row) for row in (made if isinstance(made, list) else [made])]
+                known[key] = {"point": point, "seconds": seconds, "rows": found}
+                self._append(name, known[key])
+            rows += [{**point, **row} for row in known[key]["rows"]]
         return rows
 
     def _file(self, name: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{name}.jsonl"
 
-    def _read(self, name: str) -> dict[str, list[Row]]:
+    def _read(self, name: str) -> dict[str, Row]:
         path = self._file(name)
         if path is None or not path.exists():
             return {}
@@ -66,10 +73,10 @@ class Kept:
                 record = json.loads(line)
             except json.JSONDecodeError:  # the line that an interruption cut
                 continue
-            known[_key(record["point"])] = record["rows"]
+            known[_key(record["point"])] = record
         return known
 
-    def _append(self, name: str, point: Row, rows: list[Row]) -> None:
+    def _append(self, name: str, record: Row) -> None:
         path = self._file(name)
         if path is None:
             return
@@ -77,7 +84,7 @@ class Kept:
         with path.open("a+b") as file:
             if file.seek(0, 2) and (file.seek(-1, 2), file.read(1))[1] != b"\n":
                 file.write(b"\n")
-            file.write(json.dumps({"point": point, "rows": rows}, ensure_ascii=False).encode() + b"\n")
+            file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
 
 def _key(point: Row) -> str:

@@ -64,7 +64,8 @@ def run_figure(
     Returns
     -------
     dict
-        The record, as written to ``FIGURE.json``: command, config, seconds, claims, names of the files.
+        The record, as written to ``FIGURE.json``: command, config, seconds (with those of repetitions that earlier
+        runs have kept), claims, names of the files.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def run_figure(
         deadline = None if request.minutes is None else begin + 60 * request.minutes
         study = Study(figure.name, request.data, Kept(store, deadline), tell)
         script.run(dict(config), study)
-        seconds = time.monotonic() - begin
+        seconds = time.monotonic() - begin + study.kept.earlier_seconds
     record = {
         "title": figure.title, "command": request.command(figure), "config": config,
         "seconds": round(seconds, 1), "processor": processor(), "halfseen": _version(),
