@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import chdtr, ndtr
 
 import halfseen as hs
+from halfseen.inference import printed_rank_intervals
 from halfseen.metrics import coverage
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -115,14 +116,19 @@ def together(i: Any, data: hs.datasets.FactorData, X: Any, unseen: Any, method: 
                                                 data.linear[few])  # fmt: skip
     found["band of scores"] = held(i.band("scores", method=method), data.mean.mean(axis=1))
     rank = np.argsort(np.argsort(-X[:, 0])) + 1
-    for kind in ("simultaneous", "printed", "per_item"):
-        ranks = i.ranks(kind=kind, method=method)
+    both = {one: i.ranks(method=one) for one in ("multiplier", "gaussian")}
+    x, q = i.row_factors(component=0), both[method].quantile
+    kinds = {
+        "simultaneous": both[method],
+        "printed": printed_rank_intervals(x.estimate, x.se, q),
+        "per_item": i.ranks(kind="per_item"),
+    }
+    for kind, ranks in kinds.items():
         inside = coverage(ranks.low, ranks.high, rank)
         found[f"ranks {kind}"] = inside if kind == "per_item" else float(inside == 1.0)
         found[f"rank width {kind}"] = float((ranks.high - ranks.low).mean() / n)
-        found[f"quantile {kind}"] = ranks.quantile
-    gaussian = i.ranks(method="gaussian").quantile
-    found["multiplier over gaussian quantile"] = i.ranks(method="multiplier").quantile / gaussian
+    found["quantile simultaneous"] = q
+    found["multiplier over gaussian quantile"] = both["multiplier"].quantile / both["gaussian"].quantile
     return found
 
 

@@ -22,7 +22,7 @@ CONFIG = {
     "full": {
         "shapes": [[400, 400], [600, 600]], "shares": [0.2, 0.5],
         "families": ["bernoulli", "binomial(6)", "poisson", "gaussian"], "repetitions": 40,
-        "further": [[1500, 150], [1000, 1000]], "further_repetitions": 20,
+        "further": [[1500, 150], [1000, 1000]], "further_repetitions": 15,
     },
     "quick": {
         "shapes": [[150, 120]], "shares": [0.9], "families": ["bernoulli", "gaussian"], "repetitions": 2,
@@ -86,7 +86,7 @@ def line(key: tuple[Any, ...], group: list[dict[str, Any]], level: float) -> dic
 
 SHORT = {"band of 1500 unseen entries": "band\n1500\nunseen", "band of scores": "band\nscores",
          "ranks simultaneous": "ranks\nall", "ranks per_item": "ranks\nper item"}  # fmt: skip
-OTHER = ("rank width", "quantile", "multiplier", "slope", "width X", "unreliable")
+OTHER = ("rank width", "quantile simultaneous", "multiplier", "slope", "width X", "unreliable")
 
 
 def mean(values: list[float]) -> tuple[float, float]:
