@@ -15,7 +15,7 @@ from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
 
 __all__ = [
     "BLUE", "GREY", "ORANGE", "aligned", "fit_all", "linear_model", "means", "new_figure", "quiet", "redraw",
-    "simulate", "stage_errors", "tidy",
+    "simulate", "sizes_axis", "stage_errors", "tidy",
 ]  # fmt: skip
 
 EVERY = slice(None)
@@ -88,3 +88,10 @@ def aligned(rows: Any, cols: Any, data: hs.datasets.FactorData) -> tuple[Any, An
     """Both factors turned by the one rotation that takes them nearest to the truth."""
     turn = procrustes(np.vstack([rows, cols]), np.vstack([data.row_factors, data.col_factors]))
     return rows @ turn, cols @ turn
+
+
+def sizes_axis(ax: Any, sizes: Sequence[int]) -> None:
+    """A logarithmic axis with ticks at the sizes alone."""
+    ax.set_xscale("log")
+    ax.set_xticks(list(sizes), [str(size) for size in sizes])
+    ax.minorticks_off()

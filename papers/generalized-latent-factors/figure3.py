@@ -16,10 +16,12 @@ import numpy as np
 from _normality import KINDS, inference, repetitions
 from _simulation import BLUE, GREY, ORANGE, new_figure, tidy
 
+from halfseen.inference.ranks import pair_maximum
+
 LEVELS = np.round(np.arange(0.05, 1.0, 0.05), 2).tolist()
 CONFIG = {
-    "full": {"n": 2000, "share": 0.5, "repetitions": 200, "tables": 3, "levels": LEVELS},
-    "quick": {"n": 300, "share": 0.6, "repetitions": 4, "tables": 1, "levels": [0.5, 0.95]},
+    "full": {"n": 2000, "share": 0.5, "repetitions": 200, "tables": 3, "draws": 1000, "levels": LEVELS},
+    "quick": {"n": 300, "share": 0.6, "repetitions": 4, "tables": 1, "draws": 200, "levels": [0.5, 0.95]},
 }
 
 
@@ -52,11 +54,14 @@ def draws(config: dict[str, Any], kind: str, study: Any) -> list[dict[tuple[str,
     found = []
     for seed in range(config["tables"]):
         study.progress(f"bootstrap of table {seed + 1}, {kind}")
+        i = inference(config["n"], config["share"], seed, kind)
+        # the errors are draws of the plug-in covariances, whatever the intervals' own standard errors are
+        scale = i._parameter("rows", 0, use_plug_in=True)[1]
         made = {}
-        for level in config["levels"]:
-            i = inference(config["n"], config["share"], seed, kind, level)
-            for method in ("multiplier", "gaussian"):
-                made[method, level] = float(i.ranks(component=0, method=method).quantile)
+        for method in ("multiplier", "gaussian"):
+            batches = i._rank_draws(0, "rows", method, config["draws"])
+            maxima = np.concatenate([pair_maximum(batch, scale) for batch in batches])
+            made |= {(method, level): float(np.quantile(maxima, level)) for level in config["levels"]}
         found.append(made)
     return found
 

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from _simulation import BLUE, GREY, ORANGE, aligned, linear_model, means, new_figure, redraw, simulate, tidy
+from _simulation import BLUE, GREY, ORANGE, aligned, linear_model, means, new_figure, redraw, simulate, sizes_axis, tidy
 
 from halfseen.losses import get_loss
 
@@ -128,7 +128,7 @@ def run(config: dict[str, Any], study: Any) -> None:
         attained = excess[-1] < 0.1 and excess[-1] <= excess[0]
         study.claim(f"mean squared error of {part} over the oracle bound tends to 1, likelihood (n = p = {sizes})", "1",
                     text["likelihood"], "reproduced" if attained else "partly",
-                    f"excess falls like 1/n; the oracle itself has {text['oracle']}")  # fmt: skip
+                    f"the oracle itself has {text['oracle']}; {table[0]['repetitions']} tables each")  # fmt: skip
         study.claim(f"the same, {part} with Firth's correction; what second-order covariances predict", "not said",
                     f"{text['firth']}; {text['predicted']}", "beyond")  # fmt: skip
 
@@ -142,7 +142,8 @@ def picture(table: list[dict[str, Any]]) -> Any:
             ax.plot([row["n"] for row in table], [row[f"{part} {kind}"] for row in table], style, color=color,
                     marker=".", label=kind)  # fmt: skip
         ax.axhline(1.0, color="black", linewidth=0.8)
-        ax.set(xscale="log", title={"zeta": "$\\zeta$"}.get(part, part))
+        ax.set_title({"zeta": "$\\zeta$"}.get(part, part))
+        sizes_axis(ax, [row["n"] for row in table])
         ax.set_xlabel("n = p", fontsize=9)
         tidy(ax)
     figure.axes[0].set_ylabel("mean squared error / bound", fontsize=9)
