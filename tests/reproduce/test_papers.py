@@ -48,7 +48,6 @@ def test_the_quick_run_of_every_script_works(figure, tmp_path):
     except MissingData as error:
         pytest.skip(str(error))
     assert any(name.endswith(".csv") for name in record["files"])
-    assert record["claims"]
     for name in record["files"]:
         assert (copy.quick_results / name).stat().st_size > 0
     assert figure.title.split(":")[0] in write_page(paper, quick=True).read_text()
@@ -63,6 +62,7 @@ def test_tracked_results_are_what_the_records_say(paper):
             continue
         record = json.loads(path.read_text())
         assert "--quick" not in record["command"]
+        assert record["claims"], f"{figure.name} claims nothing"
         known |= {path.name, f"{figure.name}-claims.csv", *record["files"]}
         for name in record["files"]:
             assert (results / name).exists(), f"{figure.name} has no {name}; run {record['command']}"
