@@ -31,6 +31,8 @@ _PUBLIC = {
     "BayesianOptions": "halfseen.methods.baselines",
     "SoftImpute": "halfseen.methods.baselines",
     "SoftImputeOptions": "halfseen.methods.baselines",
+    "OverparametrizedFactorization": "halfseen.methods.descent",
+    "DescentOptions": "halfseen.methods.descent",
     "ColumnMean": "halfseen.methods.baselines",
     "BiasModel": "halfseen.methods.baselines",
     "OneSidedCompletion": "halfseen.methods.moment",
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
         SoftImpute,
         SoftImputeOptions,
     )
+    from halfseen.methods.descent import DescentOptions, OverparametrizedFactorization
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
 

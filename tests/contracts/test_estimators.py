@@ -45,6 +45,7 @@ ESTIMATORS = {
     "ColumnMean": Case(hs.ColumnMean),
     "GeneralizedFactorModel": Case(lambda: hs.GeneralizedFactorModel(random_state=0)),
     "OneSidedCompletion": Case(lambda: hs.OneSidedCompletion(random_state=0)),
+    "OverparametrizedFactorization": Case(lambda: hs.OverparametrizedFactorization(random_state=0)),
 }
 
 every_estimator = pytest.mark.parametrize("case", ESTIMATORS.values(), ids=ESTIMATORS.keys())

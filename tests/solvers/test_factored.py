@@ -15,9 +15,7 @@ from halfseen.solvers import (
     EntryObjective,
     FactorDescent,
     Factors,
-    HeldOut,
     ImplicitObjective,
-    SweepResult,
     detect_rank,
     loop,
     product_svd,
@@ -126,16 +124,6 @@ def test_the_svd_of_a_product_is_that_of_the_dense_product(factors):
     U, s, V = product_svd(factors)
     np.testing.assert_allclose((U * s) @ V.T, factors.left @ factors.right.T)
     np.testing.assert_allclose(s, np.linalg.svd(factors.left @ factors.right.T, compute_uv=False)[:6])
-
-
-def test_patience_grows_with_the_time_of_the_best():
-    def ends(**patience):
-        scores = iter([5.0] * 19 + [1.0] + [2.0] * 100)
-        stop = HeldOut(lambda params: next(scores), **patience)
-        return next(t for t in range(1, 120) if stop(t, SweepResult(t, 0.0))), stop.best_params, stop.since_best
-
-    assert ends(patience=25) == (45, 20, 25)
-    assert ends(patience=25, share=2.0) == (60, 20, 40)
 
 
 class TestRankDetector:

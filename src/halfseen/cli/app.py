@@ -15,6 +15,7 @@ from halfseen.cli.options import (
     AlsOptions,
     BayesOptions,
     Data,
+    DescentSwitches,
     JudgeOptions,
     NuclearOptions,
     OutputOptions,
@@ -167,6 +168,30 @@ def fit_factor(
     from halfseen.cli.fit import Method, run_fit
 
     run_fit(data, Method.factor(data, family, trials, penalty), (rank, ranks), table, judge, output)
+
+
+@fit.command("descent")
+@grouped
+@plainly
+def fit_descent(
+    data: Data,
+    table: TableOptions,
+    judge: JudgeOptions,
+    output: OutputOptions,
+    switches: DescentSwitches,
+    family: Annotated[Family, typer.Option(help="How one entry is distributed.")] = Family.gaussian,
+    trials: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Trials per entry of the binomial family.")
+    ] = None,
+) -> None:
+    """Overparametrized descent: more columns than needed, a small start, an early stop; no rank to choose.
+
+    Example: [bold]halfseen fit descent ratings.parquet --row user --col item --value rating -o run/[/bold]
+    """
+    from halfseen.cli.descent import descent
+    from halfseen.cli.fit import run_fit
+
+    run_fit(data, descent(family, trials, switches), (None, ALS_RANKS), table, judge, output)
 
 
 @fit.command("als")

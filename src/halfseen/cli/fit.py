@@ -38,6 +38,7 @@ class Method:
     make: Callable[[int, str, int], Any]
     penalties: tuple[str, ...] = ("",)
     judge_intervals: Callable[[Any, Any], dict[str, float]] | None = None
+    columns: int | None = None  # of a method that needs no rank: the columns of its factors
 
     @classmethod
     def factor(cls, data: str, family: str | None, trials: int | None, penalty: str) -> Method:
@@ -130,7 +131,7 @@ def run_fit(
     observed = open_table(data, table)
     check_support(observed, method.loss)
     size = picture_size(output.image, data, observed.shape[1])
-    ranks = parse_ranks(*rank, min(observed.shape))
+    ranks = parse_ranks(*rank, min(observed.shape)) if method.columns is None else (method.columns,)
     seconds = {"read": time.perf_counter() - begun}
     workers = output.threads or available_cores()
     # Row blocks are spread over the threads already; threads inside BLAS calls would only get in their way.
@@ -160,7 +161,7 @@ def fit_and_judge(
     again = hidden is not None and judge.hide is None and judge.refit
     with steps(count_fits(method, ranks, hidden is not None, again)) as bar:
         chosen = choose(method, seen, ranks, judge.seed, bar)
-        name = f"{method.title}, {chosen}"
+        name = f"{method.title}, {chosen if method.columns is None else f'{method.columns} columns'}"
         clock = time.perf_counter()
         model = fitted(bar, name, method.make(chosen.rank, chosen.penalty, judge.seed), seen)
         seconds["fit"] = time.perf_counter() - clock
@@ -180,7 +181,8 @@ def fit_and_judge(
 def count_fits(method: Method, ranks: tuple[int, ...], is_judged: bool, again: bool) -> int:
     """Number of fits that a job takes: candidates, the model, its rivals and their candidates."""
     candidates = len(ranks) * len(method.penalties)
-    theirs = len(ALS_RANKS.split(",")) * (len(ranks) > 1) + 3 if method.name != "als" else 2
+    is_chosen = len(ranks) > 1 or method.columns is not None
+    theirs = len(ALS_RANKS.split(",")) * is_chosen + 3 if method.name != "als" else 2
     return (candidates if candidates > 1 else 0) + 1 + theirs * is_judged + again
 
 
@@ -209,7 +211,8 @@ def rivals(
     others: list[tuple[str, Any]] = []
     if method.name != "als":
         als = Method.als()
-        tried = parse_ranks("auto", ALS_RANKS, min(seen.shape)) if len(ranks) > 1 else (chosen.rank,)
+        is_chosen = len(ranks) > 1 or method.columns is not None
+        tried = parse_ranks("auto", ALS_RANKS, min(seen.shape)) if is_chosen else (chosen.rank,)
         rank = choose(als, seen, tried, seed, bar).rank
         others.append((f"{als.title}, rank {rank}", als.make(rank, "", seed)))
     return [*others, ("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]

@@ -184,6 +184,39 @@ class NuclearOptions:
 
 
 @dataclass(frozen=True)
+class DescentSwitches:
+    """Switches of overparametrized descent; None is the library's default."""
+
+    columns: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Columns of the factors: more than the rank, which need not be known.",
+            show_default="50, or the shorter side of the table where that is less",
+        ),
+    ] = None
+    start_scale: Annotated[
+        float | None,
+        typer.Option(metavar="RHO", help="Scale of the random start; smaller is slower.", show_default="0.001"),
+    ] = None
+    stop: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE|N",
+            help="When to stop: auto, held_out, plateau, none (after --iterations), a number of iterations; for "
+            "complete tables also sure, between, discrepancy.",
+        ),
+    ] = "auto"
+    iterations: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Iterations at most.", show_default="5000")
+    ] = None
+    centre: Annotated[
+        str, typer.Option(metavar="auto|none|mean|columns|both", help="Means to take out of the table first.")
+    ] = "auto"
+
+
+@dataclass(frozen=True)
 class JudgeOptions:
     """What is held out, and from which seed."""
 

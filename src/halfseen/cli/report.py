@@ -58,6 +58,10 @@ def record(outcome: Outcome, data: str, table: TableOptions, judge: JudgeOptions
         facts["choice"] = chosen.tried
     if run is not None:
         facts["run"] = {"reason": run.reason, "converged": run.converged, "n_iter": run.n_iter, "value": run.value}
+    if outcome.method.name == "descent":
+        from halfseen.cli.descent import stop_facts
+
+        facts["stop"] = stop_facts(outcome.model)
     return plain(facts)
 
 
@@ -111,6 +115,10 @@ def draw(folder: Path, outcome: Outcome, facts: dict[str, Any], size: tuple[int,
     run = getattr(outcome.model, "run_", None)
     held_out = None if outcome.judged is None else (outcome.hidden.values, outcome.judged)
     save_figure(plot_fit(facts.get("choice"), outcome.chosen.rank, held_out, run), folder / "fit.png")
+    if outcome.method.name == "descent":
+        from halfseen.show.descent import plot_descent_fit
+
+        save_figure(plot_descent_fit(outcome.model), folder / "descent.png")
     if size is not None:
         save_figure(completed(outcome, size), folder / "completed.png")
 
@@ -158,6 +166,12 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
         console.print(
             f"{share(found['level'])} predictive intervals held {100 * found['coverage']:.1f} % of them "
             f"(mean width {found['mean_width']:.3g})"
+        )
+    if "stop" in facts:
+        found = facts["stop"]
+        console.print(
+            f"stopped after {found['time']} iterations with {found['n_components']} components above the threshold "
+            f"{found['threshold']:.3g} of that time"
         )
     console.print()
     if "choice" in facts:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from halfseen.linalg.align import balance, procrustes, row_errors, sign_rule, trim_rows
-from halfseen.linalg.noise import hard_threshold, marchenko_pastur_median, noise_edge, noise_level
+from halfseen.linalg.noise import hard_threshold, marchenko_pastur_median, noise_edge, noise_level, shrunk
 from halfseen.linalg.rotations import varimax_criterion, varimax_step
+from halfseen.linalg.sure import SteinEstimate
 from halfseen.linalg.svd import optimal_shrinkage, soft_threshold, truncated_svd
 
 __all__ = [
+    "SteinEstimate",
     "balance",
     "hard_threshold",
     "marchenko_pastur_median",
@@ -16,6 +18,7 @@ __all__ = [
     "optimal_shrinkage",
     "procrustes",
     "row_errors",
+    "shrunk",
     "sign_rule",
     "soft_threshold",
     "trim_rows",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from halfseen.show.descent import plot_descent, plot_growth, plot_scaling
 from halfseen.show.figures import save_figure
 from halfseen.show.fits import plot_held_out, plot_rank_choice, plot_trace
 from halfseen.show.intervals import plot_ellipses, plot_intervals
+from halfseen.show.live import LivePlot
 from halfseen.show.pictures import image_grid
 
 __all__ = [
+    "LivePlot",
     "image_grid",
+    "plot_descent",
     "plot_ellipses",
+    "plot_growth",
     "plot_held_out",
     "plot_intervals",
     "plot_rank_choice",
+    "plot_scaling",
     "plot_trace",
     "save_figure",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from halfseen.solvers.adam import Adam
+from halfseen.solvers.component_stops import Discrepancy, HeldOutComponents, LargestRest, Plateau
 from halfseen.solvers.factored import (
     DenseObjective,
     EntryObjective,
@@ -19,6 +20,7 @@ from halfseen.solvers.newton import AlternatingNewton, NewtonCG, conjugate_gradi
 from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Problem, largest
 from halfseen.solvers.quasi_newton import LimitedMemory
 from halfseen.solvers.rank_detector import HeldOutError, RankDetection, detect_rank
+from halfseen.solvers.spectral_filter import Growth, SpectralFilter
 from halfseen.solvers.stops import GradientNorm, HeldOut, RelativeChange
 
 __all__ = [
@@ -27,23 +29,29 @@ __all__ = [
     "AlternatingNewton",
     "CurvedProblem",
     "DenseObjective",
+    "Discrepancy",
     "EntryObjective",
     "FactorDescent",
     "FactorObjective",
     "Factors",
     "GradientDescent",
     "GradientNorm",
+    "Growth",
     "HalvedProblem",
     "HeldOut",
+    "HeldOutComponents",
     "HeldOutError",
     "ImplicitObjective",
+    "LargestRest",
     "LastPoint",
     "LimitedMemory",
     "NewtonCG",
+    "Plateau",
     "Problem",
     "RankDetection",
     "RelativeChange",
     "Run",
+    "SpectralFilter",
     "Stop",
     "Sweep",
     "SweepResult",

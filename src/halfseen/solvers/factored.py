@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from halfseen._typing import FloatArray
+from halfseen._typing import FloatArray, IntArray
 from halfseen.engines import EntryPasses
+from halfseen.linalg.pairs import pair_products
 from halfseen.solvers.loop import SweepResult
 from halfseen.solvers.problem import largest
 
@@ -83,11 +84,10 @@ class DenseObjective:
     def rest_transposed(self, factors: Factors, U: FloatArray) -> FloatArray:
         return self.X.T @ U - factors.right @ (factors.left.T @ U)
 
-    def residuals(self, factors: Factors) -> FloatArray:
-        """All entries of :math:`F G^\\top - X`; valid until the next call."""
-        residual = np.matmul(factors.left, factors.right.T, out=self._residual)
-        residual -= self.X
-        return residual
+    def sampled_residuals(self, factors: Factors, places: IntArray) -> FloatArray:
+        """Entries of :math:`F G^\\top - X` at these places of the flattened matrix."""
+        i, j = np.divmod(places, self.X.shape[1])
+        return pair_products(*factors, i, j) - self.X[i, j]
 
 
 class ImplicitObjective:
@@ -221,6 +221,9 @@ class FactorDescent:
         Learning rate :math:`\eta`.
     is_guarded : bool
         Halve the step for good whenever the value would rise; False is the paper's algorithm.
+    is_symmetric : bool
+        Of a symmetric matrix, from equal factors: keep them equal. In exact arithmetic they stay so; rounding would
+        grow in the directions of negative eigenvalues.
 
     Notes
     -----
@@ -236,8 +239,10 @@ class FactorDescent:
     True
     """
 
-    def __init__(self, objective: FactorObjective, step: float, is_guarded: bool = False) -> None:
-        self.objective, self.step, self.is_guarded = objective, step, is_guarded
+    def __init__(
+        self, objective: FactorObjective, step: float, is_guarded: bool = False, is_symmetric: bool = False
+    ) -> None:
+        self.objective, self.step, self.is_guarded, self.is_symmetric = objective, step, is_guarded, is_symmetric
         self._last: tuple[Factors, FactorGradient] | None = None
 
     def at(self, factors: Factors) -> FactorGradient:
@@ -250,7 +255,8 @@ class FactorDescent:
         known = self._last is not None and self._last[0] is factors
         here = self.at(factors)
         step = factors.left.dtype.type(self.step)
-        new = Factors(factors.left - step * here.left, factors.right - step * here.right)
+        left = factors.left - step * here.left
+        new = Factors(left, left if self.is_symmetric else factors.right - step * here.right)
         there = self.at(new)
         work = 1.0 if known else 2.0
         if self.is_guarded and not there.value <= here.value + 1e-9 * abs(here.value):

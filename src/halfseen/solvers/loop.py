@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from halfseen.data.storable import storable
 
-CONVERGED = frozenset({"gradient", "change", "held_out", "exact", "precision"})
+CONVERGED = frozenset({"gradient", "change", "held_out", "exact", "precision", "time", "discrepancy", "plateau"})
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,10 @@ class Run:
     reason : str
         Why it ended: ``"gradient"`` (small gradient), ``"change"`` (small change of the value),
         ``"precision"`` (the arithmetic allows no further decrease), ``"exact"``, ``"held_out"``,
+        early stopping's ``"time"`` (worked out beforehand), ``"discrepancy"`` and ``"plateau"``,
         ``"max_iter"``, ``"not_finite"``, ``"stalled"``, or a stop's own word (``"separated"``).
     converged : bool
-        True for the first five.
+        True for the first eight.
     params : object
         Final parameters; dropped (None) in the record a model keeps.
     """

@@ -11,15 +11,16 @@ from halfseen._typing import FloatArray, RandomState, as_generator
 from halfseen.data import Observed
 from halfseen.engines import Engine, EntryPasses
 from halfseen.linalg import truncated_svd
+from halfseen.linalg.growth import start_size
 from halfseen.losses import Loss, get_loss
+from halfseen.solvers.component_stops import HeldOutComponents, LargestRest
 from halfseen.solvers.factored import EntryObjective, FactorDescent, Factors, product_svd, small_start
 from halfseen.solvers.loop import loop
-from halfseen.solvers.stops import HeldOut
 
 # Components below this share of the largest are one heap: their ratios to each other say nothing.
 FLOOR = 0.05
 START = 1e-3
-PATIENCE, PATIENCE_SHARE = 50, 0.5
+PATIENCE = 50
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,15 @@ def detect_rank(
     if not top > 0:
         return RankDetection(1, np.zeros(k), np.ones(max(k - 1, 0)), 0, HeldOutError(test, loss)(None))
     start = small_start(observed.shape, k, START, top, rng, observed.dtype)
-    stop = HeldOut(HeldOutError(test, loss, engine), PATIENCE, PATIENCE_SHARE)
     descent = FactorDescent(objective, 0.5 / top, is_guarded=loss.name != "gaussian")
-    run = loop(descent, start, [stop], max_iter=max_iter)
+    size, rest = start_size(START, top, observed.shape, k), LargestRest(objective, rng)
+    stop = HeldOutComponents(HeldOutError(test, loss, engine), rest, size, lambda: descent.step, PATIENCE, max_iter)
+    loop(descent, start, [stop], max_iter=max_iter)
     best = start if stop.best_params is None else stop.best_params
     s = product_svd(best)[1].astype(float)
     ratios = s[:-1] / np.maximum(s[1:], max(FLOOR * s[0], 1e-300))
     found = int(np.argmax(ratios)) + 1 if len(ratios) else 1
-    n_iter = run.n_iter - stop.since_best
-    return RankDetection(found, s, ratios, n_iter, stop.best_score)
+    return RankDetection(found, s, ratios, stop.best_time, stop.best_score)
 
 
 class HeldOutError:

@@ -39,22 +39,19 @@ class RelativeChange:
 class HeldOut:
     """Stop when ``score(params)`` (smaller is better) has not improved for ``patience`` sweeps.
 
-    With ``share`` also not for that share of the sweeps up to the best: what grows exponentially needs a patience
-    that grows too. ``best_params`` and ``best_score`` keep the best seen so far, ``since_best`` how long ago it was.
+    ``best_params`` and ``best_score`` keep the best seen so far.
     """
 
     score: Callable[[Any], float]
     patience: int = 3
-    share: float = 0.0
     best_score: float = field(default=float("inf"), init=False)
     best_params: Any = field(default=None, init=False, repr=False)
-    since_best: int = field(default=0, init=False, repr=False)
+    _bad: int = field(default=0, init=False, repr=False)
 
     def __call__(self, iteration: int, result: SweepResult) -> str | None:
         score = self.score(result.params)
         if score < self.best_score:
-            self.best_score, self.best_params, self.since_best = score, result.params, 0
+            self.best_score, self.best_params, self._bad = score, result.params, 0
         else:
-            self.since_best += 1
-        patience = max(self.patience, self.share * (iteration - self.since_best))
-        return "held_out" if self.since_best >= patience else None
+            self._bad += 1
+        return "held_out" if self._bad >= self.patience else None

@@ -23,6 +23,7 @@ class FitWatch:
     def __call__(self, iteration: int, result: SweepResult, seconds: float) -> None:
         told = {"X": self._observed, "y": self._observed.values}
         task = self._context.subcontext(task_name="sweep")
+        task.sweep = (iteration, result)  # beside scikit-learn's protocol: the objective, for live plots
         task.call_on_fit_task_begin(estimator=self._estimator, **told)
         self._asked = task.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes=lambda: self._fitted(result.params), **told

@@ -1,0 +1,29 @@
+"""Overparametrized factorization: gradient descent from a small start, stopped early."""
+
+from __future__ import annotations
+
+from halfseen.methods.descent.model import OverparametrizedFactorization
+from halfseen.methods.descent.options import (
+    BetweenModes,
+    DescentOptions,
+    DiscrepancyStop,
+    HeldOutStop,
+    PlateauStop,
+    Sure,
+    TheoryWindow,
+)
+from halfseen.methods.descent.path import DescentPath, HeldOutCurve, Passed
+
+__all__ = [
+    "BetweenModes",
+    "DescentOptions",
+    "DescentPath",
+    "DiscrepancyStop",
+    "HeldOutCurve",
+    "HeldOutStop",
+    "OverparametrizedFactorization",
+    "Passed",
+    "PlateauStop",
+    "Sure",
+    "TheoryWindow",
+]
