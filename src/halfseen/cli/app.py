@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from halfseen.cli.fit_descent import add_descent
 from halfseen.cli.options import (
     ALS_RANKS,
     MOMENT_RANKS,
     AlsOptions,
     BayesOptions,
     Data,
-    DescentSwitches,
     JudgeOptions,
     NuclearOptions,
     OutputOptions,
@@ -168,30 +168,6 @@ def fit_factor(
     from halfseen.cli.fit import Method, run_fit
 
     run_fit(data, Method.factor(data, family, trials, penalty), (rank, ranks), table, judge, output)
-
-
-@fit.command("descent")
-@grouped
-@plainly
-def fit_descent(
-    data: Data,
-    table: TableOptions,
-    judge: JudgeOptions,
-    output: OutputOptions,
-    switches: DescentSwitches,
-    family: Annotated[Family, typer.Option(help="How one entry is distributed.")] = Family.gaussian,
-    trials: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Trials per entry of the binomial family.")
-    ] = None,
-) -> None:
-    """Overparametrized descent: more columns than needed, a small start, an early stop; no rank to choose.
-
-    Example: [bold]halfseen fit descent ratings.parquet --row user --col item --value rating -o run/[/bold]
-    """
-    from halfseen.cli.descent import descent
-    from halfseen.cli.fit import run_fit
-
-    run_fit(data, descent(family, trials, switches), (None, ALS_RANKS), table, judge, output)
 
 
 @fit.command("als")
@@ -406,3 +382,6 @@ def data_path(name: Annotated[str, typer.Argument(metavar="NAME", help="A name o
     from halfseen.cli.catalogue import run_path
 
     run_path(name)
+
+
+add_descent(fit)
