@@ -1,8 +1,9 @@
 """Goal 5: CPU time from raw arrays to predictions within 1 % of the best error, on MovieLens-1M.
 
-One random 90/10 split (seed 0). The best error of a single model when the goals were set was .8409; every contestant
-runs with the settings that took it to .8493 in the least time, of those tried on this very split (in its favour). Needs
-the data (HALFSEEN_DATA). Peers' traps are patched in their favour: LIBMF's predictions are taken from its factors, and
+One random 90/10 split (seed 0). The best error of a single model when the goals were set was .8409: the mark is .8493.
+LIBMF with 128 factors has since reached .8359 here, which makes .8443 a second mark. Every contestant runs with the
+settings that took it there in the least time, of those tried on this very split (in its favour). Needs the data
+(HALFSEEN_DATA). Peers' traps are patched in their favour: LIBMF's predictions are taken from its factors, and
 cells of unknown rows or columns are predicted by the mean.
 """
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from measure import NOT_INSTALLED, Line, interleave
 
-GOAL = 0.8493
+GOAL, TIGHTER = 0.8493, 0.8443
 Split = tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 Contestant = Callable[[], np.ndarray]
 
@@ -41,36 +42,36 @@ def shape() -> tuple[int, int]:
     return tuple(1 + max(int(part[axis].max()) for part in split()) for axis in (0, 1))
 
 
-def least_squares() -> np.ndarray:
-    """Rank 10, five epochs."""
+def least_squares(rank: int, epochs: int) -> np.ndarray:
+    """Alternating least squares."""
     import halfseen as hs
     from halfseen.methods.baselines import LeastSquaresOptions
 
     (users, films, values), (rows, cols, _) = split()
     table = hs.Observed.from_triplets(users, films, values, shape=shape())
-    options = LeastSquaresOptions(max_iter=5, clip=(1, 5))
-    return hs.AlternatingLeastSquares(10, 1.0, 0.3, options=options, random_state=0).fit(table).predict(rows, cols)
+    options = LeastSquaresOptions(max_iter=epochs, clip=(1, 5))
+    return hs.AlternatingLeastSquares(rank, 1.0, 0.3, options=options, random_state=0).fit(table).predict(rows, cols)
 
 
-def gibbs() -> np.ndarray:
-    """Rank 8, four sweeps before and six that count."""
+def gibbs(rank: int, sweeps: int) -> np.ndarray:
+    """Bayesian factorisation: four sweeps before those that count."""
     import halfseen as hs
     from halfseen.methods.baselines import BayesianOptions
 
     (users, films, values), (rows, cols, _) = split()
     table = hs.Observed.from_triplets(users, films, values, shape=shape())
     options = BayesianOptions(clip=(1, 5))
-    return hs.BayesianFactorization(8, 6, 4, options=options, random_state=0).fit(table).predict(rows, cols)
+    return hs.BayesianFactorization(rank, sweeps, 4, options=options, random_state=0).fit(table).predict(rows, cols)
 
 
-def libmf() -> np.ndarray:
-    """k 24, ten passes of stochastic gradients, one thread."""
+def libmf(k: int, passes: int) -> np.ndarray:
+    """Stochastic gradients, one thread."""
     from libmf import mf
 
     (users, films, values), (rows, cols, _) = split()
     model = mf.MF(
-        k=24,
-        nr_iters=10,
+        k=k,
+        nr_iters=passes,
         eta=0.1,
         lambda_p1=0.0,
         lambda_q1=0.0,
@@ -94,7 +95,7 @@ def libmf_predictions(model: object, rows: np.ndarray, cols: np.ndarray) -> np.n
 
 
 def surprise() -> np.ndarray:
-    """SVD with 32 factors, 27 passes, its trainset built from a frame."""
+    """SVD with 32 factors, 29 passes, its trainset built from a frame."""
     import pandas as pd
     from surprise import SVD, Dataset, Reader
 
@@ -105,7 +106,7 @@ def surprise() -> np.ndarray:
     return surprise_predictions(model, train, rows, cols)
 
 
-SURPRISE_EPOCHS = 27
+SURPRISE_EPOCHS = 29
 
 
 def surprise_predictions(model: object, train: object, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
@@ -137,11 +138,21 @@ def cmfrec() -> np.ndarray:
 
 CMFREC_EPOCHS = 8
 
-OURS = {"least squares": least_squares, "Gibbs": gibbs}
-PEERS = {
-    "LIBMF": ("libmf", libmf, 2.5, 5.0),
+OURS: dict[str, Contestant] = {
+    "least squares": lambda: least_squares(10, 5),
+    "Gibbs": lambda: gibbs(8, 6),
+}
+PEERS: dict[str, tuple[str, Contestant, float | None, float | None]] = {
+    "LIBMF": ("libmf", lambda: libmf(24, 10), 2.5, 5.0),
     "Surprise SVD": ("surprise", surprise, 10.0, None),
     "cmfrec": ("cmfrec", cmfrec, None, None),
+}
+OURS_TIGHTER: dict[str, Contestant] = {
+    "least squares": lambda: least_squares(12, 9),
+    "Gibbs": lambda: gibbs(10, 8),
+}
+PEERS_TIGHTER: dict[str, tuple[str, Contestant, float | None, float | None]] = {
+    "LIBMF": ("libmf", lambda: libmf(48, 8), 2.5, 5.0)
 }
 
 
@@ -150,6 +161,17 @@ def goal_5(rounds: int) -> Iterator[Line]:
     if not os.environ.get("HALFSEEN_DATA"):
         yield Line("5", "end to end, MovieLens-1M", None, None, None, note="target unmet: no data (HALFSEEN_DATA)")
         return
+    yield from race(GOAL, OURS, PEERS, rounds)
+    yield from race(TIGHTER, OURS_TIGHTER, PEERS_TIGHTER, rounds)
+
+
+def race(
+    mark: float,
+    ours: dict[str, Contestant],
+    peers: dict[str, tuple[str, Contestant, float | None, float | None]],
+    rounds: int,
+) -> Iterator[Line]:
+    """All contestants for one mark."""
     errors: dict[str, float] = {}
 
     def racing(name: str, run: Contestant) -> Callable[[], None]:
@@ -159,17 +181,16 @@ def goal_5(rounds: int) -> Iterator[Line]:
 
         return once
 
-    there = {name: run for name, (package, run, _, _) in PEERS.items() if find_spec(package)}
+    there = {name: run for name, (package, run, _, _) in peers.items() if find_spec(package)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        t = interleave({name: racing(name, run) for name, run in {**OURS, **there}.items()}, rounds)
-    for name in (*OURS, *there):
-        reached = f"{errors[name]:.4f}" + ("" if errors[name] <= GOAL else f", not {GOAL}")
-        yield Line(
-            "5", f"{name}: CPU seconds to RMSE {GOAL}", None, None, t.typical(name), "s", note=f"reached {reached}"
-        )
-    for name, (_, _, floor, aim) in PEERS.items():
-        for ours in OURS:
+        t = interleave({name: racing(name, run) for name, run in {**ours, **there}.items()}, rounds)
+    for name in (*ours, *there):
+        reached = f"reached {errors[name]:.4f}" + ("" if errors[name] <= mark else f", not {mark}")
+        yield Line("5", f"{name}: CPU time to RMSE {mark}", None, None, t.typical(name), "s", note=reached)
+    for name, (_, _, floor, aim) in peers.items():
+        for own in ours:
             note = "" if name in there else NOT_INSTALLED
-            goals = (floor, aim) if ours == "least squares" else (None, None)
-            yield Line("5", f"{name} over {ours}, end to end", *goals, t.ratio(name, ours), is_upper=False, note=note)
+            goals = (floor, aim) if own == "least squares" else (None, None)
+            what = f"{name} over {own} to {mark}, end to end"
+            yield Line("5", what, *goals, t.ratio(name, own), is_upper=False, note=note)
