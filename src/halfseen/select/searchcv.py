@@ -76,6 +76,10 @@ class EntryRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.estimator_.predict(*_pair(X))
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Coefficient of determination :math:`R^2` of the predicted entries; higher is better, 1 at most."""
+        return float(super().score(X, y, sample_weight))
+
 
 class EntryFolds:
     """Splitter of entries in long form that never takes a row's or a column's last entry out of the training part.

@@ -125,14 +125,14 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
     ----------
     mean_, penalty_ : float
     rank_ : int
-        Singular values above 0.
-    singular_values_ : ndarray (rank_,)
+        Singular values above 0, :math:`r`.
+    singular_values_ : ndarray (r,)
         Of :math:`Z`, debiased where that was chosen.
-    row_factors_, col_factors_ : ndarray (n, rank_), (p, rank_)
+    row_factors_, col_factors_ : ndarray (n, r), (p, r)
         :math:`Z` is their product; their columns are orthogonal and of equal lengths, but for what debiasing adds to
         the rows'.
     row_bias_, col_bias_ : ndarray (n,), (p,)
-    growth_ : ndarray (rank_,)
+    growth_ : ndarray (r,)
         Factors by which debiasing moved the singular values; ones without.
     path_ : NuclearPath or None
         What was tried, with ``penalty="auto"``.
@@ -224,7 +224,7 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         return self
 
     def transform(self, R: Any) -> FloatArray:
-        """Factors of rows (new ones, or the training rows again) given the fitted columns, (n_rows, rank_)."""
+        """Factors of rows (new ones, or the training rows again) given the fitted columns, shape (n_rows, r)."""
         check_is_fitted(self)
         return self._place(self._observe(R, reset=False))[0]
 
