@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -254,7 +256,9 @@ def test_pipes_get_plain_text_and_no_progress(process, quick):
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
 def test_ctrl_c_leaves_nothing_and_says_so(tmp_path):
     command = [sys.executable, "-m", "halfseen", "demo", "-o", str(tmp_path / "run")]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # a parent in the background ignores the signal, and its children inherit that
+    running = subprocess.Popen(command, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL), **pipes)
     time.sleep(3.0)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
