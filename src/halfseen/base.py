@@ -13,9 +13,9 @@ from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed, as_observed, check_support
 from halfseen.data.align import with_columns
 from halfseen.data.labels import find_labels, find_positions
-from halfseen.losses import Loss
+from halfseen.losses import Loss, at_columns
 
-KINDS = ("mean", "linear")
+KINDS = ("mean", "linear", "probabilities")
 
 
 class CompletionEstimator(BaseEstimator):
@@ -41,8 +41,8 @@ class CompletionEstimator(BaseEstimator):
             rows over the fitted columns (found by label, where there are labels): each row is placed by
             what was seen of it.
         cols : sequence of n labels (or positions), or one for all rows; optional
-        kind : {"mean", "linear"}
-            Expected response, or the linear predictor behind it.
+        kind : {"mean", "linear", "probabilities"}
+            Expected response, linear predictor, or the chance of every class (ordinal families; one axis more).
 
         Returns
         -------
@@ -55,7 +55,7 @@ class CompletionEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         if cols is None:
-            return self._response(self._linear_rows(self._observe(rows, reset=False)), kind)
+            return self._response(self._linear_rows(self._observe(rows, reset=False)), kind, None)
         i, j = self._positions(rows, "row"), self._positions(cols, "column")
         if len(i) != len(j) and 1 not in (len(i), len(j)):
             raise ValueError(
@@ -63,12 +63,13 @@ class CompletionEstimator(BaseEstimator):
                 "give one col per row, or use predict_table(rows, cols) for a block"
             )
         i, j = np.broadcast_arrays(i, j)
-        return self._response(self._linear_pairs(i, j), kind)
+        return self._response(self._linear_pairs(i, j), kind, j)
 
     def predict_table(self, rows: Any = None, cols: Any = None, kind: str = "mean") -> FloatArray:
         """Predict the block of all given rows against all given columns (default: the whole training table)."""
         check_is_fitted(self)
-        return self._response(self._linear_block(self._positions(rows, "row"), self._positions(cols, "column")), kind)
+        i, j = self._positions(rows, "row"), self._positions(cols, "column")
+        return self._response(self._linear_block(i, j), kind, j)
 
     def score(self, R: Any, y: None = None) -> float:
         """Minus the mean loss (weighted, where entries have weights) of the entries of ``R``; higher is better.
@@ -80,7 +81,7 @@ class CompletionEstimator(BaseEstimator):
         check_is_fitted(self)
         observed = self._observe(R, reset=False)
         check_support(observed, self.loss_, "family")
-        loss = self.loss_.value(observed.values, self._linear_entries(observed))
+        loss = self._loss_at(observed).value(observed.values, self._linear_entries(observed))
         return -float(np.average(loss, weights=observed.weights))
 
     def _linear_entries(self, observed: Observed) -> FloatArray:
@@ -93,10 +94,7 @@ class CompletionEstimator(BaseEstimator):
                 f"R has {observed.shape[0]} rows; needed: other entries of the {self.observed_shape_[0]} training "
                 "rows. Hold entries out, not rows: R.split() or halfseen.select.cross_validate"
             )
-        cols: IntArray = observed.cols
-        if self.col_labels_ is not None and observed.col_labels is not None:
-            cols = find_labels(self.col_labels_, observed.col_labels, "column")[cols]
-        return self._bounded(self._linear_pairs(rows, cols))
+        return self._bounded(self._linear_pairs(rows, self._columns_of(observed)))
 
     def _observe(self, R: Any, reset: bool) -> Observed:
         """Validate a table at the edge and remember its columns, or bring them into the order of fit."""
@@ -119,14 +117,23 @@ class CompletionEstimator(BaseEstimator):
             return np.arange(length)
         return find_positions(length, wanted, axis) if labels is None else find_labels(labels, wanted, axis)
 
-    def _response(self, linear: FloatArray, kind: str) -> FloatArray:
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
-        return linear if kind == "linear" else self.loss_.mean(self._bounded(linear))
+    def _response(self, linear: FloatArray, kind: str, cols: IntArray | None) -> FloatArray:
+        loss = at_columns(self.loss_, np.arange(linear.shape[-1]) if cols is None else cols)
+        kinds = tuple(name for name in KINDS if name == "linear" or hasattr(loss, name))
+        if kind not in kinds:
+            raise ValueError(f"kind must be one of {kinds}, got {kind!r}")
+        return linear if kind == "linear" else getattr(loss, kind)(self._bounded(linear))
+
+    def _loss_at(self, observed: Observed) -> Loss:
+        return at_columns(self.loss_, self._columns_of(observed))
+
+    def _columns_of(self, observed: Observed) -> IntArray:
+        if self.col_labels_ is None or observed.col_labels is None:
+            return observed.cols
+        return find_labels(self.col_labels_, observed.col_labels, "column")[observed.cols]
 
     def _bounded(self, linear: FloatArray) -> FloatArray:
-        """Keep the linear predictor inside what the model allows (everything, unless overridden)."""
-        return linear
+        return linear  # what the model allows: everything, unless overridden
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -40,8 +40,11 @@ class Family(StrEnum):
 
     gaussian = "gaussian"
     bernoulli = "bernoulli"
+    probit = "probit"
     binomial = "binomial"
     poisson = "poisson"
+    negative_binomial = "negative_binomial"
+    ordinal = "ordinal"
 
 
 class Kind(StrEnum):
@@ -160,7 +163,7 @@ def fit_factor(
         ),
     ] = "auto",
 ) -> None:
-    """Generalized factor model: real numbers, yes/no answers, counts, or counts out of N.
+    """Generalized factor model: real numbers, yes/no answers, counts, counts out of N, or ordered classes.
 
     Example: [bold]halfseen fit factor u.data --no-header --row 0 --col 1 --value 2
     --shift -1 --family binomial --trials 4 -o run/[/bold]

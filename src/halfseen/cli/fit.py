@@ -21,7 +21,7 @@ from halfseen.cli.screen import Steps, print_json, steps
 from halfseen.cli.source import family_of, open_table
 from halfseen.data import check_support
 from halfseen.engines import engine
-from halfseen.losses import Loss, get_loss
+from halfseen.losses import ColumnLoss, Loss, get_loss
 from halfseen.methods.baselines import LeastSquaresOptions
 from halfseen.methods.baselines.least_squares import DEFAULT_RANK
 
@@ -129,7 +129,7 @@ def run_fit(
     check_shares(judge)
     begun = time.perf_counter()
     observed = open_table(data, table)
-    check_support(observed, method.loss)
+    check_support(observed, learned(method.loss, observed), "family")
     size = picture_size(output.image, data, observed.shape[1])
     ranks = parse_ranks(*rank, min(observed.shape)) if method.columns is None else (method.columns,)
     seconds = {"read": time.perf_counter() - begun}
@@ -145,6 +145,11 @@ def run_fit(
         print_json(facts)
     else:
         show(facts, output.out)
+
+
+def learned(loss: Loss, observed: Any) -> Loss:
+    """The loss with what the table says of it: classes of ordinal answers."""
+    return loss.learned(observed) if isinstance(loss, ColumnLoss) else loss
 
 
 def available_cores() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import json
 import re
 from dataclasses import asdict
@@ -197,7 +198,7 @@ def scores_table(rows: list[dict[str, Any]], word: str) -> Any:
     keys = [key for key in ("rmse", "mae", "deviance") if key in rows[0]]
     titles = {"rmse": "RMSE", "mae": "MAE", "deviance": "deviance"}
     made = table(f"on {word} entries", *(titles[key] for key in keys), "RMSE / column mean")
-    columns = [figures(row[key] for row in rows) for key in keys]
+    columns = [figures(math.nan if row[key] is None else row[key] for row in rows) for key in keys]
     relative = [f"{row['rmse'] / rows[-1]['rmse']:.3f}" for row in rows]
     best = min(range(len(rows)), key=lambda place: rows[place]["rmse"])
     for place, row in enumerate(rows):

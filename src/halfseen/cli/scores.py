@@ -6,20 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from halfseen.losses import Loss
+from halfseen.losses import ColumnLoss, Loss
 from halfseen.metrics import mae, mean_deviance, rmse
+from halfseen.select import held_out_deviance
 
 
 def judge_model(model: Any, hidden: Any, loss: Loss) -> tuple[np.ndarray, dict[str, float]]:
     """Predictions of the hidden entries, and their errors.
 
     The deviance judges every model as the family of the fit would: a prediction outside the family's range is
-    moved to its edge first.
+    moved to its edge first. Families with parameters per column have none to judge other models by: for these the
+    deviance is the fit's own.
     """
     predicted = np.asarray(model.predict(*places(hidden)), dtype=float)
     truth, weights = hidden.values, hidden.weights
     scores = {"rmse": rmse(truth, predicted, weights), "mae": mae(truth, predicted, weights)}
-    if loss.name != "gaussian":
+    if isinstance(loss, ColumnLoss):
+        scores["deviance"] = float("nan")
+        if model.loss_.name == loss.name:
+            scores["deviance"] = held_out_deviance(model, hidden)
+    elif loss.name != "gaussian":
         scores["deviance"] = mean_deviance(truth, loss.link(predicted), loss, weights)
     return predicted, scores
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,18 +31,21 @@ class FactorData:
         X, with centred columns and :math:`X^\top X = Y^\top Y` diagonal, decreasing.
     col_factors : array of shape (p, rank)
         Y.
-    family : str
+    family : str or Loss
         As given, such as "bernoulli" or "binomial(4)".
     dispersion : float
         Variance of gaussian entries; 1 for other families.
+    loss : Loss or None
+        The loss that drew the entries, with its parameters per column.
     """
 
     observed: Observed
     intercept: FloatArray
     row_factors: FloatArray
     col_factors: FloatArray
-    family: str
+    family: Any
     dispersion: float = 1.0
+    loss: Loss | None = None
 
     @property
     def linear(self) -> FloatArray:
@@ -52,16 +55,17 @@ class FactorData:
     @property
     def mean(self) -> FloatArray:
         """The expected response of all n x p cells (dense)."""
-        from halfseen.losses import get_loss
+        from halfseen.losses import at_columns, get_loss
 
-        return get_loss(self.family).mean(self.linear)
+        loss = get_loss(self.family) if self.loss is None else self.loss
+        return at_columns(loss, np.arange(len(self.intercept))).mean(self.linear)
 
 
 def make_factor_data(
     n: int,
     p: int,
     rank: int = 2,
-    family: str = "bernoulli",
+    family: Any = "bernoulli",
     strength: float = 1.0,
     observed: float = 0.5,
     *,
@@ -83,8 +87,9 @@ def make_factor_data(
         Rows and columns.
     rank : int
         0 <= rank < min(n, p).
-    family : str
-        "bernoulli", "gaussian", "poisson" or "binomial(N)", as for `halfseen.losses.get_loss`.
+    family : str, Loss or sequence
+        As for `halfseen.losses.get_loss`. "ordinal" draws five classes with cuts one apart, "negative_binomial" size 2;
+        other parameters come in a loss: ``Ordinal(cuts, lowest=1)``, ``NegativeBinomial(size)``.
     strength : float
         lambda, the root mean square of :math:`x_i^\top y_j`.
     observed : float in (0, 1]
@@ -121,11 +126,12 @@ def make_factor_data(
         raise ValueError(f"rank must be at least 0 and below min(n, p) = {min(n, p)}, got {rank}")
     if not 0 < observed <= 1:
         raise ValueError(f"observed must lie in (0, 1], got {observed}")
-    loss = get_loss(family)
+    loss: Any = get_loss(family)
+    loss = loss.illustrated() if hasattr(loss, "illustrated") else loss
     rng = as_generator(random_state)
     zeta = np.broadcast_to(np.asarray(intercept, dtype=np.float64), (p,)).copy()
     X, Y = _factors(n, p, rank, strength, rng)
-    return FactorData(_draw(loss, zeta, X, Y, observed, rng), zeta, X, Y, family)
+    return FactorData(_draw(loss, zeta, X, Y, observed, rng), zeta, X, Y, family, loss=loss)
 
 
 def _factors(n: int, p: int, rank: int, strength: float, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -151,6 +157,8 @@ def _draw(
     loss: Loss, zeta: FloatArray, X: FloatArray, Y: FloatArray, observed: float, rng: np.random.Generator
 ) -> Observed:
     """Draw which cells are seen and their responses, block of rows by block."""
+    from halfseen.losses import at_columns
+
     n, p = len(X), len(Y)
     indices, values, counts = [], [], []
     block_rows = max(1, BLOCK // p)
@@ -158,7 +166,7 @@ def _draw(
         rows = X[start : start + block_rows]
         row, col = np.nonzero(rng.random((len(rows), p)) < observed)
         linear = (rows @ Y.T)[row, col] + zeta[col]
-        values.append(np.asarray(loss.sample(linear, rng), dtype=np.float64))
+        values.append(np.asarray(at_columns(loss, col).sample(linear, rng), dtype=np.float64))
         indices.append(col.astype(index_dtype(p)))
         counts.append(np.bincount(row, minlength=len(rows)))
     indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])

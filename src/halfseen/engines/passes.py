@@ -18,7 +18,8 @@ from halfseen.data import Compressed, Observed
 from halfseen.engines import columns
 from halfseen.engines.local import Engine, resolve
 from halfseen.kernels import plain
-from halfseen.losses import Loss
+from halfseen.losses import Loss, at_columns
+from halfseen.losses.derived import Tilted
 
 Array = NDArray[Any]
 
@@ -80,6 +81,7 @@ class EntryPasses:
         self.dtype = observed.values.dtype
         self.offset = None if offset is None else np.ascontiguousarray(offset, dtype=self.dtype)
         self._blocks: dict[int, list[tuple[int, int]]] = {}
+        self.tilt: Array | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -93,6 +95,31 @@ class EntryPasses:
     def with_values(self, values: Array) -> EntryPasses:
         """The same passes over other responses (canonical order), e.g. bias-corrected ones."""
         return EntryPasses(self.observed.with_values(values), self.loss, self.engine, self.offset)
+
+    def with_loss(self, loss: Loss) -> EntryPasses:
+        """The same passes for other parameters of the loss."""
+        return EntryPasses(self.observed, loss, self.engine, self.offset, self.is_frugal)
+
+    def tilted(self, tilt: Array) -> EntryPasses:
+        """Passes over the loss less ``tilt_e m_e`` of every entry (weighted as the entry), canonical order.
+
+        For families with a fused kernel the same as adding ``tilt`` to the responses, which is what is done.
+        """
+        tilt = tilt.astype(self.dtype, copy=False)
+        if self.loss.kernel is not None:
+            return self.with_values(self.observed.values + tilt)
+        other = self.with_loss(self.loss)
+        other.tilt = tilt
+        return other
+
+    def loss_of(self, axis: int, part: plain.PlainBlock) -> Loss:
+        """The loss of a block's entries, at their columns and with their tilt."""
+        cols = part.row_of + part.start if axis else part.view.indices[part.entries]
+        found = at_columns(self.loss, cols)
+        if self.tilt is None:
+            return found
+        tilt = self.tilt[self.observed.column_order] if axis else self.tilt
+        return Tilted(found, tilt[part.entries])  # type: ignore[return-value]
 
     def view(self, axis: int) -> Compressed:
         return self.observed.by_cols if axis else self.observed.by_rows
@@ -170,11 +197,11 @@ class EntryPasses:
     ) -> float:
         part = plain.PlainBlock(self.view(0), *block)
         m = part.predictor(A, B, **offsets)
-        y, w = part.view.values[part.entries], part.weights
-        value = float(np.sum(w * self.loss.value(y, m), dtype=float))
+        y, w, loss = part.view.values[part.entries], part.weights, self.loss_of(0, part)
+        value = float(np.sum(w * loss.value(y, m), dtype=float))
         if all(array is None for array in out.values()):
             return value
-        g = w * self.loss.gradient(y, m)
+        g = w * loss.gradient(y, m)
         if out["grad_A"] is not None:
             out["grad_A"][block[0] : block[1]] = part.to_rows(g, B)
         if out["grad_row"] is not None:
@@ -233,8 +260,8 @@ class EntryPasses:
         part = plain.PlainBlock(self.view(0), *block)
         m = part.predictor(A, B, **offsets)
         dm = part.predictor(dA, B, moves["d_row"], moves["d_col"], None) + part.predictor(A, dB, None, None, None)
-        y, w = part.view.values[part.entries], part.weights
-        t, g = w * self.loss.curvature(y, m) * dm, w * self.loss.gradient(y, m)
+        y, w, loss = part.view.values[part.entries], part.weights, self.loss_of(0, part)
+        t, g = w * loss.curvature(y, m) * dm, w * loss.gradient(y, m)
         out["out_A"][block[0] : block[1]] = part.to_rows(t, B) + part.to_rows(g, dB)
         part.add_to_cols(t, A, out["out_B"])
         part.add_to_cols(g, dA, out["out_B"])
@@ -298,7 +325,8 @@ class EntryPasses:
             if ridge_scale is not None:
                 penalty = penalty * ridge_scale[block[0] : block[1], None]
             part = plain.PlainBlock(view, *block)
-            rows, value = plain.newton_rows(part, self.loss, X, B, minor_offset, offset, penalty, max_halvings, steps)
+            loss = self.loss_of(axis, part)
+            rows, value = plain.newton_rows(part, loss, X, B, minor_offset, offset, penalty, max_halvings, steps)
             out[block[0] : block[1]] = rows
             return value
 
@@ -306,9 +334,18 @@ class EntryPasses:
         return out, float(sum(values))
 
     def information(
-        self, axis: int, A: Array, B: Array, major_offset: Array | None = None, minor_offset: Array | None = None
+        self,
+        axis: int,
+        A: Array,
+        B: Array,
+        major_offset: Array | None = None,
+        minor_offset: Array | None = None,
+        is_expected: bool = False,
     ) -> Array:
-        r"""Information :math:`H_i = \sum_j w_{ij}\psi'(m_{ij}) B_j B_j'` of every row (``axis=0``) or column (1)."""
+        r"""Information :math:`H_i = \sum_j w_{ij}\psi'(m_{ij}) B_j B_j'` of every row (``axis=0``) or column (1).
+
+        Of a family that is not canonical the observed one, or the expected one (``is_expected``).
+        """
         A, B = self._factor(A), self._factor(B)
         offsets = self._offsets(major_offset, minor_offset, axis)
         if axis and self.is_frugal:
@@ -319,7 +356,9 @@ class EntryPasses:
         def block_pass(block: tuple[int, int]) -> None:
             if self.loss.kernel is None:
                 part = plain.PlainBlock(view, *block)
-                out[block[0] : block[1]] = plain.information(part, self.loss, B, part.predictor(A, B, **offsets))
+                loss = self.loss_of(axis, part)
+                m = part.predictor(A, B, **offsets)
+                out[block[0] : block[1]] = plain.information(part, loss, B, m, is_expected)
             else:
                 kernels.information(view, A, B, start=block[0], stop=block[1], out=out, **self.family(), **offsets)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from halfseen.inference.covariance import BlockCovariance, invert_blocks, sandwich, second_order
 from halfseen.inference.draws import GaussianDraws, MultiplierDraws, largest_deviations, upper_quantile
 from halfseen.inference.grouped import GroupedInfluence
+from halfseen.inference.influence import Clustered, Influence
 from halfseen.inference.intervals import Ellipsoids, Intervals, normal_quantile
 from halfseen.inference.privacy import analytic_gaussian_sigma, gaussian_delta
 from halfseen.inference.ranks import (
@@ -19,9 +20,11 @@ from halfseen.inference.ranks import (
 
 __all__ = [
     "BlockCovariance",
+    "Clustered",
     "Ellipsoids",
     "GaussianDraws",
     "GroupedInfluence",
+    "Influence",
     "Intervals",
     "MultiplierDraws",
     "Ranks",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray
-from halfseen.engines import EntryPasses
+from halfseen.inference.influence import Influence
 
 Errors = tuple[FloatArray, FloatArray]
 
@@ -70,13 +70,10 @@ class MultiplierDraws:
 
     Attributes
     ----------
-    passes : EntryPasses
-    scores : ndarray (n_entries,)
-        :math:`e_{ij}`, the derivative of each entry's negative log-likelihood.
-    row_features, col_features : ndarray (p, k), (n, l)
-        :math:`y_j` and :math:`\tilde x_i`.
-    rows, cols : ndarray (n, k, k), (p, l, l)
-        Plug-in covariances.
+    rows, cols : Influence
+        Of the entries on the rows' and on the columns' parameters.
+    col_groups, row_groups : int arrays or None
+        Groups of columns (rows) that share a multiplier.
 
     Notes
     -----
@@ -84,31 +81,31 @@ class MultiplierDraws:
     section 3, with the Hessians not multiplied by the draws.
     """
 
-    passes: EntryPasses
-    scores: FloatArray
-    row_features: FloatArray
-    col_features: FloatArray
-    rows: FloatArray
-    cols: FloatArray
+    rows: Influence
+    cols: Influence
+    col_groups: IntArray | None = None
+    row_groups: IntArray | None = None
 
     def batches(self, n_draws: int, rng: np.random.Generator, rows: IntArray, cols: IntArray) -> Iterator[Errors]:
         """As for :class:`GaussianDraws`; a side of which nothing is asked costs nothing."""
-        (n, p), k, k_col = self.passes.shape, self.row_features.shape[1], self.col_features.shape[1]
+        n, p = self.rows.passes.shape
+        k, k_col = self.rows.features.shape[1], self.cols.features.shape[1]
         for b in batch_sizes(n_draws, (n + p) * (k + k_col)):
-            by_col, by_row = rng.standard_normal((p, b)), rng.standard_normal((n, b))
-            one, two = np.zeros((b, len(rows), k)), np.zeros((b, len(cols), k_col))
+            by_col, by_row = _multipliers(rng, p, b, self.col_groups), _multipliers(rng, n, b, self.row_groups)
+            one: FloatArray = np.zeros((b, len(rows), k))
+            two: FloatArray = np.zeros((b, len(cols), k_col))
             if len(rows) and k:
-                sums = self.passes.to_rows(self.scores, spread(by_col, self.row_features))
-                one = -np.einsum("ikl,ibl->bik", self.rows[rows], sums.reshape(n, b, k)[rows])
+                one = self.rows.draws(by_col, rows)
             if len(cols) and k_col:
-                sums = self.passes.to_cols(self.scores, spread(by_row, self.col_features))
-                two = -np.einsum("jkl,jbl->bjk", self.cols[cols], sums.reshape(p, b, k_col)[cols])
+                two = self.cols.draws(by_row, cols)
             yield one, two
 
 
-def spread(multipliers: FloatArray, features: FloatArray) -> FloatArray:
-    """``xi_j^b y_jk`` as one wide table (m, b k), so that one pass serves all draws."""
-    return (multipliers[:, :, None] * features[:, None, :]).reshape(len(features), -1)
+def _multipliers(rng: np.random.Generator, items: int, b: int, groups: IntArray | None) -> FloatArray:
+    """Standard normal numbers (items, b), the same inside a group."""
+    if groups is None:
+        return rng.standard_normal((items, b))
+    return np.asarray(rng.standard_normal((int(groups.max()) + 1, b))[groups])
 
 
 def upper_quantile(maxima: FloatArray, level: float) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from halfseen.data import Compressed
 from halfseen.kernels import at, to_cols, to_rows
 from halfseen.losses import Loss
+from halfseen.losses.derived import information as expected_curvature
 from halfseen.losses.protocol import Array
 
 
@@ -54,10 +55,10 @@ class PlainBlock:
         to_cols(self.view, np.asarray(g, dtype=A.dtype), A, start=self.start, stop=self.stop, out=out)
 
 
-def information(block: PlainBlock, loss: Loss, B: Array, m: Array) -> Array:
-    """``H_i = sum_e w_e curvature(y_e, m_e) B_j B_j'`` for the rows of the block."""
+def information(block: PlainBlock, loss: Loss, B: Array, m: Array, is_expected: bool = False) -> Array:
+    """``H_i = sum_e w_e curvature(y_e, m_e) B_j B_j'`` for the rows of the block, or its expectation."""
     y = block.view.values[block.entries]
-    h = block.weights * loss.curvature(y, m)
+    h = block.weights * (expected_curvature(loss, m) if is_expected else loss.curvature(y, m))
     k = B.shape[1]
     gathered = B[block.view.indices[block.entries]]
     out = np.empty((block.stop - block.start, k, k), dtype=B.dtype)
@@ -107,7 +108,9 @@ def newton_rows(
         open_rows &= ~better
         if not open_rows.any():
             break
-    if steps > 1:
+    # rows that no longer move by more than rounding are done
+    is_done = np.max(np.abs(best - here), initial=0.0) <= 1e-10 * (1.0 + np.max(np.abs(here), initial=0.0))
+    if steps > 1 and not is_done:
         onward = X.copy()
         onward[block.start : block.stop] = best
         return newton_rows(block, loss, onward, B, col_offset, offset, ridge, max_halvings, steps - 1)

@@ -98,6 +98,11 @@ class Binomial:
     def support(self) -> str:
         return f"whole numbers from 0 to {self.trials:g}"
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest response."""
+        return 0.0, self.trials
+
     def value(self, y: Array, m: Array) -> Array:
         # logaddexp, not log(1+exp): |m| reaches 40 in early sweeps
         return self.trials * np.logaddexp(0.0, m) - y * m
@@ -176,6 +181,7 @@ class Poisson:
     trials: float = field(default=1.0, init=False)
     has_dispersion: bool = field(default=False, init=False)
     support: str = field(default="whole numbers 0, 1, 2, ...", init=False)
+    range: tuple[float, float] = field(default=(0.0, float("inf")), init=False)
 
     def value(self, y: Array, m: Array) -> Array:
         capped = np.minimum(m, POISSON_CAP)

@@ -22,6 +22,10 @@ class Loss(Protocol):
     elementwise on arrays that broadcast against each other and return a new array of the
     dtype of ``m`` (``deviance`` may be wider).
 
+    A loss that is not canonical also has ``information`` (expected curvature), ``slope`` and ``bend`` (derivatives of
+    the mean) and ``skew`` (for Firth's correction), see :mod:`halfseen.losses.derived`; one with parameters per column
+    qualifies as a :class:`~halfseen.losses.ColumnLoss`.
+
     Attributes
     ----------
     name : str

@@ -50,7 +50,7 @@ def new_row_deviance(model: CompletionEstimator, shown: Observed, hidden: Observ
 
 
 def _mean_deviance(model: CompletionEstimator, held_out: Observed, linear: FloatArray) -> float:
-    return float(np.average(model.loss_.deviance(held_out.values, linear), weights=held_out.weights))
+    return float(np.average(model._loss_at(held_out).deviance(held_out.values, linear), weights=held_out.weights))
 
 
 def as_frame(columns: dict[str, Any], backend: str) -> Any:

@@ -70,6 +70,10 @@ class NewtonCG:
         self._at = LastPoint(problem)
         self._first_norm, self._lost = 0.0, 0
 
+    def move_to(self, problem: CurvedProblem) -> None:
+        """Go on with a problem that has changed a little; how far the run has come is remembered."""
+        self.problem, self._at = problem, LastPoint(problem)
+
     def __call__(self, theta: Vector) -> SweepResult:
         value, gradient = self._at(theta)
         norm = largest(gradient)

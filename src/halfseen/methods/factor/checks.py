@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from halfseen.data import Observed, check_support
 from halfseen.engines import EntryPasses
-from halfseen.losses import Bernoulli, Loss, get_loss
+from halfseen.losses import Bernoulli, ColumnLoss, Loss, Mixed, Probit, family_per_column, get_loss, is_estimated
 from halfseen.methods.factor.options import Factors
 from halfseen.solvers import Run
 
@@ -46,9 +47,21 @@ def check_rank(rank: Any, shape: tuple[int, int]) -> int:
 
 
 def checked_input(model: Any, R: Any, trials: Any, offset: Any = None) -> tuple[Observed, Loss, Array | None]:
-    """What :meth:`fit` works on: validated entries of positive weight, the loss, the offsets of these entries."""
-    loss = get_loss(model.family)
-    observed, offset = judged(model._observe(R, reset=True), loss, trials, offset)
+    """What :meth:`fit` works on: validated entries of positive weight, the loss, the offsets of these entries.
+
+    A loss with parameters per column leaves with its first ones.
+    """
+    observed = model._observe(R, reset=True)
+    family = model.family
+    loss = family_per_column(family, observed.col_labels) if isinstance(family, Mapping) else get_loss(family)
+    if isinstance(loss, ColumnLoss):
+        loss = loss.learned(observed)
+    if is_estimated(loss) and model._options().solver != "newton-cg":
+        raise ValueError(
+            f"options.solver={model._options().solver!r} knows no parameters per column (family={loss.name!r}); leave "
+            "it at 'newton-cg'."
+        )
+    observed, offset = judged(observed, loss, trials, offset)
     return observed, loss, offset
 
 
@@ -59,7 +72,7 @@ def judged(observed: Observed, loss: Loss, trials: Any, offset: Any) -> tuple[Ob
     """
     totals, offsets = per_entry(trials, observed, "trials"), per_entry(offset, observed, "offset")
     if totals is None:
-        check_support(observed, loss, "family")
+        check_columns(observed, loss)
     else:
         observed = _shares(observed, loss, totals)
     if observed.weights is None or observed.weights.all():
@@ -68,6 +81,16 @@ def judged(observed: Observed, loss: Loss, trials: Any, offset: Any) -> tuple[Ob
     if not counts.any():
         raise ValueError("all entries have weight 0; nothing was observed.")
     return observed.select(counts), None if offsets is None else offsets[counts]
+
+
+def check_columns(observed: Observed, loss: Loss) -> None:
+    """Refuse values that the loss, or that of their own column, cannot judge."""
+    if not isinstance(loss, Mixed):
+        return check_support(observed, loss, "family")
+    for member, chosen in loss.groups():
+        # the other columns' entries are left out, places and labels stay
+        check_support(observed.select(np.isin(observed.cols, chosen)), member, "family")
+    return None
 
 
 def per_entry(given: Any, observed: Observed, name: str) -> Array | None:
@@ -105,8 +128,8 @@ def per_entry(given: Any, observed: Observed, name: str) -> Array | None:
 
 def _shares(observed: Observed, loss: Loss, totals: Array) -> Observed:
     """Counts out of known totals as shares with weights."""
-    if not isinstance(loss, Bernoulli):
-        raise ValueError(f"trials= goes with family='bernoulli', not with family={loss.name!r}.")
+    if not isinstance(loss, Bernoulli | Probit):
+        raise ValueError(f"trials= goes with family='bernoulli' or 'probit', not with family={loss.name!r}.")
     values = np.asarray(observed.values, dtype=float)
     bad = ~((totals > 0) & (values >= 0) & (values <= totals) & (values == np.floor(values)))
     if bad.any():

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.engines import EntryPasses
+from halfseen.losses import at_columns
+from halfseen.losses.derived import information, skew
 from halfseen.methods.factor.options import Factors
 from halfseen.methods.factor.problem import FactorProblem, Penalty, safe_inverse
 from halfseen.solvers import NewtonCG, SweepResult, largest
@@ -23,22 +25,26 @@ SETTLING = 3
 def leverages(problem: FactorProblem, at: Factors) -> Array:
     r"""Variance :math:`v_{ij} = y_j^\top V_i y_j + \tilde x_i^\top \tilde V_j \tilde x_i` of each entry's predictor.
 
-    ``V_i`` and ``V~_j`` are the inverse information blocks; canonical order of the entries.
+    ``V_i`` and ``V~_j`` are the inverses of the expected information; canonical order of the entries.
     """
     passes = problem.passes
     features = problem.column_view(at)[1]
-    found = passes.quadratic(1, safe_inverse(problem.col_blocks(at)), features)
+    found = passes.quadratic(1, safe_inverse(problem.col_blocks(at, is_expected=True)), features)
     if problem.rank:
-        found = found + passes.quadratic(0, safe_inverse(problem.row_blocks(at)), at.cols)
+        found = found + passes.quadratic(0, safe_inverse(problem.row_blocks(at, is_expected=True)), at.cols)
     return found
 
 
-def adjusted_values(passes: EntryPasses, predictor: Array, variance: Array) -> Array:
-    r"""Responses of the bias-reduced score, :math:`R_{ij} + \tfrac12\psi''(m_{ij})\,v_{ij}`, ``v <= 1/(w psi')``."""
-    weights = passes.observed.weights
-    information = passes.loss.variance(predictor) * (1.0 if weights is None else weights)
-    bounded = np.minimum(variance, 1.0 / np.maximum(information, 1e-12))
-    return passes.observed.values + 0.5 * passes.loss.third(predictor) * bounded
+def tilts(passes: EntryPasses, predictor: Array, variance: Array) -> Array:
+    r"""What the bias-reduced score adds to every entry's, :math:`\tfrac12 b(m_{ij})\,v_{ij}`, ``v <= 1/(w I)``.
+
+    :math:`b = E[s^3] + E[s\,s']` for the score ``s`` of one response; of a canonical family :math:`\psi''`, so that
+    the responses become :math:`R_{ij} + \tfrac12\psi''(m_{ij})\,v_{ij}`.
+    """
+    weights, loss = passes.observed.weights, at_columns(passes.loss, passes.observed.cols)
+    total = information(loss, predictor) * (1.0 if weights is None else weights)
+    bounded = np.minimum(variance, 1.0 / np.maximum(total, 1e-12))
+    return 0.5 * skew(loss, predictor) * bounded
 
 
 class FirthSweep:
@@ -65,33 +71,42 @@ class FirthSweep:
         self.passes, self.rank, self.penalty = passes, rank, penalty or Penalty()
         self._plain = FactorProblem(passes, rank, self.penalty)
         self._theta: Array | None = None
-        self._share, self._norm, self._updates = 1.0, np.inf, 0
-        self._values = np.empty(0)
+        self._share, self.norm, self.value, self._updates = 1.0, np.inf, np.inf, 0
+        self._tilts = self.variance = np.empty(0)
 
-    def _problem(self, values: Array) -> FactorProblem:
-        adjusted = self.passes.with_values(values.astype(self.passes.dtype, copy=False))
-        return FactorProblem(adjusted, self.rank, self.penalty)
+    def _problem(self) -> FactorProblem:
+        return FactorProblem(self.passes.tilted(self._tilts), self.rank, self.penalty)
+
+    def move_to(self, passes: EntryPasses, theta: Array) -> None:
+        """Go on with other parameters of the loss, at ``theta``."""
+        self.passes, self._plain = passes, FactorProblem(passes, self.rank, self.penalty)
+        self.update(theta)
+
+    def newton(self, theta: Array) -> SweepResult:
+        """One Newton step with the correction held where it is."""
+        if theta is not self._theta:
+            self.update(theta)
+        return NewtonCG(self._problem())(theta)
 
     def update(self, theta: Array) -> None:
-        """Responses adjusted at ``theta``, and the corrected score there; damped where the score does not shrink."""
+        """The correction at ``theta``, and the corrected score there; damped where the score does not shrink."""
         at = self._plain.unpack(theta)
         predictor = self.passes.at(at.rows, at.cols, col_offset=at.intercept)
-        fresh = adjusted_values(self.passes, predictor, leverages(self._plain, at))
-        value, gradient = self._problem(fresh).value_and_gradient(theta)
+        self.variance = leverages(self._plain, at)
+        old, self._tilts = self._tilts, tilts(self.passes, predictor, self.variance)
+        value, gradient = self._problem().value_and_gradient(theta)
         norm = largest(gradient)
         self._updates += 1
         if self._updates > SETTLING:
             # the bound on the leverages has a kink; full updates may jump back and forth across it
-            self._share = max(0.5 * self._share, MIN_SHARE) if norm > self._norm else min(1.15 * self._share, 1.0)
-        is_damped = self._share < 1.0 and len(self._values) == len(fresh)
-        self._values = self._values + self._share * (fresh - self._values) if is_damped else fresh
-        self._theta, self._norm, self._value = theta, norm, value
+            self._share = max(0.5 * self._share, MIN_SHARE) if norm > self.norm else min(1.15 * self._share, 1.0)
+        if self._share < 1.0 and len(old) == len(self._tilts):
+            self._tilts = old + self._share * (self._tilts - old)
+        self._theta, self.norm, self.value = theta, norm, value
 
     def __call__(self, theta: Array) -> SweepResult:
-        if theta is not self._theta:
-            self.update(theta)
-        result = NewtonCG(self._problem(self._values))(theta)
+        result = self.newton(theta)
         self.update(result.params)
         # leverages cost two block passes and two quadratic forms, about three gradient passes, and one for the score
         stuck = result.params is theta and self._share <= MIN_SHARE
-        return SweepResult(result.params, self._value, self._norm, result.work + 4.0, result.reason if stuck else None)
+        return SweepResult(result.params, self.value, self.norm, result.work + 4.0, result.reason if stuck else None)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance
+from halfseen.losses import ColumnLoss, Loss, is_estimated
 from halfseen.methods.factor.firth import FirthSweep
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.methods.factor.problem import FactorProblem, Penalty, degrees_of_freedom
 from halfseen.methods.factor.refine import one_step
+from halfseen.methods.factor.shapes import ShapeSweep
 from halfseen.methods.factor.start import LinearStart, linear_start, spectral_start
 from halfseen.solvers import (
     AcceleratedGradient,
@@ -68,13 +70,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Fit:
-    """What the three stages leave: factors as the solver has them (no gauge), and the last stage's run."""
+    """What the three stages leave: factors as the solver has them (no gauge), and the last stage's run.
+
+    ``loss`` has the parameters per column that belong to ``final``.
+    """
 
     spectral: Factors
     one_step: Factors
     final: Factors
     run: Run
     plan: Plan
+    loss: Loss
 
 
 @dataclass
@@ -126,7 +132,8 @@ class Stages:
     def _starts(self) -> list[Factors]:
         options, (n, p) = self.options, self.passes.shape
         starts = [] if options.start == "spectral" else [self.linear.factors]
-        is_affordable = n * p <= MAX_CELLS and self.passes.offset is None
+        is_known = self.passes.offset is None and not isinstance(self.passes.loss, ColumnLoss)
+        is_affordable = n * p <= MAX_CELLS and is_known
         if self.rank and (options.start == "spectral" or (options.start == "auto" and is_affordable)):
             starts.insert(0, spectral_start(self.passes, self.rank, options, self.rng))
         return starts or [self.linear.factors]
@@ -167,15 +174,14 @@ class Stages:
         at = to_gauge(FactorProblem(self.passes, self.rank, Penalty()).unpack(theta), self.options.rho)
         return {"intercept_": at.intercept, "row_factors_": at.rows, "col_factors_": at.cols}
 
-    def descend(
-        self, plan: Plan, start: Factors | None = None, watch: FitWatch | None = None, slack: float = 1.0
-    ) -> Fit:
-        """The last stage, from the refined start or from another fit's factors.
+    def descend(self, plan: Plan, start: Fit | None = None, watch: FitWatch | None = None, slack: float = 1.0) -> Fit:
+        """The last stage, from the refined start or from where another fit ended.
 
         ``slack`` multiplies the tolerance: fits that are only compared need fewer digits.
         """
-        problem = FactorProblem(self.passes, self.rank, self._with_orthogonality(plan.penalty))
-        theta = problem.pack(start or self.refined)
+        passes = self.passes if start is None or start.loss is self.passes.loss else self.passes.with_loss(start.loss)
+        problem = FactorProblem(passes, self.rank, self._with_orthogonality(plan.penalty))
+        theta = problem.pack(self.refined if start is None else start.final)
         sweep = self._sweep(problem, theta, plan)
         stops: list[Stop] = [GradientNorm(slack * self.options.tol * self._gradient_unit())]
         if not (plan.penalty.ridge or self.passes.loss.has_dispersion):
@@ -184,12 +190,15 @@ class Stages:
         stops += [watch.stop for watch in watchers]
         sweeps = self.options.sweeps if slack == 1.0 else min(self.options.sweeps, ROUGH_SWEEPS)
         run = loop(sweep, theta, stops, max_iter=sweeps, watchers=watchers)
-        return Fit(self.spectral, self.refined, problem.unpack(run.params), run, plan)
+        loss = sweep.loss if isinstance(sweep, ShapeSweep) else passes.loss
+        return Fit(self.spectral, self.refined, problem.unpack(run.params), run, plan, loss)
 
     def _sweep(self, problem: FactorProblem, theta: Array, plan: Plan) -> Sweep:
         options = self.options
+        if is_estimated(problem.passes.loss):
+            return ShapeSweep(problem.passes, self.rank, problem.penalty, plan.has_firth)
         if plan.has_firth:
-            return FirthSweep(self.passes, self.rank, problem.penalty)
+            return FirthSweep(problem.passes, self.rank, problem.penalty)
         if options.solver == "newton-cg":
             return NewtonCG(problem, unit=self.dispersion)
         if options.solver == "alternating":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from halfseen._typing import IntArray, as_generator
 from halfseen.inference import (
+    Clustered,
     GaussianDraws,
     Intervals,
     MultiplierDraws,
@@ -38,7 +39,8 @@ from halfseen.methods.factor.intervals_checks import (
     passes_of,
     warn_about_rows,
 )
-from halfseen.methods.factor.intervals_core import ParameterInference, Setting
+from halfseen.methods.factor.intervals_core import Setting
+from halfseen.methods.factor.intervals_functionals import FunctionalInference
 
 Array = NDArray[Any]
 
@@ -50,7 +52,7 @@ NONE = np.zeros(0, dtype=np.int64)
 RANK_DRAWS = 200
 
 
-class FactorInference(ParameterInference):
+class FactorInference(FunctionalInference):
     r"""Uncertainty of a fitted :class:`GeneralizedFactorModel`; made by its method ``inference``.
 
     Rows have covariances :math:`V_i` of :math:`x_i`, columns :math:`\tilde V_j` of :math:`(\zeta_j, y_j)`,
@@ -111,8 +113,12 @@ class FactorInference(ParameterInference):
             return GaussianDraws(found.rows.covariance, found.cols.covariance).batches(n_draws, rng, rows, cols)
         if method == "gaussian":
             return GaussianDraws(V, V_cols).batches(n_draws, rng, rows, cols)
-        boot = MultiplierDraws(self._passes, found.scores, found.factors.cols, found.features, V, V_cols)
-        return boot.batches(n_draws, rng, rows, cols)
+        own, groups = found.influences(self._passes), self._setting.variance
+        shared: tuple[Any, Any] = (None, None)
+        if isinstance(groups, Clustered):
+            n, p = self._passes.shape
+            shared = (groups.codes("cols", p), groups.codes("rows", n))
+        return MultiplierDraws(*own, *shared).batches(n_draws, rng, rows, cols)
 
     def _parameter_errors(self, method: str, side: int, place: int, which: IntArray, n_draws: int) -> Iterator[Array]:
         """Errors (b, m) of one parameter of chosen rows or columns."""
@@ -127,7 +133,7 @@ class FactorInference(ParameterInference):
         """
         (rows, at_row), (cols, at_col) = np.unique(i, return_inverse=True), np.unique(j, return_inverse=True)
         y, x = self._found.factors.cols[j], self._found.features[i]
-        size = "covariance" if method == "gaussian" else "inverse"
+        size = "covariance" if method == "gaussian" or not self._is_plain(method) else "inverse"
         V, V_cols = getattr(self._found.rows, size)[i], getattr(self._found.cols, size)[j]
         for one, two in self._batches(method, n_draws, rows, cols, has_full_size=True):
             start = 0
@@ -140,6 +146,10 @@ class FactorInference(ParameterInference):
                 v = np.einsum("bek,bek->be", moved, np.einsum("ekl,bel->bek", V, moved))
                 v += np.einsum("bek,bek->be", features, np.einsum("ekl,bel->bek", V_cols, features))
                 yield np.divide(errors, np.sqrt(v), out=np.zeros_like(errors), where=v > 0)
+
+    def _is_plain(self, method: str) -> bool:
+        """Whether draws have the plug-in covariances: all but those whose multipliers groups share."""
+        return not (method == "multiplier" and isinstance(self._setting.variance, Clustered))
 
     def _check_joint(self, what: str) -> None:
         if self._setting.has_prior:
@@ -198,7 +208,7 @@ class FactorInference(ParameterInference):
         wanted = (rows, cols)[side]
         which = np.arange(self._passes.shape[side]) if wanted is None else self._positions(wanted, side)
         estimate, se, place = self._parameter(axis, asked)
-        plain = self._parameter(axis, asked, use_plug_in=True)[1]
+        plain = self._parameter(axis, asked, use_plug_in=self._is_plain(method))[1]
         q = self._quantile(self._parameter_errors(method, side, place, which, n_draws), plain[which])
         labels = {key: label[which] for key, label in self._labels(side).items()}
         reliable = (self.reliable_rows, self.reliable_cols)[side][which]
@@ -210,7 +220,7 @@ class FactorInference(ParameterInference):
         if rows is not None:
             raise ValueError("a band over scores is one over all rows; choose the columns averaged over by cols=.")
         table = self._score_table("rows", over=cols)
-        (estimate, variance, _, _), plain = table.intervals_parts(), table.intervals_parts(use_plug_in=True)[1]
+        (estimate, variance, _, _), plain = table.intervals_parts(), table.intervals_parts(self._is_plain(method))[1]
         errors = table.errors(self._batches(method, self._setting.draws, table.own, table.other))
         q = self._quantile(errors, np.sqrt(plain))
         return self._intervals(
@@ -287,7 +297,7 @@ class FactorInference(ParameterInference):
 
     def _pair_quantile(self, component: Any, axis: str, method: str) -> float:
         """Quantile of the largest studentised difference, from draws of the plug-in covariances."""
-        _, se, scale = self._ranked(component, axis, use_plug_in=True)
+        _, se, scale = self._ranked(component, axis, use_plug_in=self._is_plain(method))
         errors, good = self._rank_draws(component, axis, method, self._setting.draws), np.isfinite(se) & (se > 0)
         if component == "score":
             maxima = [dense_pair_maximum(batch, scale) for batch in errors]

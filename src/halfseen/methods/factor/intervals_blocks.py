@@ -15,12 +15,15 @@ from halfseen.inference.covariance import (
     invert_blocks,
     packed,
     packed_blocks,
-    sandwich,
     second_order,
     unpacked,
 )
-from halfseen.methods.factor.firth import adjusted_values
+from halfseen.inference.influence import Clustered, Influence
+from halfseen.losses import at_columns
+from halfseen.losses.derived import information
+from halfseen.methods.factor.firth import tilts
 from halfseen.methods.factor.identification import varimax
+from halfseen.methods.factor.intervals_cuts import CutNoise, cut_noise, efficient_extra
 from halfseen.methods.factor.options import Factors
 from halfseen.methods.factor.problem import Penalty
 
@@ -52,6 +55,10 @@ class Uncertainty:
         Root mean square of these moves.
     worst : tuple of int
         Side (0 rows, 1 columns) and position of the row or column that would move most.
+    cuts : CutNoise or None
+        Of ordinal columns.
+    extra : ndarray (n_entries, r + 1) or None
+        What the cuts' scores add to the columns' (see :class:`halfseen.inference.Influence`).
     """
 
     factors: Factors
@@ -62,6 +69,8 @@ class Uncertainty:
     step: float
     typical_step: float
     worst: tuple[int, int]
+    cuts: CutNoise | None = None
+    extra: Array | None = None
 
     @property
     def features(self) -> Array:
@@ -77,7 +86,19 @@ class Uncertainty:
         joint[0, 0], joint[1:, 0], joint[1:, 1:] = 1.0, mean, back.T
         old = self.factors
         factors = Factors(old.intercept + old.cols @ mean, (old.rows - mean) @ T, old.cols @ back.T)
-        return replace(self, factors=factors, rows=self.rows.turned(T), cols=self.cols.turned(joint))
+        found = replace(self, factors=factors, rows=self.rows.turned(T), cols=self.cols.turned(joint))
+        if self.cuts is None or self.extra is None:
+            return found
+        # scores are derivatives: they turn the other way
+        extra = self.extra @ np.linalg.inv(joint).T
+        return replace(found, cuts=self.cuts.turned(joint), extra=extra)
+
+    def influences(self, passes: EntryPasses) -> tuple[Influence, Influence]:
+        """Influence values on the rows' and on the columns' parameters, with the plug-in inverses."""
+        return (
+            Influence(passes, 0, self.scores, self.factors.cols, self.rows.inverse),
+            Influence(passes, 1, self.scores, self.features, self.cols.inverse, self.extra),
+        )
 
 
 def with_ones(rows: Array) -> Array:
@@ -133,9 +154,10 @@ class Curvature:
         at, observed = self.fit.at, self.passes.observed
         self.features, self.linear = with_ones(at.rows), self.passes.at(at.rows, at.cols, col_offset=at.intercept)
         weights = 1.0 if observed.weights is None else observed.weights
-        loss = self.passes.loss
-        self.w = weights * loss.variance(self.linear) / self.fit.dispersion
+        loss = at_columns(self.passes.loss, observed.cols)
+        self.w = weights * information(loss, self.linear) / self.fit.dispersion
         self.scores = weights * loss.gradient(observed.values, self.linear) / self.fit.dispersion
+        self.cuts = cut_noise(self.passes, self.linear, self.features)
         self._invert()
         if not (self.rows_ok.all() and self.cols_ok.all()):
             kept = (self.rows_ok[observed.rows] & self.cols_ok[observed.cols]).astype(float)
@@ -150,6 +172,8 @@ class Curvature:
         at, pen, phi, r = self.fit.at, self.fit.penalty, self.fit.dispersion, self.fit.at.rank
         self.H_rows = unpacked(self.passes.to_rows(self.w, packed(at.cols)), r)
         self.H_cols = unpacked(self.passes.to_cols(self.w, packed(self.features)), r + 1)
+        if self.cuts is not None:
+            self.H_cols -= self.cuts.lost
         self.H_rows += np.eye(r) * (pen.ridge / phi)
         self.H_cols += np.diag([pen.intercept_ridge / phi] + [pen.ridge / phi] * r)
         self.V_rows, self.rows_ok = invert_blocks(self.H_rows)
@@ -188,29 +212,57 @@ class Curvature:
             BlockCovariance(self.V_cols, *two, self.cols_ok, self.col_mass >= 1.0),
         )
 
-    def sandwich(self) -> tuple[Array, Array]:
-        """``V (sum e^2 y y') V`` of both sides."""
-        r, squared = self.fit.at.rank, np.square(self.scores)
-        meat = unpacked(self.passes.to_rows(squared, packed(self.fit.at.cols)), r)
-        meat_cols = unpacked(self.passes.to_cols(squared, packed(self.features)), r + 1)
-        return sandwich(self.V_rows, meat), sandwich(self.V_cols, meat_cols)
+    def influences(self) -> tuple[Influence, Influence]:
+        """Influence values of the entries on both sides."""
+        extra = None
+        if self.cuts is not None:
+            extra = efficient_extra(self.passes, self.linear, self.cuts) * (self.w > 0)[:, None]
+        return (
+            Influence(self.passes, 0, self.scores, self.fit.at.cols, self.V_rows),
+            Influence(self.passes, 1, self.scores, self.features, self.V_cols, extra),
+        )
 
-    def covariances(self, variance: str) -> tuple[BlockCovariance, BlockCovariance]:
+    def covariances(self, variance: str | Clustered) -> tuple[BlockCovariance, BlockCovariance]:
         """The covariances named by ``variance``; the share of information is found for every choice."""
         rows, cols = self.second_order()
         if variance == "second_order":
             return rows, cols
-        one, two = (rows.inverse, cols.inverse) if variance == "plug_in" else self.sandwich()
-        return replace(rows, covariance=one), replace(cols, covariance=two)
+        if variance == "plug_in":
+            return replace(rows, covariance=rows.inverse), replace(cols, covariance=cols.inverse)
+        own = self.influences()
+        if variance == "sandwich":
+            return replace(rows, covariance=own[0].sandwich()), replace(cols, covariance=own[1].sandwich())
+        assert isinstance(variance, Clustered)
+        sides = []
+        for blocks, side, name, length in zip(
+            (rows, cols), own, ("cols", "rows"), self.passes.shape[::-1], strict=True
+        ):
+            codes = variance.codes(name, length)
+            if codes is None:
+                sides.append(blocks)
+                continue
+            covariance, counts = side.clustered(codes)
+            # a covariance of k parameters needs more groups than that to be one; a few more to be trusted
+            k = covariance.shape[-1]
+            is_informed = blocks.is_informed & (counts > 2 * k)
+            resolved = blocks.is_resolved & (counts > k)
+            sides.append(replace(blocks, covariance=covariance, is_informed=is_informed, is_resolved=resolved))
+        return sides[0], sides[1]
+
+    def _q_of_known_cuts(self) -> Array:
+        """Variances that the columns give the predictors when their cuts are known: Firth's correction uses these."""
+        if self.cuts is None:
+            return self.q_cols
+        return self.passes.quadratic(1, invert_blocks(self.H_cols + self.cuts.lost)[0], self.features)
 
     def steps_left(self) -> tuple[float, float, tuple[int, int]]:
         r"""Largest and typical :math:`(g_i^\top V_i\, g_i)^{1/2}` over rows and columns, ``g`` the gradient."""
         passes, fit, at = self.passes, self.fit, self.fit.at
         e = self.scores
         if fit.has_firth:
-            adjusted = adjusted_values(passes, self.linear, self.q_rows + self.q_cols)
             weights = 1.0 if passes.observed.weights is None else passes.observed.weights
-            e = weights * passes.loss.gradient(adjusted, self.linear) * (self.w > 0) / fit.dispersion
+            tilt = tilts(passes, self.linear, self.q_rows + self._q_of_known_cuts())
+            e = e - weights * tilt * (self.w > 0) / fit.dispersion
         g = passes.to_rows(e, at.cols) + (fit.penalty.ridge / fit.dispersion) * at.rows
         g_cols = passes.to_cols(e, self.features)
         g_cols[:, 1:] += (fit.penalty.ridge / fit.dispersion) * at.cols
@@ -221,9 +273,10 @@ class Curvature:
         typical = np.sqrt(np.mean(np.concatenate(steps)))
         return float(np.sqrt(steps[side][place])), float(typical), (side, place)
 
-    def uncertainty(self, variance: str) -> Uncertainty:
+    def uncertainty(self, variance: str | Clustered) -> Uncertainty:
         rows, cols = self.covariances(variance)
-        return Uncertainty(self.fit.at, rows, cols, self.scores, self.fit.dispersion, *self.steps_left())
+        found = Uncertainty(self.fit.at, rows, cols, self.scores, self.fit.dispersion, *self.steps_left())
+        return replace(found, cuts=self.cuts, extra=self.influences()[1].extra)
 
 
 def spent_freedom(curvature: Curvature) -> float:

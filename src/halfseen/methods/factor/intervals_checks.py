@@ -15,7 +15,8 @@ from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.errors import shown
-from halfseen.losses import Binomial, Gaussian, Poisson
+from halfseen.inference.influence import Clustered
+from halfseen.losses import Binomial, Gaussian, Mixed, NegativeBinomial, Ordinal, Poisson, Probit, ScaledGaussian
 from halfseen.methods.factor.checks import checked_input
 from halfseen.methods.factor.intervals_blocks import VARIANCES, Curvature, Fitted, Uncertainty, spent_freedom
 from halfseen.methods.factor.options import Factors
@@ -65,12 +66,12 @@ class Seen:
         return Seen, ()
 
 
-def check_choices(level: float, variance: str, gauge: str, draws: int) -> None:
+def check_choices(level: float, variance: Any, gauge: str, draws: int) -> None:
     """Refuse levels outside (0, 1) and unknown words."""
     if not 0 < level < 1:
         raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
-    if variance not in VARIANCES:
-        raise ValueError(f"variance={variance!r} is not known; use one of {VARIANCES}.")
+    if not isinstance(variance, Clustered) and variance not in VARIANCES:
+        raise ValueError(f"variance={variance!r} is not known; use one of {VARIANCES}, or Clustered(cols=groups).")
     if gauge not in GAUGES:
         raise ValueError(f"gauge={gauge!r} is not known; use one of {GAUGES}.")
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 20:
@@ -108,11 +109,11 @@ def _same_table(model: Any, twin: Any) -> None:
 
 def check_run(model: Any) -> None:
     """Refuse families without theory here, and fits that ran away."""
-    if not isinstance(model.loss_, Gaussian | Binomial | Poisson):
-        raise ValueError(
-            f"intervals are there for the gaussian, bernoulli, binomial and poisson families, not for "
-            f"{model.loss_.name!r}."
-        )
+    known = Gaussian | Binomial | Poisson | Probit | NegativeBinomial | Ordinal
+    losses = model.loss_.members if isinstance(model.loss_, Mixed) else (model.loss_,)
+    for loss in losses:
+        if not isinstance(loss, known | ScaledGaussian):
+            raise ValueError(f"intervals are there for the families of the library, not for {loss.name!r}.")
     run = model.run_
     if run.reason == "separated":
         raise ValueError(

@@ -12,9 +12,12 @@ from halfseen._typing import IntArray, Labels
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.engines import EntryPasses
 from halfseen.inference import Ellipsoids, Intervals, normal_quantile
+from halfseen.inference.influence import Clustered
 from halfseen.linalg.pairs import pair_products
+from halfseen.losses import Loss, Ordinal, at_columns
+from halfseen.losses.derived import slope
 from halfseen.methods.factor.intervals_blocks import Uncertainty
-from halfseen.methods.factor.intervals_scores import ScoreTable, response_ends
+from halfseen.methods.factor.intervals_responses import response_ends
 
 Array = NDArray[Any]
 
@@ -38,7 +41,7 @@ class Setting:
     """
 
     level: float
-    variance: str
+    variance: str | Clustered
     draws: int
     seed: int
     claim: str
@@ -71,6 +74,27 @@ class ParameterInference:
         r"""Intervals :math:`\hat\zeta_j \pm z\,[\tilde V_j]_{11}^{1/2}` of all intercepts."""
         estimate, se, _ = self._parameter("cols", "intercept")
         return self._intervals("intercept", estimate, se, self._labels(1), self.reliable_cols)
+
+    def thresholds(self) -> Intervals:
+        r"""Intervals of the thresholds :math:`\tau_{jt} = c_{jt} - \zeta_j` of ordinal columns, shape (p, K - 1)."""
+        self._check_precision()
+        loss, found = self._passes.loss, self._found
+        if not isinstance(loss, Ordinal):
+            raise ValueError(f"thresholds() are those of family='ordinal'; this fit is {loss.name!r}.")
+        p, count = self._passes.shape[1], np.shape(loss.cuts)[-1]
+        # the intercept moves all thresholds, and the cuts follow it
+        G = np.zeros((p, count, found.features.shape[1]))
+        G[:, :, 0] = -1.0
+        variance = np.zeros((p, count))
+        if found.cuts is not None:
+            G = G + found.cuts.follow
+            variance = variance + np.einsum("jss->js", found.cuts.covariance)
+        variance = variance + np.einsum("jsk,jkl,jsl->js", G, found.cols.covariance, G)
+        variance = np.where(found.cols.is_resolved[:, None], variance, np.inf)
+        labels = {key: label[:, None] for key, label in self._labels(1).items()}
+        labels["threshold"] = np.arange(1, count + 1)[None, :]
+        estimate = np.broadcast_to(loss.cuts, (p, count)) - found.factors.intercept[:, None]
+        return self._intervals("threshold", estimate, np.sqrt(variance), labels, self.reliable_cols[:, None])
 
     def row_factors(self, component: int | None = None) -> Intervals:
         r"""Intervals :math:`\hat x_{ik} \pm z\,[V_i]_{kk}^{1/2}`, of one component (n,) or of all (n, r)."""
@@ -145,9 +169,11 @@ class ParameterInference:
         labels = {key: label[at] for at, axis in ((i, 0), (j, 1)) for key, label in self._labels(axis).items()}
         if kind == "linear":
             return self._intervals("linear predictor", m, se, labels, reliable, quantile=q, kind=what)
-        loss = self._passes.loss
+        loss: Any = at_columns(self._passes.loss, j)
+        scale = slope(loss, m)
+        if self._found.cuts is not None:
+            se = np.sqrt(self._mean_variance(i, j, loss, m)) / np.maximum(scale, 1e-300)
         low, high = loss.mean(m - q * se), loss.mean(m + q * se)
-        scale = loss.variance(m)
         mean_se = np.where(np.isfinite(se), scale * np.where(np.isfinite(se), se, 1.0), np.inf)
         return Intervals(
             "expected response", loss.mean(m), mean_se, low, high, self.level, labels, self.claim, what, reliable
@@ -160,12 +186,12 @@ class ParameterInference:
         numbers and hold at least the level.
         """
         i, j = self._pairs(rows, cols)
-        m, v, phi, loss = self._linear(i, j), self._linear_variance(i, j), self._found.dispersion, self._passes.loss
+        m, v, phi = self._linear(i, j), self._linear_variance(i, j), self._found.dispersion
+        loss = at_columns(self._passes.loss, j)
         low, high = response_ends(loss, m, v, phi, 0.5 * (1.0 - self.level))
-        scale = loss.variance(m)
-        se = np.sqrt(
-            np.where(np.isfinite(v), np.square(scale) * np.where(np.isfinite(v), v, 0.0), np.inf) + phi * scale
-        )
+        scale = np.square(slope(loss, m))
+        own = np.where(np.isfinite(v), scale * np.where(np.isfinite(v), v, 0.0), np.inf)
+        se = np.sqrt(own + phi * loss.variance(m))
         labels = {key: label[at] for at, axis in ((i, 0), (j, 1)) for key, label in self._labels(axis).items()}
         reliable = self.reliable_rows[i] & self.reliable_cols[j]
         return Intervals(
@@ -184,121 +210,17 @@ class ParameterInference:
         v += np.einsum("ek,ekl,el->e", x, getattr(found.cols, name)[j], x)
         return np.where(found.rows.is_resolved[i] & found.cols.is_resolved[j], v, np.inf)
 
-    # ---- functionals -------------------------------------------------------------------------------------------
-
-    def scores(self, axis: str = "rows", kind: str = "mean", over: Any = None) -> Intervals:
-        r"""Intervals of the mean response of every row over all columns (or of columns over rows).
-
-        Parameters
-        ----------
-        axis : {"rows", "cols"}
-        kind : {"mean", "realised"}
-            "realised" takes the answers that are known as they are and predicts the others: the score on the
-            complete table.
-        over : labels (or positions), optional
-            Average over these columns (rows) only.
-        """
-        table, which = self._score_table(axis, kind, over), self._axis(axis)
-        estimate, variance, lowest, highest = table.intervals_parts()
-        z, se = normal_quantile(self.level), np.sqrt(variance)
-        low, high = np.maximum(estimate - z * se, lowest), np.minimum(estimate + z * se, highest)
-        reliable = (self.reliable_rows, self.reliable_cols)[which]
-        name = f"{'realised ' if kind == 'realised' else ''}score"
-        return Intervals(
-            name, estimate, se, low, high, self.level, self._labels(which), self.claim, "interval", reliable
-        )
-
-    def _score_table(self, axis: str, kind: str = "mean", over: Any = None) -> ScoreTable:
-        which = self._axis(axis)
-        if kind not in ("mean", "realised"):
-            raise ValueError(f"kind={kind!r} is not known; use 'mean' or 'realised'.")
-        shape = self._passes.shape
-        other = np.arange(shape[1 - which]) if over is None else self._positions(over, 1 - which)
-        seen = self._passes.view(which) if kind == "realised" else None
-        own = np.arange(shape[which])
-        has_bends = self._setting.variance == "second_order"
-        return ScoreTable(self._found, self._passes.loss, which, own, other, seen, has_bends)
-
-    def contrast(
-        self, entries: Any = None, row_factors: Any = None, col_factors: Any = None, intercepts: Any = None,
-        kind: str = "linear",
-    ) -> Intervals:  # fmt: skip
-        r"""One interval for a linear functional given by its weights.
-
-        .. math:: \sum_{kl} a_{kl} m_{kl} + \sum_{ik} b_{ik} x_{ik} + \sum_{jk} c_{jk} y_{jk} + \sum_j d_j \zeta_j
-
-        Parameters
-        ----------
-        entries : sparse or dense (n, p), optional
-            Weights of entries; of expected responses with ``kind="mean"`` (delta method).
-        row_factors, col_factors : sparse or dense (n, r), (p, r), optional
-        intercepts : array (p,), optional
-        kind : {"linear", "mean"}
-
-        Notes
-        -----
-        O(number of weights + (n + p) r^2).
-        """
-        from scipy import sparse
-
-        if kind not in ("linear", "mean"):
-            raise ValueError(f"kind={kind!r} is not known; use 'linear' or 'mean'.")
-        found, at = self._found, self._found.factors
-        (n, p), r = self._passes.shape, at.rank
-        G, G_cols, value = np.zeros((n, r)), np.zeros((p, r + 1)), 0.0
-        shapes = {"entries": (n, p), "row_factors": (n, r), "col_factors": (p, r), "intercepts": (p,)}
-        asked = zip(shapes, (entries, row_factors, col_factors, intercepts), strict=True)
-        given = {name: _weights(name, weights, shapes[name]) for name, weights in asked if weights is not None}
-        if "entries" in given:
-            W = sparse.coo_array(given["entries"])
-            m = self._linear(W.row, W.col)
-            value += float(W.data @ (m if kind == "linear" else self._passes.loss.mean(m)))
-            slope = W.data if kind == "linear" else W.data * self._passes.loss.variance(m)
-            S = sparse.csr_array((slope, (W.row, W.col)), shape=(n, p))
-            G, G_cols = S @ at.cols, S.T @ found.features
-        parameters = (("row_factors", G, at.rows), ("col_factors", G_cols[:, 1:], at.cols))
-        for name, grad, estimate in (*parameters, ("intercepts", G_cols[:, 0], at.intercept)):
-            if name in given:
-                self._check_precision()
-                b = given[name].toarray() if sparse.issparse(given[name]) else np.asarray(given[name])
-                if name != "intercepts":
-                    self._check_components(np.flatnonzero(b.any(axis=0)))
-                grad += b
-                value += float(np.sum(b * estimate))
-        return self._functional(value, G, G_cols)
-
-    def _functional(self, value: float, G: Array, G_cols: Array) -> Intervals:
-        """The interval of one functional with these gradients."""
-        variance, reliable = 0.0, True
-        for g, blocks in ((G, self._found.rows), (G_cols, self._found.cols)):
-            used = np.flatnonzero(g.any(axis=1))
-            variance += float(np.einsum("mk,mkl,ml->", g[used], blocks.covariance[used], g[used]))
-            variance = variance if blocks.is_resolved[used].all() else np.inf
-            reliable = reliable and bool(blocks.is_reliable[used].all())
-        one = np.array([value]), np.array([np.sqrt(variance)])
-        return self._intervals("contrast", *one, {}, np.array([reliable]))
-
-    def differences(self, first: Any, second: Any, component: Any = 0, axis: str = "rows") -> Intervals:
-        """Intervals of differences ``first - second`` of a factor, the intercepts or the scores, elementwise pairs.
-
-        Parameters
-        ----------
-        first, second : labels (or positions) of rows, or of columns
-        component : int, "intercept" or "score"
-        axis : {"rows", "cols"}
-        """
-        which = self._axis(axis)
-        i, l = np.broadcast_arrays(self._positions(first, which), self._positions(second, which))  # noqa: E741
-        if component == "score":
-            table = self._score_table(axis)
-            estimate, se = table.intervals_parts()[0], table.pair_scale()(slice(None))[i, l]
-        else:
-            estimate, single, _ = self._parameter(axis, component)
-            se = np.hypot(single[i], single[l])
-        reliable = (self.reliable_rows, self.reliable_cols)[which]
-        names = {f"{key}_{end}": label[at] for end, at in (("first", i), ("second", l))
-                 for key, label in self._labels(which).items()}  # fmt: skip
-        return self._intervals("difference", estimate[i] - estimate[l], se, names, reliable[i] & reliable[l])
+    def _mean_variance(self, i: IntArray, j: IntArray, loss: Loss, m: Array) -> Array:
+        """Variance of expected responses of chosen cells where cuts were estimated too."""
+        found, cuts = self._found, self._found.cuts
+        assert cuts is not None
+        w, d = slope(loss, m), loss.mean_slopes(m)  # type: ignore[attr-defined]
+        y, x = w[:, None] * found.factors.cols[j], w[:, None] * found.features[i]
+        x = x + np.einsum("es,esk->ek", d, cuts.follow[j])
+        v = np.einsum("ek,ekl,el->e", y, found.rows.covariance[i], y)
+        v += np.einsum("ek,ekl,el->e", x, found.cols.covariance[j], x)
+        v += np.einsum("es,est,et->e", d, cuts.covariance[j], d)
+        return np.where(found.rows.is_resolved[i] & found.cols.is_resolved[j], v, np.inf)
 
     # ---- what everything above shares --------------------------------------------------------------------------
 
@@ -354,16 +276,3 @@ class ParameterInference:
                 "responses(), scores() and contrasts of entries do not depend on the rotation and are available."
             )
         return int(asked[0]) if asked.size else 0
-
-
-def _weights(name: str, weights: Any, shape: tuple[int, ...]) -> Any:
-    """Weights of a functional, sparse kept sparse, of the parameter's shape."""
-    from scipy import sparse
-
-    found = weights if sparse.issparse(weights) else np.asarray(weights, dtype=float)
-    if found.shape != shape:
-        raise ValueError(f"{name} has weights of shape {found.shape}; needed: {shape}.")
-    values = found.data if sparse.issparse(found) else found
-    if not np.isfinite(values).all():
-        raise ValueError(f"the weights of {name} must be finite numbers.")
-    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,27 @@ from halfseen.data import Compressed
 from halfseen.inference.covariance import packed, packed_blocks, unpacked
 from halfseen.inference.draws import Errors
 from halfseen.inference.ranks import PairScale, chunks
-from halfseen.losses import Binomial, Loss, Poisson
+from halfseen.losses import Loss, at_columns
+from halfseen.losses.derived import bend, response_range, slope
 from halfseen.methods.factor.intervals_blocks import Uncertainty
 
 Array = NDArray[Any]
 
 # Pairwise standard errors of scores are kept as one table: 3000 items take 72 MB.
 MOST_PAIRED_SCORES = 3000
+
+
+class ScoreCells(NamedTuple):
+    """A block of items: known sums (m,), and of every cell (m, n_others) the expected response, its first and second
+    derivatives, the response's variance, and its derivatives by the cuts (m, n_others, s) where there are any.
+    """
+
+    known: Array
+    mean: Array
+    slope: Array
+    bend: Array
+    noise: Array
+    cuts: Array | None
 
 
 class ScoreTable:
@@ -70,17 +84,25 @@ class ScoreTable:
         self._towards: Array = (at.cols if axis == 0 else found.features)[other]
         self._features: Array = (found.features if axis == 0 else at.cols)[own]
 
-    def _cells(self, part: slice) -> tuple[Array, Array, Array, Array]:
-        """Known sums, expected responses, slopes and bends of a block of items; the latter three zero where known."""
+    def _cells(self, part: slice) -> ScoreCells:
+        """Known sums, expected responses and their derivatives of a block of items; zero where known."""
         at, own = self.found.factors, self.own[part]
-        linear = at.block(own, self.other) if self.axis == 0 else at.block(self.other, own).T
-        mean, slope, bend = self.loss.mean(linear), self.loss.variance(linear), self.loss.third(linear)
+        is_rows = self.axis == 0
+        linear = at.block(own, self.other) if is_rows else at.block(self.other, own)
+        loss: Any = at_columns(self.loss, self.other if is_rows else own)
+        parts = [loss.mean(linear), slope(loss, linear), bend(loss, linear), loss.variance(linear)]
+        cuts = loss.mean_slopes(linear) if self.found.cuts is not None else None
+        if not is_rows:
+            parts = [part.T for part in parts]
+            cuts = None if cuts is None else np.swapaxes(cuts, 0, 1)
         known = np.zeros(len(own))
         if self.seen is not None:
             is_seen, values = self._known(own)
             known = values.sum(axis=1)
-            mean, slope, bend = (np.where(is_seen, 0.0, part) for part in (mean, slope, bend))
-        return known, mean, slope, bend
+            parts = [np.where(is_seen, 0.0, part) for part in parts]
+            cuts = None if cuts is None else np.where(is_seen[:, :, None], 0.0, cuts)
+        mean, change, turn, noise = parts
+        return ScoreCells(known, mean, change, turn, noise, cuts)
 
     def _known(self, own: Array) -> tuple[Array, Array]:
         view = self.seen
@@ -100,27 +122,74 @@ class ScoreTable:
         """Estimates, variances, and the lowest and highest values the score can have."""
         p = len(self.other)
         own_V = self._blocks(self._own_blocks, use_plug_in)[self.own]
-        other_V = self._doubled(self._blocks(self._other_blocks, use_plug_in)[self.other])
+        other_V = self._blocks(self._other_blocks, use_plug_in)[self.other]
         is_wild = (~self._other_blocks.is_resolved[self.other]).astype(float)
         estimate, variance = np.empty(len(self.own)), np.empty(len(self.own))
         low, high = np.empty(len(self.own)), np.empty(len(self.own))
-        top = self.loss.trials if isinstance(self.loss, Binomial) else np.inf
-        bottom = 0.0 if isinstance(self.loss, Binomial | Poisson) else -np.inf
-        for part in chunks(len(self.own), 4 * p):
-            known, mean, w, bend = self._cells(part)
-            estimate[part] = (known + mean.sum(axis=1)) / p
-            c = w @ self._towards / p
-            q = packed(self._features[part]) @ other_V.T
-            variance[part] = np.einsum("mk,mkl,ml->m", c, own_V[part], c) + np.einsum("mj,mj->m", w**2, q) / p**2
-            variance[part] += 0.0 if use_plug_in else self._bend_variance(bend, own_V[part])
-            variance[part] = np.where(w @ is_wild > 0, np.inf, variance[part])
-            left = np.count_nonzero(w, axis=1)
-            low[part], high[part] = _ends(known, left, bottom) / p, _ends(known, left, top) / p
+        for part in self._parts():
+            cells = self._cells(part)
+            estimate[part] = (cells.known + cells.mean.sum(axis=1)) / p
+            c = self._own_slopes(cells, part)
+            variance[part] = np.einsum("mk,mkl,ml->m", c, own_V[part], c)
+            variance[part] += self._other_variance(cells, part, other_V)
+            variance[part] += 0.0 if use_plug_in else self._bend_variance(cells.bend, own_V[part])
+            variance[part] += 0.0 if use_plug_in else self._cut_variance(cells, part)
+            variance[part] = np.where(cells.slope @ is_wild > 0, np.inf, variance[part])
+            left = np.count_nonzero(cells.noise, axis=1)
+            low[part], high[part] = self._extremes(cells, part)
             if self.seen is not None:
-                variance[part] += self.found.dispersion * w.sum(axis=1) / p**2
+                variance[part] += self.found.dispersion * cells.noise.sum(axis=1) / p**2
             own_ok = self._own_blocks.is_resolved[self.own[part]] | (left == 0)
             variance[part] = np.where(own_ok, variance[part], np.inf)
         return estimate, variance, low, high
+
+    def _parts(self) -> Iterator[slice]:
+        width = 4 if self.found.cuts is None else 4 + 2 * self.found.cuts.follow.shape[1]
+        return chunks(len(self.own), width * len(self.other))
+
+    def _extremes(self, cells: ScoreCells, part: slice) -> tuple[Array, Array]:
+        """Lowest and highest values of the scores of a block: what is known, and the ends of what is not."""
+        is_open, found = cells.noise > 0, []
+        for end in response_range(self.loss):
+            ends = np.broadcast_to(end, self.found.factors.intercept.shape)
+            each = ends[self.other][None, :] if self.axis == 0 else ends[self.own[part]][:, None]
+            found.append((cells.known + np.where(is_open, each, 0.0).sum(axis=1)) / len(self.other))
+        return found[0], found[1]
+
+    def _own_slopes(self, cells: ScoreCells, part: slice) -> Array:
+        """Derivatives of scores with respect to their own items' parameters, (m, k)."""
+        c = cells.slope @ self._towards / len(self.other)
+        if self.axis == 1 and cells.cuts is not None and self.found.cuts is not None:
+            total = cells.cuts.sum(axis=1) / len(self.other)
+            c = c + np.einsum("ms,msk->mk", total, self.found.cuts.follow[self.own[part]])
+        return np.asarray(c)
+
+    def _other_slopes(self, cells: ScoreCells, part: slice, others: slice = slice(None)) -> Array:
+        """Derivatives of scores with respect to the other side's parameters, (m, others, k)."""
+        f = cells.slope[:, others, None] * self._features[part][:, None, :]
+        if self.axis == 0 and cells.cuts is not None and self.found.cuts is not None:
+            follow = self.found.cuts.follow[self.other[others]]
+            f = f + np.einsum("mjs,jsk->mjk", cells.cuts[:, others], follow)
+        return np.asarray(f / len(self.other))
+
+    def _other_variance(self, cells: ScoreCells, part: slice, other_V: Array) -> Array:
+        p = len(self.other)
+        if self.axis == 0 and cells.cuts is not None:
+            f = self._other_slopes(cells, part)
+            return np.einsum("mjk,jkl,mjl->m", f, other_V, f, optimize=True)
+        q = packed(self._features[part]) @ self._doubled(other_V).T
+        return np.einsum("mj,mj->m", cells.slope**2, q) / p**2
+
+    def _cut_variance(self, cells: ScoreCells, part: slice) -> Array:
+        """What is left of the cuts' own noise, given the columns' other parameters."""
+        if cells.cuts is None or self.found.cuts is None:
+            return np.zeros(len(cells.known))
+        V, p = self.found.cuts.covariance, len(self.other)
+        if self.axis == 0:
+            d = cells.cuts
+            return np.einsum("mjs,jst,mjt->m", d, V[self.other], d, optimize=True) / p**2
+        total = cells.cuts.sum(axis=1) / p
+        return np.einsum("ms,mst,mt->m", total, V[self.own[part]], total)
 
     def _bend_variance(self, bend: Array, V: Array) -> Array:
         """``tr(A V A V) / 2`` of a block of items."""
@@ -146,12 +215,15 @@ class ScoreTable:
             own, other = batch if self.axis == 0 else batch[::-1]
             out = np.empty((own.shape[0], len(self.own)))
             flat = np.moveaxis(other, 0, 1).reshape(p, -1)
-            for part in chunks(len(self.own), 4 * p):
-                _, _, w, _ = self._cells(part)
-                c = w @ self._towards / p
+            for part in self._parts():
+                cells = self._cells(part)
+                c, w = self._own_slopes(cells, part), cells.slope
                 through = (w @ flat).reshape(len(w), *other.shape[::2]) / p
                 out[:, part] = np.einsum("mk,bmk->bm", c, own[:, part])
                 out[:, part] += np.einsum("mk,mbk->bm", self._features[part], through)
+                if self.axis == 0 and cells.cuts is not None and self.found.cuts is not None:
+                    moved = np.einsum("jsk,bjk->jsb", self.found.cuts.follow[self.other], other)
+                    out[:, part] += (cells.cuts.reshape(len(w), -1) @ moved.reshape(-1, len(out))).T / p
             yield out
 
     def pair_scale(self, use_plug_in: bool = False) -> PairScale:
@@ -164,15 +236,18 @@ class ScoreTable:
             )
         own_V = self._blocks(self._own_blocks, use_plug_in)[self.own]
         other_V = self._blocks(self._other_blocks, use_plug_in)[self.other]
-        slopes, bends = zip(*(self._cells(part)[2:] for part in chunks(m, 4 * p)), strict=True)
-        w = np.concatenate(slopes)
-        c = w @ self._towards / p
-        own = np.einsum("mk,mkl,ml->m", c, own_V, c)
-        shared = np.diag(own if use_plug_in else own + self._bend_variance(np.concatenate(bends), own_V))
-        values, vectors = np.linalg.eigh(other_V)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-        for part in chunks(p, m * root.shape[-1]):
-            spread = np.einsum("mk,jkl,mj->mjl", self._features, root[part], w[:, part] / p).reshape(m, -1)
+        shared = np.zeros((m, m))
+        root = _roots(other_V)
+        for items in self._parts():
+            cells = self._cells(items)
+            c = self._own_slopes(cells, items)
+            own = np.einsum("mk,mkl,ml->m", c, own_V[items], c)
+            if not use_plug_in:
+                own = own + self._bend_variance(cells.bend, own_V[items])
+                own = own + (self._cut_variance(cells, items) if self.axis == 1 else 0.0)
+            shared[items, items] += np.diag(own)
+        for part in chunks(p, m * (root.shape[-1] + 4)):
+            spread = self._spread(part, root[part], use_plug_in)
             shared += spread @ spread.T
         diagonal = np.diag(shared)
         se = np.sqrt(np.maximum(diagonal[:, None] + diagonal[None, :] - 2.0 * shared, 0.0))
@@ -180,56 +255,21 @@ class ScoreTable:
         se[wild, :] = se[:, wild] = np.inf
         return lambda rows: se[rows]
 
-
-def _ends(known: Array, left: Array, end: float) -> Array:
-    """The known sum plus the extreme value of what is left."""
-    return known + np.where(left > 0, end, 0.0) * np.where(left > 0, left, 1)
-
-
-def response_ends(loss: Loss, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
-    r"""Quantiles ``tail`` and ``1 - tail`` of a response whose predictor is :math:`N(m, v)`.
-
-    Gaussian responses: :math:`m \pm z (v + \phi)^{1/2}`. Counts: the exact quantiles of the mixed distribution, a
-    negative binomial of the mixture's mean and variance for Poisson counts, and for counts out of N the binomial
-    probabilities averaged over Gauss-Hermite nodes; both hold at least the level.
-    """
-    if isinstance(loss, Binomial):
-        return _binomial_ends(int(loss.trials), linear, variance, tail)
-    if isinstance(loss, Poisson):
-        return _poisson_ends(linear, variance, tail)
-    from scipy.special import ndtri
-
-    reach = -ndtri(tail) * np.sqrt(variance + dispersion)
-    return linear - reach, linear + reach
+    def _spread(self, others: slice, root: Array, use_plug_in: bool) -> Array:
+        """Scores' dependence on independent standard normal errors of some of the other side's items, (m, ...)."""
+        table = ScoreTable(self.found, self.loss, self.axis, self.own, self.other[others])
+        every = slice(0, len(self.own))
+        cells, share = table._cells(every), len(table.other) / len(self.other)
+        # einsum with a copied operand: the same sums as one large product, without the n x p table
+        spread = np.einsum("mjk,jkl->mjl", table._other_slopes(cells, every) * share, root).reshape(len(self.own), -1)
+        if use_plug_in or self.axis == 1 or cells.cuts is None or self.found.cuts is None:
+            return spread
+        loose = _roots(self.found.cuts.covariance[self.other[others]])
+        more = np.einsum("mjs,jst->mjt", cells.cuts / len(self.other), loose).reshape(len(self.own), -1)
+        return np.concatenate([spread, more], axis=1)
 
 
-def _poisson_ends(linear: Array, variance: Array, tail: float) -> tuple[Array, Array]:
-    from scipy.stats import nbinom, poisson
-
-    # a spread beyond 3 on the log scale says "anything" already, and exp(v) must not overflow
-    v = np.minimum(variance, 9.0)
-    mean = np.exp(np.minimum(linear + 0.5 * v, 30.0))
-    size = 1.0 / np.maximum(np.expm1(v), 1e-9)
-    ends = []
-    for level in (tail, 1.0 - tail):
-        mixed = nbinom.ppf(level, size, size / (size + mean))
-        ends.append(np.where(v > 1e-9, mixed, poisson.ppf(level, mean)))
-    low, high = ends
-    return np.where(np.isfinite(variance), low, 0.0), np.where(np.isfinite(variance), high, np.inf)
-
-
-def _binomial_ends(trials: int, linear: Array, variance: Array, tail: float) -> tuple[Array, Array]:
-    from scipy.special import bdtr, expit
-
-    nodes, weights = np.polynomial.hermite_e.hermegauss(21)
-    weights = weights / weights.sum()
-    counts = np.arange(trials + 1)
-    low, high = np.empty(len(linear)), np.empty(len(linear))
-    spread = np.sqrt(np.minimum(variance, 100.0))
-    for part in chunks(len(linear), (trials + 1) * len(nodes)):
-        p = expit(linear[part, None] + spread[part, None] * nodes)
-        below = np.einsum("q,eqk->ek", weights, bdtr(counts, trials, p[:, :, None]))
-        # rounding must not push the last probability below its level
-        below[:, -1] = 1.0
-        low[part], high[part] = (below >= tail).argmax(axis=1), (below >= 1.0 - tail).argmax(axis=1)
-    return low, high
+def _roots(V: Array) -> Array:
+    """Factors with ``R R' = V`` of positive semidefinite blocks."""
+    values, vectors = np.linalg.eigh(V)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])

@@ -52,7 +52,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     rank : int, default=2
         Number of factors :math:`r`; 0 is the model of intercepts alone.
     family : str or Loss, default="gaussian"
-        ``"gaussian"``, ``"bernoulli"``, ``"binomial(N)"``, ``"poisson"`` or a loss of your own.
+        ``"gaussian"``, ``"bernoulli"``, ``"probit"``, ``"binomial(N)"``, ``"poisson"``, ``"negative_binomial"``,
+        ``"ordinal"``; a loss of your own; or a family per column: a list, or a dictionary by column label.
     penalty : {"auto", "map", "none"} or float, default="auto"
         Ridge on both factors: the empirical-Bayes prior (MAP), nothing, the one of the two that predicts
         held-out entries better, or a value of your own. It multiplies :math:`\frac12(\|X\|^2+\|Y\|^2)`.
@@ -81,6 +82,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     has_bias_correction_ : bool
     dispersion_ : float
         Residual variance for families that have one, else 1.
+    loss_ : Loss
+        With what was estimated per column: ``loss_.size`` (negative binomial), ``loss_.cuts`` (ordinal).
     placement_ : Placement
         What :meth:`transform` needs.
     run_ : Run
@@ -189,6 +192,14 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self._remember(passes)
         return self
 
+    @property
+    def thresholds_(self) -> FloatArray:
+        r"""Thresholds of an ordinal fit (p, K - 1): :math:`P(R_{ij} \ge t) = 1/(1 + e^{\tau_{jt} - x_i^\top y_j})`."""
+        cuts = getattr(self.loss_, "cuts", None)
+        if cuts is None:
+            raise AttributeError(f"thresholds_ belong to family='ordinal', not to {self.loss_.name!r}")
+        return np.asarray(cuts - self.intercept_[:, None], dtype=self.intercept_.dtype)
+
     def _remember(self, passes: EntryPasses) -> None:
         """Keep the entries for :meth:`inference`; they are not saved with the model."""
         from halfseen.methods.factor.intervals_checks import Seen
@@ -234,6 +245,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         final = self.stages_["final"]
         self.intercept_, self.row_factors_, self.col_factors_ = final.intercept, final.rows, final.cols
         self.penalty_, self.has_bias_correction_ = fit.plan.penalty, fit.plan.has_firth
+        self.loss_ = fit.loss
         self.dispersion_ = dispersion_of(passes, final)
         self.placement_ = placement(fit.final, final, self.penalty_.ridge, self.has_bias_correction_)
         self._n_features_out = final.rank
@@ -269,7 +281,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         check_is_fitted(self)
         observed, known = self._judged(self._observe(R, reset=False), trials, offset)
         m = self._linear_entries(observed)
-        loss = self.loss_.value(observed.values, m if known is None else m + known)
+        loss = self._loss_at(observed).value(observed.values, m if known is None else m + known)
         return -float(np.average(loss, weights=observed.weights))
 
     def _judged(self, observed: Observed, trials: Any, offset: Any) -> tuple[Observed, FloatArray | None]:

@@ -12,7 +12,7 @@ from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.losses import Loss
-from halfseen.methods.factor.firth import adjusted_values
+from halfseen.methods.factor.firth import tilts
 from halfseen.methods.factor.options import Factors
 from halfseen.methods.factor.problem import safe_inverse
 from halfseen.solvers import GradientNorm, SweepResult, largest, loop
@@ -93,8 +93,8 @@ class RowPlacer:
         return np.asarray((run.params - here.mean) @ here.turn, dtype=dtype)
 
     def _corrected(self, passes: EntryPasses, rows: Array, cols: Array, intercept: Array) -> EntryPasses:
-        blocks = passes.information(0, rows, cols, minor_offset=intercept)
+        blocks = passes.information(0, rows, cols, minor_offset=intercept, is_expected=True)
         np.einsum("ikk->ik", blocks)[:] += self.placement.ridge
         predictor = passes.at(rows, cols, col_offset=intercept)
         variance = passes.quadratic(0, safe_inverse(blocks), cols)
-        return passes.with_values(adjusted_values(passes, predictor, variance).astype(passes.dtype))
+        return passes.tilted(tilts(passes, predictor, variance))

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
-from halfseen.losses import Loss
-from halfseen.methods.factor.fitting import Plan, Stages
+from halfseen.losses import Loss, at_columns
+from halfseen.methods.factor.fitting import Fit, Plan, Stages
 from halfseen.methods.factor.options import Factors
 from halfseen.methods.factor.problem import Penalty
 
@@ -87,7 +87,7 @@ def hold_out(passes: EntryPasses, share: float, rng: np.random.Generator) -> tup
 def held_out_deviance(factors: Factors, loss: Loss, test: Observed, offset: Array | None) -> Array:
     """(Weighted) deviance of each held-out entry; infinite where a prediction is not finite."""
     m = np.asarray(factors.pairs(test.rows, test.cols), dtype=float)
-    deviance = loss.deviance(test.values, m if offset is None else m + offset)
+    deviance = at_columns(loss, test.cols).deviance(test.values, m if offset is None else m + offset)
     weights = 1.0 if test.weights is None else test.weights / np.mean(test.weights)
     return np.where(np.isfinite(deviance), deviance * weights, np.inf)
 
@@ -97,10 +97,9 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     loss, (n, p) = stages.passes.loss, stages.passes.shape
     scale, path, prior = _best_scale(stages, test, offset)
     free = stages.descend(Plan(Penalty(centre=stages.centre()), has_firth), slack=ROUGH)
-    plain = free.final
     null = Factors(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
-    fits = {"map": prior, "none": plain, "intercepts": null}
-    each = {name: held_out_deviance(fit, loss, test, offset) for name, fit in fits.items()}
+    fits = {"map": (prior.final, prior.loss), "none": (free.final, free.loss), "intercepts": (null, loss)}
+    each = {name: held_out_deviance(*fit, test, offset) for name, fit in fits.items()}
     found = {name: float(np.mean(deviance)) for name, deviance in each.items()}
     # a fit that ran away or is still running may look well on a few entries by chance
     is_sound = free.run.converged or loss.has_dispersion
@@ -112,15 +111,15 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     )
 
 
-def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[float, dict[str, float], Factors]:
+def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[float, dict[str, float], Fit]:
     """Climb the ladder of ridges from the empirical-Bayes one, each fit from the one before."""
-    loss, penalty, path = stages.passes.loss, stages.map_penalty(), {}
-    fits: dict[float, Factors] = {}
+    penalty, path = stages.map_penalty(), {}
+    fits: dict[float, Fit] = {}
 
-    def fit(scale: float, start: Factors | None) -> float:
+    def fit(scale: float, start: Fit | None) -> float:
         plan = Plan(replace(penalty, ridge=scale * penalty.ridge))
-        fits[scale] = stages.descend(plan, start, slack=ROUGH).final
-        deviance = float(np.mean(held_out_deviance(fits[scale], loss, test, offset)))
+        fits[scale] = found = stages.descend(plan, start, slack=ROUGH)
+        deviance = float(np.mean(held_out_deviance(found.final, found.loss, test, offset)))
         path[f"{scale:.3g}"] = deviance
         return deviance
 

@@ -119,15 +119,17 @@ class FactorProblem:
         self._add_quadratic(move, out)
         return image
 
-    def row_blocks(self, at: Factors) -> Array:
+    def row_blocks(self, at: Factors, is_expected: bool = False) -> Array:
         """``H_i``, penalty included: ndarray (n, r, r)."""
-        blocks = self.passes.information(0, at.rows, at.cols, minor_offset=at.intercept)
+        blocks = self.passes.information(
+            0, at.rows, at.cols, minor_offset=at.intercept, is_expected=is_expected
+        )
         np.einsum("ikk->ik", blocks)[:] += self.penalty.ridge
         return blocks
 
-    def col_blocks(self, at: Factors) -> Array:
+    def col_blocks(self, at: Factors, is_expected: bool = False) -> Array:
         """Joint blocks of ``(zeta_j, y_j)`` with features ``(1, x_i)``, penalty included: ndarray (p, r+1, r+1)."""
-        blocks = self.passes.information(1, *self.column_view(at))
+        blocks = self.passes.information(1, *self.column_view(at), is_expected=is_expected)
         np.einsum("jkk->jk", blocks)[:] += self._column_ridge()
         return blocks
 

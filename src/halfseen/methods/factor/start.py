@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance, optimal_shrinkage, soft_threshold, truncated_svd
-from halfseen.losses import Loss
+from halfseen.losses import ColumnLoss, Loss, Mixed, at_columns
+from halfseen.losses.derived import information
 from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.solvers import GradientNorm, SweepResult, loop
 
@@ -23,13 +24,20 @@ CELLS_PER_BLOCK = 2**20
 ENTRIES_PER_PIECE = 2**18
 # Damped Newton steps for a column's intercept; convex in one unknown.
 NULL_STEPS = 30
+# Lengths at which a start that fits worse than no factors is tried again.
+SHORTER = (1.0, 0.7, 0.5, 0.35, 0.2)
 
 
-def column_means(observed: Observed, strength: float = 1.0) -> Array:
-    """Weighted column means of the observed values, drawn to the overall mean by ``strength`` pseudo-entries."""
+def column_means(observed: Observed, is_alone: bool = False, strength: float = 1.0) -> Array:
+    """Weighted column means of the observed values, drawn to the overall mean by ``strength`` pseudo-entries.
+
+    Columns of different families have no overall mean: ``is_alone`` leaves them alone, at 0 where they are empty.
+    """
     view = observed.by_rows
     weighted = view.values if view.weights is None else view.weights * view.values
     total, mass = view.minor_sums(weighted), view.minor_sums(view.weights)
+    if is_alone:
+        return np.asarray(total / np.maximum(mass, 1e-300))
     overall = float(total.sum()) / max(float(mass.sum()), 1e-300)
     return (total + strength * overall) / (mass + strength)
 
@@ -40,10 +48,12 @@ def null_intercept(passes: EntryPasses) -> Array:
     With offsets, the minimiser of each column's loss, drawn to the overall intercept by one pseudo-entry.
     """
     observed, loss, p = passes.observed, passes.loss, passes.shape[1]
+    by_column = isinstance(loss, Mixed)
     if passes.offset is None:
-        return np.asarray(loss.link(column_means(observed)), dtype=float)
+        return np.asarray(at_columns(loss, np.arange(p)).link(column_means(observed, by_column)), dtype=float)
     centre = _overall_intercept(passes)
-    strength = np.array([float(np.mean(loss.variance(centre + passes.offset)))])
+    here = at_columns(loss, observed.cols)
+    strength = np.array([float(np.mean(information(here, centre + np.asarray(passes.offset, dtype=float))))])
     found, _ = passes.newton(
         1,
         np.zeros((p, 1)),
@@ -57,7 +67,8 @@ def null_intercept(passes: EntryPasses) -> Array:
 
 def _overall_intercept(passes: EntryPasses) -> float:
     """The one intercept that all entries would share, by Newton steps from the mean response."""
-    observed, loss = passes.observed, passes.loss
+    observed = passes.observed
+    loss = at_columns(passes.loss, observed.cols)
     values, offset = np.asarray(observed.values, dtype=float), np.asarray(passes.offset, dtype=float)
     weights = np.ones_like(values) if observed.weights is None else np.asarray(observed.weights, dtype=float)
 
@@ -69,7 +80,10 @@ def _overall_intercept(passes: EntryPasses) -> float:
         new = centre - float(np.clip(step, -2.0, 2.0))
         return SweepResult(new, float(np.sum(weights * loss.value(values, new + offset))), abs(new - centre))
 
-    begin = float(loss.link(np.array(np.average(values, weights=weights)))) - float(np.average(offset, weights=weights))
+    begin = 0.0
+    if not isinstance(loss, ColumnLoss):
+        begin = float(loss.link(np.array(np.average(values, weights=weights))))
+        begin -= float(np.average(offset, weights=weights))
     return float(loop(sweep, begin, [GradientNorm(1e-10)], max_iter=200).params)
 
 
@@ -110,8 +124,11 @@ def spectral_start(passes: EntryPasses, rank: int, options: FactorOptions, rng: 
     (``is_centred=False`` restores the print), because the threshold otherwise shrinks the mean component.
     """
     observed, loss, (n, p) = passes.observed, passes.loss, passes.shape
-    if passes.offset is not None:
-        raise ValueError("options.start='spectral' knows no offsets; use start='auto' or 'linear'.")
+    if passes.offset is not None or isinstance(loss, ColumnLoss):
+        what = (
+            "offsets" if passes.offset is not None else f"columns with parameters of their own (family={loss.name!r})"
+        )
+        raise ValueError(f"options.start='spectral' knows no {what}; use start='auto' or 'linear'.")
     share = observed.n_entries / (n * p)
     centre = column_means(observed) if options.is_centred else np.zeros(p)
     Z = sparse_entries(observed, np.asarray(observed.values, dtype=float) - centre[observed.cols])
@@ -228,7 +245,20 @@ def linear_start(passes: EntryPasses, rank: int, options: FactorOptions, rng: np
     shrunk = np.maximum(optimal_shrinkage(s, n, p, noise), 0.1 * edge)
     _, _, values = balance(U * shrunk, Vt.T / root[:, None])
     X, Y, _ = balance(U * shrunk / np.sqrt(rows)[:, None], Vt.T / (root * np.sqrt(cols))[:, None])
-    return LinearStart(Factors(zeta, X, Y), values, dispersion)
+    return LinearStart(_shortened(passes, Factors(zeta, X, Y)), values, dispersion)
+
+
+def _shortened(passes: EntryPasses, start: Factors) -> Factors:
+    """The start, its factors scaled down where they fit worse than the intercepts alone.
+
+    Under a log link a few large counts may lengthen a row so far that Newton steps from there take for ever.
+    """
+    if passes.loss.has_dispersion or not start.rank:
+        return start
+    null = passes.value(start.rows[:, :0], start.cols[:, :0], col_offset=start.intercept)
+    scaled = (replace(start, rows=c * start.rows, cols=c * start.cols) for c in SHORTER)
+    fits = (one for one in scaled if passes.value(one.rows, one.cols, col_offset=one.intercept) <= null)
+    return next(fits, replace(start, rows=SHORTER[-1] * start.rows, cols=SHORTER[-1] * start.cols))
 
 
 def _standardised(passes: EntryPasses, zeta: Array, rows: Array, cols: Array) -> tuple[Array, Array, float]:
@@ -244,8 +274,10 @@ def _standardised(passes: EntryPasses, zeta: Array, rows: Array, cols: Array) ->
         j = all_cols[part]
         i = np.searchsorted(indptr, np.arange(part.start, part.stop), side="right") - 1
         m = zeta[j] if passes.offset is None else zeta[j] + passes.offset[part]
-        w = np.maximum(np.asarray(loss.variance(m), dtype=float), 1e-8)
-        z = (observed.values[part] - loss.mean(m)) / np.sqrt(w)
+        here = at_columns(loss, j)
+        w = np.maximum(np.asarray(information(here, m), dtype=float), 1e-8)
+        # minus the score; of a canonical family the residual
+        z = -here.gradient(observed.values[part], m) / np.sqrt(w)
         squares += float(np.sum(z * z))
         w_sums += np.bincount(j, weights=w, minlength=p)
         data[part] = z / np.sqrt(rows[i] * cols[j])
