@@ -26,6 +26,32 @@ def test_a_fit_prints_held_out_errors_beside_simpler_models(halfseen, table):
     assert done.stderr == ""
 
 
+def test_ordered_classes_are_fitted_and_their_chances_predicted(halfseen, tmp_path):
+    data = hs.datasets.make_factor_data(60, 20, 1, "ordinal", strength=2.0, observed=0.9, random_state=0)
+    R, path = data.observed, tmp_path / "answers.csv"
+    lines = [f"p{i},q{j},{v:g}" for i, j, v in zip(R.rows, R.cols, R.values, strict=True)]
+    path.write_text("who,what,answer\n" + "\n".join(lines) + "\n")
+    words = ("fit", "factor", path, "--family", "ordinal", "--rank", 1, "--penalty", "map", "--shift", 10)
+    done = halfseen(*words, "-o", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert "deviance" in done.stdout
+    assert hs.load(tmp_path / "run" / "model.safetensors").loss_.range == (11.0, 15.0)
+    asked = ("predict", tmp_path / "run", "--row-label", "p3", "--col-label", "q4", "--kind", "probabilities")
+    header, line = halfseen(*asked).stdout.strip().splitlines()
+    assert header == "row,col,p(1),p(2),p(3),p(4),p(5)"
+    assert sum(map(float, line.split(",")[2:])) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("family", ["probit", "negative_binomial"])
+def test_other_families_are_fitted(halfseen, tmp_path, family):
+    data = hs.datasets.make_factor_data(60, 20, 1, family, observed=0.9, random_state=0)
+    R, path = data.observed, tmp_path / "table.csv"
+    path.write_text("\n".join(f"p{i},q{j},{v:g}" for i, j, v in zip(R.rows, R.cols, R.values, strict=True)) + "\n")
+    words = ("fit", "factor", path, "--no-header", "--family", family, "--rank", 1, "--penalty", "map", "--json")
+    facts = json.loads(halfseen(*words).stdout)
+    assert facts["figures"][0]["deviance"] > 0
+
+
 def test_a_fit_beats_the_column_mean_where_there_is_a_factor(halfseen, table):
     facts = json.loads(halfseen("fit", "factor", table, "--rank", 1, "--penalty", "map", "--json").stdout)
     rmse = {row["model"]: row["rmse"] for row in facts["figures"]}

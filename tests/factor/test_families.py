@@ -14,7 +14,7 @@ import halfseen as hs
 from halfseen.losses import Bernoulli, NegativeBinomial, Ordinal
 
 NAMES = ["probit", "negative_binomial", "ordinal", "mixed"]
-MIXED = (["gaussian"] * 12 + ["bernoulli"] * 12 + ["poisson"] * 12 + ["ordinal"] * 12 + ["negative_binomial"] * 12)
+MIXED = ["gaussian"] * 12 + ["bernoulli"] * 12 + ["poisson"] * 12 + ["ordinal"] * 12 + ["negative_binomial"] * 12
 
 
 def family_of(name):

@@ -22,11 +22,12 @@ def family_of(name, p):
 
 
 def fit(data, rank=1, **more):
-    return hs.GeneralizedFactorModel(rank, data.family, random_state=0, **{"penalty": "none", **more}).fit(data.observed)
+    options = {"penalty": "none", "random_state": 0, **more}
+    return hs.GeneralizedFactorModel(rank, data.family, **options).fit(data.observed)
 
 
 class NaiveOrdinal:
-    """All parameters of every column at once, thresholds in place of the intercept, entry by entry and class by class."""
+    """All parameters of every column at once, thresholds for the intercept, entry by entry, class by class."""
 
     def __init__(self, model, R):
         self.model, (n, p) = model, R.shape

@@ -52,6 +52,7 @@ class Kind(StrEnum):
 
     mean = "mean"
     linear = "linear"
+    probabilities = "probabilities"
 
 
 class PairSolver(StrEnum):
@@ -307,7 +308,9 @@ def predict(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write .csv, .tsv, .json, .parquet or .feather; else stdout."),
     ] = None,
-    kind: Annotated[Kind, typer.Option(help="Expected value, or the linear predictor behind it.")] = Kind.mean,
+    kind: Annotated[
+        Kind, typer.Option(help="Expected value, linear predictor, or the chance of every class (ordinal).")
+    ] = Kind.mean,
     level: Annotated[
         float | None,
         typer.Option(metavar="P", help="Also the ends of the predictive intervals that hold with this probability."),

@@ -47,7 +47,7 @@ def run_predict(run: Path, question: Question, out: Path | None, as_json: bool) 
     model, record = open_run(run)
     rows, cols = asked(question, record)
     labels = as_labels(rows, model.row_labels_), as_labels(cols, model.col_labels_)
-    numbers = {"predicted": np.asarray(model.predict(*labels, kind=question.kind), dtype=float)}
+    numbers = predictions(model, labels, question.kind, record)
     if question.level is not None:
         numbers |= interval_ends(model, labels, question.level)
     if question.kind == "mean":  # the table was shifted on its way in
@@ -63,6 +63,15 @@ def run_predict(run: Path, question: Question, out: Path | None, as_json: bool) 
         stdout().print(made)
     else:
         sys.stdout.write(as_text(answer, ".json" if as_json else ".csv"))
+
+
+def predictions(model: Any, labels: tuple[Any, Any], kind: str, record: dict[str, Any]) -> dict[str, Any]:
+    """The columns of the answer: one number per cell, or a chance for every class, named as the file has it."""
+    found = np.asarray(model.predict(*labels, kind=kind), dtype=float)
+    if found.ndim == 1:
+        return {"predicted": found}
+    first = model.loss_.range[0] - float(record.get("table", {}).get("shift") or 0.0)
+    return {f"p({first + k:g})": found[:, k] for k in range(found.shape[1])}
 
 
 def open_run(run: Path) -> tuple[Any, dict[str, Any]]:

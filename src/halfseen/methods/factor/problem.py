@@ -121,9 +121,7 @@ class FactorProblem:
 
     def row_blocks(self, at: Factors, is_expected: bool = False) -> Array:
         """``H_i``, penalty included: ndarray (n, r, r)."""
-        blocks = self.passes.information(
-            0, at.rows, at.cols, minor_offset=at.intercept, is_expected=is_expected
-        )
+        blocks = self.passes.information(0, at.rows, at.cols, minor_offset=at.intercept, is_expected=is_expected)
         np.einsum("ikk->ik", blocks)[:] += self.penalty.ridge
         return blocks
 
