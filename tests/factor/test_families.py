@@ -135,6 +135,7 @@ def test_without_factors_sizes_are_those_of_the_adjusted_profile_likelihood():
     np.testing.assert_allclose(np.log(model.loss_.size), best.x, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:too little information")
 def test_sizes_and_thresholds_find_the_truth():
     sizes = np.random.default_rng(0).uniform(1.0, 6.0, 12)
     data = hs.datasets.make_factor_data(
@@ -301,7 +302,7 @@ def test_heavy_entries_shorten_the_intervals(case):
     assert np.quantile(np.abs(linear[0] - linear[1]), 0.98) < 0.1
     ratio = heavy.inference(variance="plug_in", gauge="plain").row_factors().se
     ratio /= plain.inference(variance="plug_in", gauge="plain").row_factors().se
-    assert np.median(ratio) == pytest.approx(np.sqrt(0.5), rel=0.03)
+    assert np.median(ratio) == pytest.approx(np.sqrt(0.5), rel=0.06)
 
 
 def test_a_known_part_of_the_predictor_is_taken_out(case):

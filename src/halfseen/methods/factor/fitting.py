@@ -17,7 +17,7 @@ from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.methods.factor.problem import FactorProblem, Penalty, degrees_of_freedom
 from halfseen.methods.factor.refine import one_step
 from halfseen.methods.factor.shapes import ShapeSweep
-from halfseen.methods.factor.start import LinearStart, linear_start, spectral_start
+from halfseen.methods.factor.start import LinearStart, linear_start, shortened, spectral_start
 from halfseen.solvers import (
     AcceleratedGradient,
     AlternatingNewton,
@@ -136,7 +136,8 @@ class Stages:
         is_affordable = n * p <= MAX_CELLS and is_known
         if self.rank and (options.start == "spectral" or (options.start == "auto" and is_affordable)):
             starts.insert(0, spectral_start(self.passes, self.rank, options, self.rng))
-        return starts or [self.linear.factors]
+        # beside the other start a useless one does no harm
+        return starts if len(starts) > 1 or options.start == "spectral" else [shortened(self.passes, starts[0])]
 
     def centre(self) -> float:
         """Mean intercept of the model without factors."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
-from halfseen.linalg import balance, optimal_shrinkage, soft_threshold, truncated_svd
+from halfseen.linalg import balance, optimal_shrinkage, soft_threshold, trim_rows, truncated_svd
 from halfseen.losses import ColumnLoss, Loss, Mixed, at_columns
 from halfseen.losses.derived import information
 from halfseen.methods.factor.options import FactorOptions, Factors
@@ -24,7 +24,8 @@ CELLS_PER_BLOCK = 2**20
 ENTRIES_PER_PIECE = 2**18
 # Damped Newton steps for a column's intercept; convex in one unknown.
 NULL_STEPS = 30
-# Lengths at which a start that fits worse than no factors is tried again.
+# A start that fits worse than no factors: longest row over the root mean square, and lengths that are tried.
+LONGEST = 2.0
 SHORTER = (1.0, 0.7, 0.5, 0.35, 0.2)
 
 
@@ -245,20 +246,23 @@ def linear_start(passes: EntryPasses, rank: int, options: FactorOptions, rng: np
     shrunk = np.maximum(optimal_shrinkage(s, n, p, noise), 0.1 * edge)
     _, _, values = balance(U * shrunk, Vt.T / root[:, None])
     X, Y, _ = balance(U * shrunk / np.sqrt(rows)[:, None], Vt.T / (root * np.sqrt(cols))[:, None])
-    return LinearStart(_shortened(passes, Factors(zeta, X, Y)), values, dispersion)
+    return LinearStart(Factors(zeta, X, Y), values, dispersion)
 
 
-def _shortened(passes: EntryPasses, start: Factors) -> Factors:
-    """The start, its factors scaled down where they fit worse than the intercepts alone.
+def shortened(passes: EntryPasses, start: Factors) -> Factors:
+    """A start as it is, or trimmed and scaled down where it fits worse than the intercepts alone.
 
     Under a log link a few large counts may lengthen a row so far that Newton steps from there take for ever.
     """
     if passes.loss.has_dispersion or not start.rank:
         return start
     null = passes.value(start.rows[:, :0], start.cols[:, :0], col_offset=start.intercept)
-    scaled = (replace(start, rows=c * start.rows, cols=c * start.cols) for c in SHORTER)
+    if passes.value(start.rows, start.cols, col_offset=start.intercept) <= null:
+        return start
+    X, Y = trim_rows(start.rows, LONGEST), trim_rows(start.cols, LONGEST)
+    scaled = (replace(start, rows=c * X, cols=c * Y) for c in SHORTER)
     fits = (one for one in scaled if passes.value(one.rows, one.cols, col_offset=one.intercept) <= null)
-    return next(fits, replace(start, rows=SHORTER[-1] * start.rows, cols=SHORTER[-1] * start.cols))
+    return next(fits, replace(start, rows=SHORTER[-1] * X, cols=SHORTER[-1] * Y))
 
 
 def _standardised(passes: EntryPasses, zeta: Array, rows: Array, cols: Array) -> tuple[Array, Array, float]:
