@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import rows_als
+import rows_inference
 import rows_kernel
 import rows_pairs
 import rows_race
@@ -41,6 +42,8 @@ ROWS: dict[str, Callable[[], Iterator[Line]]] = {
     "7": rows_system.goal_7,
     "8": lambda: rows_pairs.goal_8(str(HERE)),
     "9": rows_system.goal_9,
+    "10": rows_inference.intervals,
+    "11": rows_inference.draws,
 }
 FIELDS = ("row", "what", "floor", "aim", "measured", "unit", "verdict", "note")
 

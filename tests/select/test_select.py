@@ -57,7 +57,47 @@ def test_the_loss_is_the_mean_squared_error_of_hidden_entries():
     train, test = R.split(0.1, np.random.default_rng(3).spawn(1)[0], keep_covered=True)
     fitted = clone(model()).set_params(rank=1).fit(train)
     assert choice.losses[0] == pytest.approx(np.mean((test.values - fitted.predict(test.rows, test.cols)) ** 2))
-    assert np.isnan(choice.standard_errors[0])
+    assert choice.standard_errors[0] == 0.0
+    assert choice.loss_errors[0] > 0
+
+
+def test_standard_errors_are_those_of_paired_entries_clustered_by_row():
+    R = hs.Observed.from_dense(factor_table(2, noise=1.0))
+    choice = choose_rank(model(), R, [1, 2], n_splits=2, random_state=3)
+    best = int(np.argmin(choice.losses))
+    by_row = np.zeros(80)
+    own = np.zeros(80)
+    for rng in np.random.default_rng(3).spawn(2):
+        train, test = R.split(0.1, rng, keep_covered=True)
+        squares = [
+            (test.values - clone(model()).set_params(rank=rank).fit(train).predict(test.rows, test.cols)) ** 2
+            for rank in (1, 2)
+        ]
+        for total, numbers in ((by_row, squares[1 - best] - squares[best]), (own, squares[best])):
+            np.add.at(total, test.rows, (numbers - numbers.mean()) / len(numbers) / 2)
+    factor = np.sqrt(80 / 79)
+    assert choice.standard_errors[1 - best] == pytest.approx(factor * np.linalg.norm(by_row), rel=0.01)
+    assert choice.loss_errors[best] == pytest.approx(factor * np.linalg.norm(own), rel=0.01)
+
+
+def test_standard_errors_match_the_spread_over_tables():
+    """60 tables: the loss's spread over them against its standard error, whose ratio has a standard error of .09."""
+    losses, errors = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        table = rng.normal(size=(60, 20))
+        choice = choose_rank(hs.GeneralizedFactorModel(penalty="none"), table, [0], n_splits=1, random_state=seed)
+        losses.append(choice.losses[0])
+        errors.append(choice.loss_errors[0])
+    assert np.std(losses) / np.mean(errors) == pytest.approx(1.0, abs=0.36)
+
+
+def test_one_split_is_enough_for_one_standard_error():
+    table = factor_table(2, n=40, p=30, noise=1.5)
+    small = choose_rank(model(), table, range(5), random_state=1, n_splits=1, rule="one_se")
+    best = choose_rank(model(), table, range(5), random_state=1, n_splits=1)
+    assert small.rank <= best.rank
+    assert small.to_frame().column_names == ["rank", "loss", "loss_error", "standard_error", "is_chosen"]
 
 
 def test_weights_count_in_the_loss():
@@ -116,7 +156,6 @@ def test_an_unknown_backend_is_an_error():
         ([1.5], {}, "whole numbers of at least 0; got 1.5"),
         ([1], {"rule": "elbow"}, "rule must be one of 'best', 'one_se'; got 'elbow'"),
         ([1], {"n_splits": 0}, "n_splits must be an integer of at least 1"),
-        ([1], {"rule": "one_se", "n_splits": 1}, "n_splits must be an integer of at least 1"),
         ([1], {"fraction": 1.5}, "fraction must lie between 0 and 1"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from halfseen._typing import FloatArray
+from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed
 
@@ -35,6 +35,45 @@ def held_out_deviance(model: CompletionEstimator, held_out: Observed) -> float:
     1.0
     """
     return _mean_deviance(model, held_out, model._linear_entries(held_out))
+
+
+def entry_deviances(model: CompletionEstimator, held_out: Observed) -> FloatArray:
+    """Deviance of every held-out entry, times its weight over the mean weight; their mean is the mean deviance."""
+    each: FloatArray = model._loss_at(held_out).deviance(held_out.values, model._linear_entries(held_out))
+    return each if held_out.weights is None else each * (held_out.weights / held_out.weights.mean())
+
+
+def clustered_error(parts: list[tuple[FloatArray, IntArray]]) -> float:
+    r"""Standard error of the mean over splits of the mean over entries, entries of one row being dependent.
+
+    .. math:: \Bigl(\tfrac{G}{G - 1}\sum_i \bigl(\tfrac1S\sum_s \tfrac1{n_s}
+              \sum_{e \in (s, i)} (d_e - \bar d_s)\bigr)^2\Bigr)^{1/2}
+
+    Parameters
+    ----------
+    parts : list of (numbers, rows)
+        Of every split.
+
+    Returns
+    -------
+    float
+        nan where fewer than two rows have entries, or a number is not finite.
+
+    Examples
+    --------
+    >>> round(clustered_error([(np.array([1.0, 3.0, 5.0, 7.0]), np.array([0, 1, 2, 3]))]), 4)
+    1.291
+    """
+    sums = np.zeros(1 + max((int(rows.max(initial=0)) for _, rows in parts), default=0))
+    seen = np.zeros(len(sums), dtype=bool)
+    for numbers, rows in parts:
+        if not len(numbers) or not np.isfinite(numbers).all():
+            return float("nan")
+        share = (numbers - numbers.mean()) / (len(numbers) * len(parts))
+        sums += np.bincount(rows, weights=share, minlength=len(sums))
+        seen[rows] = True
+    groups = int(seen.sum())
+    return float(np.sqrt(groups / (groups - 1) * np.sum(np.square(sums)))) if groups > 1 else float("nan")
 
 
 def new_row_deviance(model: CompletionEstimator, shown: Observed, hidden: Observed) -> float:

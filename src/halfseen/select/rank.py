@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from halfseen._typing import FloatArray, RandomState, as_generator
+from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.data import as_observed
 from halfseen.data.storable import storable
-from halfseen.select.held_out import as_frame, held_out_deviance
+from halfseen.select.held_out import as_frame, clustered_error, entry_deviances
 
 RULES = ("best", "one_se")
 # Under a ridge, factors beyond the true rank shrink to nothing and the losses agree to 4 or 5 digits, in either
@@ -35,8 +35,10 @@ class RankChoice:
     losses : ndarray (n_ranks,)
         Mean held-out deviance over the splits (gaussian: mean squared error); smaller is better.
     standard_errors : ndarray (n_ranks,)
-        Of the losses' differences to the best rank's, from the splits; nan for a single split. Splits share
-        training entries, so these are too small rather than too large.
+        Of the losses' differences to the best rank's, from the held-out entries of all splits, paired between ranks
+        and clustered by row; nan where a loss is not finite.
+    loss_errors : ndarray (n_ranks,)
+        Of the losses themselves, in the same way.
     split_losses : ndarray (n_splits, n_ranks)
         The same splits for every rank.
     rule : str
@@ -51,12 +53,14 @@ class RankChoice:
     split_losses: FloatArray
     rule: str
     model: Any = field(default=None, repr=False)
+    loss_errors: FloatArray | None = None
 
     def to_frame(self, backend: str = "pyarrow") -> Any:
-        """One line per rank: rank, loss, standard_error, is_chosen; backend pyarrow, pandas or polars."""
+        """One line per rank: rank, loss, loss_error, standard_error (of the difference to the best), is_chosen."""
         columns = {
             "rank": np.array(self.ranks),
             "loss": self.losses,
+            "loss_error": self.loss_errors,
             "standard_error": self.standard_errors,
             "is_chosen": np.array(self.ranks) == self.rank,
         }
@@ -122,27 +126,30 @@ def choose_rank(
     tried = _checked_ranks(model, ranks, observed.shape)
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}; got {rule!r}")
-    if not isinstance(n_splits, Integral) or n_splits < (2 if rule == "one_se" else 1):
-        raise ValueError(f"n_splits must be an integer of at least 1 (rule='one_se': 2); got {n_splits!r}")
-    losses = np.empty((n_splits, len(tried)))
-    for split, rng in enumerate(as_generator(random_state).spawn(n_splits)):
+    if not isinstance(n_splits, Integral) or n_splits < 1:
+        raise ValueError(f"n_splits must be an integer of at least 1; got {n_splits!r}")
+    each: list[list[FloatArray]] = []
+    rows = []
+    for rng in as_generator(random_state).spawn(n_splits):
         train, test = observed.split(fraction, rng, keep_covered=True)
-        for place, rank in enumerate(tried):
-            losses[split, place] = held_out_deviance(clone(model).set_params(rank=rank).fit(train), test)
+        each.append([entry_deviances(clone(model).set_params(rank=rank).fit(train), test) for rank in tried])
+        rows.append(test.rows)
+    losses = np.array([[float(np.mean(found)) for found in split] for split in each])
     means = losses.mean(axis=0)
     best = int(np.argmin(means))
-    errors = _standard_errors(losses - losses[:, [best]])
-    allowed = errors if rule == "one_se" else 0.0
+    errors = np.array([_error(each, rows, place, best) for place in range(len(tried))])
+    own = np.array([_error(each, rows, place) for place in range(len(tried))])
+    allowed = np.nan_to_num(errors) if rule == "one_se" else 0.0
     chosen = int(np.argmax(means <= means[best] + np.maximum(TIE * abs(means[best]), allowed)))
     fitted = clone(model).set_params(rank=tried[chosen]).fit(observed) if refit else None
-    return RankChoice(tried[chosen], tried, means, errors, losses, rule, fitted)
+    return RankChoice(tried[chosen], tried, means, errors, losses, rule, fitted, own)
 
 
-def _standard_errors(differences: FloatArray) -> FloatArray:
-    n_splits = len(differences)
-    if n_splits == 1:
-        return np.full(differences.shape[1], np.nan)
-    return differences.std(axis=0, ddof=1) / np.sqrt(n_splits)
+def _error(each: list[list[FloatArray]], rows: list[IntArray], place: int, best: int | None = None) -> float:
+    """Standard error of a rank's loss, or of its difference to the best one's."""
+    with np.errstate(invalid="ignore"):  # infinite losses have no error
+        numbers = [split[place] if best is None else split[place] - split[best] for split in each]
+    return clustered_error(list(zip(numbers, rows, strict=True)))
 
 
 def _checked_ranks(model: Any, ranks: Iterable[int], shape: tuple[int, int]) -> tuple[int, ...]:
