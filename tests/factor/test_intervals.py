@@ -342,6 +342,19 @@ def test_bands_are_wider_than_intervals_and_the_more_the_more_they_cover(logit_c
     assert np.all((mean.low >= 0) & (mean.high <= 1))
 
 
+def test_a_band_over_all_components_is_wider_than_over_one(logit_case):
+    _, _, i = logit_case
+    for what, length in (("row_factors", 200), ("col_factors", 150)):
+        one, every = i.band(what, component=0), i.band(what, component=None)
+        assert every.estimate.shape == (length, 2)
+        assert one.quantile < every.quantile < 4.5
+        np.testing.assert_array_equal(every.estimate[:, 0], one.estimate)
+        assert every.to_frame().column_names[1] == "component"
+    some = i.band(component=None, rows=[3, 5], method="multiplier")
+    assert some.estimate.shape == (2, 2)
+    assert some.quantile < every.quantile
+
+
 def test_every_kind_of_rank_interval_is_there(logit_case):
     data, _, i = logit_case
     widths = {kind: i.ranks(kind=kind).width.mean() for kind in ("simultaneous", "per_item", "ties", "printed")}

@@ -162,7 +162,7 @@ class FactorInference(FunctionalInference):
     # ---- statements that hold together -------------------------------------------------------------------------
 
     def band(
-        self, what: str = "row_factors", component: int = 0, rows: Any = None, cols: Any = None,
+        self, what: str = "row_factors", component: int | None = 0, rows: Any = None, cols: Any = None,
         kind: str = "linear", method: str = "gaussian",
     ) -> Intervals:  # fmt: skip
         r"""Simultaneous band :math:`\hat\theta_q \pm \hat q\, s_q`: all hold at once with the level's probability.
@@ -172,8 +172,8 @@ class FactorInference(FunctionalInference):
         Parameters
         ----------
         what : {"row_factors", "col_factors", "intercepts", "entries", "scores"}
-        component : int
-            For factors.
+        component : int or None
+            For factors; None is all of them at once.
         rows, cols : labels (or positions), optional
             Which ones; for entries elementwise pairs.
         kind : {"linear", "mean"}
@@ -207,6 +207,8 @@ class FactorInference(FunctionalInference):
         axis, asked = ("rows", "cols")[side], "intercept" if what == "intercepts" else component
         wanted = (rows, cols)[side]
         which = np.arange(self._passes.shape[side]) if wanted is None else self._positions(wanted, side)
+        if asked is None:
+            return self._all_components_band(side, which, method)
         estimate, se, place = self._parameter(axis, asked)
         plain = self._parameter(axis, asked, use_plug_in=self._is_plain(method))[1]
         q = self._quantile(self._parameter_errors(method, side, place, which, n_draws), plain[which])
@@ -214,6 +216,19 @@ class FactorInference(FunctionalInference):
         reliable = (self.reliable_rows, self.reliable_cols)[side][which]
         name = what[:-1] if what == "intercepts" else f"{what[:-1].replace('_', ' ')} {asked}"
         return self._intervals(name, estimate[which], se[which], labels, reliable, quantile=q, kind="band")
+
+    def _all_components_band(self, side: int, which: IntArray, method: str) -> Intervals:
+        """Band over all factors of chosen rows (columns), shape (m, r)."""
+        wide = self.row_factors() if side == 0 else self.col_factors()
+        blocks, chosen = (self._found.rows, self._found.cols)[side], (which, NONE) if side == 0 else (NONE, which)
+        used = blocks.inverse if self._is_plain(method) else blocks.covariance
+        variance = np.einsum("mkk->mk", used[which])[:, side:]
+        plain = np.sqrt(np.where(blocks.is_resolved[which, None], variance, np.inf)).ravel()
+        batches = self._batches(method, self._setting.draws, *chosen)
+        q = self._quantile((batch[side][:, :, side:].reshape(len(batch[side]), -1) for batch in batches), plain)
+        labels = {key: label[which] if key != "component" else label for key, label in wide.labels.items()}
+        estimate, se, reliable = wide.estimate[which], wide.se[which], np.asarray(wide.reliable)[which]
+        return self._intervals(wide.name, estimate, se, labels, reliable, quantile=q, kind="band")
 
     def _score_band(self, rows: Any, cols: Any, method: str) -> Intervals:
         """Band over the scores of all rows (over ``cols``)."""
