@@ -55,7 +55,7 @@ class CompletionEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         if cols is None:
-            return self._response(self._linear_rows(self._observe(rows, reset=False)), kind, None)
+            return self._response(self._linear_rows(self._observe(rows, reset=False)), kind)
         i, j = self._positions(rows, "row"), self._positions(cols, "column")
         if len(i) != len(j) and 1 not in (len(i), len(j)):
             raise ValueError(
@@ -117,7 +117,7 @@ class CompletionEstimator(BaseEstimator):
             return np.arange(length)
         return find_positions(length, wanted, axis) if labels is None else find_labels(labels, wanted, axis)
 
-    def _response(self, linear: FloatArray, kind: str, cols: IntArray | None) -> FloatArray:
+    def _response(self, linear: FloatArray, kind: str, cols: IntArray | None = None) -> FloatArray:
         loss = at_columns(self.loss_, np.arange(linear.shape[-1]) if cols is None else cols)
         kinds = tuple(name for name in KINDS if name == "linear" or hasattr(loss, name))
         if kind not in kinds:
