@@ -101,15 +101,11 @@ class EntryPasses:
         return EntryPasses(self.observed, loss, self.engine, self.offset, self.is_frugal)
 
     def tilted(self, tilt: Array) -> EntryPasses:
-        """Passes over the loss less ``tilt_e m_e`` of every entry (weighted as the entry), canonical order.
-
-        For families with a fused kernel the same as adding ``tilt`` to the responses, which is what is done.
-        """
-        tilt = tilt.astype(self.dtype, copy=False)
+        """Passes over the loss less ``tilt_e m_e``: with a fused kernel, over responses to which ``tilt`` is added."""
         if self.loss.kernel is not None:
-            return self.with_values(self.observed.values + tilt)
+            return self.with_values(self.observed.values + tilt.astype(self.dtype, copy=False))
         other = self.with_loss(self.loss)
-        other.tilt = tilt
+        other.tilt = tilt.astype(self.dtype, copy=False)
         return other
 
     def loss_of(self, axis: int, part: plain.PlainBlock) -> Loss:
