@@ -3,9 +3,8 @@
 Statistic (6), the largest studentised difference of errors over all pairs of rows, at n = p = 2000, half seen: its
 distribution over tables (rows and columns fixed, cells and answers drawn anew) against that of its multiplier bootstrap
 (7) and of plain Gaussian draws given one table. The print has the bootstrap's Hessian multiplied by the draws as well
-and the intercept's column left out of the gradient; both are corrected here. Studentised by the published plug-in
-standard errors the statistic is larger than its bootstrap believes; by second-order ones (and Firth's correction) it is
-not.
+and the intercept's column left out of the gradient; both are corrected here.
+Both the published (plug-in) and the second-order standard errors are studied.
 """
 
 from __future__ import annotations
