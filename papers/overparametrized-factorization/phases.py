@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from _descent import BLUE, COLOURS, GREY, distance, follow, low_rank, new_figure, tidy
+from _descent import BLUE, COLOURS, GREY, follow, low_rank, new_figure, tidy
 
 CONFIG = {
     "full": {"shape": [250, 200], "rank": 5, "k": 200, "until": 260},
@@ -25,6 +25,7 @@ def run(config: dict[str, Any], study: Any) -> None:
     X = low_rank((m, n), np.linspace(1.0, 0.6, r), rng) + 0.1 * rng.standard_normal((m, n)) / (np.sqrt(m) + np.sqrt(n))
     U, s, Vt = np.linalg.svd(X, full_matrices=False)
     U, V = U[:, :r], Vt[:r].T
+    best = (U * s[:r]) @ V.T
 
     def look(factors: Any) -> dict[str, float]:
         F, G = factors
@@ -38,7 +39,7 @@ def run(config: dict[str, Any], study: Any) -> None:
             "smallest of A": float(np.linalg.svd(A, compute_uv=False)[r - 1]),
             "imbalance B": float(np.linalg.norm(B, 2)),
             "error parts": most,
-            "error": distance(factors, U * s[:r], V) / float(np.linalg.norm(s[:r])),
+            "error": float(np.linalg.norm(F @ G.T - best) / np.linalg.norm(s[:r])),
         }
 
     rows = follow(X, (config["k"], 1e-6, 1), 0.5 / float(s[0]), config["until"], look, lambda time: time % 2 == 0)
