@@ -35,9 +35,7 @@ def test_biases_are_a_ridge_regression_on_indicators(weighted):
     table = half_seen()
     weights = np.random.default_rng(1).uniform(0.2, 2, table.shape) if weighted else np.ones(table.shape)
     i, j = np.nonzero(~np.isnan(table))
-    R = hs.Observed.from_triplets(
-        i, j, table[i, j], weights=weights[i, j] if weighted else None, shape=table.shape
-    )
+    R = hs.Observed.from_triplets(i, j, table[i, j], weights=weights[i, j] if weighted else None, shape=table.shape)
     model = hs.BiasModel(3.0, 1.0, tol=1e-14, max_iter=1000).fit(R)
     mean, rows, cols = dummy_ridge(table, weights, 3.0, 1.0)
     assert model.mean_ == pytest.approx(mean)

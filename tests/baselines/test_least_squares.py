@@ -235,9 +235,7 @@ def test_several_starts_predict_their_mean():
     together = hs.AlternatingLeastSquares(3, n_starts=2, options=options, random_state=7).fit(table)
     seeds = np.random.default_rng(7).spawn(2)
     # A start of its own spawns its child from the seed; hand it the very child instead.
-    single = [
-        hs.AlternatingLeastSquares(3, options=options, random_state=_Given(seed)).fit(table) for seed in seeds
-    ]
+    single = [hs.AlternatingLeastSquares(3, options=options, random_state=_Given(seed)).fit(table) for seed in seeds]
     mean = np.mean([model.predict_table() for model in single], axis=0)
     np.testing.assert_allclose(together.predict_table(), mean, atol=1e-12)
     np.testing.assert_allclose(together.predict(table), mean, atol=1e-10)

@@ -13,6 +13,7 @@ from halfseen.losses import (
     Binomial,
     ColumnLoss,
     Gaussian,
+    Huber,
     Loss,
     Mixed,
     NegativeBinomial,
@@ -68,7 +69,7 @@ class LogCosh:
 ORDINAL = Ordinal(np.array([-1.4, -0.3, 0.5, 1.8]))
 CANONICAL = [Gaussian(), Bernoulli(), Binomial(5), Poisson()]
 OTHERS = [Probit(), NegativeBinomial(1.7), ORDINAL, ScaledGaussian(2.0)]
-LOSSES = [*CANONICAL, *OTHERS, LogCosh()]
+LOSSES = [*CANONICAL, *OTHERS, LogCosh(), Huber(0.8)]
 FAMILIES = CANONICAL
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 every_family = pytest.mark.parametrize("loss", FAMILIES, ids=lambda loss: loss.name)
@@ -407,3 +408,17 @@ def test_an_object_that_is_no_loss_hears_what_it_lacks():
 )
 def test_responses_outside_the_support_are_marked(loss, bad):
     assert loss.invalid(np.array(bad, dtype=float)).all()
+
+
+def test_the_reweighted_parabola_of_hubers_loss_lies_above_it_and_touches_it():
+    loss, rng = Huber(0.7).reweighted(), np.random.default_rng(0)
+    y, here, there = rng.normal(size=(3, 300)) * 2
+    step = there - here
+    parabola = loss.value(y, here) + loss.gradient(y, here) * step + 0.5 * loss.curvature(y, here) * step**2
+    assert np.all(parabola >= loss.value(y, there) - 1e-12)
+
+
+def test_huber_asks_for_its_threshold():
+    assert hs.losses.get_loss("huber(1.5)") == Huber(1.5)
+    with pytest.raises(ValueError, match=r"huber\(D\)"):
+        hs.losses.get_loss("huber")

@@ -127,9 +127,7 @@ def test_weights_count_as_repetitions():
     weighted = R.with_values(R.values, weights=weights)
     model = hs.GeneralizedFactorModel(2, "gaussian", penalty="none", random_state=0).fit(weighted)
     i = model.inference(variance="plug_in", gauge="plain")
-    np.testing.assert_allclose(
-        i._found.rows.covariance, Naive(model, weighted, model.dispersion_).V, rtol=1e-6
-    )
+    np.testing.assert_allclose(i._found.rows.covariance, Naive(model, weighted, model.dispersion_).V, rtol=1e-6)
 
 
 # ---- exact theory --------------------------------------------------------------------------------------------------
@@ -664,9 +662,7 @@ def test_coverage_of_the_default_and_of_the_published_intervals():
     default = study("bernoulli", 400, 400, range(5))
     for name, value in default.items():
         assert 0.935 <= value <= 0.975, (name, default)
-    published = study(
-        "bernoulli", 400, 400, range(5), bias="none", choices={"variance": "plug_in", "gauge": "plain"}
-    )
+    published = study("bernoulli", 400, 400, range(5), bias="none", choices={"variance": "plug_in", "gauge": "plain"})
     for name in ("zeta", "X1", "X2", "Y1", "Y2", "M"):
         assert 0.89 <= published[name] <= 0.955, (name, published)
 

@@ -89,9 +89,7 @@ def test_more_budget_is_less_error():
     R, L = table(n=100_000)
     errors = []
     for epsilon in (0.5, 2.0, 10.0):
-        model = hs.OneSidedCompletion(
-            2, privacy=hs.Privacy(epsilon, 1e-6, 4.0, 4), random_state=rng(4)
-        ).fit(R)
+        model = hs.OneSidedCompletion(2, privacy=hs.Privacy(epsilon, 1e-6, 4.0, 4), random_state=rng(4)).fit(R)
         errors.append(np.linalg.norm(model.second_moment() - L @ L.T) / np.linalg.norm(L @ L.T))
     assert errors[0] > errors[1] > errors[2]
     assert errors[2] < 0.3

@@ -24,6 +24,7 @@ from halfseen.cli.options import (
     grouped,
 )
 from halfseen.cli.screen import OneLineErrors, plainly
+from halfseen.cli.sources_command import fit_heterogeneous
 
 STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
 NAMES = {"help_option_names": ["-h", "--help"]}
@@ -286,6 +287,9 @@ def fit_moment(
     from halfseen.cli.moment import MomentPlan, run_moment
 
     run_moment(data, table, MomentPlan(rank, ranks, solver.value, level, errors, seed), output)
+
+
+fit.command("heterogeneous")(fit_heterogeneous)
 
 
 @app.command()

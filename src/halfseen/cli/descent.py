@@ -29,9 +29,7 @@ def descent(family: str, trials: int | None, switches: DescentSwitches | None = 
     checked_stop(stop)
 
     def make(rank: int, penalty: str, seed: int) -> Any:
-        return hs.OverparametrizedFactorization(
-            rank, **more, stop=stop, loss=code, options=options, random_state=seed
-        )
+        return hs.OverparametrizedFactorization(rank, **more, stop=stop, loss=code, options=options, random_state=seed)
 
     columns = DEFAULT_RANK if found.columns is None else found.columns
     return Method("descent", "overparametrized descent", get_loss(code), make, columns=columns)

@@ -80,9 +80,7 @@ def check_budget(epsilon: Any, delta: Any) -> None:
         if not isinstance(value, Real) or isinstance(value, bool):
             raise ValueError(f"{name} must be a number; got {value!r}")
     if not 0 < epsilon < np.inf:
-        raise ValueError(
-            f"epsilon must be a finite number above 0; got {epsilon!r}. Smaller is more private"
-        )
+        raise ValueError(f"epsilon must be a finite number above 0; got {epsilon!r}. Smaller is more private")
     if not 0 < delta < 1:
         raise ValueError(
             f"delta must lie between 0 and 1; got {delta!r}. It is the chance that the promise fails: well below one "

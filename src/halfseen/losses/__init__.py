@@ -10,6 +10,7 @@ from halfseen.losses.negative_binomial import NegativeBinomial
 from halfseen.losses.ordinal import Ordinal
 from halfseen.losses.probit import Probit
 from halfseen.losses.protocol import Loss
+from halfseen.losses.robust import Huber
 
 __all__ = [
     "POISSON_CAP",
@@ -17,6 +18,7 @@ __all__ = [
     "Binomial",
     "ColumnLoss",
     "Gaussian",
+    "Huber",
     "Loss",
     "Mixed",
     "NegativeBinomial",

@@ -14,6 +14,7 @@ from halfseen.losses.negative_binomial import NegativeBinomial
 from halfseen.losses.ordinal import Ordinal
 from halfseen.losses.probit import Probit
 from halfseen.losses.protocol import Loss
+from halfseen.losses.robust import Huber
 
 # name: what to make without and with a number behind it (None: not allowed)
 _MAKERS: dict[str, tuple[Callable[[], Any] | None, Callable[[float], Any] | None]] = {
@@ -22,10 +23,11 @@ _MAKERS: dict[str, tuple[Callable[[], Any] | None, Callable[[float], Any] | None
     "probit": (Probit, None),
     "binomial": (None, Binomial),
     "poisson": (Poisson, None),
+    "huber": (None, Huber),
     "negative_binomial": (NegativeBinomial, NegativeBinomial),
     "ordinal": (Ordinal, lambda number: Ordinal(levels=int(number))),
 }
-KNOWN = "gaussian, bernoulli, probit, binomial(N), poisson, negative_binomial, ordinal"
+KNOWN = "gaussian, bernoulli, probit, binomial(N), poisson, negative_binomial, ordinal, huber(D)"
 
 
 def get_loss(family: Any) -> Loss:
@@ -36,8 +38,8 @@ def get_loss(family: Any) -> Loss:
     family : str, Loss, sequence or mapping
         ``"gaussian"``, ``"bernoulli"``, ``"probit"``, ``"poisson"``, ``"negative_binomial"`` (with a size per column
         to be estimated; ``"negative_binomial(2)"`` knows it), ``"ordinal"`` (``"ordinal(5)"`` knows the classes 1 to
-        5), ``"binomial(N)"`` with ``N`` trials, or any object with the members of :class:`Loss`. A sequence of these
-        names a family for each column.
+        5), ``"binomial(N)"`` with ``N`` trials, ``"huber(D)"`` with errors beyond ``D`` counted by their size only, or
+        any object with the members of :class:`Loss`. A sequence of these names a family for each column.
 
     Returns
     -------
@@ -78,6 +80,8 @@ def _by_name(family: str) -> Loss:
     plain, numbered = _MAKERS.get(name, (None, None))
     if name == "binomial" and argument is None:
         raise ValueError("family='binomial' needs its number of trials: write family='binomial(N)'.")
+    if name == "huber" and argument is None:
+        raise ValueError("family='huber' needs its threshold in units of the values: write family='huber(D)'.")
     maker = plain if argument is None else numbered
     if maker is None:
         raise ValueError(f"family={family!r} is not known; use one of {KNOWN}, or pass a Loss object.")

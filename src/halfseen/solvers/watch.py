@@ -59,9 +59,7 @@ class CallbackSupport:
         return CallbackSupportMixin.set_callbacks(self, *callbacks)
 
     @contextmanager
-    def _watched(
-        self, observed: Observed, max_sweeps: int, fitted: Learned
-    ) -> Iterator[FitWatch | None]:
+    def _watched(self, observed: Observed, max_sweeps: int, fitted: Learned) -> Iterator[FitWatch | None]:
         """Set the callbacks up and tear them down around a fit; ``fitted(params)`` gives the learned attributes."""
         if not hasattr(self, "_skl_callbacks") and not hasattr(self, "_parent_callback_ctx"):
             yield None
