@@ -39,6 +39,13 @@ _PUBLIC = {
     "OneSidedOptions": "halfseen.methods.moment",
     "PairMoments": "halfseen.methods.moment",
     "Privacy": "halfseen.methods.moment",
+    "HeterogeneousFactorization": "halfseen.methods.heterogeneous",
+    "HeterogeneousOptions": "halfseen.methods.heterogeneous",
+    "JIVE": "halfseen.methods.baselines",
+    "RobustJIVE": "halfseen.methods.baselines",
+    "PersonalizedPCA": "halfseen.methods.baselines",
+    "COBE": "halfseen.methods.baselines",
+    "TwoStepSVD": "halfseen.methods.baselines",
     "engine": "halfseen.engines",
 }
 _ROOMS = ("losses", "select", "metrics", "datasets", "engines", "inference", "data", "reproduce")
@@ -50,17 +57,23 @@ if TYPE_CHECKING:
     from halfseen.data import Observed, Sources, load, read_table, save
     from halfseen.engines import engine
     from halfseen.methods.baselines import (
+        COBE,
+        JIVE,
         AlternatingLeastSquares,
         BayesianFactorization,
         BayesianOptions,
         BiasModel,
         ColumnMean,
         LeastSquaresOptions,
+        PersonalizedPCA,
+        RobustJIVE,
         SoftImpute,
         SoftImputeOptions,
+        TwoStepSVD,
     )
     from halfseen.methods.descent import DescentOptions, OverparametrizedFactorization
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
+    from halfseen.methods.heterogeneous import HeterogeneousFactorization, HeterogeneousOptions
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import halfseen as hs
-from halfseen.losses import Bernoulli, Binomial, Gaussian, Loss, Poisson
+from halfseen.losses import Bernoulli, Binomial, Gaussian, Huber, Loss, Poisson
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class LogCosh:
         return ~np.isfinite(y)
 
 
-LOSSES = [Gaussian(), Bernoulli(), Binomial(5), Poisson(), LogCosh()]
-FAMILIES = [loss for loss in LOSSES if not isinstance(loss, LogCosh)]
+LOSSES = [Gaussian(), Bernoulli(), Binomial(5), Poisson(), LogCosh(), Huber(0.8)]
+FAMILIES = [loss for loss in LOSSES if not isinstance(loss, LogCosh | Huber)]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 every_family = pytest.mark.parametrize("loss", FAMILIES, ids=lambda loss: loss.name)
 
@@ -198,3 +198,17 @@ def test_an_object_that_is_no_loss_hears_what_it_lacks():
 )
 def test_responses_outside_the_support_are_marked(loss, bad):
     assert loss.invalid(np.array(bad, dtype=float)).all()
+
+
+def test_the_reweighted_parabola_of_hubers_loss_lies_above_it_and_touches_it():
+    loss, rng = Huber(0.7).reweighted(), np.random.default_rng(0)
+    y, here, there = rng.normal(size=(3, 300)) * 2
+    step = there - here
+    parabola = loss.value(y, here) + loss.gradient(y, here) * step + 0.5 * loss.curvature(y, here) * step**2
+    assert np.all(parabola >= loss.value(y, there) - 1e-12)
+
+
+def test_huber_asks_for_its_threshold():
+    assert hs.losses.get_loss("huber(1.5)") == Huber(1.5)
+    with pytest.raises(ValueError, match=r"huber\(D\)"):
+        hs.losses.get_loss("huber")

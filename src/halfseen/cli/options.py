@@ -101,6 +101,9 @@ class PairsOptions:
     ] = None
     sep: Annotated[str | None, typer.Option(metavar="TEXT", help="What separates columns in a text file.")] = None
     no_header: Annotated[bool, typer.Option("--no-header", help="The first line of PAIRS is data.")] = False
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The source that all pairs are of, for a run of many sources.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -135,9 +138,9 @@ class BayesOptions:
     sweeps: Annotated[
         int | None, typer.Option(min=2, metavar="N", help="Sweeps that are averaged over.", show_default="200")
     ] = None
-    burn_in: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Sweeps before those.", show_default="20")
-    ] = None
+    burn_in: Annotated[int | None, typer.Option(min=0, metavar="N", help="Sweeps before those.", show_default="20")] = (
+        None
+    )
     memory: Annotated[
         float | None,
         typer.Option(
@@ -214,6 +217,33 @@ class DescentSwitches:
     centre: Annotated[
         str, typer.Option(metavar="auto|none|mean|columns|both", help="Means to take out of the table first.")
     ] = "auto"
+
+
+@dataclass(frozen=True)
+class SourcesOptions:
+    """Sources, ranks and loss of a model of many sources."""
+
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of a long table that names the source; else a file per source.",
+            rich_help_panel=READING,
+        ),
+    ] = None  # fmt: skip
+    shared_rank: Annotated[
+        str, typer.Option(metavar="N|auto", help="Factors that all sources share; 'auto' tries --ranks.")
+    ] = "auto"
+    unique_rank: Annotated[
+        str, typer.Option(metavar="N|auto", help="Factors of each source; 'auto' tries 0 and --ranks.")
+    ] = "auto"
+    ranks: Annotated[str, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries.")] = "1,2,4"
+    ridge: Annotated[str, typer.Option(metavar="X", help="Penalty on all factors; several with commas are tried.")] = (
+        "0"
+    )
+    loss: Annotated[str, typer.Option(metavar="NAME", help="squared, huber(D), bernoulli, binomial(N) or poisson.")] = (
+        "squared"
+    )
+    solver: Annotated[str, typer.Option(metavar="NAME", help="als, gd (Algorithm 1) or scaled-gd.")] = "als"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from halfseen.cli.folder import MODEL, RECORD
 from halfseen.cli.screen import figures, plain, stdout, table
 from halfseen.cli.source import column, separator
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
+from halfseen.many import SourcesEstimator
 
 ON_SCREEN = 40
 FORMATS = (".csv", ".tsv", ".json", ".parquet", ".feather")
@@ -36,6 +37,7 @@ class Question:
     col: str | None = None
     sep: str | None = None
     no_header: bool = False
+    source: str | None = None
     kind: str = "mean"
     level: float | None = None
 
@@ -45,6 +47,7 @@ def run_predict(run: Path, question: Question, out: Path | None, as_json: bool) 
     if out is not None and out.suffix not in FORMATS:
         raise ValueError(f"-o {out}: the name must end in one of {', '.join(FORMATS)}")
     model, record = open_run(run)
+    model = of_source(model, question.source)
     rows, cols = asked(question, record)
     labels = as_labels(rows, model.row_labels_), as_labels(cols, model.col_labels_)
     numbers = {"predicted": np.asarray(model.predict(*labels, kind=question.kind), dtype=float)}
@@ -63,6 +66,41 @@ def run_predict(run: Path, question: Question, out: Path | None, as_json: bool) 
         stdout().print(made)
     else:
         sys.stdout.write(as_text(answer, ".json" if as_json else ".csv"))
+
+
+@dataclass(frozen=True)
+class OneSource:
+    """A source of a fitted model, as a model of one table."""
+
+    model: SourcesEstimator
+    name: str
+
+    @property
+    def row_labels_(self) -> Any:
+        """Labels of the rows, or None."""
+        return self.model.row_labels_
+
+    @property
+    def col_labels_(self) -> Any:
+        """Labels of the source's columns, or None."""
+        return self.model.col_labels_[self.model._source(self.name)]
+
+    def predict(self, rows: Any, cols: Any, kind: str = "mean") -> Any:
+        """Predictions of pairs."""
+        return self.model.predict_entries(self.name, rows, cols, kind)
+
+
+def of_source(model: Any, source: str | None) -> Any:
+    """The model itself, or the source that was asked for."""
+    if isinstance(model, SourcesEstimator):
+        if source is None:
+            raise ValueError(
+                f"this run has many sources; add --source NAME, one of {', '.join(model.source_names_[:8])}"
+            )
+        return OneSource(model, source)
+    if source is not None:
+        raise ValueError(f"--source {source}: this run has one table and no sources; leave it out")
+    return model
 
 
 def open_run(run: Path) -> tuple[Any, dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from halfseen.data.compressed import Compressed
 from halfseen.data.observed import Observed
 from halfseen.data.readers import read_table
-from halfseen.data.sources import Sources
+from halfseen.data.sources import Sources, as_sources
 from halfseen.data.storable import storable
 from halfseen.data.store import load, save
 from halfseen.data.validate import as_observed, check_support
@@ -18,6 +18,7 @@ __all__ = [
     "Observed",
     "Sources",
     "as_observed",
+    "as_sources",
     "check_support",
     "load",
     "read_table",

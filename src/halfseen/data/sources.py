@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from halfseen._typing import IntArray, Labels
+from halfseen._typing import IntArray, Labels, RandomState, as_generator
 from halfseen.data.labels import find_labels
 from halfseen.data.observed import Observed
 from halfseen.data.validate import as_observed
@@ -142,6 +142,49 @@ class Sources(Mapping[str, Observed]):
         parts = [f"{name}: {table.shape[1]} columns, {table.n_entries} entries" for name, table in self.items()]
         return f"Sources({self.n_rows} rows; {'; '.join(parts)})"
 
+    def split(self, fraction: float, random_state: RandomState = None) -> tuple[Sources, Sources]:
+        """Hold entries of every source out at random: return (train, test).
+
+        The last entry of a row or column of a source stays in train; a source of which nothing can be held out is not
+        in test.
+
+        Raises
+        ------
+        ValueError
+            If nothing at all can be held out.
+        """
+        rng = as_generator(random_state)
+        train, test = {}, {}
+        for name, table in self.items():
+            train[name], held = table.split(fraction, random_state=rng, keep_covered=True)
+            if held.n_entries:
+                test[name] = held
+        if not test:
+            raise ValueError(f"no entry can be held out: {self.n_entries} entries are the last of a row or a column")
+        return Sources(train), Sources(test)
+
+    def pooled(self) -> Observed:
+        """One table of all columns side by side; columns are labelled (source, column) as "source/column"."""
+        tables = list(self.values())
+        starts = np.cumsum([0] + [table.shape[1] for table in tables])
+        weights = None
+        if any(table.weights is not None for table in tables):
+            weights = np.concatenate([np.ones(t.n_entries) if t.weights is None else t.weights for t in tables])
+        names = [
+            f"{name}/{label}"
+            for name, table in self.items()
+            for label in (range(table.shape[1]) if table.col_labels is None else table.col_labels)
+        ]
+        return Observed.from_triplets(
+            np.concatenate([table.rows for table in tables]),
+            np.concatenate([table.cols + start for table, start in zip(tables, starts, strict=False)]),
+            np.concatenate([table.values for table in tables]),
+            weights,
+            shape=(self.n_rows, int(starts[-1])),
+            row_labels=self.row_labels,
+            col_labels=names,
+        )
+
     @property
     def names(self) -> list[str]:
         """Names of the tables, in order."""
@@ -156,6 +199,40 @@ class Sources(Mapping[str, Observed]):
     def n_entries(self) -> int:
         """Number of entries of all tables together."""
         return sum(table.n_entries for table in self._tables.values())
+
+
+def as_sources(S: Any) -> Sources:
+    """Return what a user handed to an estimator of many sources as `Sources`.
+
+    Parameters
+    ----------
+    S : Sources, mapping from name to table, sequence of tables, or one table
+        Tables are what `as_observed` takes. Those of a sequence are named "0", "1", ...; one table alone is a single
+        source named "0".
+
+    Raises
+    ------
+    ValueError
+        As `Sources` and `as_observed`.
+
+    Examples
+    --------
+    >>> as_sources([[[1.0, 2.0]], [[3.0, float("nan")]]]).shapes
+    {'0': (1, 2), '1': (1, 2)}
+    """
+    if isinstance(S, Sources):
+        return S
+    if isinstance(S, Mapping) and not hasattr(S, "tocoo"):  # a sparse dictionary of keys is one table
+        return Sources(S)
+    if isinstance(S, list | tuple) and S and all(_is_table(table) for table in S):
+        return Sources({str(place): table for place, table in enumerate(S)})
+    return Sources({"0": as_observed(S, name="S")})
+
+
+def _is_table(thing: Any) -> bool:
+    if isinstance(thing, list | tuple):
+        return bool(thing) and isinstance(thing[0], list | tuple | np.ndarray)
+    return len(getattr(thing, "shape", ())) == 2
 
 
 def _unlabelled(tables: dict[str, Observed], rows: str) -> dict[str, Observed]:

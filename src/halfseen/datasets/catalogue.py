@@ -58,6 +58,19 @@ def _npz(summary: str, family: str, file: str, row: str | None, col: str | None,
     return _Entry(summary, family, file, {"row": row, "col": col, "value": value, **more})
 
 
+def _frames(name: str) -> Observed:
+    """A film as a table: one row per frame, one column per pixel (row by row of the picture)."""
+    import numpy as np
+
+    with np.load(path(name)) as file:
+        frames = file["frames"]
+    return Observed.from_dense(frames.reshape(len(frames), -1).astype(np.float32))
+
+
+def _film(name: str, summary: str) -> _Entry:
+    return _Entry(summary, "gaussian", f"video/{name}.npz", loader=lambda: _frames(name))
+
+
 _CATALOGUE: dict[str, _Entry] = {
     "digits": _Entry("1797 handwritten digits x 64 pixels, counts 0..16 (bundled)", "binomial(16)", loader=_digits),
     "ml-100k": _Entry(
@@ -144,6 +157,16 @@ _CATALOGUE: dict[str, _Entry] = {
         "response",
         missing=0,
     ),
+    "stocks": _npz(
+        "Daily closing prices: 214 US stocks x 7021 days, 1990 to 2017",
+        "gaussian",
+        "stocks/close_214x7021.npz",
+        "tickers",
+        "dates",
+        "close",
+    ),
+    "hall": _film("hall", "Airport hall, static camera: 100 frames x 25344 pixels (144 x 176), 0..255"),
+    "shoppingmall": _film("shoppingmall", "Shopping mall, static camera: 50 frames x 81920 pixels (256 x 320), 0..255"),
 }
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from halfseen.losses.families import POISSON_CAP, Bernoulli, Binomial, Gaussian, Poisson
 from halfseen.losses.protocol import Loss
+from halfseen.losses.robust import Huber
 
-__all__ = ["POISSON_CAP", "Bernoulli", "Binomial", "Gaussian", "Loss", "Poisson", "get_loss"]
+__all__ = ["POISSON_CAP", "Bernoulli", "Binomial", "Gaussian", "Huber", "Loss", "Poisson", "get_loss"]
 
 _BY_NAME: dict[str, type] = {"gaussian": Gaussian, "bernoulli": Bernoulli, "binomial": Binomial, "poisson": Poisson}
 
@@ -19,8 +20,8 @@ def get_loss(family: str | Loss) -> Loss:
     Parameters
     ----------
     family : str or Loss
-        ``"gaussian"``, ``"bernoulli"``, ``"poisson"``, ``"binomial(N)"`` with ``N`` trials, or any
-        object with the members of :class:`Loss`.
+        ``"gaussian"``, ``"bernoulli"``, ``"poisson"``, ``"binomial(N)"`` with ``N`` trials, ``"huber(D)"`` with
+        errors beyond ``D`` counted by their size only, or any object with the members of :class:`Loss`.
 
     Returns
     -------
@@ -45,8 +46,12 @@ def get_loss(family: str | Loss) -> Loss:
             if argument is None:
                 raise ValueError("family='binomial' needs its number of trials: write family='binomial(N)'.")
             return Binomial(float(argument))
+        if name == "huber":
+            if argument is None:
+                raise ValueError("family='huber' needs its threshold in units of the values: write family='huber(D)'.")
+            return Huber(float(argument))
         if name not in _BY_NAME or argument is not None:
-            known = ", ".join(["gaussian", "bernoulli", "binomial(N)", "poisson"])
+            known = ", ".join(["gaussian", "bernoulli", "binomial(N)", "poisson", "huber(D)"])
             raise ValueError(f"family={family!r} is not known; use one of {known}, or pass a Loss object.")
         loss: Any = _BY_NAME[name]()
         return loss

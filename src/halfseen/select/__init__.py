@@ -6,6 +6,7 @@ from halfseen.select.held_out import held_out_deviance
 from halfseen.select.rank import RankChoice, choose_rank
 from halfseen.select.search import Search, SearchOptions, choose_parameters
 from halfseen.select.searchcv import EntryFolds, EntryRegressor, NewRowScore
+from halfseen.select.source_ranks import SourceRanks, choose_source_ranks
 from halfseen.select.validation import CrossValidation, cross_validate
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "RankChoice",
     "Search",
     "SearchOptions",
+    "SourceRanks",
     "choose_parameters",
     "choose_rank",
+    "choose_source_ranks",
     "cross_validate",
     "held_out_deviance",
 ]

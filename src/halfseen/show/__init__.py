@@ -8,17 +8,22 @@ from halfseen.show.fits import plot_held_out, plot_rank_choice, plot_trace
 from halfseen.show.intervals import plot_ellipses, plot_intervals
 from halfseen.show.live import LivePlot
 from halfseen.show.pictures import image_grid
+from halfseen.show.sources import part_images, plot_heterogeneity, plot_shared_basis, plot_shares
 
 __all__ = [
     "LivePlot",
     "image_grid",
+    "part_images",
     "plot_descent",
     "plot_ellipses",
     "plot_growth",
     "plot_held_out",
+    "plot_heterogeneity",
     "plot_intervals",
     "plot_rank_choice",
     "plot_scaling",
+    "plot_shared_basis",
+    "plot_shares",
     "plot_trace",
     "save_figure",
 ]

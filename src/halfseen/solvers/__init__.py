@@ -21,7 +21,7 @@ from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Pr
 from halfseen.solvers.quasi_newton import LimitedMemory
 from halfseen.solvers.rank_detector import HeldOutError, RankDetection, detect_rank
 from halfseen.solvers.spectral_filter import Growth, SpectralFilter
-from halfseen.solvers.stops import GradientNorm, HeldOut, RelativeChange
+from halfseen.solvers.stops import GradientNorm, HeldOut, RelativeChange, SmallValue
 
 __all__ = [
     "AcceleratedGradient",
@@ -51,6 +51,7 @@ __all__ = [
     "RankDetection",
     "RelativeChange",
     "Run",
+    "SmallValue",
     "SpectralFilter",
     "Stop",
     "Sweep",

@@ -20,6 +20,16 @@ class GradientNorm:
 
 
 @dataclass
+class SmallValue:
+    """Stop with the reason "exact" when the value is at most ``floor``: what is left is rounding."""
+
+    floor: float
+
+    def __call__(self, iteration: int, result: SweepResult) -> str | None:
+        return "exact" if result.value <= self.floor else None
+
+
+@dataclass
 class RelativeChange:
     """Stop when the value falls by less than ``tol`` of itself in ``patience`` sweeps on end."""
 

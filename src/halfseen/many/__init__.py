@@ -1,0 +1,9 @@
+"""What every estimator of many sources shares: shared and unique parts, their readings, predictions by source."""
+
+from __future__ import annotations
+
+from halfseen.many.estimator import SourcesEstimator
+from halfseen.many.parts import Parts, Placed, in_gauge
+from halfseen.many.readings import READINGS
+
+__all__ = ["READINGS", "Parts", "Placed", "SourcesEstimator", "in_gauge"]

@@ -1,0 +1,69 @@
+"""The estimator behind every model of shared and unique parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+
+from halfseen._typing import BoolArray
+from halfseen.data import Observed, Sources, as_sources
+from halfseen.linalg.subspace import misalignment
+from halfseen.many.fitted import SourceParts
+from halfseen.many.parts import Parts
+from halfseen.many.remembered import Remembered
+
+
+class SourcesEstimator(SourceParts, BaseEstimator):
+    r"""An estimator that writes every source as :math:`M_{(i)} \approx U_g V_{(i)g}^\top + U_{(i)} V_{(i)}^\top`.
+
+    Subclasses give ``fit``, which calls :meth:`_observe_sources` first and :meth:`_keep` last.
+    """
+
+    misalignment_: float
+    shares_: dict[str, dict[str, float]]
+
+    def _observe_sources(self, S: Any) -> Sources:
+        """Validate at the edge and remember names, rows and columns."""
+        sources = as_sources(S)
+        self.source_names_ = sources.names
+        self.n_rows_, self.row_labels_ = sources.n_rows, sources.row_labels
+        self.col_labels_ = {name: table.col_labels for name, table in sources.items()}
+        self.n_features_in_ = sum(table.shape[1] for table in sources.values())
+        self._seen = Remembered(sources)
+        return sources
+
+    def _keep(self, sources: Sources, parts: Parts) -> None:
+        """Set the learned attributes, in the dtype of the sources."""
+        single = all(table.dtype == np.float32 for table in sources.values())
+        dtype = np.dtype(np.float32 if single else np.float64)
+        own = dict(zip(sources.names, parts.own, strict=True))
+        self.shared_basis_ = parts.shared_basis.astype(dtype)
+        self.shared_loadings_ = {name: one.shared_loadings.astype(dtype) for name, one in own.items()}
+        self.unique_basis_ = {name: one.unique_basis.astype(dtype) for name, one in own.items()}
+        self.unique_loadings_ = {name: one.unique_loadings.astype(dtype) for name, one in own.items()}
+        self.misalignment_ = misalignment([one.unique_basis for one in parts.own])
+        self.shares_ = {name: self._shares(name, table) for name, table in sources.items()}
+
+    def _shares(self, name: str, table: Observed) -> dict[str, float]:
+        """How much of the sum of squares of the seen entries the parts explain, one after the other."""
+        y = table.values.astype(float)
+        total = float(y @ y) or 1.0
+        shared = self._pairs(name, table.rows, table.cols, "shared").astype(float)
+        whole = shared + self._pairs(name, table.rows, table.cols, "unique")
+        left = [float(np.sum(np.square(y - fit))) / total for fit in (shared, whole)]
+        return {"shared": 1.0 - left[0], "unique": left[0] - left[1], "residual": left[1]}
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        return tags
+
+
+def seen_mask(table: Observed) -> BoolArray:
+    """True where an entry was observed, shape (n, p)."""
+    mask = np.zeros(table.shape, dtype=bool)
+    mask[table.rows, table.cols] = True
+    return mask

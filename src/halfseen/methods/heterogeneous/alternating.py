@@ -1,0 +1,167 @@
+"""Two exact blocks: all bases jointly (rows of an arrowhead system), then every source's columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from halfseen._typing import FloatArray
+from halfseen.engines import Engine
+from halfseen.linalg.subspace import balancing, without
+from halfseen.many import Parts, Placed
+from halfseen.methods.heterogeneous.blocks import Block
+from halfseen.solvers.loop import SweepResult
+
+# Rows with fewer entries than unique factors have singular systems; the steps solve for the change from where the row
+# is, so that this much jitter (of the mean diagonal) moves no fixed point.
+JITTER = 1e-11
+MAX_HALVINGS = 10
+
+
+@dataclass(frozen=True)
+class RowSystem:
+    """What a source makes of its rows. Only ``schur`` and ``right`` leave it."""
+
+    schur: FloatArray  # (n or 1, r1, r1)
+    right: FloatArray  # (n, r1)
+    turn: FloatArray  # (n or 1, r2, r1), C^-1 B'
+    own: FloatArray  # (n, r2), C^-1 times the gradient of the unique rows
+
+
+def joined(shared: FloatArray, one: Placed) -> tuple[FloatArray, FloatArray]:
+    """``[U_g, U]`` and ``[V_g, V]``."""
+    return np.hstack([shared, one.unique_basis]), np.hstack([one.shared_loadings, one.unique_loadings])
+
+
+def split(V: FloatArray, basis: FloatArray, shared_rank: int) -> Placed:
+    """The parts of a source from ``[V_g, V]`` and its unique basis."""
+    return Placed(V[:, :shared_rank], basis, V[:, shared_rank:])
+
+
+def row_system(block: Block, shared: FloatArray, one: Placed, ridge: float) -> RowSystem:
+    r"""Eliminate the unique row: :math:`S = A - B C^{-1} B^\top` of the curvature :math:`(A, B; B^\top, C)`."""
+    U, V = joined(shared, one)
+    gradient, H = block.row_systems(U, V)
+    r1 = shared.shape[1]
+    A, B, C = H[:, :r1, :r1], H[:, :r1, r1:], H[:, r1:, r1:]
+    r2 = C.shape[-1]
+    jitter = JITTER * float(np.trace(C.mean(axis=0))) / max(r2, 1) + 1e-300
+    C = C + (ridge + jitter) * np.eye(r2)
+    turn = np.linalg.solve(C, np.swapaxes(B, 1, 2))
+    own = np.linalg.solve(C, (gradient[:, r1:] + ridge * one.unique_basis)[..., None])[..., 0]
+    right = gradient[:, :r1] - (B @ own[..., None])[..., 0]
+    return RowSystem(A - B @ turn, right, turn, own)
+
+
+def corrected(basis: FloatArray, R: FloatArray, one: Placed) -> Placed:
+    """The source against the orthonormal ``basis`` (``U_g = basis R``), its own basis orthonormal beside it."""
+    overlap = basis.T @ one.unique_basis
+    own, T = np.linalg.qr(without(one.unique_basis, basis))
+    loadings = one.shared_loadings @ R.T + one.unique_loadings @ overlap.T
+    return Placed(loadings, own, one.unique_loadings @ T.T)
+
+
+@dataclass(frozen=True)
+class ExactBlocks:
+    r"""Sweep: every basis at once, then every source's loadings; the value never rises.
+
+    Row ``j`` of all bases solves one arrowhead system: each source eliminates its own unknowns and sends its Schur
+    complement (r1 x r1 per row) and right side (r1 per row); their sums give the change of :math:`U_g`, which goes
+    back. Squared losses: exact. Others: a Newton step, halved until the value falls.
+
+    Parameters
+    ----------
+    blocks : tuple of Block
+    engine : Engine
+        Where sources are computed.
+    ridge : float
+        :math:`\tfrac\lambda2(\|U_g\|^2 + \sum_i \|V_{(i)g}\|^2 + \|U_{(i)}\|^2 + \|V_{(i)}\|^2)` is added. Without one,
+        bases are kept orthonormal and orthogonal (which leaves the fit alone); with one, factors are balanced (which
+        leaves the fit alone and lowers the penalty).
+    is_shared_fixed : bool
+        Leave :math:`U_g` where it is: one new source against a fitted model.
+
+    Notes
+    -----
+    O(entries k^2 + n k^3) per source and sweep, k = r1 + r2.
+    """
+
+    blocks: tuple[Block, ...]
+    engine: Engine
+    ridge: float = 0.0
+    is_shared_fixed: bool = False
+
+    def __call__(self, point: Parts) -> SweepResult:
+        point = self._balanced(point) if self.ridge else point
+        shared = point.shared_basis
+        pairs = list(zip(self.blocks, point.own, strict=True))
+        systems = list(self.engine.map(lambda pair: row_system(pair[0], shared, pair[1], self.ridge), pairs))
+        change = np.zeros_like(shared) if self.is_shared_fixed else self._solve_shared(shared, systems)
+        length = 1.0 if all(block.is_quadratic for block in self.blocks) else self._length(point, change, systems)
+        moved = shared + length * change
+        has_correction = not self.ridge and not self.is_shared_fixed
+        basis, R = np.linalg.qr(moved) if has_correction else (moved, np.eye(moved.shape[1]))
+
+        def finish(item: tuple[Block, Placed, RowSystem]) -> tuple[Placed, float]:
+            block, one, system = item
+            stepped = Placed(one.shared_loadings, self._own(one, system, change, length), one.unique_loadings)
+            if not self.ridge:
+                stepped = corrected(basis, R, stepped)
+            U, V = joined(basis, stepped)
+            V, value = block.solve_columns(U, V, self.ridge)
+            found = split(V, stepped.unique_basis, basis.shape[1])
+            return found, value + 0.5 * self.ridge * float(np.sum(np.square(found.unique_basis), dtype=float))
+
+        items = [(block, one, system) for (block, one), system in zip(pairs, systems, strict=True)]
+        done = list(self.engine.map(finish, items))
+        value = sum(part for _, part in done) + 0.5 * self.ridge * float(np.sum(np.square(basis)))
+        return SweepResult(Parts(basis, tuple(one for one, _ in done)), value, work=3.0)
+
+    def _solve_shared(self, shared: FloatArray, systems: list[RowSystem]) -> FloatArray:
+        """The change of the shared basis from the sums over sources, added up in the order of the sources."""
+        schur = sum((system.schur for system in systems), np.zeros((1, shared.shape[1], shared.shape[1])))
+        right = sum((system.right for system in systems), self.ridge * shared)
+        r1 = shared.shape[1]
+        jitter = JITTER * float(np.trace(schur.mean(axis=0))) / max(r1, 1) + 1e-300
+        return -np.linalg.solve(schur + (self.ridge + jitter) * np.eye(r1), right[..., None])[..., 0]
+
+    def _own(self, one: Placed, system: RowSystem, change: FloatArray, length: float) -> FloatArray:
+        own = system.own + (system.turn @ change[..., None])[..., 0]
+        return one.unique_basis - length * own
+
+    def _length(self, point: Parts, change: FloatArray, systems: list[RowSystem]) -> float:
+        """The first of 1, 1/2, ... at which the value does not exceed the present one; 0 if none does."""
+
+        def value(length: float) -> float:
+            shared = point.shared_basis + length * change
+
+            def part(item: tuple[Block, Placed, RowSystem]) -> float:
+                block, one, system = item
+                own = self._own(one, system, change, length)
+                stepped = Placed(one.shared_loadings, own, one.unique_loadings)
+                return block.value(*joined(shared, stepped)) + 0.5 * self.ridge * float(np.sum(np.square(own)))
+
+            parts = self.engine.map(part, zip(self.blocks, point.own, systems, strict=True))
+            return sum(parts) + 0.5 * self.ridge * float(np.sum(np.square(shared)))
+
+        now = value(0.0)
+        lengths = (0.5**halving for halving in range(MAX_HALVINGS + 1))
+        return next((length for length in lengths if value(length) <= now), 0.0)
+
+    def _balanced(self, point: Parts) -> Parts:
+        """Balanced factors of the same products; from the sources, r1 x r1 numbers each."""
+        r1 = point.shared_basis.shape[1]
+        back = np.eye(r1)
+        shared = point.shared_basis
+        if not self.is_shared_fixed:
+            grams = self.engine.map(lambda one: one.shared_loadings.T @ one.shared_loadings, point.own)
+            turn, back = balancing(shared.T @ shared, sum(grams, np.zeros((r1, r1))))
+            shared = shared @ turn
+
+        def local(one: Placed) -> Placed:
+            U, V = one.unique_basis, one.unique_loadings
+            turn, inverse = balancing(U.T @ U, V.T @ V)
+            return Placed(one.shared_loadings @ back, U @ turn, V @ inverse)
+
+        return Parts(shared, tuple(self.engine.map(local, point.own)))
