@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from halfseen.linalg import joint_basis, leading_left, misalignment, polar, projection_error
-from halfseen.linalg.subspace import GRAM_SIDE, balancing
+from halfseen.linalg.subspace import GRAM_SIDE, balancing, sketched_left
 
 
 @pytest.mark.parametrize("shape", [(30, 20), (20, 30), (GRAM_SIDE + 20, GRAM_SIDE + 50)])
@@ -86,3 +86,15 @@ def test_balancing_survives_an_empty_direction():
     turn, back = balancing(np.diag([1.0, 1.0]), np.diag([1.0, 0.0]))
     assert np.isfinite(turn).all()
     assert np.isfinite(back).all()
+
+
+def test_a_sketch_is_exact_for_low_rank_and_near_for_noisy_tables():
+    rng = np.random.default_rng(0)
+    low = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 40))
+    U, s = sketched_left(sp.csr_array(low), 3, rng)
+    truth, sizes, _ = np.linalg.svd(low, full_matrices=False)
+    assert projection_error(U, truth[:, :3]) < 1e-24
+    np.testing.assert_allclose(s, sizes[:3])
+    noisy = low + rng.normal(size=low.shape)
+    best = np.linalg.svd(noisy, full_matrices=False)[0][:, :3]
+    assert projection_error(sketched_left(noisy, 3, rng)[0], best) < 1e-3

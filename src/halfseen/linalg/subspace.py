@@ -14,6 +14,8 @@ Array = NDArray[Any]
 
 # Up to this short side the Gram matrix and its eigenvectors cost less than Lanczos vectors do.
 GRAM_SIDE = 400
+# A start needs directions, not digits: with these, a fit's first value is within a few per cent of the exact SVD's.
+EXTRA, POWERS = 6, 3
 
 
 def orthonormal(U: Array) -> Array:
@@ -68,6 +70,43 @@ def leading_left(matrix: Any, rank: int, rng: np.random.Generator) -> tuple[Arra
     inner = np.asarray(turned @ U, dtype=float)
     turn, s, _ = np.linalg.svd(inner.T, full_matrices=False)
     return U @ turn, s
+
+
+def sketched_left(matrix: Any, rank: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Leading left singular vectors and values, about: a block power iteration from random vectors.
+
+    Parameters
+    ----------
+    matrix : ndarray or sparse array (n, p)
+    rank : int
+        At most ``min(n, p)`` are returned.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    U : ndarray (n, k)
+    s : ndarray (k,)
+
+    Notes
+    -----
+    ``2 POWERS + 2`` products with ``rank + EXTRA`` vectors: a third of the cost of :func:`leading_left` at 120 x 100.
+    Exact for a matrix of that rank; else the error falls with the (2 POWERS + 1)st power of the gap. Source: Halko,
+    Martinsson, Tropp (2011), Algorithm 4.4.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> U, s = sketched_left(np.outer([3.0, 4.0], [1.0, 0.0, 0.0]), 1, rng)
+    >>> np.abs(U[:, 0]).round(6).tolist(), s.round(6).tolist()
+    ([0.6, 0.8], [5.0])
+    """
+    n, p = matrix.shape
+    k, turned = min(rank, n, p), matrix.T
+    Q = orthonormal(np.asarray(matrix @ rng.standard_normal((p, min(rank + EXTRA, n, p)))))
+    for _ in range(POWERS):
+        Q = orthonormal(np.asarray(matrix @ orthonormal(np.asarray(turned @ Q, dtype=float)), dtype=float))
+    turn, s, _ = np.linalg.svd(np.asarray(turned @ Q, dtype=float).T, full_matrices=False)
+    return (Q @ turn)[:, :k], s[:k]
 
 
 def joint_basis(bases: Sequence[Array], rank: int) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ import numpy as np
 from halfseen._typing import FloatArray
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
-from halfseen.linalg.subspace import leading_left
+from halfseen.linalg.subspace import leading_left, sketched_left
 from halfseen.losses import Gaussian, Loss
 
 # Below this share of the loss of predicting nothing, values are summed up entry by entry.
@@ -105,7 +105,7 @@ class EntryBlock:
         if self.is_robust:
             most = OUTLIER * float(np.median(np.abs(working)))
             working = np.clip(working, -most, most)
-        return leading_left(table.with_values(working).to_csr() / max(table.density, 1e-12), rank, rng)
+        return sketched_left(table.with_values(working).to_csr() / max(table.density, 1e-12), rank, rng)
 
 
 class CompleteBlock:
