@@ -20,11 +20,11 @@ from halfseen.cli.options import (
     NuclearOptions,
     OutputOptions,
     PairsOptions,
-    SourcesOptions,
     TableOptions,
     grouped,
 )
 from halfseen.cli.screen import OneLineErrors, plainly
+from halfseen.cli.sources_command import fit_heterogeneous
 
 STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
 NAMES = {"help_option_names": ["-h", "--help"]}
@@ -285,27 +285,7 @@ def fit_moment(
     run_moment(data, table, MomentPlan(rank, ranks, solver.value, level, errors, seed), output)
 
 
-@fit.command("heterogeneous")
-@grouped
-@plainly
-def fit_heterogeneous(
-    data: Annotated[
-        list[str],
-        typer.Argument(metavar="DATA...", help="One long table with --source, or a file (or data set) per source."),
-    ],
-    given: SourcesOptions,
-    table: TableOptions,
-    judge: JudgeOptions,
-    output: OutputOptions,
-) -> None:
-    """Many sources over the same rows: what they share and what is each one's own.
-
-    Example: [bold]halfseen fit heterogeneous ratings.csv --source genre --row user --col item --value rating
-    --ridge 5,10 -o run/[/bold], or [bold]halfseen fit heterogeneous north.csv south.csv -o run/[/bold]
-    """
-    from halfseen.cli.heterogeneous import run_sources
-
-    run_sources(data, given, table, judge, output)
+fit.command("heterogeneous")(fit_heterogeneous)
 
 
 @app.command()
