@@ -21,6 +21,7 @@ def data():
     return make_sources_data(4, 40, [30, 36, 25, 50], 2, [1, 2, 3, 0], 0.6, design, 0)
 
 
+TIGHT = hs.HeterogeneousOptions(tol=1e-12)
 RANKS = {"source 0": 1, "source 1": 2, "source 2": 3, "source 3": 0}
 
 
@@ -88,8 +89,8 @@ def test_the_same_bits_come_from_any_number_of_workers(data, solver):
 
 def test_the_order_of_the_sources_does_not_matter(data):
     turned = dict(reversed(list(data.sources.items())))
-    one = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(data.sources)
-    two = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(turned)
+    one = hs.HeterogeneousFactorization(2, 1, options=TIGHT, random_state=0).fit(data.sources)
+    two = hs.HeterogeneousFactorization(2, 1, options=TIGHT, random_state=0).fit(turned)
     for name in data.sources:
         np.testing.assert_allclose(one.predict_table(name), two.predict_table(name), atol=1e-4)
 
@@ -97,8 +98,8 @@ def test_the_order_of_the_sources_does_not_matter(data):
 def test_rows_may_come_in_any_order(data):
     order = np.random.default_rng(0).permutation(40)
     turned = {name: table.take_rows(order) for name, table in data.sources.items()}
-    one = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(data.sources)
-    two = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(turned)
+    one = hs.HeterogeneousFactorization(2, 1, options=TIGHT, random_state=0).fit(data.sources)
+    two = hs.HeterogeneousFactorization(2, 1, options=TIGHT, random_state=0).fit(turned)
     for name in data.sources:
         np.testing.assert_allclose(one.predict_table(name)[order], two.predict_table(name), atol=1e-4)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils import Tags, TransformerTags
@@ -14,11 +14,11 @@ from halfseen.data.labels import find_labels
 from halfseen.engines import resolve
 from halfseen.losses import get_loss
 from halfseen.many import Parts, Placed, SourcesEstimator, in_gauge
-from halfseen.methods.heterogeneous.blocks import Block, make_block
 from halfseen.methods.heterogeneous.checks import check_choices, check_ranks, check_weights, warn_about
-from halfseen.methods.heterogeneous.fitting import fit_parts
 from halfseen.methods.heterogeneous.options import HeterogeneousOptions, checked_options, unique_ranks
-from halfseen.methods.heterogeneous.start import place_source, with_loadings
+
+if TYPE_CHECKING:  # the sweeps are loaded when something is fitted: naming the model stays cheap
+    from halfseen.methods.heterogeneous.blocks import Block
 
 SQUARED = ("squared", "projected")
 
@@ -130,6 +130,8 @@ class HeterogeneousFactorization(SourcesEstimator):
         HeterogeneousFactorization
             Itself.
         """
+        from halfseen.methods.heterogeneous.fitting import fit_parts
+
         check_choices(self)
         sources, options = self._observe_sources(S), checked_options(self.options)
         self.loss_ = get_loss("gaussian" if self.loss in SQUARED else self.loss)
@@ -166,6 +168,8 @@ class HeterogeneousFactorization(SourcesEstimator):
         -----
         A column without entries gets loadings 0. New columns cost O(entries k^2); a new source some 30 exact sweeps.
         """
+        from halfseen.methods.heterogeneous.start import place_source
+
         check_is_fitted(self)
         observed = self._rows_of(as_observed(table, name="table"))
         check_support(observed, self.loss_)
@@ -188,13 +192,16 @@ class HeterogeneousFactorization(SourcesEstimator):
     # ---- inside ------------------------------------------------------------------------------------------------
 
     def _loadings(self, block: Block, shared: FloatArray, unique: FloatArray) -> Placed:
+        from halfseen.methods.heterogeneous.fitting import settle_columns
+        from halfseen.methods.heterogeneous.start import with_loadings
+
         if block.is_quadratic and not self.ridge:
             return with_loadings(block, shared, unique)
-        from halfseen.methods.heterogeneous.fitting import settle_columns
-
         return settle_columns(block, shared, unique, float(self.ridge))
 
     def _block(self, item: tuple[Observed, float]) -> Block:
+        from halfseen.methods.heterogeneous.blocks import make_block
+
         table, weight = item
         check_support(table, self.loss_)
         return make_block(table, self.loss_, weight)
