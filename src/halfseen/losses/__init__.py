@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from halfseen.losses.families import POISSON_CAP, Bernoulli, Binomial, Gaussian, Poisson
 from halfseen.losses.protocol import Loss
-from halfseen.losses.robust import Huber
+
+if TYPE_CHECKING:
+    from halfseen.losses.robust import Huber
 
 __all__ = ["POISSON_CAP", "Bernoulli", "Binomial", "Gaussian", "Huber", "Loss", "Poisson", "get_loss"]
 
@@ -49,6 +51,8 @@ def get_loss(family: str | Loss) -> Loss:
         if name == "huber":
             if argument is None:
                 raise ValueError("family='huber' needs its threshold in units of the values: write family='huber(D)'.")
+            from halfseen.losses.robust import Huber
+
             return Huber(float(argument))
         if name not in _BY_NAME or argument is not None:
             known = ", ".join(["gaussian", "bernoulli", "binomial(N)", "poisson", "huber(D)"])
@@ -63,3 +67,12 @@ def get_loss(family: str | Loss) -> Loss:
             f"See halfseen.losses.Loss for the protocol."
         )
     return family
+
+
+def __getattr__(name: str) -> Any:
+    """Load the robust losses when they are asked for."""
+    if name != "Huber":
+        raise AttributeError(f"module 'halfseen.losses' has no attribute {name!r}")
+    from halfseen.losses.robust import Huber
+
+    return Huber
