@@ -61,9 +61,7 @@ def compare(R: hs.Observed, rank: int, seed: int) -> dict[str, float]:
         "ours": np.einsum("ek,ek->e", *(ours(train_rows, rank)[k] for k in (a, b))),
         "nuclear norm": np.einsum("ek,ek->e", *(nuclear(train_rows, rank)[k] for k in (a, b))),
     }
-    errors = {
-        f"new rows: {name}": float(np.sqrt(weight @ (found - wanted) ** 2)) for name, found in guesses.items()
-    }
+    errors = {f"new rows: {name}": float(np.sqrt(weight @ (found - wanted) ** 2)) for name, found in guesses.items()}
     share = 100.0 * len(i) / max(R.shape[1] * (R.shape[1] - 1) / 2, 1)
     facts = {"columns": R.shape[1], "rows of two and more": R.shape[0], "pairs seen, per cent": share}
     return out | errors | facts
@@ -71,18 +69,14 @@ def compare(R: hs.Observed, rank: int, seed: int) -> dict[str, float]:
 
 def run(config: dict[str, Any], study: Any) -> None:
     """One table for both ways round."""
-    ratings = hs.read_table(
-        study.data("amazon-magazine"), row="user", col="item", value="rating", duplicates="last"
-    )
+    ratings = hs.read_table(study.data("amazon-magazine"), row="user", col="item", value="rating", duplicates="last")
     tables = {rows: table_of(ratings, rows, config["least"]) for rows in ("items", "users")}
 
     def repetition(rows: str, rank: int, seed: int) -> dict[str, float]:
         return compare(tables[rows], rank, seed)
 
     points = [
-        {"rows": rows, "rank": config["rank"], "seed": seed}
-        for seed in range(config["repetitions"])
-        for rows in tables
+        {"rows": rows, "rank": config["rank"], "seed": seed} for seed in range(config["repetitions"]) for rows in tables
     ]
     table = means(study.repeat("errors", points, repetition, len(points)), ("rows",), ("seed", "rank"))
     study.table("", table)

@@ -43,9 +43,7 @@ def repetition(kind: str, C: int, n: int, d: int, rank: int, masks: int, seed: i
             claimed += float(np.sum((1.0 / kept.counts - 1.0 / n) * spread))
     known = times >= masks / 2
     scale = float(np.mean(np.abs(T[known])))
-    signed = {
-        name: float(np.mean((np.sign(T) * total[name] / np.maximum(times, 1))[known])) / scale for name in total
-    }
+    signed = {name: float(np.mean((np.sign(T) * total[name] / np.maximum(times, 1))[known])) / scale for name in total}
     error = {name: float(np.mean(values)) for name, values in out.items()}
     return {
         "hajek error": error["hajek"],

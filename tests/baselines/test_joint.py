@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import halfseen as hs
 from halfseen.datasets import SourcesDesign, make_sources_data
-from halfseen.methods.baselines.jive import shrunk_values
+from halfseen.methods.baselines.joint_sweeps import shrunk_values
 
 MODELS = {
     "JIVE": lambda r1, r2: hs.JIVE(r1, r2),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from halfseen.many.estimator import SourcesEstimator
+from halfseen.many.fitted import READINGS
 from halfseen.many.parts import Parts, Placed, in_gauge
-from halfseen.many.readings import READINGS
 
 __all__ = ["READINGS", "Parts", "Placed", "SourcesEstimator", "in_gauge"]

@@ -14,10 +14,10 @@ from halfseen.errors import close_matches
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import Loss
 from halfseen.many.parts import Placed
-from halfseen.many.readings import READINGS, column_medians, completed, least_absolute
 from halfseen.many.remembered import Remembered
 
 KINDS = ("mean", "linear")
+READINGS = ("orthogonal", "l1", "median")
 
 
 class SourceParts:
@@ -66,6 +66,8 @@ class SourceParts:
             raise ValueError(f"reading must be one of {READINGS}, got {reading!r}")
         if reading == "orthogonal":
             return self.shared_basis_ @ self.shared_loadings_[name].T
+        from halfseen.many.readings import column_medians, completed, least_absolute
+
         filled = completed(self._data(name, table), self._linear(name))
         if reading == "median":
             return column_medians(filled).astype(self.shared_basis_.dtype)

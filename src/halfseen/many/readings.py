@@ -11,7 +11,6 @@ from halfseen.data import Observed
 from halfseen.solvers.loop import SweepResult, loop
 from halfseen.solvers.stops import RelativeChange
 
-READINGS = ("orthogonal", "l1", "median")
 # Residuals below this share of the median one count as 0: weights of reweighted least squares stay bounded.
 # A tenth of the residual's size is the half grey level that video wants (method page, section Video).
 FLOOR = 0.1

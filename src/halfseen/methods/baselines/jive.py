@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from halfseen._typing import FloatArray
 from halfseen.engines import Engine
-from halfseen.linalg.subspace import without
 from halfseen.many import Parts, Placed
 from halfseen.methods.baselines.checks import at_least
-from halfseen.methods.baselines.joint import JointModel, Tables, check_fill, low_rank
-from halfseen.solvers.loop import Stop, SweepResult, loop
+from halfseen.methods.baselines.joint import JointModel, check_fill, low_rank
+from halfseen.solvers.loop import Stop, loop
 from halfseen.solvers.stops import RelativeChange, SmallValue
 
 # Sums of squared residuals below this share of the tables' are rounding.
 EXACT = 1e-29
-
-
-def shared_directions(tables: Tables, rank: int, engine: Engine) -> FloatArray:
-    """Leading left singular vectors of the tables side by side, from the sum of their Gram matrices."""
-    n = len(tables[0])
-    gram = sum(engine.map(lambda table: table @ table.T, tables), np.zeros((n, n)))
-    return np.linalg.eigh(gram)[1][:, ::-1][:, :rank]
-
-
-@dataclass(frozen=True)
-class Alternation:
-    """Sweep: the joint part of what the individual parts leave, then each individual part of what it leaves."""
-
-    tables: Tables
-    masks: Tables
-    shared_rank: int
-    ranks: list[int]
-    engine: Engine
-    is_orthogonal: bool
-    is_imputed: bool
-
-    def __call__(self, state: tuple[Parts, Tables]) -> SweepResult:
-        parts, filled = state
-        own = [one.unique_basis @ one.unique_loadings.T for one in parts.own]
-        rest = [table - part for table, part in zip(filled, own, strict=True)]
-        shared = shared_directions(rest, self.shared_rank, self.engine)
-
-        def individual(item: tuple[FloatArray, FloatArray, int]) -> Placed:
-            table, left, rank = item
-            loadings = left.T @ shared
-            left = table - shared @ loadings.T
-            return Placed(loadings, *low_rank(without(left, shared) if self.is_orthogonal else left, rank))
-
-        parts = Parts(shared, tuple(self.engine.map(individual, zip(filled, rest, self.ranks, strict=True))))
-        fits = [shared @ one.shared_loadings.T + one.unique_basis @ one.unique_loadings.T for one in parts.own]
-        together = list(zip(self.tables, fits, self.masks, strict=True))
-        if self.is_imputed:
-            value = sum(float(np.sum(np.square(table - fit)[mask])) for table, fit, mask in together)
-            filled = [np.where(mask, table, fit) for table, fit, mask in together]
-        else:
-            value = sum(float(np.sum(np.square(table - fit))) for table, fit, _ in together)
-        return SweepResult((parts, filled), value)
 
 
 class JIVE(JointModel):
@@ -121,6 +76,8 @@ class JIVE(JointModel):
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources (see :meth:`halfseen.HeterogeneousFactorization.fit` for what they may be)."""
+        from halfseen.methods.baselines.joint_sweeps import Alternation
+
         check_fill(self.missing)
         at_least("max_iter", self.max_iter, 1, whole=True)
         at_least("tol", self.tol, 0.0)
@@ -136,56 +93,6 @@ class JIVE(JointModel):
         stops: list[Stop] = [SmallValue(EXACT * total), RelativeChange(self.tol)]
         run = loop(sweep, start, stops, max_iter=self.max_iter)
         return self._end(sources, run.params[0], run, is_gauged=self.is_orthogonal)
-
-
-@dataclass(frozen=True)
-class _Robust:
-    """One source in the splitting: low-rank own part, its copy, sparse errors, two multipliers."""
-
-    own: FloatArray
-    copy: FloatArray
-    errors: FloatArray
-    of_fit: FloatArray
-    of_copy: FloatArray
-
-
-@dataclass(frozen=True)
-class RobustSplitting:
-    r"""Sweep of the alternating direction method behind :class:`RobustJIVE`."""
-
-    tables: Tables
-    shared_rank: int
-    mu: float
-    sparsity: float
-    engine: Engine
-
-    def __call__(self, state: tuple[FloatArray, list[FloatArray], list[_Robust]]) -> SweepResult:
-        _, _, sources = state
-        pairs = list(zip(self.tables, sources, strict=True))
-        targets = [table - one.own - one.errors + one.of_fit / self.mu for table, one in pairs]
-        shared = shared_directions(targets, self.shared_rank, self.engine)
-        loadings = [target.T @ shared for target in targets]
-
-        def local(item: tuple[FloatArray, _Robust, FloatArray]) -> tuple[_Robust, float]:
-            table, one, V = item
-            joint = shared @ V.T
-            own = table - joint - one.errors + one.copy + (one.of_fit + one.of_copy) / self.mu
-            own = 0.5 * without(own, shared)
-            copy = shrunk_values(own - one.of_copy / self.mu, 1.0 / self.mu)
-            left = table - joint - own + one.of_fit / self.mu
-            errors = np.sign(left) * np.maximum(np.abs(left) - self.sparsity / self.mu, 0.0)
-            gap = table - joint - own - errors
-            moved = _Robust(own, copy, errors, one.of_fit + self.mu * gap, one.of_copy + self.mu * (copy - own))
-            return moved, float(np.sum(gap**2) + np.sum((copy - own) ** 2))
-
-        done = list(self.engine.map(local, zip(self.tables, sources, loadings, strict=True)))
-        return SweepResult((shared, loadings, [one for one, _ in done]), sum(gap for _, gap in done))
-
-
-def shrunk_values(table: FloatArray, threshold: float) -> FloatArray:
-    """The table with its singular values lowered by ``threshold``."""
-    U, s, Vt = np.linalg.svd(table, full_matrices=False)
-    return (U * np.maximum(s - threshold, 0.0)) @ Vt
 
 
 class RobustJIVE(JointModel):
@@ -257,12 +164,14 @@ class RobustJIVE(JointModel):
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources; what is missing counts as an error of unknown size around 0."""
+        from halfseen.methods.baselines.joint_sweeps import RobustSource, RobustSplitting
+
         at_least("max_iter", self.max_iter, 1, whole=True)
         for name, low in (("mu", 1e-12), ("sparsity", 0.0), ("tol", 0.0)):
             at_least(name, getattr(self, name), low)
         sources, tables, _, ranks = self._filled(S)
         sweep = RobustSplitting(tables, self.shared_rank, float(self.mu), float(self.sparsity), self._engine)
-        zeros = [_Robust(*(np.zeros_like(table) for _ in range(5))) for table in tables]
+        zeros = [RobustSource(*(np.zeros_like(table) for _ in range(5))) for table in tables]
         floor = self.tol * sum(float(np.sum(np.square(table))) for table in tables)
         start: Any = np.zeros((sources.n_rows, self.shared_rank)), [], zeros
         run = loop(sweep, start, [SmallValue(floor)] if self.tol else [], max_iter=self.max_iter)

@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from halfseen._typing import FloatArray, as_generator
+from halfseen._typing import as_generator
 from halfseen.engines import Engine
-from halfseen.linalg.subspace import joint_basis, orthonormal, polar, without
+from halfseen.linalg.subspace import joint_basis, orthonormal, without
 from halfseen.methods.baselines.checks import at_least
 from halfseen.methods.baselines.joint import JointModel, Tables, low_rank, own_parts
-from halfseen.solvers.loop import Stop, SweepResult, loop
+from halfseen.solvers.loop import Stop, loop
 from halfseen.solvers.stops import RelativeChange, SmallValue
-
-Bases = tuple[FloatArray, list[FloatArray]]
-
-
-@dataclass(frozen=True)
-class PersonalRounds:
-    """Sweep: every source deflates its own basis, steps along its covariance and goes back to orthonormal bases; then
-    the shared bases are averaged."""
-
-    covariances: Tables
-    step: float
-    engine: Engine
-
-    def __call__(self, state: Bases) -> SweepResult:
-        shared, own = state
-        r1 = shared.shape[1]
-
-        def local(item: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray, float]:
-            covariance, unique = item
-            unique = polar(without(unique, shared)) if unique.shape[1] else unique
-            both = np.hstack([shared, unique])
-            pushed = covariance @ both
-            explained = float(np.sum(both * pushed))
-            moved = polar(both + self.step * pushed)
-            return moved[:, :r1], moved[:, r1:], explained
-
-        done = list(self.engine.map(local, zip(self.covariances, own, strict=True)))
-        mean = sum((one for one, _, _ in done), np.zeros_like(shared)) / len(done)
-        state = (polar(mean), [unique for _, unique, _ in done])
-        return SweepResult(state, -sum(explained for _, _, explained in done))
 
 
 class PersonalizedPCA(JointModel):
@@ -107,6 +76,8 @@ class PersonalizedPCA(JointModel):
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
+        from halfseen.methods.baselines.joint_sweeps import PersonalRounds
+
         at_least("max_iter", self.max_iter, 1, whole=True)
         at_least("tol", self.tol, 0.0)
         if self.step != "auto":
@@ -122,19 +93,6 @@ class PersonalizedPCA(JointModel):
         rounds = PersonalRounds(covariances, step, self._engine)
         run = loop(rounds, (shared, own), [RelativeChange(self.tol, 3)], max_iter=self.max_iter)
         return self._end(sources, own_parts(tables, run.params[0], ranks, self._engine), run)
-
-
-@dataclass(frozen=True)
-class CommonRounds:
-    """Sweep: coordinates of the common basis in every source's own, then the basis nearest to all of them."""
-
-    bases: Tables
-    engine: Engine
-
-    def __call__(self, common: FloatArray) -> SweepResult:
-        parts = list(self.engine.map(lambda basis: basis @ (basis.T @ common), self.bases))
-        moved = polar(sum(parts, np.zeros_like(common)))
-        return SweepResult(moved, sum(float(np.sum(np.square(moved - part))) for part in parts))
 
 
 class COBE(JointModel):
@@ -194,6 +152,8 @@ class COBE(JointModel):
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
+        from halfseen.methods.baselines.joint_sweeps import CommonRounds
+
         at_least("max_iter", self.max_iter, 1, whole=True)
         at_least("tol", self.tol, 0.0)
         sources, tables, _, ranks = self._filled(S)

@@ -14,7 +14,6 @@ from halfseen.data.labels import find_labels
 from halfseen.engines import resolve
 from halfseen.losses import get_loss
 from halfseen.many import Parts, Placed, SourcesEstimator, in_gauge
-from halfseen.methods.heterogeneous.checks import check_choices, check_ranks, check_weights, warn_about
 from halfseen.methods.heterogeneous.options import HeterogeneousOptions, checked_options, unique_ranks
 
 if TYPE_CHECKING:  # the sweeps are loaded when something is fitted: naming the model stays cheap
@@ -130,6 +129,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         HeterogeneousFactorization
             Itself.
         """
+        from halfseen.methods.heterogeneous.checks import check_choices, check_ranks, check_weights, warn_about
         from halfseen.methods.heterogeneous.fitting import fit_parts
 
         check_choices(self)
