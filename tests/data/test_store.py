@@ -17,6 +17,7 @@ import halfseen as hs
 from halfseen.data import Observed, load, save, storable
 from halfseen.data.storable import REGISTRY
 from halfseen.losses import Gaussian
+from halfseen.many import SourcesEstimator
 
 
 @storable
@@ -277,14 +278,14 @@ def test_a_class_this_version_lacks_is_named(fitted, tmp_path, monkeypatch):
 
 
 def public_estimators() -> list[Any]:
-    """Every public estimator that exists, small enough to fit here."""
+    """Every public estimator of one table; those of many sources are stored and loaded in their own tests."""
     made = []
     for name in hs.__all__:
         try:
             cls = getattr(hs, name)
         except (ImportError, AttributeError):
             continue
-        if isinstance(cls, type) and issubclass(cls, BaseEstimator):
+        if isinstance(cls, type) and issubclass(cls, BaseEstimator) and not issubclass(cls, SourcesEstimator):
             made.append(cls)
     return made
 
