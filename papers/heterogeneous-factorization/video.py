@@ -31,7 +31,7 @@ from halfseen.show import image_grid
 
 CONFIG = {
     "full": {"films": [["hall", 2], ["shoppingmall", 1]], "seeds": 3, "rounds": 300, "sweeps": 15, "crop": [147, 175]},
-    "quick": {"films": [["hall", 5]], "seeds": 1, "rounds": 5, "sweeps": 3, "crop": [28, 35]},
+    "quick": {"films": [["hall", 5]], "seeds": 1, "rounds": 5, "sweeps": 3, "crop": [49, 56]},
 }
 
 
