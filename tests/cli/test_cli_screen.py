@@ -55,7 +55,8 @@ def test_describe_shows_counts_and_a_command_to_go_on_with(halfseen, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("u,f,r\n" + "".join(f"{i},{j},{1 + (i * j) % 5}\n" for i in range(6) for j in range(5)))
     done = halfseen("describe", path)
-    assert "6 rows x 5 columns, 30 entries (100 % of the cells)" in done.stdout
+    # the sentence wraps where the path of the test is long
+    assert "6 rows x 5 columns, 30 entries (100 % of the cells)" in " ".join(done.stdout.split())
     assert "--shift -1 --family binomial --trials 4" in " ".join(done.stdout.split())
 
 
