@@ -155,6 +155,10 @@ void traverse(const Entries<T>& e, const Model<T>& model, Wants wants, ColumnPla
         const std::int64_t last_col = least(first_col + plan.width, e.n_cols);
         if (first_col >= last_col) break;
         pass.open(first_col, last_col);
+        // A group of dots may run past the tile's end: what it finds there must be columns of this block, which may be
+        // narrower than the one before it.
+        std::memset(tile.cols, 0, sizeof(tile.cols));
+        std::memset(tile.places, 0, sizeof(tile.places));
         for (std::int64_t row = 0; row < e.n_rows; ++row) {
             std::int64_t entry = one_block ? e.first(row) : cursor[row];
             const std::int64_t end = e.first(row + 1);
