@@ -45,23 +45,30 @@ $(STAMPS)/install: $(STAMPS)/python $(BUILD_INPUTS)
 	@$(PIP) install --editable '.[test]'
 	@touch $@
 
+# `make test TORCH=` does without it; tests and examples that need it are then skipped.
+$(STAMPS)/torch: $(STAMPS)/install
+	@torch=$${TORCH-$$($(BIN)/python scripts/extra.py test-torch)}; [ -z "$$torch" ] || { \
+	  echo "installing $$torch, for the tests of neural models"; $(PIP) install "$$torch" || \
+	  echo "could not install $$torch: tests and examples of neural models are skipped" >&2; }
+	@touch $@
+
 $(STAMPS)/bench: $(STAMPS)/install
 	@echo "installing the libraries that the benchmarks compare with"
 	@for package in $$($(BIN)/python scripts/extra.py bench); do \
 	  $(PIP) install "$$package" || echo "could not install $$package: its contestants are left out" >&2; done
 	@touch $@
 
-$(STAMPS)/docs: $(STAMPS)/install
+$(STAMPS)/docs: $(STAMPS)/torch
 	@$(PIP) install $$($(BIN)/python scripts/extra.py docs)
 	@touch $@
 
 demo: $(STAMPS)/install
 	@$(BIN)/halfseen demo --force
 
-test: $(STAMPS)/install
+test: $(STAMPS)/torch
 	@$(BIN)/python -m pytest -q -m "not slow"
 
-slow: $(STAMPS)/install
+slow: $(STAMPS)/torch
 	@$(BIN)/python -m pytest -q -m slow
 	@$(BIN)/halfseen reproduce generalized-latent-factors/coverage
 	@$(BIN)/python -m pytest -q tests/reproduce/test_coverage_study.py
@@ -74,10 +81,10 @@ lint: $(STAMPS)/install
 types: $(STAMPS)/install
 	@$(BIN)/mypy
 
-house: $(STAMPS)/install
+house: $(STAMPS)/torch
 	@$(BIN)/python scripts/house_rules.py
 
-examples: $(STAMPS)/install
+examples: $(STAMPS)/torch
 	@$(BIN)/python -m pytest -q --doctest-modules src/halfseen
 	@$(BIN)/python scripts/run_examples.py README.md docs examples
 

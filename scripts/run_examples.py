@@ -5,7 +5,8 @@
 In a page (.md, .rst) prompts (``>>>``) are checked against the output printed below them; python blocks without
 prompts are executed, in order, in one namespace; lines ``$ halfseen ...`` and ``$ python ...`` of console blocks run
 in a scratch folder.
-Scripts ``plot_*.py`` are run. Anything that fails is printed, and the exit code is 1.
+Scripts ``plot_*.py`` are run. A page or script that says ``needs: torch`` is left out where that is not installed.
+Anything that fails is printed, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import tempfile
 import textwrap
 import traceback
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 DIRECTIVE = re.compile(r"^\.\. code-block:: (\w+)\n(?:[ \t]+:.*\n)*((?:[ \t]*\n|[ \t]+.*\n)+)", re.M)
+NEEDS = re.compile(r"^(?:<!--|#) needs: (\w+)", re.M)
 SKIPPED = ("_build", "generated", "gallery", "_templates")
 
 
@@ -80,10 +83,19 @@ def find(names: list[str]) -> Iterator[Path]:
                 yield path
 
 
+def missing(path: Path) -> str | None:
+    """The first module that a page or script says it needs and that is not installed."""
+    wanted = NEEDS.findall(path.read_text(encoding="utf-8"))
+    return next((name for name in wanted if find_spec(name) is None), None)
+
+
 def main(names: list[str]) -> int:
     os.environ.setdefault("MPLBACKEND", "agg")
     here, failed = Path.cwd(), 0
     for path in find(names):
+        if (lacking := missing(path)) is not None:
+            print(f"{os.path.relpath(path)}: left out, {lacking} is not installed")
+            continue
         with tempfile.TemporaryDirectory() as scratch:
             os.chdir(scratch)
             wrong = (check_script if path.suffix == ".py" else check_page)(path, Path(scratch))

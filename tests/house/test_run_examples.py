@@ -44,3 +44,12 @@ def test_wrong_examples_fail(tmp_path, name, text):
     done = run(tmp_path / name)
     assert done.returncode == 1
     assert "FAILED" in done.stdout
+
+
+def test_an_example_that_needs_what_is_not_installed_is_left_out(tmp_path):
+    (tmp_path / "a.md").write_text("<!-- needs: no_such_module -->\n\n```python\nraise ValueError\n```\n")
+    (tmp_path / "b.md").write_text("<!-- needs: json -->\n\n```python\nraise ValueError\n```\n")
+    left_out = run(tmp_path / "a.md")
+    assert left_out.returncode == 0
+    assert "left out, no_such_module is not installed" in left_out.stdout
+    assert run(tmp_path / "b.md").returncode == 1
