@@ -41,6 +41,9 @@ _PUBLIC = {
     "Privacy": "halfseen.methods.moment",
     "HeterogeneousFactorization": "halfseen.methods.heterogeneous",
     "HeterogeneousOptions": "halfseen.methods.heterogeneous",
+    "InductiveCompletion": "halfseen.methods.inductive",
+    "InductiveOptions": "halfseen.methods.inductive",
+    "SideFeatures": "halfseen.data",
     "JIVE": "halfseen.methods.baselines",
     "RobustJIVE": "halfseen.methods.baselines",
     "PersonalizedPCA": "halfseen.methods.baselines",
@@ -54,7 +57,7 @@ __all__ = ["__version__", *_PUBLIC, *_ROOMS]
 
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
-    from halfseen.data import Observed, Sources, load, read_table, save
+    from halfseen.data import Observed, SideFeatures, Sources, load, read_table, save
     from halfseen.engines import engine
     from halfseen.methods.baselines import (
         COBE,
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     from halfseen.methods.descent import DescentOptions, OverparametrizedFactorization
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
     from halfseen.methods.heterogeneous import HeterogeneousFactorization, HeterogeneousOptions
+    from halfseen.methods.inductive import InductiveCompletion, InductiveOptions
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
 
 

@@ -6,6 +6,7 @@ The only place that knows how data are stored.
 from __future__ import annotations
 
 from halfseen.data.compressed import Compressed
+from halfseen.data.features import SideFeatures
 from halfseen.data.observed import Observed
 from halfseen.data.readers import read_table
 from halfseen.data.sources import Sources, as_sources
@@ -16,6 +17,7 @@ from halfseen.data.validate import as_observed, check_support
 __all__ = [
     "Compressed",
     "Observed",
+    "SideFeatures",
     "Sources",
     "as_observed",
     "as_sources",

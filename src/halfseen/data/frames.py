@@ -135,3 +135,43 @@ def to_frame(observed: Observed, backend: str = "pyarrow") -> Any:
 
 def _listed(column: np.ndarray) -> Any:
     return column.tolist() if column.dtype.kind in "OU" else column
+
+
+def feature_columns(frame: Any, key: str | None, what: str) -> tuple[Labels | None, dict[str, np.ndarray]]:
+    """Return row labels (of column ``key``, or a pandas index) and the other columns of a frame of side features.
+
+    Numbers and truth values become floats; all else stays as it is, to be encoded by its categories.
+    """
+    import narwhals as nw
+
+    table, labels = _open(frame), None
+    if key is not None:
+        if key not in table.columns:
+            raise UnknownLabelError(f"{what}: key={key!r} is not a column; {close_matches(key, table.columns)}")
+        labels = _column(table.get_column(key), "key", key)
+        table = table.drop(key)
+    else:
+        index = nw.maybe_get_index(table)
+        if index is not None and not _is_default(index):
+            labels = np.asarray(index)
+    if not len(table) or not table.columns:
+        raise ValueError(f"{what} has {len(table)} rows and {len(table.columns)} columns of features")
+    return labels, {name: _feature(table.get_column(name), name, what, labels) for name in table.columns}
+
+
+def _feature(series: Any, name: str, what: str, labels: Labels | None) -> np.ndarray:
+    import narwhals as nw
+
+    is_number = series.dtype.is_numeric() or series.dtype == nw.Boolean
+    missing = series.is_null().to_numpy()
+    if is_number and not missing.any():
+        column = series.to_numpy().astype(np.float64)
+        missing = np.isnan(column)
+    if missing.any():
+        first = int(missing.argmax())
+        row = first if labels is None else repr(labels[first])
+        raise ValueError(
+            f"{what}: column {name!r} has {int(missing.sum())} missing values, first at row {row}; fill them in (with "
+            f"the column's mean, and a further column that says 1 where {name!r} was missing) or leave the column out"
+        )
+    return column if is_number else np.asarray([str(item) for item in series.to_list()])

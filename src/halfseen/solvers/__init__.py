@@ -14,7 +14,8 @@ from halfseen.solvers.factored import (
     product_svd,
     small_start,
 )
-from halfseen.solvers.gradient import AcceleratedGradient, GradientDescent, largest_curvature
+from halfseen.solvers.gradient import AcceleratedGradient, BacktrackingGradient, GradientDescent, largest_curvature
+from halfseen.solvers.levenberg import LevenbergMarquardt, NormalProblem
 from halfseen.solvers.loop import Run, Stop, Sweep, SweepResult, Trace, Watcher, loop
 from halfseen.solvers.newton import AlternatingNewton, NewtonCG, conjugate_gradient
 from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Problem, largest
@@ -22,11 +23,13 @@ from halfseen.solvers.quasi_newton import LimitedMemory
 from halfseen.solvers.rank_detector import HeldOutError, RankDetection, detect_rank
 from halfseen.solvers.spectral_filter import Growth, SpectralFilter
 from halfseen.solvers.stops import GradientNorm, HeldOut, RelativeChange, SmallValue
+from halfseen.solvers.tensors import shared_components
 
 __all__ = [
     "AcceleratedGradient",
     "Adam",
     "AlternatingNewton",
+    "BacktrackingGradient",
     "CurvedProblem",
     "DenseObjective",
     "Discrepancy",
@@ -44,8 +47,10 @@ __all__ = [
     "ImplicitObjective",
     "LargestRest",
     "LastPoint",
+    "LevenbergMarquardt",
     "LimitedMemory",
     "NewtonCG",
+    "NormalProblem",
     "Plateau",
     "Problem",
     "RankDetection",
@@ -64,5 +69,6 @@ __all__ = [
     "largest_curvature",
     "loop",
     "product_svd",
+    "shared_components",
     "small_start",
 ]

@@ -95,3 +95,51 @@ class AcceleratedGradient:
             self._previous = theta
         self._momentum, self._floor = onward, value
         return SweepResult(new, value, largest(gradient), self._at.take_work())
+
+
+class BacktrackingGradient:
+    r"""Gradient descent that finds its step on the way: a quarter longer after every success, halved until the value falls.
+
+    .. math:: L(\theta - \eta\nabla L) \le L(\theta) - c\,\eta\,\|\nabla L\|^2
+
+    Parameters
+    ----------
+    problem : Problem
+    step : float
+        The first one to try.
+
+    Notes
+    -----
+    Between one and two gradient passes per sweep. Source: Armijo's rule, Nocedal and Wright, algorithm 3.1.
+
+    Examples
+    --------
+    >>> from halfseen.solvers import loop
+    >>> class Valley:
+    ...     def value(self, x): return float(0.5 * (x[0] ** 2 + 10 * x[1] ** 2))
+    ...     def value_and_gradient(self, x): return self.value(x), np.array([x[0], 10 * x[1]])
+    >>> run = loop(BacktrackingGradient(Valley()), np.array([1.0, 1.0]), max_iter=100)
+    >>> run.value < 1e-9
+    True
+    """
+
+    ARMIJO, LONGER, SMALLEST = 1e-4, 1.25, 1e-30
+
+    def __init__(self, problem: Problem, step: float = 1.0) -> None:
+        self.problem, self.step = problem, step
+        self._at = LastPoint(problem)
+
+    def __call__(self, theta: Vector) -> SweepResult:
+        value, gradient = self._at(theta)
+        fall = self.ARMIJO * inner(gradient, gradient)
+        if largest(gradient) == 0.0:
+            return SweepResult(theta, value, 0.0, self._at.take_work(), reason="exact")
+        while self.step > self.SMALLEST:
+            new = theta - theta.dtype.type(self.step) * gradient
+            new_value, new_gradient = self._at(new)
+            if new_value <= value - self.step * fall:
+                self.step *= self.LONGER
+                return SweepResult(new, new_value, largest(new_gradient), self._at.take_work())
+            self.step *= 0.5
+        self._at.remember(theta, value, gradient)
+        return SweepResult(theta, value, largest(gradient), self._at.take_work(), reason="precision")

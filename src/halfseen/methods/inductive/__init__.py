@@ -1,0 +1,8 @@
+"""Completion from side features, linear and nonlinear, for rows and columns that were never seen."""
+
+from __future__ import annotations
+
+from halfseen.methods.inductive.model import InductiveCompletion
+from halfseen.methods.inductive.options import InductiveOptions
+
+__all__ = ["InductiveCompletion", "InductiveOptions"]

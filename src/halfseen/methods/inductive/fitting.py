@@ -1,0 +1,115 @@
+"""From a problem to its best point: starts, one loop each, the certificate, the gauge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halfseen.data.storable import storable
+from halfseen.linalg import balance
+from halfseen.methods.inductive.options import InductiveOptions
+from halfseen.methods.inductive.problem import InductiveProblem, Weights
+from halfseen.methods.inductive.starts import first_point, random_point
+from halfseen.solvers import (
+    BacktrackingGradient,
+    GradientDescent,
+    LevenbergMarquardt,
+    LimitedMemory,
+    RelativeChange,
+    Run,
+    SmallValue,
+    Sweep,
+    loop,
+)
+
+Array = NDArray[Any]
+
+# A mean loss below this share of the data's mean square is a fit without error: such runs had test errors below 1e-4.
+EXACT = 1e-10
+MEMORY, PATIENCE = 30, 5
+
+
+@storable
+@dataclass(frozen=True)
+class Certificate:
+    """What the training loss says about the starts.
+
+    Attributes
+    ----------
+    values : ndarray (n,)
+        Objective of every start that was run.
+    best : int
+    floor : float
+        Below it a fit counts as exact.
+    is_exact : bool
+        True when the best start fits the data without error: with data that some weights explain, and three or more
+        entries a weight, it then nearly always is the truth. False says nothing: noise leaves a loss too.
+    """
+
+    values: NDArray[np.float64]
+    best: int
+    floor: float
+    is_exact: bool
+
+
+def run_starts(
+    problem: InductiveProblem, options: InductiveOptions, rng: np.random.Generator, watch: Any = None
+) -> tuple[Run, Certificate]:
+    """Fit from one start after the other, until one is exact; the best run, and what all of them reached."""
+    squares = np.square(problem.passes.observed.values, dtype=float)
+    floor = EXACT * float(np.mean(squares))
+    # float32 sums stop there; in double precision the last digits come cheaply
+    bottom = floor if problem.dtype == np.float32 else 1e-6 * floor
+    is_squared = problem.passes.loss.name == "gaussian" and not problem.design.ridge and not problem.design.beta
+    best, values, chosen = None, [], 0
+    for number, own in enumerate(rng.spawn(options.n_starts)):
+        theta = first_point(problem, options, own) if not number else random_point(problem, options.start_scale, own)
+        stops = [RelativeChange(options.tol, PATIENCE)] + ([SmallValue(bottom)] if is_squared else [])
+        stops += [watch.stop] if watch else []
+        sweep = sweep_of(problem, options)
+        with np.errstate(over="ignore", invalid="ignore"):  # a step that is too long ends as "not_finite"
+            run = loop(sweep, theta, stops, max_iter=options.max_iter, watchers=[watch] if watch else [])
+        values.append(run.value if np.isfinite(run.value) else np.inf)
+        if best is None or values[-1] < values[chosen]:
+            best, chosen = run, number
+        if is_squared and run.value <= floor:
+            break
+    assert best is not None
+    return best, Certificate(np.array(values), chosen, floor, bool(is_squared and values[chosen] <= floor))
+
+
+def sweep_of(problem: InductiveProblem, options: InductiveOptions) -> Sweep:
+    """The solver's sweep."""
+    if options.solver == "lbfgs":
+        return LimitedMemory(problem, memory=MEMORY)
+    if options.solver == "levenberg-marquardt":
+        return LevenbergMarquardt(problem)
+    if isinstance(options.step, str):
+        return BacktrackingGradient(problem)
+    return GradientDescent(problem, float(options.step), is_guarded=False)
+
+
+def in_gauge(at: Weights, scaling: str) -> tuple[Array, Array]:
+    r"""Weights with the same predictions in a form of their own.
+
+    Lengths :math:`|u_i| = |v_i|` (for linear models :math:`U^\top U = V^\top V` diagonal), units by falling lengths,
+    and for odd activations the largest weight of every :math:`v_i` positive.
+    """
+    U, V = np.array(at.U), np.array(at.V)
+    if scaling == "all" and U.shape[1] and U is not V:
+        U, V, _ = balance(U, V)
+        return U, V
+    left, right = np.linalg.norm(U, axis=0), np.linalg.norm(V, axis=0)
+    if scaling == "positive":
+        alive = (left > 0) & (right > 0)
+        turn = np.sqrt(np.divide(right, left, out=np.ones_like(left), where=alive))
+        U, V = U * turn, V / turn
+    if scaling == "sign":
+        signs = np.sign(V[np.abs(V).argmax(axis=0), np.arange(V.shape[1])])
+        signs[signs == 0] = 1
+        U, V = U * signs, V * signs
+    order = np.argsort(-(left * right), kind="stable")
+    return np.ascontiguousarray(U[:, order]), np.ascontiguousarray(V[:, order])

@@ -1,0 +1,379 @@
+"""Inductive completion as an estimator."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
+from halfseen.base import CompletionEstimator
+from halfseen.data import Observed, check_support
+from halfseen.data.features import FeatureCode, as_side_features
+from halfseen.data.frames import is_frame
+from halfseen.engines import Engine, EntryPasses
+from halfseen.linalg.pairs import pair_products
+from halfseen.losses import ColumnLoss, get_loss
+from halfseen.methods.inductive.activations import get_activation
+from halfseen.methods.inductive.options import OBJECTIVES, InductiveOptions, checked_options, number
+from halfseen.solvers.watch import CallbackSupport
+
+if TYPE_CHECKING:  # loaded by the first fit
+    from halfseen.methods.inductive.fitting import Run
+    from halfseen.methods.inductive.intervals import InductiveInference
+    from halfseen.methods.inductive.problem import InductiveProblem
+    from halfseen.methods.inductive.ranking import Candidates
+
+
+class InductiveCompletion(CallbackSupport, CompletionEstimator):
+    r"""Completion from side features: predictions for rows and columns that were never seen.
+
+    .. math:: m_{ij} = \mu + r_i + c_j + \langle\phi(U^\top x_i + b), \phi(V^\top y_j + c)\rangle
+              + \langle p_i, q_j\rangle
+
+    With a linear :math:`\phi` this is inductive matrix completion, with any other one its nonlinear form. Effects
+    :math:`r, c` and free factors :math:`p, q` are off unless asked for; they belong to seen rows and columns.
+
+    Parameters
+    ----------
+    rank : int
+        Number of units :math:`k`.
+    activation : {"relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
+    objective : str or Loss
+        ``"squared"``; a family on the linear predictor (``"bernoulli"``, ``"poisson"``, ``"binomial(N)"``, ...); or
+        ``"one_class"``: seen cells are close to their values, all unseen ones to 0 with weight ``options.beta``.
+    ridge : float
+        :math:`\lambda`, on all weights, beside the mean loss of an entry.
+    intercept : bool
+        A constant among the features of both sides (:math:`b, c`). Without it a linear model has neither a mean nor
+        main effects, which costs more than any choice of activation gains.
+    options : InductiveOptions, optional
+        Solver, starts, effects, free factors, gauge.
+    random_state : int, Generator or None
+        Draws the starts.
+    engine : str, Engine or None
+
+    Attributes
+    ----------
+    row_weights_, col_weights_ : ndarray (d1, k), (d2, k)
+        U and V. Without features of a side these are a weight vector per row (one-hot features).
+    row_intercept_, col_intercept_ : ndarray (k,)
+        Zeros without an intercept.
+    row_factors_, col_factors_ : ndarray (n, k + free_rank), (p, k + free_rank)
+        Activations (and free factors) of the seen rows and columns.
+    row_effects_, col_effects_ : ndarray (n,), (p,)
+    offset_ : float
+        :math:`\mu`: the mean on the scale of the linear predictor, where there are effects; else 0.
+    row_code_, col_code_ : FeatureCode or None
+        How features became numbers.
+    certificate_ : Certificate
+        Objective of every start, and whether the best fits exactly.
+    run_ : Run
+    n_iter_ : int
+    loss_ : Loss
+
+    Raises
+    ------
+    ValueError
+        For values outside the family's support, missing features (the first is named), unknown names of options.
+
+    Notes
+    -----
+    A gradient costs the products with both sides' features there and back and one pass over the entries,
+    O((nnz(F) + nnz(G) + E) k); the one-class objective O((n + p) k^2) more, by the Gram identity: unseen cells are
+    never touched. Source: Zhong, Jain, Song and Dhillon, "Nonlinear inductive matrix completion based on one-layer
+    neural networks", equations (2), (3) and (5).
+
+    Examples
+    --------
+    >>> import numpy as np, halfseen as hs
+    >>> rng = np.random.default_rng(0)
+    >>> F, G = rng.normal(size=(80, 4)), rng.normal(size=(60, 4))
+    >>> truth = np.maximum(F @ rng.normal(size=(4, 2)), 0) @ np.maximum(G @ rng.normal(size=(4, 2)), 0).T
+    >>> table = np.where(rng.random(truth.shape) < 0.3, truth, np.nan)
+    >>> table[60:], table[:, 50:] = np.nan, np.nan  # rows and columns that are never seen
+    >>> options = hs.InductiveOptions(n_starts=8)
+    >>> model = hs.InductiveCompletion(rank=2, ridge=0.0, options=options, random_state=0)
+    >>> model = model.fit(table, row_features=F, col_features=G)
+    >>> bool(np.abs(model.predict(F[60:], G[40:]) - truth[np.arange(60, 80), np.arange(40, 60)]).max() < 1e-3)
+    True
+    """
+
+    def __init__(
+        self,
+        rank: int = 10,
+        activation: str = "relu",
+        objective: Any = "squared",
+        ridge: float = 1e-3,
+        intercept: bool = True,
+        options: InductiveOptions | None = None,
+        random_state: RandomState = None,
+        engine: str | Engine | None = None,
+    ) -> None:
+        self.rank = rank
+        self.activation = activation
+        self.objective = objective
+        self.ridge = ridge
+        self.intercept = intercept
+        self.options = options
+        self.random_state = random_state
+        self.engine = engine
+
+    def fit(self, R: Any, y: None = None, *, row_features: Any = None, col_features: Any = None) -> Self:
+        """Fit to the seen entries of a table and the features of its rows and columns.
+
+        Parameters
+        ----------
+        R : NaN array, Observed, data frame or scipy.sparse
+        y : None
+            Ignored; there for scikit-learn.
+        row_features, col_features : array, scipy.sparse, data frame or SideFeatures, optional
+            One line per row (column) of the table, in its order, or found by label where both have labels. Text
+            columns of data frames are encoded by their categories. Without features of a side its rows get weights
+            of their own; without both this is plain factorization.
+        """
+        from halfseen.methods.inductive.fitting import in_gauge, run_starts
+
+        options = self._checked()
+        observed = self._observe(R, reset=True)
+        self.loss_ = self._loss(observed)
+        problem = self._problem(observed, row_features, col_features, options)
+        with self._watched(observed, options.max_iter, lambda theta: self._learned(problem, theta)) as watch:
+            run, self.certificate_ = run_starts(problem, options, as_generator(self.random_state), watch)
+            theta = run.params
+            if options.gauge == "balance" and not options.is_tied:
+                at = problem.unpack(np.array(theta))
+                at.U[:], at.V[:] = in_gauge(at, problem.design.activation.scaling)
+                theta = np.concatenate([part.ravel() for part in vars(at).values()])
+            self.__dict__.update(self._learned(problem, theta))
+        self._report(run, options)
+        return self
+
+    def _checked(self) -> InductiveOptions:
+        number("rank", self.rank, 1, whole=True)
+        number("ridge", self.ridge, 0.0)
+        get_activation(self.activation)
+        if not isinstance(self.intercept, bool | np.bool_):
+            raise ValueError(f"intercept must be True or False; got {self.intercept!r}")
+        options = checked_options(self.options)
+        if self.objective == "one_class" and options.solver == "levenberg-marquardt":
+            raise ValueError("options.solver='levenberg-marquardt' does not go with objective='one_class'; use 'lbfgs'")
+        return options
+
+    def _loss(self, observed: Observed) -> Any:
+        loss = get_loss("gaussian" if self.objective in OBJECTIVES else self.objective)
+        if isinstance(loss, ColumnLoss):
+            raise ValueError(f"objective={self.objective!r} has parameters per column, which new columns do not have")
+        check_support(observed, loss, "objective")
+        return loss
+
+    def _problem(self, observed: Observed, F: Any, G: Any, options: InductiveOptions) -> InductiveProblem:
+        """The objective; learns how features are encoded on the way."""
+        from halfseen.methods.inductive.maps import FeatureMap
+        from halfseen.methods.inductive.problem import Design, InductiveProblem
+
+        maps = []
+        for axis, (given, labels) in enumerate(((F, observed.row_labels), (G, observed.col_labels))):
+            name = ("row_features", "col_features")[axis]
+            code, matrix = None, None
+            if given is not None:
+                side = as_side_features(given, name).aligned(observed.shape[axis], labels, name)
+                code = FeatureCode.learn(side, options.scale)
+                matrix = code.encode(side, name)
+            setattr(self, ("row_code_", "col_code_")[axis], code)
+            maps.append(FeatureMap(matrix, observed.shape[axis], bool(self.intercept), observed.dtype))
+        if options.is_tied and maps[0].size != maps[1].size:
+            raise ValueError("options.is_tied needs the same features for rows and columns")
+        self.offset_ = self._mean(observed) if options.effects != "none" else 0.0
+        design = Design(
+            rank=int(self.rank), activation=get_activation(self.activation), ridge=float(self.ridge),
+            effects=options.effects, free_rank=int(options.free_rank), effect_ridge=float(options.effect_ridge),
+            free_ridge=float(options.free_ridge), offset=self.offset_, is_tied=bool(options.is_tied),
+            beta=float(options.beta) if self.objective == "one_class" else None,
+            holds_first_row=options.gauge == "first_row",
+        )  # fmt: skip
+        return InductiveProblem(EntryPasses(observed, self.loss_, self.engine), maps[0], maps[1], design)
+
+    def _mean(self, observed: Observed) -> float:
+        if self.objective == "one_class":
+            return 0.0
+        mean = np.average(observed.values.astype(float), weights=observed.weights)
+        return float(self.loss_.link(np.asarray(mean)))
+
+    def _learned(self, problem: InductiveProblem, theta: FloatArray) -> dict[str, Any]:
+        at, (n, p) = problem.unpack(theta), self.observed_shape_
+        (_, H), (_, W) = problem.sides(at)
+        rows, cols = problem.factors(at, H, W)
+        zeros, k = np.zeros(problem.design.rank, problem.dtype), bool(self.intercept)
+        return {
+            "row_weights_": np.array(at.U[: problem.rows.d]),
+            "col_weights_": np.array(at.V[: problem.cols.d]),
+            "row_intercept_": np.array(at.U[-1]) if k else zeros,
+            "col_intercept_": np.array(at.V[-1]) if k else zeros.copy(),
+            "row_factors_": rows,
+            "col_factors_": cols,
+            "row_effects_": np.array(at.r) if len(at.r) else np.zeros(n, problem.dtype),
+            "col_effects_": np.array(at.c) if len(at.c) else np.zeros(p, problem.dtype),
+            "placing_ridge_": float(self.ridge) * problem.total,
+        }
+
+    def _report(self, run: Run, options: InductiveOptions) -> None:
+        self.run_, self.n_iter_ = run.record(), run.n_iter
+        if run.reason == "not_finite":
+            warnings.warn(
+                f"InductiveCompletion ended after {run.n_iter} sweeps: the objective was no longer finite; give a "
+                "shorter options.step, or solver='lbfgs'", ConvergenceWarning, stacklevel=3,
+            )  # fmt: skip
+
+    # ---- predictions -------------------------------------------------------------------------------------------
+
+    def predict(self, rows: Any, cols: Any = None, kind: str = "mean") -> FloatArray:
+        """Predict elementwise pairs of rows and columns, each seen (by label or position) or new (by features).
+
+        Parameters
+        ----------
+        rows, cols : sequence of n labels or positions, or features of n rows (two-dimensional), or one for all
+            Without ``cols``, and where rows have no features, ``rows`` is a table of new rows over the fitted columns:
+            each is placed by what was seen of it.
+        kind : {"mean", "linear"}
+
+        Returns
+        -------
+        ndarray (n,)
+
+        Raises
+        ------
+        ValueError
+            For unknown labels, features of another kind or width, and different lengths.
+        """
+        check_is_fitted(self)
+        if cols is None:
+            if self.row_code_ is not None:
+                raise ValueError(
+                    "rows of this model are placed by their features: predict(row_features, col_features) gives pairs, "
+                    "predict_table(row_features, cols) a block of all rows against all columns"
+                )
+            return super().predict(rows, None, kind)
+        (A, r), (B, c) = self._side(rows, 0), self._side(cols, 1)
+        if len(A) != len(B) and 1 not in (len(A), len(B)):
+            raise ValueError(
+                f"rows and cols are pairs, but {len(A)} rows and {len(B)} cols were given; give one col per row, or "
+                "use predict_table(rows, cols) for a block"
+            )
+        length = max(len(A), len(B)) if len(A) and len(B) else 0
+        i, j = (np.zeros(length, dtype=int) if len(part) == 1 else np.arange(length) for part in (A, B))
+        return self._response(self._offset + r[i] + c[j] + pair_products(A, B, i, j), kind, j)
+
+    def predict_table(self, rows: Any = None, cols: Any = None, kind: str = "mean") -> FloatArray:
+        """Predict the block of all given rows against all given columns, each seen or new (default: all seen ones)."""
+        check_is_fitted(self)
+        (A, r), (B, c) = self._side(rows, 0), self._side(cols, 1)
+        return self._response(A @ B.T + r[:, None] + (c + self._offset), kind)
+
+    def rank_columns(self, rows: Any, r: int = 10, cols: Any = None, seen: Any = None) -> Candidates:
+        """The r columns with the highest predictions for every given row.
+
+        Parameters
+        ----------
+        rows : labels, positions or features; None for all seen rows
+        r : int
+        cols : labels, positions or features, optional
+            Candidates; all seen columns where not given.
+        seen : table, optional
+            Entries of these rows over the candidates that are left out (what a user has already).
+
+        Returns
+        -------
+        Candidates
+        """
+        from halfseen.methods.inductive.ranking import rank_columns
+
+        check_is_fitted(self)
+        return rank_columns(self, rows, r, cols, seen)
+
+    def inference(
+        self,
+        R: Any,
+        *,
+        row_features: Any = None,
+        col_features: Any = None,
+        level: float = 0.95,
+        variance: str = "model",
+    ) -> InductiveInference:
+        """Intervals for predictions by the delta method, from the table and features of the fit.
+
+        Parameters
+        ----------
+        R, row_features, col_features
+            As given to :meth:`fit`; they are not kept with the model.
+        level : float
+        variance : {"model", "sandwich"}
+
+        Raises
+        ------
+        ValueError
+            Where the weights are not determined by the data, or too many; the reason is said.
+        """
+        from halfseen.methods.inductive.intervals import infer
+
+        check_is_fitted(self)
+        return infer(self, R, (row_features, col_features), level, variance)
+
+    def factors_of(self, features: Any, axis: str = "rows") -> FloatArray:
+        """Activations of new rows (``axis="rows"``) or columns from their features, ndarray (n, k)."""
+        check_is_fitted(self)
+        return self._activated(features, ("rows", "cols").index(axis))
+
+    @property
+    def _offset(self) -> Any:
+        return self.col_factors_.dtype.type(self.offset_)
+
+    def _activated(self, features: Any, axis: int) -> FloatArray:
+        from halfseen.methods.inductive.maps import FeatureMap
+
+        name, code = ("row_features", "col_features")[axis], (self.row_code_, self.col_code_)[axis]
+        if code is None:
+            raise ValueError(
+                f"{name}: this model was fitted without them, so that only seen {('rows', 'columns')[axis]} can be "
+                "asked for, by label or position; fit it with features"
+            )
+        weights = (self.row_weights_, self.col_weights_)[axis]
+        bias = (self.row_intercept_, self.col_intercept_)[axis]
+        side = as_side_features(features, name)
+        found = FeatureMap(code.encode(side, name), side.n, False, weights.dtype)
+        return get_activation(self.activation).value(found.forward(weights) + bias)
+
+    def _side(self, given: Any, axis: int) -> tuple[FloatArray, FloatArray]:
+        """Factors and effects of one side: kept ones of seen rows, computed ones of new rows."""
+        factors, effects = ((self.row_factors_, self.row_effects_), (self.col_factors_, self.col_effects_))[axis]
+        if not is_features(given):
+            places = self._positions(given, ("row", "column")[axis])
+            return factors[places], effects[places]
+        found = self._activated(given, axis)
+        free = np.zeros((len(found), factors.shape[1] - found.shape[1]), dtype=found.dtype)
+        return np.concatenate([found, free], axis=1), np.zeros(len(found), dtype=found.dtype)
+
+    def _linear_pairs(self, rows: IntArray, cols: IntArray) -> FloatArray:
+        effects = self.row_effects_[rows] + self.col_effects_[cols] + self._offset
+        return effects + pair_products(self.row_factors_, self.col_factors_, rows, cols)
+
+    def _linear_block(self, rows: IntArray, cols: IntArray) -> FloatArray:
+        block = self.row_factors_[rows] @ self.col_factors_[cols].T
+        return block + self.row_effects_[rows, None] + (self.col_effects_[cols] + self._offset)
+
+    def _linear_rows(self, observed: Observed) -> FloatArray:
+        from halfseen.methods.inductive.placing import place_rows
+
+        return place_rows(self, observed)
+
+
+def is_features(given: Any) -> bool:
+    """Whether rows are given by features (two-dimensional) rather than by labels or positions."""
+    if given is None or isinstance(given, str):
+        return False
+    if hasattr(given, "tocsr") or is_frame(given) or type(given).__name__ == "SideFeatures":
+        return True
+    return np.ndim(given) == 2

@@ -1,0 +1,72 @@
+"""The best candidates for every row, in blocks of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from halfseen._typing import FloatArray, IntArray, Labels
+from halfseen.data import as_observed
+from halfseen.methods.inductive.options import number
+
+# Predictions held at once: 32 MB in double precision.
+CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Columns by falling prediction, one line per row.
+
+    Attributes
+    ----------
+    cols : ndarray (n, r)
+        Labels of columns (positions where they have none, or among new ones); -1 where a row has fewer than r left.
+    scores : ndarray (n, r)
+        Predictions; -inf where there is no candidate.
+    """
+
+    cols: Labels
+    scores: FloatArray
+
+
+def rank_columns(model: Any, rows: Any, r: int, cols: Any, seen: Any) -> Candidates:
+    """The r candidates with the highest predictions of every row; O(rows x candidates) time, in blocks of rows."""
+    from halfseen.methods.inductive.model import is_features
+
+    number("r", r, 1, whole=True)
+    (A, row_effects), (B, col_effects) = model._side(rows, 0), model._side(cols, 1)
+    base = col_effects + model._offset
+    known = None if seen is None else as_observed(seen, name="seen")
+    if known is not None and known.shape != (len(A), len(B)):
+        raise ValueError(f"seen has shape {known.shape}; needed: the given rows and candidates, {(len(A), len(B))}")
+    r = min(int(r), len(B))
+    places, scores = np.empty((len(A), r), dtype=np.int64), np.empty((len(A), r), dtype=B.dtype)
+    height = max(1, CELLS // max(len(B), 1))
+    for begin in range(0, len(A), height):
+        part = slice(begin, begin + height)
+        table = model.loss_.mean(A[part] @ B.T + row_effects[part, None] + base)
+        if known is not None:
+            lines = known.take_rows(np.arange(begin, min(begin + height, len(A))))
+            table[lines.rows, lines.cols] = -np.inf
+        places[part], scores[part] = best_of(table, r)
+    if is_features(cols) or model.col_labels_ is None:
+        names: Labels = np.arange(len(B))
+    else:
+        names = model.col_labels_[model._positions(cols, "column")]
+    names = names[places]
+    if names.dtype.kind in "iu":
+        names = np.where(np.isneginf(scores), -1, names)
+    return Candidates(names, scores)
+
+
+def best_of(table: FloatArray, r: int) -> tuple[IntArray, FloatArray]:
+    """Places and values of the r largest numbers of every line, in falling order; ties in the order of places."""
+    if r < table.shape[1]:
+        chosen = np.sort(np.argpartition(-table, r - 1, axis=1)[:, :r], axis=1)
+    else:
+        chosen = np.broadcast_to(np.arange(table.shape[1]), table.shape)
+    values = np.take_along_axis(table, chosen, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    return np.take_along_axis(chosen, order, axis=1), np.take_along_axis(values, order, axis=1)

@@ -1,0 +1,101 @@
+"""Intervals by the delta method: their level in simulation, and the refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import halfseen as hs
+from halfseen.methods.inductive.activations import ACTIVATIONS
+from inductive_truth import Realizable, make_problem
+
+STARTS = {"tol": 1e-12, "max_iter": 3000}
+
+
+def fitted(data, activation, objective="squared", observed=None, ridge=0.0, k=2):
+    """A fit that begins near the truth: what is tested is the error of the bottom, not the way to it."""
+    rng = np.random.default_rng(0)
+    start = tuple(W + 0.02 * rng.normal(size=W.shape) for W in (data.U, data.V))
+    options = hs.InductiveOptions(start=start, solver="levenberg-marquardt", max_iter=60, tol=1e-13)
+    model = hs.InductiveCompletion(k, activation, objective, ridge, intercept=False, options=options)
+    return model.fit(data.observed if observed is None else observed, **data.features)
+
+
+@pytest.mark.parametrize("variance", ["model", "sandwich"])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
+def test_intervals_for_new_pairs_hold_as_often_as_they_say(activation, variance):
+    # 40 tables of 60 pairs; tables are the unit: with sd of a table's share near 0.08, 3 se are 0.04. Where both sides of
+    # a relu model are 0 the interval is a point and always right: these do not count.
+    shares, noise = [], 0.1
+    for seed in range(40):
+        data = Realizable(activation, 60, 700, k=2, d=4, seed=seed, noise=noise)
+        model = fitted(data, activation)
+        found = model.inference(data.observed, **data.features, level=0.9, variance=variance)
+        pairs = found.entries(data.new[0], data.new[1])
+        truth = np.diag(data.new_truth)
+        counts = (truth != 0) | (pairs.se > 0)
+        shares.append(hs.metrics.coverage(pairs.low[counts], pairs.high[counts], truth[counts]))
+    assert np.mean(shares) == pytest.approx(0.9, abs=0.04)
+
+
+def test_null_directions_are_left_out_and_the_noise_is_found():
+    for activation, null in (("sigmoid", 0), ("relu", 2), ("linear", 4)):
+        data = Realizable(activation, 80, 1500, k=2, d=4, noise=0.2)
+        found = fitted(data, activation).inference(data.observed, **data.features)
+        assert found.null_dimension == null
+        assert found.dispersion == pytest.approx(0.04, rel=0.2)
+        values = found.responses(np.arange(20), np.arange(20))
+        assert np.all(values.se > 0.15)
+
+
+def test_intervals_of_probabilities_lie_between_zero_and_one_and_hold():
+    shares = []
+    for seed in range(20):
+        data = Realizable("tanh", 80, 4000, k=2, d=3, seed=seed)
+        rng = np.random.default_rng(seed)
+        y = (rng.random(len(data.rows)) < 1 / (1 + np.exp(-data.observed.values))).astype(float)
+        observed = data.observed.with_values(y)
+        model = fitted(data, "tanh", "bernoulli", observed)
+        pairs = model.inference(observed, **data.features, level=0.9).entries(*data.new)
+        assert pairs.low.min() > 0
+        assert pairs.high.max() < 1
+        shares.append(hs.metrics.coverage(pairs.low, pairs.high, 1 / (1 + np.exp(-np.diag(data.new_truth)))))
+    assert np.mean(shares) == pytest.approx(0.9, abs=0.05)
+
+
+def test_the_covariance_is_the_inverse_of_the_information():
+    data = Realizable("sigmoid", 60, 900, k=2, d=3, noise=0.1)
+    model = fitted(data, "sigmoid")
+    found = model.inference(data.observed, **data.features)
+    problem = make_problem(data.observed, data.F, data.G, "sigmoid", rank=2, intercept=False)
+    matrix, _ = problem.normal_equations(problem.pack(model.row_weights_, model.col_weights_))
+    wanted = found.dispersion * np.linalg.inv(matrix) / data.observed.n_entries
+    np.testing.assert_allclose(found.covariance, wanted, rtol=1e-6)
+    assert ACTIVATIONS["sigmoid"].null_dimension(2) == found.null_dimension == 0
+
+
+def test_what_has_no_honest_interval_is_refused_with_the_reason():
+    data = Realizable("relu", 60, 700, k=2, d=4, noise=0.1)
+    make = lambda **more: hs.InductiveCompletion(2, random_state=0, **more).fit(data.observed, **data.features)  # noqa: E731
+    small = {"n_starts": 1, "tol": 1e-12, "max_iter": 5}
+    cases = [
+        (make(objective="one_class"), "one_class"),
+        (make(options=hs.InductiveOptions(effects="cols")), "free effects"),
+        (make(ridge=0.0, options=hs.InductiveOptions(**small)), "has not come to rest"),
+        (make(ridge=0.0, options=hs.InductiveOptions(gauge="first_row")), "first_row"),
+    ]
+    for model, message in cases:
+        with pytest.raises(ValueError, match=message):
+            model.inference(data.observed, **data.features)
+    smooth = Realizable("sigmoid", 60, 700, k=2, d=4, noise=0.1)
+    with pytest.raises(ValueError, match="the ridge takes .* %"):
+        fitted(smooth, "sigmoid", ridge=0.001).inference(smooth.observed, **smooth.features)
+
+
+def test_dependent_features_leave_directions_without_information():
+    data = Realizable("sigmoid", 60, 900, k=2, d=4, noise=0.1)
+    data.F[:, 3] = data.F[:, 0]
+    model = hs.InductiveCompletion(2, "sigmoid", ridge=0.0, options=hs.InductiveOptions(**STARTS), random_state=0)
+    model.fit(data.observed, **data.features)
+    with pytest.raises(ValueError, match="directions of the weights undetermined, 0 of which sigmoid"):
+        model.inference(data.observed, **data.features)
