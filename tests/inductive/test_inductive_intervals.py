@@ -24,8 +24,8 @@ def fitted(data, activation, objective="squared", observed=None, ridge=0.0, k=2)
 @pytest.mark.parametrize("variance", ["model", "sandwich"])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
 def test_intervals_for_new_pairs_hold_as_often_as_they_say(activation, variance):
-    # 40 tables of 60 pairs; tables are the unit: with sd of a table's share near 0.08, 3 se are 0.04. Where both sides of
-    # a relu model are 0 the interval is a point and always right: these do not count.
+    # 40 tables of 60 pairs; tables are the unit: with sd of a table's share near 0.08, 3 se are 0.04. Where both
+    # sides of a relu model are 0 the interval is a point and always right: these do not count.
     shares, noise = [], 0.1
     for seed in range(40):
         data = Realizable(activation, 60, 700, k=2, d=4, seed=seed, noise=noise)
@@ -88,7 +88,7 @@ def test_what_has_no_honest_interval_is_refused_with_the_reason():
         with pytest.raises(ValueError, match=message):
             model.inference(data.observed, **data.features)
     smooth = Realizable("sigmoid", 60, 700, k=2, d=4, noise=0.1)
-    with pytest.raises(ValueError, match="the ridge takes .* %"):
+    with pytest.raises(ValueError, match=r"the ridge takes .* %"):
         fitted(smooth, "sigmoid", ridge=0.001).inference(smooth.observed, **smooth.features)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from halfseen.cli.fit_descent import add_descent
+from halfseen.cli.fit_inductive import add_inductive
 from halfseen.cli.options import (
     ALS_RANKS,
     MOMENT_RANKS,
@@ -395,3 +396,4 @@ def data_path(name: Annotated[str, typer.Argument(metavar="NAME", help="A name o
 
 
 add_descent(fit)
+add_inductive(fit)

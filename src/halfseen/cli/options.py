@@ -104,6 +104,19 @@ class PairsOptions:
     source: Annotated[
         str | None, typer.Option(metavar="NAME", help="The source that all pairs are of, for a run of many sources.")
     ] = None
+    row_features: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Features of new rows, for a run of 'fit inductive'.")
+    ] = None
+    row_key: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Its column that names the rows; else as in the fit.")
+    ] = None
+    col_features: Annotated[Path | None, typer.Option(metavar="FILE", help="Features of new columns, likewise.")] = None
+    col_key: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Its column that names the columns; else as in the fit.")
+    ] = None
+    top: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the N best columns of every new row.")
+    ] = None
 
 
 @dataclass(frozen=True)

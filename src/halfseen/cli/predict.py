@@ -38,6 +38,11 @@ class Question:
     sep: str | None = None
     no_header: bool = False
     source: str | None = None
+    row_features: Path | None = None
+    row_key: str | None = None
+    col_features: Path | None = None
+    col_key: str | None = None
+    top: int | None = None
     kind: str = "mean"
     level: float | None = None
 
@@ -48,11 +53,16 @@ def run_predict(run: Path, question: Question, out: Path | None, as_json: bool) 
         raise ValueError(f"-o {out}: the name must end in one of {', '.join(FORMATS)}")
     model, record = open_run(run)
     model = of_source(model, question.source)
-    rows, cols = asked(question, record)
-    labels = as_labels(rows, model.row_labels_), as_labels(cols, model.col_labels_)
-    numbers = predictions(model, labels, question.kind, record)
-    if question.level is not None:
-        numbers |= interval_ends(model, labels, question.level)
+    if question.row_features or question.col_features or question.top:
+        from halfseen.cli.inductive import predict_new
+
+        labels, numbers = predict_new(model, question, record)
+    else:
+        rows, cols = asked(question, record)
+        labels = as_labels(rows, model.row_labels_), as_labels(cols, model.col_labels_)
+        numbers = predictions(model, labels, question.kind, record)
+        if question.level is not None:
+            numbers |= interval_ends(model, labels, question.level)
     if question.kind == "mean":  # the table was shifted on its way in
         shift = float(record.get("table", {}).get("shift") or 0.0)
         numbers = {name: values - shift for name, values in numbers.items()}

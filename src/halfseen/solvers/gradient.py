@@ -98,7 +98,7 @@ class AcceleratedGradient:
 
 
 class BacktrackingGradient:
-    r"""Gradient descent that finds its step on the way: a quarter longer after every success, halved until the value falls.
+    r"""Gradient descent that finds its step: a quarter longer after every success, halved until the value falls.
 
     .. math:: L(\theta - \eta\nabla L) \le L(\theta) - c\,\eta\,\|\nabla L\|^2
 

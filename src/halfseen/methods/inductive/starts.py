@@ -36,8 +36,10 @@ def random_point(problem: InductiveProblem, scale: str | float, rng: np.random.G
     for part, side in ((at.U, problem.rows), (at.V, problem.cols)):
         own = preactivation_size(problem) / side.line_size() if isinstance(scale, str) else float(scale)
         part[:] = own * rng.standard_normal(part.shape)
-    for part in (at.P, at.Q):
-        part[:] = FREE_SCALE * rng.standard_normal(part.shape)
+    for axis, part in enumerate((at.P, at.Q)):
+        if part.size:  # where nothing was seen they are and stay 0
+            seen = problem.passes.view(axis).counts > 0
+            part[:] = FREE_SCALE * seen[:, None] * rng.standard_normal(part.shape)
     return theta
 
 
