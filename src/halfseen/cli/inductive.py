@@ -17,7 +17,7 @@ from halfseen.cli.heterogeneous import read_frame
 from halfseen.cli.options import JudgeOptions, OutputOptions, TableOptions
 from halfseen.cli.predict import Question, as_labels, read_pairs
 from halfseen.cli.scores import judge_model
-from halfseen.cli.screen import Steps, figures, plain, print_json, stdout, steps, table
+from halfseen.cli.screen import Steps, plain, print_json, steps
 from halfseen.cli.source import column, open_table
 from halfseen.data import Observed, SideFeatures, check_support
 from halfseen.engines import engine
@@ -60,8 +60,6 @@ def run_inductive(
     if output.json:
         print_json(facts)
     else:
-        if lists:
-            stdout().print(lists_table(lists))
         show(facts, output.out)
 
 
@@ -244,16 +242,6 @@ def rivals(
     if given.objective == "one_class":
         return [*others, ("popularity", hs.ColumnMean())]
     return [*others, ("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]
-
-
-def lists_table(rows: list[dict[str, Any]]) -> Any:
-    """How held-out entries were ranked, a line per model."""
-    keys = [key for key in rows[0] if key != "model"]
-    made = table("held-out ones among unseen cells", *keys)
-    columns = [figures(row[key] for row in rows) for key in keys]
-    for place, row in enumerate(rows):
-        made.add_row(row["model"], *(one[place] for one in columns))
-    return made
 
 
 def predict_new(model: Any, question: Question, record: dict[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:

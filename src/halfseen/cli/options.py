@@ -114,9 +114,9 @@ class PairsOptions:
     col_key: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Its column that names the columns; else as in the fit.")
     ] = None
-    top: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only the N best columns of every new row.")
-    ] = None
+    top: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the N best columns of every new row.")] = (
+        None
+    )
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,9 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
     if facts["figures"]:
         console.print()
         console.print(scores_table(facts["figures"], word))
+    if facts.get("ranking"):
+        console.print()
+        console.print(lists_table(facts["ranking"]))
     if "intervals" in facts:
         found = facts["intervals"]
         console.print(
@@ -182,6 +185,16 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
     else:
         console.print("nothing saved; add -o DIR to keep the model")
     console.print(f"{facts['seconds']['total']:.1f} s")
+
+
+def lists_table(rows: list[dict[str, Any]]) -> Any:
+    """How held-out entries were ranked, a line per model."""
+    keys = [key for key in rows[0] if key != "model"]
+    made = table("held-out ones among unseen cells", *keys)
+    columns = [figures(row[key] for row in rows) for key in keys]
+    for place, row in enumerate(rows):
+        made.add_row(row["model"], *(one[place] for one in columns))
+    return made
 
 
 def chosen_text(facts: dict[str, Any]) -> str:
