@@ -174,6 +174,7 @@ void traverse(const Entries<T>& e, const Model<T>& model, Wants wants, ColumnPla
                 if (tile.n == plan.tile) {
                     process();
                 } else {
+                    if (tile.n >= kFullEnough) process();
                     break;  // the row, or its part of the block, is done
                 }
             }
