@@ -50,6 +50,7 @@ _PUBLIC = {
     "COBE": "halfseen.methods.baselines",
     "TwoStepSVD": "halfseen.methods.baselines",
     "engine": "halfseen.engines",
+    "report": "halfseen.show.page",
 }
 _ROOMS = ("losses", "select", "metrics", "datasets", "engines", "inference", "data", "reproduce")
 
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from halfseen.methods.heterogeneous import HeterogeneousFactorization, HeterogeneousOptions
     from halfseen.methods.inductive import InductiveCompletion, InductiveOptions
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
+    from halfseen.show.page import report
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,7 @@ from halfseen.cli.options import (
     TableOptions,
     grouped,
 )
+from halfseen.cli.report_command import add_report
 from halfseen.cli.screen import OneLineErrors, plainly
 from halfseen.cli.sources_command import fit_heterogeneous
 
@@ -397,3 +398,4 @@ def data_path(name: Annotated[str, typer.Argument(metavar="NAME", help="A name o
 
 add_descent(fit)
 add_inductive(fit)
+add_report(app)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 RECORD = "run.json"
 MODEL = "model.safetensors"
+# What the report page needs beside model and record.
+DETAILS = "details.json"
 
 
 def check_target(target: Path, force: bool) -> None:
@@ -52,6 +56,13 @@ def new_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def write_records(folder: Path, facts: dict[str, Any], details: dict[str, Any]) -> None:
+    """Write the details, name all files in the record, and write that."""
+    (folder / DETAILS).write_text(json.dumps(details, ensure_ascii=False) + "\n", encoding="utf-8")
+    facts["files"] = sorted([RECORD, *(path.name for path in folder.iterdir())])
+    (folder / RECORD).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _umask() -> int:

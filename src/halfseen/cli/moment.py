@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import halfseen as hs
-from halfseen.cli.folder import MODEL, RECORD, check_target, new_folder
+from halfseen.cli.folder import MODEL, check_target, new_folder, write_records
 from halfseen.cli.options import OutputOptions, TableOptions
 from halfseen.cli.screen import Steps, count, figures, note, plain, print_json, share, stdout, steps, table
 
@@ -221,8 +220,16 @@ def save(target: Path, outcome: MomentOutcome, facts: dict[str, Any]) -> None:
             figure = plot_moment_fit(outcome.model, outcome.inference)
             if figure is not None:
                 save_figure(figure, folder / "fit.png")
-        facts["files"] = sorted([RECORD, *(path.name for path in folder.iterdir())])
-        (folder / RECORD).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_records(folder, facts, details(outcome))
+
+
+def details(outcome: MomentOutcome) -> dict[str, Any]:
+    """What a report page shows and the model does not hold: widths of intervals, which need the rows."""
+    from halfseen.show.moments import Widths
+
+    if outcome.inference is None:
+        return {}
+    return plain({"widths": asdict(Widths.of(outcome.model, outcome.inference))})
 
 
 def show(facts: dict[str, Any], out: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import halfseen as hs
-from halfseen.cli.folder import MODEL, RECORD, new_folder
+from halfseen.cli.folder import MODEL, new_folder, write_records
 from halfseen.cli.options import JudgeOptions, TableOptions
 from halfseen.cli.screen import count, figures, note, plain, share, stdout, table
 
@@ -104,8 +103,18 @@ def save_run(target: Path, outcome: Outcome, facts: dict[str, Any], size: tuple[
             note("no picture: matplotlib is not installed (pip install 'halfseen[plots]')")
         else:
             draw(folder, outcome, facts, size)
-        facts["files"] = sorted([RECORD, *(path.name for path in folder.iterdir())])
-        (folder / RECORD).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_records(folder, facts, details(outcome, size))
+
+
+def details(outcome: Outcome, size: tuple[int, int] | None) -> dict[str, Any]:
+    """What a report page shows and the model does not hold: where the table was seen, held-out entries in bins."""
+    from halfseen.data.facts import SeenShares
+    from halfseen.show.fits import held_out_bins
+
+    found: dict[str, Any] = {"seen": SeenShares.of(outcome.observed).as_dict(), "image": size}
+    if outcome.judged is not None and len(outcome.judged):
+        found["held_out"] = held_out_bins(outcome.hidden.values, outcome.judged)
+    return plain(found)
 
 
 def draw(folder: Path, outcome: Outcome, facts: dict[str, Any], size: tuple[int, int] | None) -> None:

@@ -8,13 +8,14 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from halfseen.cli.words import in_options
+from halfseen.text import count, figures, share
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +25,22 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 PIPE_WIDTH = 120
 TEXT_WIDTH = 34
+
+__all__ = [
+    "OneLineErrors",
+    "Steps",
+    "complain",
+    "count",
+    "figures",
+    "note",
+    "plain",
+    "plainly",
+    "print_json",
+    "share",
+    "stdout",
+    "steps",
+    "table",
+]
 
 
 class OneLineErrors(typer.core.TyperGroup):
@@ -138,36 +155,6 @@ def table(*headers: str, left: int = 1) -> Table:
     for position, header in enumerate(headers):
         made.add_column(header, justify="left" if position < left else "right", no_wrap=position > 0)
     return made
-
-
-def figures(values: Iterable[float], digits: int = 3) -> list[str]:
-    """Numbers of one column, all with the same number of decimals: ``digits`` significant ones for the smallest.
-
-    >>> figures([1.23456, 12.3456])
-    ['1.23', '12.35']
-    >>> figures([0.0123, float("nan")])
-    ['0.0123', '-']
-    """
-    values = list(values)
-    sizes = [abs(value) for value in values if math.isfinite(value) and value]
-    decimals = max(0, digits - 1 - math.floor(math.log10(min(sizes)))) if sizes else digits
-    decimals = min(decimals, digits + 3)
-    return [f"{value:,.{decimals}f}".replace(",", " ") if math.isfinite(value) else "-" for value in values]
-
-
-def count(number: int) -> str:
-    """A whole number with thin groups: ``1 234 567``."""
-    return f"{number:,}".replace(",", " ")
-
-
-def share(part: float) -> str:
-    """A share as per cent with sensible digits.
-
-    >>> share(0.4), share(0.0634), share(0.00021)
-    ('40 %', '6.3 %', '0.021 %')
-    """
-    percent = 100 * part
-    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
 class Steps:

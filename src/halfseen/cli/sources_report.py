@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import halfseen as hs
-from halfseen.cli.folder import MODEL, RECORD, new_folder
+from halfseen.cli.folder import MODEL, new_folder, write_records
 from halfseen.cli.report import scores_table, versions
 from halfseen.cli.screen import count, note, plain, share, stdout, table
+from halfseen.data.facts import SeenShares
 
 if TYPE_CHECKING:
     from halfseen.cli.heterogeneous import Fitted
 
 PAGE = "report.html"
 SHOWN = 12
-STYLE = """
-body { font: 15px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222 }
-table { border-collapse: collapse } img { max-width: 100% }
-td, th { padding: .2em .8em; text-align: right; border-bottom: 1px solid #ddd }
-td:first-child, th:first-child { text-align: left }
-"""
 
 
 def record(fitted: Fitted, files: list[str], options: tuple[Any, Any, Any], command: str) -> dict[str, Any]:
@@ -71,9 +63,9 @@ def save_run(target: Path, fitted: Fitted, facts: dict[str, Any], size: tuple[in
             note("no pictures: matplotlib is not installed (pip install 'halfseen[plots]')")
         else:
             draw(folder, fitted, size)
-        (folder / PAGE).write_text(page(folder, facts), encoding="utf-8")
-        facts["files"] = sorted([RECORD, *(path.name for path in folder.iterdir())])
-        (folder / RECORD).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        found = plain({"seen": SeenShares.of(fitted.sources.pooled()).as_dict(), "image": size})
+        hs.report(fitted.model, folder / PAGE, fitted.sources, record={**facts, "details": found})
+        write_records(folder, facts, found)
 
 
 def picture_size(image: str | None, rows: int) -> tuple[int, int] | None:
@@ -107,36 +99,6 @@ def draw(folder: Path, fitted: Fitted, size: tuple[int, int] | None) -> None:
     save_figure(plot_trace(model.run_), folder / "trace.png")
     if size is not None:
         save_figure(part_images(model, model.source_names_[0], size), folder / "parts.png")
-
-
-def page(folder: Path, facts: dict[str, Any]) -> str:
-    """One self-contained page: what was fitted, how it did, and the pictures."""
-    data = facts["data"]
-    lines = [
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>halfseen: many sources</title><style>{STYLE}</style>",
-        f"<h1>Many sources</h1><p>{html.escape(facts['command'])}</p>",
-        f"<p>{count(data['n_rows'])} rows, {len(data['sources'])} sources, {count(data['n_entries'])} entries; shared "
-        f"rank {facts['shared_rank']}, unique rank {facts['unique_rank']}, ridge {facts['ridge']:g}; misalignment of "
-        f"the unique bases {facts['misalignment']:.3g} (near 0, shared and unique cannot be told apart).</p>",
-    ]
-    if facts["figures"]:
-        lines.append(f"<h2>On {count(facts['n_judged'])} held-out entries</h2>")
-        lines.append(html_table(["model", "RMSE", "MAE"], [[*one.values()] for one in facts["figures"]]))
-    lines.append("<h2>Shared, unique and neither, of each source's sum of squares</h2>")
-    rows = [[name, *(part[key] for key in ("shared", "unique", "residual"))] for name, part in facts["shares"].items()]
-    lines.append(html_table(["source", "shared", "unique", "residual"], rows))
-    for name in ("shares", "basis", "index", "parts", "trace"):
-        if (file := folder / f"{name}.png").is_file():
-            code = base64.b64encode(file.read_bytes()).decode()
-            lines.append(f"<h2>{name}</h2><img alt={name} src='data:image/png;base64,{code}'>")
-    return "\n".join(lines) + "</html>\n"
-
-
-def html_table(heads: list[str], rows: list[list[Any]]) -> str:
-    """A table of text and numbers."""
-    cells = [[f"{cell:.4g}" if isinstance(cell, float) else html.escape(str(cell)) for cell in row] for row in rows]
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
-    return "<table><tr>" + "".join(f"<th>{head}</th>" for head in heads) + f"</tr>{body}</table>"
 
 
 def show(facts: dict[str, Any], out: Path | None) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy, whole_figure
 
@@ -102,12 +102,38 @@ def plot_held_out(truth: ArrayLike, predicted: ArrayLike, bins: int = 20, ax: Ax
     -------
     matplotlib.figure.Figure
     """
-    axes = tidy(ax if ax is not None else new_figure(4.2, 3.4).subplots())
+    found = held_out_bins(truth, predicted, bins)
+    return plot_bins(found, ax)
+
+
+def held_out_bins(truth: ArrayLike, predicted: ArrayLike, bins: int = 20) -> dict[str, NDArray[np.float64]]:
+    """Bins of equal counts along the predictions.
+
+    Returns
+    -------
+    dict
+        "predicted" and "mean" (of what came true), "low" and "high" (quartiles), one number per bin.
+
+    Examples
+    --------
+    >>> held_out_bins([1.0, 2.0, 3.0, 4.0], [1.5, 1.5, 3.5, 3.5], bins=2)["mean"].tolist()
+    [1.5, 3.5]
+    """
     truth, predicted = np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float)
     parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), bins) if part.size]
-    middle = np.array([predicted[part].mean() for part in parts])
-    mean = np.array([truth[part].mean() for part in parts])
     low, high = np.array([np.percentile(truth[part], (25, 75)) for part in parts]).T
+    return {
+        "predicted": np.array([predicted[part].mean() for part in parts]),
+        "mean": np.array([truth[part].mean() for part in parts]),
+        "low": low,
+        "high": high,
+    }
+
+
+def plot_bins(bins: Mapping[str, ArrayLike], ax: Axes | None = None) -> Figure:
+    """What :func:`plot_held_out` draws, from its bins."""
+    axes = tidy(ax if ax is not None else new_figure(4.2, 3.4).subplots())
+    middle, mean, low, high = (np.asarray(bins[name], dtype=float) for name in ("predicted", "mean", "low", "high"))
     axes.vlines(middle, low, high, color=BLUE, alpha=0.35, linewidth=4, label="middle half")
     axes.plot(middle, mean, "o", color=BLUE, markersize=4, label="mean")
     ends = [min(middle.min(), mean.min()), max(middle.max(), mean.max())]

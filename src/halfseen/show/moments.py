@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from halfseen._typing import FloatArray, IntArray
 from halfseen.show.figures import BLUE, GREY, MISSING, ORANGE, new_figure, tidy, whole_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Widths of intervals, and how many rows hold each pair: what is left of intervals in a page's details."""
+
+    width: FloatArray
+    counts: IntArray
+    level: float
+
+    @classmethod
+    def of(cls, model: Any, inference: Any) -> Widths:
+        """Of all pairs of few columns, of an even choice of those of many."""
+        i, j = pairs_to_draw(model)
+        names = model.col_labels_
+        intervals = inference.second_moment((i, j) if names is None else (names[i], names[j]))
+        return cls(np.asarray(intervals.width), np.asarray(model.moments_.at(i, j).counts), intervals.level)
+
 
 # Columns drawn at most: more are finer than the picture's dots.
 MOST_COLUMNS = 120
@@ -77,7 +97,7 @@ def plot_widths(intervals: Any, counts: Any, ax: Axes | None = None) -> Figure:
 
     Parameters
     ----------
-    intervals : Intervals
+    intervals : Intervals or Widths
         ``model.inference().second_moment(pairs)``.
     counts : int array
         Of the same pairs; 0 for a pair never seen.
@@ -117,10 +137,8 @@ def plot_moment_fit(model: Any, inference: Any = None) -> Figure | None:
         plot_rank_choice(choice.ranks, choice.losses, choice.rank, "loss on held-out rows", ax=axes["rank"])
     if inference is not None:
         plot_eigenvalues(inference.eigenvalues(), ax=axes["eigenvalues"])
-        i, j = pairs_to_draw(model)
-        names_of = model.col_labels_
-        pairs = (i, j) if names_of is None else (names_of[i], names_of[j])
-        plot_widths(inference.second_moment(pairs), model.moments_.at(i, j).counts, ax=axes["widths"])
+        found = Widths.of(model, inference)
+        plot_widths(found, found.counts, ax=axes["widths"])
     return figure
 
 

@@ -1,0 +1,110 @@
+"""``halfseen report``: the page of a saved run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import halfseen as hs
+from halfseen.cli.folder import DETAILS
+from halfseen.cli.heterogeneous import open_sources
+from halfseen.cli.options import Duplicates, TableOptions
+from halfseen.cli.predict import open_run
+from halfseen.cli.screen import note, print_json, stdout
+from halfseen.cli.source import open_table
+from halfseen.data import Observed, Sources
+from halfseen.show.page.write import PICTURES
+
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """What is to be on the page, and where it goes."""
+
+    out: Path | None = None
+    data: str | None = None
+    reads: bool = True
+    title: str | None = None
+    level: float = 0.95
+    limit: int = 2000
+
+
+def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
+    """Write the page of a run."""
+    model, record = open_run(run)
+    target = run / PAGE if options.out is None else options.out
+    if target.is_dir():
+        raise ValueError(f"-o {target} is a folder; give the name of a file, such as {target / PAGE}")
+    found = None
+    if options.reads or options.data is not None:
+        try:
+            found = reopened(record, options.data)
+        except (ValueError, OSError) as error:
+            if options.data is not None:
+                raise
+            record["notes"] = [left_out(str(error))]
+    record["details"] = details(run / DETAILS)
+    record["pictures"] = {name: (run / name).read_bytes() for name in PICTURES if (run / name).is_file()}
+    more: dict[str, Any] = {"level": options.level, "title": options.title, "limit": options.limit}
+    page = hs.report(model, target, found, record=record, **more)
+    facts: dict[str, Any] = {"page": str(page), "bytes": page.stat().st_size, "has_data": found is not None}
+    if as_json:
+        print_json(facts)
+    else:
+        for text in record.get("notes", ()):
+            note(text)
+        stdout().print(f"[bold]{page}[/bold]  {facts['bytes'] / 1024:.0f} KB")
+
+
+def details(file: Path) -> dict[str, Any]:
+    """What the fit left for the page; nothing in runs of older versions."""
+    if not file.is_file():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged: {error}") from error
+    return found
+
+
+def left_out(reason: str) -> str:
+    """Why a page has no numbers that need the data."""
+    return (
+        f"The data of the fit were not read again ({reason}): intervals and counts that need them are left out. "
+        "Give them by --data FILE."
+    )
+
+
+def reopened(record: Mapping[str, Any], data: str | None) -> Observed | Sources | None:
+    """The entries that the saved model was fitted to, read as the fit read them.
+
+    Raises
+    ------
+    ValueError, OSError
+        If they are not there, or not the same.
+    """
+    if record["method"] == "moment" and data is None:
+        return None  # rows went through in blocks, and their errors are in the record
+    source = record["data"]["source"] if data is None else data
+    table = dict(record["table"])
+    table["duplicates"] = Duplicates(table.get("duplicates", "error"))
+    reading = TableOptions(**table)
+    found: Observed | Sources
+    if record["method"] == "heterogeneous":
+        files = source if isinstance(source, list) else [source]
+        found = open_sources(files, record["options"]["source"], reading)
+    else:
+        found = open_table(source, reading)
+    if found.n_entries != record["data"]["n_entries"]:
+        raise ValueError(f"{source} has {found.n_entries} entries now, {record['data']['n_entries']} at the fit")
+    judge = record.get("judge", {})
+    share = judge.get("held_out", 0) if judge.get("hide") is None else judge["hide"]
+    if not share or (judge.get("hide") is None and judge.get("refit")):
+        return found
+    if isinstance(found, Sources):
+        return found.split(share, random_state=judge["seed"])[0]
+    return found.split(share, random_state=judge["seed"], keep_covered=True)[0]

@@ -1,0 +1,12 @@
+"""Any fitted estimator that has no chapter of its own: its options, its fit, where the data are missing."""
+
+from __future__ import annotations
+
+from halfseen.show.page.chapters.common import fit_section, glance
+from halfseen.show.page.parts import Chapter
+from halfseen.show.page.subject import Subject
+
+
+def chapter(subject: Subject) -> Chapter:
+    """What is known of every model."""
+    return Chapter(type(subject.model).__name__, "", glance(subject), [fit_section(subject)])

@@ -1,0 +1,51 @@
+"""Numbers as people read them, for the terminal and for pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+
+def figures(values: Iterable[float], digits: int = 3) -> list[str]:
+    """Numbers of one column, all with the same number of decimals: ``digits`` significant ones for the smallest.
+
+    >>> figures([1.23456, 12.3456])
+    ['1.23', '12.35']
+    >>> figures([0.0123, float("nan")])
+    ['0.0123', '-']
+    """
+    values = list(values)
+    sizes = [abs(value) for value in values if math.isfinite(value) and value]
+    decimals = max(0, digits - 1 - math.floor(math.log10(min(sizes)))) if sizes else digits
+    decimals = min(decimals, digits + 3)
+    return [f"{value:,.{decimals}f}".replace(",", " ") if math.isfinite(value) else "-" for value in values]
+
+
+def typical_figures(values: Iterable[float], scale: Iterable[float] | None = None, digits: int = 3) -> list[str]:
+    """Numbers of one long column: ``digits`` significant ones for the middle of them (or of ``scale``).
+
+    >>> typical_figures([0.00012, 1.2345, 23.4567])
+    ['0.00', '1.23', '23.46']
+    >>> typical_figures([0.51234, 0.61234], scale=[0.01], digits=2)
+    ['0.512', '0.612']
+    """
+    values = list(values)
+    sizes = sorted(abs(size) for size in (values if scale is None else scale) if math.isfinite(size) and size)
+    middle = sizes[len(sizes) // 2] if sizes else 1.0
+    decimals = min(max(0, digits - 1 - math.floor(math.log10(middle))), digits + 3)
+    return [f"{value:,.{decimals}f}".replace(",", " ") if math.isfinite(value) else "-" for value in values]
+
+
+def count(number: int) -> str:
+    """A whole number with thin groups: ``1 234 567``."""
+    return f"{number:,}".replace(",", " ")
+
+
+def share(part: float) -> str:
+    """A share as per cent with sensible digits.
+
+    >>> share(0.4), share(0.0634), share(0.00021)
+    ('40 %', '6.3 %', '0.021 %')
+    """
+    percent = 100 * part
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
