@@ -154,7 +154,9 @@ def test_a_run_folder_holds_model_record_and_picture(halfseen, table, tmp_path, 
     assert halfseen(*quick("-o", run)).exit_code == 0
     record = json.loads((run / "run.json").read_text())
     assert (
-        sorted(path.name for path in run.iterdir()) == record["files"] == ["fit.png", "model.safetensors", "run.json"]
+        sorted(path.name for path in run.iterdir())
+        == record["files"]
+        == ["details.json", "fit.png", "model.safetensors", "run.json"]
     )
     for key in ("command", "config", "figures", "versions", "seconds", "judge", "table"):
         assert record[key]
@@ -268,7 +270,11 @@ def test_without_matplotlib_a_run_is_written_without_pictures(process, quick, tm
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 0
     assert "halfseen[plots]" in done.stderr
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["model.safetensors", "run.json"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "details.json",
+        "model.safetensors",
+        "run.json",
+    ]
 
 
 def test_pipes_get_plain_text_and_no_progress(process, quick):

@@ -55,7 +55,7 @@ def test_a_long_table_with_a_source_column_is_fitted_judged_and_kept(halfseen, l
     model = hs.load(tmp_path / "run" / "model.safetensors")
     assert model.source_names_ == list(DATA.sources)
     page = (tmp_path / "run" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4
+    assert "What is shared and what is unique" in page
     assert "source 2" in page
 
 

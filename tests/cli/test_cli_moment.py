@@ -34,7 +34,7 @@ def test_it_leaves_a_model_a_record_and_pictures(halfseen, visits, tmp_path):
     result = halfseen(*words(path, "--ranks", "1,2,3", "-o", tmp_path / "run"))
     assert result.exit_code == 0, result.output
     names = {file.name for file in (tmp_path / "run").iterdir()}
-    assert names == {"model.safetensors", "run.json", "fit.png", "second_moment.png"}
+    assert names == {"model.safetensors", "run.json", "details.json", "fit.png", "second_moment.png"}
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert facts["rank"] == 2
     assert facts["data"]["n_rows"] == 4000

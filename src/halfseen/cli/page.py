@@ -19,6 +19,10 @@ from halfseen.data import Observed, Sources
 from halfseen.show.page.write import PICTURES
 
 PAGE = "report.html"
+LEFT_OUT = (
+    "The data of the fit were not at hand when this page was written: intervals and counts that need them are left out "
+    "(halfseen report RUN --data FILE has them)."
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
         except (ValueError, OSError) as error:
             if options.data is not None:
                 raise
-            record["notes"] = [left_out(str(error))]
+            record["notes"] = [LEFT_OUT]
+            note(f"the data of the fit were not read again: {error}")
     record["details"] = details(run / DETAILS)
     record["pictures"] = {name: (run / name).read_bytes() for name in PICTURES if (run / name).is_file()}
     more: dict[str, Any] = {"level": options.level, "title": options.title, "limit": options.limit}
@@ -55,8 +60,6 @@ def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        for text in record.get("notes", ()):
-            note(text)
         stdout().print(f"[bold]{page}[/bold]  {facts['bytes'] / 1024:.0f} KB")
 
 
@@ -69,14 +72,6 @@ def details(file: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     return found
-
-
-def left_out(reason: str) -> str:
-    """Why a page has no numbers that need the data."""
-    return (
-        f"The data of the fit were not read again ({reason}): intervals and counts that need them are left out. "
-        "Give them by --data FILE."
-    )
 
 
 def reopened(record: Mapping[str, Any], data: str | None) -> Observed | Sources | None:

@@ -70,7 +70,7 @@ def plot_factor_map(
     --------
     >>> figure = plot_factor_map([[0.0, 1.0], [2.0, 0.0]], ["a", "b"], "films")
     >>> [text.get_text() for text in figure.axes[0].texts]
-    ['b', 'a']
+    ['a', 'b']
     """
     axes = tidy(ax if ax is not None else new_figure(4.6, 3.8).subplots())
     points = np.asarray(points, dtype=float)[:, list(components)]

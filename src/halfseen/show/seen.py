@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from halfseen.show.figures import BLUE, FRAME, ORANGE, new_figure, tidy, whole_figure
+from halfseen.text import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,8 +45,8 @@ def plot_seen(shares: SeenShares, ax: Axes | None = None) -> Figure:
                         extent=(0.5, p + 0.5, n + 0.5, 0.5))  # fmt: skip
     axes.spines[:].set_color(FRAME)
     axes.tick_params(labelsize=8)
-    axes.set_xlabel(f"{p:,} columns, in order".replace(",", " "))
-    axes.set_ylabel(f"{n:,} rows, in order".replace(",", " "))
+    axes.set_xlabel(f"{count(p)} columns, in order")
+    axes.set_ylabel(f"{count(n)} rows, in order")
     axes.set_title("share of cells seen", fontsize=11, loc="left")
     figure = whole_figure(axes)
     bar: Any = figure.colorbar(image, ax=axes, shrink=0.8)

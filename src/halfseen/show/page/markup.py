@@ -16,7 +16,7 @@ import numpy as np
 
 from halfseen.show.page.parts import Bitmap, Code, Column, Facts, Interval, Note, Part, Picture, Section, Table, Text
 from halfseen.show.page.svg import inline_picture
-from halfseen.text import count, share, typical_figures
+from halfseen.text import count, figures, share, typical_figures
 
 # A table up to this size travels inside the page as a download; a larger one lies beside it.
 LARGEST_EMBEDDED = 1_500_000
@@ -113,7 +113,7 @@ class Page:
             f"<tr{MARKED if grey else ''}>{''.join(line)}</tr>" for grey, *line in zip(marked, *cells, strict=True)
         ]
         what = escaped(table.caption)
-        is_long = len(shown) >= LONG
+        is_long = bool(table.name) and len(shown) >= LONG
         said = f"{count(len(shown))} lines"
         if len(shown) < len(table):
             said = f"the first {count(len(shown))} of {count(len(table))} lines"
@@ -144,12 +144,15 @@ class Page:
 
 def without_empty(table: Table) -> Table:
     """The table without columns that say nothing on any line."""
-    keep = [
-        column
-        for column in table.columns
-        if isinstance(column, Interval) or column.kind != "text" or any(str(text) for text in column.values)
-    ]
+    keep = [column for column in table.columns if isinstance(column, Interval) or says_something(column)]
     return replace(table, columns=keep)
+
+
+def says_something(column: Column) -> bool:
+    """Whether any line has a text or a number."""
+    if column.kind == "text":
+        return any(str(text) for text in column.values)
+    return bool(np.isfinite(np.asarray(column.values, dtype=float)).any())
 
 
 def facts(part: Facts) -> str:
@@ -203,7 +206,7 @@ def column_cells(column: Column | Interval) -> list[str]:
     elif column.kind == "share":
         texts = [share(value) if math.isfinite(value) else "-" for value in values]
     else:
-        texts = typical_figures(values)
+        texts = (figures if column.kind == "figures" else typical_figures)(values)
     return [f'<td data-v="{sort_key(value)}">{text}</td>' for value, text in zip(values, printed(texts), strict=True)]
 
 
@@ -220,9 +223,9 @@ def interval_cells(column: Interval) -> list[str]:
     reach = max(last - first, 1e-300)
     cells = []
     for k, (one, two) in enumerate(zip(printed(low_texts), printed(high_texts), strict=True)):
-        left, right = (float(np.clip(100 * (end[k] - first) / reach, 0, 100)) for end in (low, high))
         bar = ""
-        if math.isfinite(left) and math.isfinite(right):
+        if math.isfinite(low[k]) and math.isfinite(high[k]):
+            left, right = (100 * (float(end[k]) - first) / reach for end in (low, high))
             bar = f'<i style="left:{left:.1f}%;width:{max(right - left, 0.5):.1f}%"></i>'
             if column.estimate is not None and np.isfinite(column.estimate[k]):
                 bar += f'<b style="left:{100 * (float(column.estimate[k]) - first) / reach:.1f}%"></b>'

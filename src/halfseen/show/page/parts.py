@@ -52,8 +52,9 @@ class Column:
         Numbers (any nan or infinity is shown as a dash), or texts.
     help : str
         What it is, shown with the title.
-    kind : {"number", "count", "share", "text"}
-        Numbers of one column have the same number of decimals.
+    kind : {"number", "figures", "count", "share", "text"}
+        Numbers of one column have the same number of decimals: three digits for the middle of them ("number") or
+        for the smallest ("figures").
     """
 
     title: str

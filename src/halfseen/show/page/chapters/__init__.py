@@ -18,7 +18,7 @@ CHAPTERS: dict[str, str] = {
     "AlternatingLeastSquares": f"{HERE}.completion:least_squares",
     "BayesianFactorization": f"{HERE}.completion:bayesian",
     "SoftImpute": f"{HERE}.completion:soft_impute",
-    "BiasModel": f"{HERE}.completion:biases",
+    "BiasedPredictions": f"{HERE}.completion:biases",
     "OverparametrizedFactorization": f"{HERE}.descent:chapter",
     "OneSidedCompletion": f"{HERE}.moment:chapter",
     "SourcesEstimator": f"{HERE}.sources:chapter",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from halfseen.data import Observed, Sources
-from halfseen.data.facts import describe
+from halfseen.data.facts import SeenShares, describe
 from halfseen.show.fits import plot_bins, plot_rank_choice, plot_trace
 from halfseen.show.page.parts import Chapter, Code, Column, Facts, Note, Part, Picture, Section, Table, Text
 from halfseen.show.page.subject import Subject
@@ -82,7 +82,7 @@ def _errors(subject: Subject) -> list[tuple[str, str]]:
 def fit_section(subject: Subject, more: Sequence[Part] = ()) -> Section:
     """Held-out errors beside rivals, calibration, what was chosen, the trace."""
     record, run = subject.record, getattr(subject.model, "run_", None)
-    parts: list[Part] = [*held_out(record)]
+    parts = [*held_out(record), *(part for part in more if not isinstance(part, Picture))]
     if bins := subject.details.get("held_out"):
         parts.append(
             Picture(
@@ -100,7 +100,7 @@ def fit_section(subject: Subject, more: Sequence[Part] = ()) -> Section:
                 "loss on held-out entries of every rank that was tried",
             )
         )
-    parts += more
+    parts += [part for part in more if isinstance(part, Picture)]
     if run is not None and len(run.trace) > 1:
         parts.append(
             Picture(
@@ -121,9 +121,10 @@ def held_out(record: Mapping[str, Any]) -> list[Part]:
     columns = [Column("model", [row["model"] for row in rows], kind="text")]
     for key, title in titles.items():
         if key in rows[0]:
-            columns.append(Column(title, [math.nan if row.get(key) is None else row[key] for row in rows]))
+            values = [math.nan if row.get(key) is None else row[key] for row in rows]
+            columns.append(Column(title, values, kind="figures"))
     base = rows[-1]["rmse"] or math.nan
-    columns.append(Column(f"RMSE / {rows[-1]['model']}", [row["rmse"] / base for row in rows]))
+    columns.append(Column(f"RMSE / {rows[-1]['model']}", [row["rmse"] / base for row in rows], kind="figures"))
     judge = record.get("judge", {})
     text = f"Judged on {count(record.get('n_judged', 0))} entries that no fit had seen."
     if judge.get("hide") is None and judge.get("refit"):
@@ -150,8 +151,7 @@ def missing_section(subject: Subject) -> Section | None:
         Picture(
             lambda: plot_seen(shares),
             f"share of cells seen in blocks of a table of {n} rows and {p} columns",
-            f"Each dot is a block of about {max(1, round(n / len(shares.grid)))} rows x "
-            f"{max(1, round(p / shares.grid.shape[1]))} columns; blank where nothing was seen.",
+            f"{_block(shares)}; blank where nothing was seen.",
         ),
         Picture(
             lambda: plot_counts(shares),
@@ -174,6 +174,15 @@ def missing_section(subject: Subject) -> Section | None:
     parts.insert(0, Facts(facts))
     parts += selection_notes(observed)
     return Section("Where the data are missing", parts)
+
+
+def _block(shares: SeenShares) -> str:
+    """What one dot of the picture stands for."""
+    high, wide = (max(1, round(length / dots)) for length, dots in zip(shares.shape, shares.grid.shape, strict=True))
+    if high == wide == 1:
+        return "Each dot is a cell"
+    rows, cols = (f"{n} {name}{'' if n == 1 else 's'}" for n, name in ((high, "row"), (wide, "column")))
+    return f"Each dot is a block of about {rows} and {cols}"
 
 
 def selection_notes(observed: Observed | None) -> list[Part]:

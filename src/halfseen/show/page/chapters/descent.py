@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from halfseen.show.descent import plot_descent, plot_growth
+from halfseen.show.figures import ORANGE
 from halfseen.show.page.chapters.common import fit_section, glance, three
 from halfseen.show.page.chapters.factors import component_parts, components
 from halfseen.show.page.parts import Chapter, Column, Facts, Part, Picture, Section, Table, Text
@@ -17,33 +18,45 @@ from halfseen.text import count
 def chapter(subject: Subject) -> Chapter:
     """The path, the components that are there, the fit."""
     model = subject.model
-    sizes = np.asarray(model.singular_values_, dtype=float)
-    there = int(np.sum(sizes > model.threshold_))
+    there = grown(model)
     made = Chapter(
         f"Overparametrized descent: {there} component{'' if there == 1 else 's'} found",
         "Gradient descent from a small start, with more columns than needed, stopped early: no rank was given.",
         [*glance(subject), ("stopped after", f"{count(model.stop_time_)} iterations")],
     )
-    made.glance.append(("components above the threshold", str(there)))
     made.sections += [_path(model, there), _components(subject, there), fit_section(subject)]
-    text = "Descent gives estimates without intervals: judge it by its held-out errors. Components below the threshold "
-    made.claim("all numbers", "none", text + "of the stop are what is left of the start and of noise.")
+    text = "Descent gives estimates without intervals: judge it by its held-out errors. Components that had not "
+    made.claim("all numbers", "none", text + "grown at the stop are what is left of the start, and noise.")
     return made
+
+
+def grown(model: Any) -> int:
+    """Components above the threshold of the stop, or passed as a best approximation on the way (more than half grown).
+
+    The threshold is one of the table's singular values: of a table with missing entries the iterate's are not on its
+    scale, and only the second says something.
+    """
+    above = int(np.sum(np.asarray(model.singular_values_, dtype=float) > model.threshold_))
+    return max(above, max((one.rank for one in model.path_.passed), default=0))
 
 
 def _path(model: Any, there: int) -> Section:
     path = model.path_
 
+    has_threshold = 0 < model.threshold_ < np.max(path.singular_values, initial=0.0)
+
     def growth() -> Any:
         figure = plot_growth(path, is_log=True)
-        figure.axes[0].axhline(max(model.threshold_, 1e-300), color="#d9822b", linewidth=1.0)
+        if has_threshold:
+            figure.axes[0].axhline(model.threshold_, color=ORANGE, linewidth=1.0)
         return figure
 
     parts: list[Part] = [
         Picture(
             growth,
-            f"singular values of the iterates over {model.stop_time_} iterations, {there} of them above the threshold",
-            "Components grow one after the other, the largest first; orange: the threshold at the stop.",
+            f"singular values of the iterates over {model.stop_time_} iterations, {there} of them grown",
+            "Components grow one after the other, the largest first"
+            + ("; orange: the threshold at the stop." if has_threshold else "."),
         ),
         Picture(
             lambda: plot_descent(path, model.held_out_, model.stop_time_),
@@ -76,7 +89,7 @@ def _components(subject: Subject, there: int) -> Section:
     model = subject.model
     if not there:
         return Section(
-            "Factors", [Text("No component is above the threshold of the stop: nothing but noise was found.")]
+            "Factors", [Text("No component had grown when descent was stopped: nothing but noise was found.")]
         )
     size, x, y = components(model.left_[:, :there], model.right_[:, :there])
     return Section("Factors", component_parts(size, (x, y), (subject.labels(0), subject.labels(1))))

@@ -26,6 +26,9 @@ MOST_RANKED = 3000
 # Squared standardised residuals have mean 1 and, of n of them, a spread of about sqrt(2 / n).
 MISFIT_SPREADS = 4.0
 MISFIT_LEAST = 1.3
+# Families of which an even chance can be spoken, and the discrimination below which it has no place.
+WITH_DIFFICULTY = ("bernoulli", "probit", "binomial")
+FAINT = 0.01
 
 
 def chapter(subject: Subject) -> Chapter:
@@ -189,8 +192,10 @@ def items(subject: Subject, inference: Any, made: Chapter) -> Section | None:
     if errors is not None:
         columns.append(Column("its error", errors[0], "standard error of the intercept"))
     if model.col_factors_.shape[1]:
-        columns.append(Column("difficulty", -model.intercept_ / np.where(strength > 0, strength, np.nan),
-                              "minus intercept over discrimination: where a row must stand for an even chance"))  # fmt: skip
+        what = "minus intercept over discrimination: where a row must stand for an even chance"
+        if model.loss_.name.split("(")[0] in WITH_DIFFICULTY:
+            is_telling = strength > FAINT * np.median(strength)
+            columns.append(Column("difficulty", -model.intercept_ / np.where(is_telling, strength, np.nan), what))
         columns.append(
             Column("discrimination", strength, "length of the column's factor: how well it tells rows apart")
         )

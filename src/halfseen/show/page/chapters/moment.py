@@ -16,7 +16,7 @@ from halfseen.show.page.parts import Chapter, Column, Facts, Interval, Part, Pic
 from halfseen.show.page.subject import Subject
 from halfseen.text import count, share
 
-ROWS_CLAIM = "confidence: rows are an independent sample; T is the second moment of the rows they come from."
+ROWS_CLAIM = "Confidence: rows are an independent sample; T is the second moment of the rows they come from."
 
 
 def chapter(subject: Subject) -> Chapter:
@@ -37,7 +37,7 @@ def chapter(subject: Subject) -> Chapter:
     if model.privacy is None:
         subject.shares = _seen(model.moments_)
     made.sections += [_components(subject, made), *_moments(subject, made)]
-    made.sections.append(fit_section(subject, _rank(model)))
+    made.sections.append(fit_section(subject, [] if "choice" in subject.record else _rank(model)))
     return made
 
 
@@ -65,7 +65,8 @@ def _components(subject: Subject, made: Chapter) -> Section:
         parts.append(
             Text(f"The row space lies within {three(largest)} degrees of the true one ({intervals.level:.0%}).")
         )
-        parts.append(Picture(lambda: plot_eigenvalues(intervals), "eigenvalues with their intervals"))
+        if len(values) > 1:
+            parts.append(Picture(lambda: plot_eigenvalues(intervals), "eigenvalues with their intervals"))
     if points.shape[1] > 1:
         parts.append(Picture(lambda: plot_factor_map(points, labels, "columns"), "columns on two components",
                              "Columns in the plane of the first two components; the outermost are named."))  # fmt: skip
@@ -120,6 +121,24 @@ def _moments(subject: Subject, made: Chapter) -> list[Section]:
         text = f"First order, errors clustered by rows. {ROWS_CLAIM}"
         made.claim("second moment of a pair", widths.level, text)
     found = model.diagnostics_
+    facts = Facts(
+        [
+            ("entries per row", three(found.entries_per_row)),
+            ("rows with two or more", count(found.rows_with_pairs)),
+            ("pairs of columns seen together", share(found.share_of_pairs)),
+            ("islands of columns", count(found.n_islands)),
+        ]
+    )
+    return [
+        Section("Second moments", [facts, *parts]),
+        Section("Columns", [_columns(subject)]),
+    ]
+
+
+def _columns(subject: Subject) -> Table:
+    """Rows, second moments and flags of every column, the most frequent first."""
+    model = subject.model
+    found = model.diagnostics_
     diagonal = model.moments_.diagonal()
     counts = np.asarray(diagonal.counts)
     raw = np.divide(diagonal.sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
@@ -138,18 +157,7 @@ def _moments(subject: Subject, made: Chapter) -> list[Section]:
         Column("flags", flags, kind="text"),
     ]
     table = Table("Columns, most frequent first", columns, "columns", np.asarray(found.unseen | found.few_partners))
-    facts = Facts(
-        [
-            ("entries per row", three(found.entries_per_row)),
-            ("rows with two or more", count(found.rows_with_pairs)),
-            ("pairs of columns seen together", share(found.share_of_pairs)),
-            ("islands of columns", count(found.n_islands)),
-        ]
-    )
-    return [
-        Section("Second moments", [facts, *parts]),
-        Section("Columns", [table.take(np.argsort(-counts, kind="stable"))]),
-    ]
+    return table.take(np.argsort(-counts, kind="stable"))
 
 
 def _widths(subject: Subject) -> Widths | None:

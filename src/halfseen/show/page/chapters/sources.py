@@ -7,7 +7,7 @@ import numpy as np
 from halfseen.data import Sources
 from halfseen.show.page.chapters.common import fit_section, glance, three
 from halfseen.show.page.chapters.factors import ends
-from halfseen.show.page.parts import Chapter, Column, Facts, Interval, Part, Picture, Section, Table, Text
+from halfseen.show.page.parts import Chapter, Column, Interval, Part, Picture, Section, Table, Text
 from halfseen.show.page.subject import Subject
 from halfseen.show.sources import part_images, plot_heterogeneity, plot_shared_basis, plot_shares
 from halfseen.text import count
@@ -67,7 +67,10 @@ def _shares(subject: Subject) -> Section:
         columns.insert(2, Column("entries", entries, kind="count"))
     order = np.argsort(-shares["unique"], kind="stable")
     parts: list[Part] = [
-        Facts([("misalignment of the unique bases", f"{model.misalignment_:.3f} (near 0 they cannot be told apart)")]),
+        Text(
+            f"Misalignment of the unique bases: {model.misalignment_:.3f}. Near 0 they are alike, and what is shared "
+            "and what is unique cannot be told apart."
+        ),
         Table("Sources, the most unique first", columns, "sources").take(order),
     ]
     if len(names) <= MOST_BARS:
