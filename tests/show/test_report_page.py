@@ -10,7 +10,6 @@ import re
 
 import numpy as np
 import pytest
-from page_reader import PageReader
 
 import halfseen as hs
 from halfseen.data.facts import SeenShares, quantiles_of
@@ -19,6 +18,7 @@ from halfseen.show.page import markup, svg, write
 from halfseen.show.page.chapters import CHAPTERS, chapter_of, factor
 from halfseen.show.page.markup import Page
 from halfseen.show.page.parts import Column, Interval, Picture, Table
+from page_reader import PageReader
 
 EVIL = [
     "<script>alert(1)</script>",
@@ -63,6 +63,18 @@ def page_of(model, path, *args, **more) -> tuple[str, PageReader]:
     return text, reader
 
 
+class InductiveBothSides(hs.InductiveCompletion):
+    """Inductive completion with features of both sides at hand."""
+
+    def __init__(self):
+        super().__init__(rank=2, random_state=0)
+
+    def fit(self, R):
+        rng = np.random.default_rng(1)
+        features = rng.normal(size=(40, 3)), rng.normal(size=(15, 2))
+        return super().fit(R, row_features=features[0], col_features=features[1])
+
+
 def models():
     return {
         "Leaderboard": (hs.GeneralizedFactorModel(1, "bernoulli", random_state=0), "table"),
@@ -72,6 +84,7 @@ def models():
         "Mean and biases without factors": (hs.ColumnMean(), "numbers"),
         "The descent": (hs.OverparametrizedFactorization(6, random_state=0), "numbers"),
         "Second moments": (hs.OneSidedCompletion(1, random_state=0), "numbers"),
+        "What moves the units": (InductiveBothSides(), "numbers"),
         "What is shared": (hs.HeterogeneousFactorization(2, 1, random_state=0), "sources"),
         "JIVE": (hs.JIVE(2, 1), "sources"),
     }

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from halfseen.cli.data_commands import add_data
 from halfseen.cli.fit_descent import add_descent
 from halfseen.cli.fit_inductive import add_inductive
 from halfseen.cli.options import (
@@ -33,9 +34,7 @@ NAMES = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(cls=OneLineErrors, context_settings=NAMES, **STYLE)
 fit = typer.Typer(cls=OneLineErrors, no_args_is_help=True, **STYLE)
-data = typer.Typer(cls=OneLineErrors, no_args_is_help=True, **STYLE)
 app.add_typer(fit, name="fit", help="Fit a model to the seen entries and judge it on held-out ones.")
-app.add_typer(data, name="data", help="Data sets known by name.")
 
 
 class Family(StrEnum):
@@ -372,30 +371,7 @@ def reproduce(
         run_reproduce(what, papers, (data or [], quick, minutes, fresh), json)
 
 
-@data.command("list")
-@plainly
-def data_list(json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False) -> None:
-    """Data sets that commands take by name, and whether they are here.
-
-    Example: [bold]halfseen data list[/bold]
-    """
-    from halfseen.cli.catalogue import run_list
-
-    run_list(json)
-
-
-@data.command("path")
-@plainly
-def data_path(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of 'halfseen data list'.")]) -> None:
-    """Where a data set lies.
-
-    Example: [bold]halfseen data path ml-100k[/bold]
-    """
-    from halfseen.cli.catalogue import run_path
-
-    run_path(name)
-
-
 add_descent(fit)
 add_inductive(fit)
+add_data(app, STYLE)
 add_report(app)

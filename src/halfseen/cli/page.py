@@ -96,7 +96,14 @@ def reopened(record: Mapping[str, Any], data: str | None) -> Observed | Sources 
         found = open_table(source, reading)
     if found.n_entries != record["data"]["n_entries"]:
         raise ValueError(f"{source} has {found.n_entries} entries now, {record['data']['n_entries']} at the fit")
-    judge = record.get("judge", {})
+    fitted = as_fitted(found, record.get("judge", {}))
+    if fitted is not found and fitted.n_entries != record.get("n_fitted", fitted.n_entries):
+        raise ValueError("which entries were held out cannot be found again for this kind of run")
+    return fitted
+
+
+def as_fitted(found: Observed | Sources, judge: Mapping[str, Any]) -> Observed | Sources:
+    """The entries that the saved model was fitted to: all of them, or those that were not held out for good."""
     share = judge.get("held_out", 0) if judge.get("hide") is None else judge["hide"]
     if not share or (judge.get("hide") is None and judge.get("refit")):
         return found

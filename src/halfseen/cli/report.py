@@ -112,7 +112,7 @@ def details(outcome: Outcome, size: tuple[int, int] | None) -> dict[str, Any]:
     from halfseen.show.fits import held_out_bins
 
     found: dict[str, Any] = {"seen": SeenShares.of(outcome.observed).as_dict(), "image": size}
-    if outcome.judged is not None and len(outcome.judged):
+    if outcome.judged is not None and 0 < len(outcome.judged) == outcome.hidden.n_entries:
         found["held_out"] = held_out_bins(outcome.hidden.values, outcome.judged)
     return plain(found)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from halfseen._typing import FloatArray, IntArray
 from halfseen.show.figures import BLUE, FRAME, ORANGE, new_figure, tidy, whole_figure
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 NAMED = 12
 MOST_POINTS = 5000
 LONGEST_NAME = 22
+# Of the picture: names nearer than that in both directions would cover each other.
+NAME_WIDTH, NAME_HEIGHT = 0.2, 0.04
 
 
 def plot_sizes(values: ArrayLike, ax: Axes | None = None) -> Figure:
@@ -79,7 +82,7 @@ def plot_factor_map(
     axes.axvline(0, color=FRAME, linewidth=0.8)
     axes.scatter(x, y, s=10, color=BLUE, alpha=0.6 if len(x) < 500 else 0.25, linewidths=0)
     spread = np.where(points.std(axis=0) > 0, points.std(axis=0), 1.0)
-    outermost = np.argsort(-np.abs((points - points.mean(axis=0)) / spread).max(axis=1), kind="stable")[:NAMED]
+    outermost = _apart(points, np.argsort(-np.abs((points - points.mean(axis=0)) / spread).max(axis=1), kind="stable"))
     for place in outermost:
         name = str(np.asarray(labels)[place])
         name = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
@@ -91,3 +94,14 @@ def plot_factor_map(
     axes.set(xlabel=f"component {components[0] + 1}", ylabel=f"component {components[1] + 1}")
     axes.set_title(what, fontsize=11, loc="left")
     return whole_figure(axes)
+
+
+def _apart(points: FloatArray, order: IntArray) -> list[int]:
+    """The first places in this order whose names do not cover each other: apart in one direction or the other."""
+    reach = np.where(np.ptp(points, axis=0) > 0, np.ptp(points, axis=0), 1.0)
+    chosen: list[int] = []
+    for place in order[: 10 * NAMED]:
+        away = np.abs((points[chosen] - points[place]) / reach)
+        if len(chosen) < NAMED and not ((away[:, 0] < NAME_WIDTH) & (away[:, 1] < NAME_HEIGHT)).any():
+            chosen.append(int(place))
+    return chosen

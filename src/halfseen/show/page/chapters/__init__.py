@@ -21,6 +21,7 @@ CHAPTERS: dict[str, str] = {
     "BiasedPredictions": f"{HERE}.completion:biases",
     "OverparametrizedFactorization": f"{HERE}.descent:chapter",
     "OneSidedCompletion": f"{HERE}.moment:chapter",
+    "InductiveCompletion": f"{HERE}.inductive:chapter",
     "SourcesEstimator": f"{HERE}.sources:chapter",
     "BaseEstimator": f"{HERE}.anything:chapter",
 }
