@@ -9,7 +9,9 @@ import numpy as np
 from scipy.special import chdtr, ndtr
 
 import halfseen as hs
-from halfseen.inference import printed_rank_intervals
+from halfseen.inference import Span, printed_rank_intervals
+from halfseen.losses import get_loss
+from halfseen.losses.derived import response_range
 from halfseen.metrics import coverage
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -79,7 +81,7 @@ def reach(i: Any, data: hs.datasets.FactorData, X: Any, Y: Any, unseen: Any, see
         made[f"Y{k + 1}"] = level_of(y.estimate[:, k] - Y[:, k], y.se[:, k])
     made["M seen"] = level_of(m.estimate - data.linear[seen], m.se)
     made["M unseen"] = level_of(hidden.estimate - data.linear[unseen], hidden.se)
-    made["score"] = level_of(s.estimate - data.mean.mean(axis=1), s.se)
+    made["score"] = score_level(s, data)
     made["ellipsoid X"] = ellipsoid_level(i.ellipsoid(np.arange(len(X))), X)
     made["ellipsoid Y"] = ellipsoid_level(i.ellipsoid(np.arange(len(Y)), axis="cols"), Y)
     return made
@@ -89,6 +91,14 @@ def level_of(error: Any, se: Any) -> Any:
     """Level of the symmetric normal interval that just holds the truth; 0 where nothing is known (se infinite)."""
     ratio = np.abs(np.divide(error, se, out=np.full_like(error, np.inf), where=se > 0))
     return 2.0 * ndtr(ratio) - 1.0
+
+
+def score_level(scores: Any, data: hs.datasets.FactorData) -> Any:
+    """The same for mean responses, on the scale that their intervals are symmetric on."""
+    low, high = response_range(get_loss(data.family) if data.loss is None else data.loss)
+    span = Span(np.full(len(scores), low), np.full(len(scores), high))
+    at, se = span.scaled(scores.estimate, scores.se)
+    return level_of(at - span.scaled(data.mean.mean(axis=1), scores.se)[0], se)
 
 
 def ellipsoid_level(ellipsoids: Any, points: Any) -> Any:

@@ -6,7 +6,7 @@ from halfseen.inference.covariance import BlockCovariance, invert_blocks, sandwi
 from halfseen.inference.draws import GaussianDraws, MultiplierDraws, largest_deviations, upper_quantile
 from halfseen.inference.grouped import GroupedInfluence
 from halfseen.inference.influence import Clustered, Influence
-from halfseen.inference.intervals import Ellipsoids, Intervals, normal_quantile
+from halfseen.inference.intervals import Ellipsoids, Intervals, Span, normal_quantile
 from halfseen.inference.privacy import analytic_gaussian_sigma, gaussian_delta
 from halfseen.inference.ranks import (
     Ranks,
@@ -28,6 +28,7 @@ __all__ = [
     "Intervals",
     "MultiplierDraws",
     "Ranks",
+    "Span",
     "analytic_gaussian_sigma",
     "dense_pair_maximum",
     "gaussian_delta",

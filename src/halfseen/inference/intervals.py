@@ -28,6 +28,58 @@ def normal_quantile(level: float) -> float:
     return float(ndtri(0.5 + 0.5 * level))
 
 
+@dataclass(frozen=True)
+class Span:
+    r"""The scale on which the error of a number in ``[low, high]`` is closest to normal.
+
+    .. math:: g(s) = \log\frac{s - low}{high - s},\qquad \log(s - low),\qquad \log(high - s),\qquad s
+
+    where both ends, one, or none of them are finite. The interval is :math:`g^{-1}(g(s) \pm q\, g'(s)\,se)`: it stays
+    inside the range, and is longer towards the middle.
+
+    Attributes
+    ----------
+    low, high : ndarray
+
+    Examples
+    --------
+    >>> one = Span(np.array([0.0]), np.array([1.0])).around(np.array([0.99]), np.array([0.01]), 2.0)
+    >>> [end.round(4).item() for end in one]
+    [0.9292, 0.9987]
+    """
+
+    low: Array
+    high: Array
+
+    def scaled(self, s: Array, se: Array) -> tuple[Array, Array]:
+        """``g(s)`` and the standard error there; at an end of the range the number itself and none."""
+        left, right = self._room(s)
+        is_above, is_below = np.isfinite(self.low), np.isfinite(self.high)
+        at = np.where(is_above, np.log(left), 0.0) - np.where(is_below, np.log(right), 0.0)
+        change = np.where(is_above, 1.0 / left, 0.0) + np.where(is_below, 1.0 / right, 0.0)
+        is_free = ~(is_above | is_below)
+        return np.where(is_free, s, at), np.where(is_free, 1.0, change) * se
+
+    def around(self, s: Array, se: Array, quantile: float) -> tuple[Array, Array]:
+        """Ends of the intervals."""
+        move = quantile * self.scaled(s, se)[1]
+        left, right = self._room(s)
+        is_above, is_below = np.isfinite(self.low), np.isfinite(self.high)
+        ends = []
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            for sign in (-1.0, 1.0):
+                odds = np.exp(sign * move)
+                inner = self.low + (left + right) / (1.0 + right / (left * odds))
+                ways = [inner, self.low + left * odds, self.high - right / odds]
+                end = np.select([is_above & is_below, is_above, is_below], ways, s + sign * move)
+                ends.append(np.where(se == 0.0, s, end))
+        return ends[0], ends[1]
+
+    def _room(self, s: Array) -> tuple[Array, Array]:
+        tiny = np.finfo(float).tiny
+        return np.maximum(s - self.low, tiny), np.maximum(self.high - s, tiny)
+
+
 def as_frame(columns: Mapping[str, Any], backend: str = "pyarrow") -> Any:
     """Columns of one length as a pyarrow, pandas or polars table."""
     lists = {
@@ -98,6 +150,16 @@ class Intervals:
         labels = {key: np.asarray(value) for key, value in labels.items()}
         reach = q * se
         return cls(name, estimate, se, estimate - reach, estimate + reach, level, labels, quantile=q, **more)
+
+    @classmethod
+    def spanned(
+        cls, name: str, estimate: Array, se: Array, span: Span, level: float, labels: Mapping[str, Any], **more: Any
+    ) -> Intervals:
+        """Ends ``quantile`` standard errors away on the scale of a :class:`Span`."""
+        q = more.pop("quantile", None)
+        q = normal_quantile(level) if q is None else float(q)
+        labels = {key: np.asarray(value) for key, value in labels.items()}
+        return cls(name, estimate, se, *span.around(estimate, se, q), level, labels, quantile=q, **more)
 
     def __len__(self) -> int:
         return int(np.size(self.estimate))

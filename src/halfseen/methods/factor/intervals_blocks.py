@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ from halfseen.methods.factor.identification import varimax
 from halfseen.methods.factor.intervals_cuts import CutNoise, cut_noise, efficient_extra
 from halfseen.methods.factor.options import Factors
 from halfseen.methods.factor.problem import Penalty
+
+if TYPE_CHECKING:
+    from halfseen.methods.factor.intervals_gauge import GaugeNoise
 
 Array = NDArray[Any]
 
@@ -59,6 +62,8 @@ class Uncertainty:
         Of ordinal columns.
     extra : ndarray (n_entries, r + 1) or None
         What the cuts' scores add to the columns' (see :class:`halfseen.inference.Influence`).
+    gauge : GaugeNoise or None
+        What is not known of the gauge; set last, in the gauge of the point.
     """
 
     factors: Factors
@@ -71,6 +76,7 @@ class Uncertainty:
     worst: tuple[int, int]
     cuts: CutNoise | None = None
     extra: Array | None = None
+    gauge: GaugeNoise | None = None
 
     @property
     def features(self) -> Array:

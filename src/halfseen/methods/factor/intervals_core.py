@@ -114,11 +114,21 @@ class ParameterInference:
         self._check_components(np.arange(self._found.factors.rank))
         estimate = getattr(self._found.factors, side)
         variance = self._found.rows.variances() if side == "rows" else self._found.cols.variances()[:, 1:]
+        variance = variance + np.einsum("mkk->mk", self._gauge_share(int(side == "cols")))
         wide = {key: label[:, None] for key, label in labels.items()}
         wide["component"] = np.arange(estimate.shape[1])[None, :]
         return self._intervals(name, estimate, np.sqrt(variance), wide, reliable[:, None])
 
-    def _parameter(self, side: str, component: Any, use_plug_in: bool = False) -> tuple[Array, Array, int]:
+    def _gauge_share(self, axis: int) -> Array:
+        """Covariances (m, r, r) that all rows' (or columns') factors have from the noise of the gauge."""
+        at, gauge = self._found.factors, self._found.gauge
+        if gauge is None:
+            return np.zeros((self._passes.shape[axis], at.rank, at.rank))
+        return gauge.of_rows(at.rows) if axis == 0 else gauge.of_cols(at.cols)
+
+    def _parameter(
+        self, side: str, component: Any, use_plug_in: bool = False, has_gauge: bool = True
+    ) -> tuple[Array, Array, int]:
         """Estimates and standard errors of one parameter per row or column, and its place in the blocks."""
         self._check_precision()
         at, blocks = self._found.factors, self._found.rows if side == "rows" else self._found.cols
@@ -128,7 +138,12 @@ class ParameterInference:
             k = self._check_components(component)
             place, estimate = k + (side == "cols"), getattr(at, side)[:, k]
         if not use_plug_in:
-            return estimate, np.sqrt(blocks.variances()[:, place]), place
+            variance = blocks.variances()[:, place]
+            if has_gauge and component == "intercept" and self._found.gauge is not None:
+                variance = variance + self._found.gauge.of_intercepts(at.cols)
+            elif has_gauge and component != "intercept":
+                variance = variance + self._gauge_share(int(side == "cols"))[:, k, k]
+            return estimate, np.sqrt(variance), place
         return estimate, np.sqrt(np.where(blocks.is_resolved, blocks.inverse[:, place, place], np.inf)), place
 
     def ellipsoid(self, row: Any, axis: str = "rows") -> Ellipsoids:
@@ -139,6 +154,7 @@ class ParameterInference:
         i = self._positions(row, which)
         blocks = (self._found.rows, self._found.cols)[which]
         cov = blocks.covariance[i] if which == 0 else blocks.covariance[i][:, 1:, 1:]
+        cov = cov + self._gauge_share(which)[i]
         cov = np.where(blocks.is_resolved[i][:, None, None], cov, np.inf)
         centre = (self._found.factors.rows, self._found.factors.cols)[which][i]
         labels = {key: label[i] for key, label in self._labels(which).items()}

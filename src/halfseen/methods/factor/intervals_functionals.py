@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halfseen.inference import Intervals, normal_quantile
+from halfseen._typing import IntArray
+from halfseen.inference import Intervals, Span
 from halfseen.losses import at_columns
 from halfseen.losses.derived import slope
 from halfseen.methods.factor.intervals_core import ParameterInference
@@ -30,16 +31,18 @@ class FunctionalInference(ParameterInference):
             complete table.
         over : labels (or positions), optional
             Average over these columns (rows) only.
+
+        Notes
+        -----
+        Ends are symmetric on the logit scale of the score's range, or on the log scale of one with one end
+        (:class:`halfseen.inference.Span`), and so stay inside it.
         """
         table, which = self._score_table(axis, kind, over), self._axis(axis)
         estimate, variance, lowest, highest = table.intervals_parts()
-        z, se = normal_quantile(self.level), np.sqrt(variance)
-        low, high = np.maximum(estimate - z * se, lowest), np.minimum(estimate + z * se, highest)
         reliable = (self.reliable_rows, self.reliable_cols)[which]
         name = f"{'realised ' if kind == 'realised' else ''}score"
-        return Intervals(
-            name, estimate, se, low, high, self.level, self._labels(which), self.claim, "interval", reliable
-        )
+        span, more = Span(lowest, highest), {"claim": self.claim, "reliable": reliable}
+        return Intervals.spanned(name, estimate, np.sqrt(variance), span, self.level, self._labels(which), **more)
 
     def _score_table(self, axis: str, kind: str = "mean", over: Any = None) -> ScoreTable:
         which = self._axis(axis)
@@ -112,6 +115,8 @@ class FunctionalInference(ParameterInference):
             variance += float(np.einsum("mk,mkl,ml->", g[used], blocks.covariance[used], g[used]))
             variance = variance if blocks.is_resolved[used].all() else np.inf
             reliable = reliable and bool(blocks.is_reliable[used].all())
+        if self._found.gauge is not None:
+            variance += self._found.gauge.of_functional(G, G_cols, self._found.factors.rows, self._found.factors.cols)
         one = np.array([value]), np.array([np.sqrt(variance)])
         return self._intervals("contrast", *one, {}, np.array([reliable]))
 
@@ -130,12 +135,22 @@ class FunctionalInference(ParameterInference):
             table = self._score_table(axis)
             estimate, se = table.intervals_parts()[0], table.pair_scale()(slice(None))[i, l]
         else:
-            estimate, single, _ = self._parameter(axis, component)
-            se = np.hypot(single[i], single[l])
+            estimate, single, place = self._parameter(axis, component, has_gauge=False)
+            se = np.sqrt(np.square(single[i]) + np.square(single[l]) + self._gauge_of_differences(which, place, i, l))
         reliable = (self.reliable_rows, self.reliable_cols)[which]
         names = {f"{key}_{end}": label[at] for end, at in (("first", i), ("second", l))
                  for key, label in self._labels(which).items()}  # fmt: skip
         return self._intervals("difference", estimate[i] - estimate[l], se, names, reliable[i] & reliable[l])
+
+    def _gauge_of_differences(self, axis: int, place: int, i: IntArray, l: IntArray) -> Any:  # noqa: E741
+        """Variances that differences of one parameter have from the gauge."""
+        at, gauge = self._found.factors, self._found.gauge
+        if gauge is None:
+            return 0.0
+        if axis == 0:
+            return gauge.of_rows(at.rows[i] - at.rows[l], are_differences=True)[:, place, place]
+        y = at.cols[i] - at.cols[l]
+        return gauge.of_intercepts(y) if place == 0 else gauge.of_cols(y)[:, place - 1, place - 1]
 
 
 def _summed_by(owner: Array, lines: Array, n: int) -> Array:

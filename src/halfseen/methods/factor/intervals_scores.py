@@ -191,11 +191,16 @@ class ScoreTable:
         total = cells.cuts.sum(axis=1) / p
         return np.einsum("ms,mst,mt->m", total, V[self.own[part]], total)
 
+    def _bends(self, bend: Array) -> Array:
+        """:math:`A_i` of a block of items, (m, k, k)."""
+        k = self._towards.shape[1]
+        if not self.has_bends:
+            return np.zeros((len(bend), k, k))
+        return unpacked(bend @ packed(self._towards) / len(self.other), k)
+
     def _bend_variance(self, bend: Array, V: Array) -> Array:
         """``tr(A V A V) / 2`` of a block of items."""
-        if not self.has_bends:
-            return np.zeros(len(V))
-        AV = unpacked(bend @ packed(self._towards) / len(self.other), V.shape[-1]) @ V
+        AV = self._bends(bend) @ V
         return np.asarray(0.5 * np.einsum("mkl,mlk->m", AV, AV))
 
     @staticmethod
@@ -224,6 +229,33 @@ class ScoreTable:
                 if self.axis == 0 and cells.cuts is not None and self.found.cuts is not None:
                     moved = np.einsum("jsk,bjk->jsb", self.found.cuts.follow[self.other], other)
                     out[:, part] += (cells.cuts.reshape(len(w), -1) @ moved.reshape(-1, len(out))).T / p
+            yield out
+
+    def deviations(self, batches: Iterator[Errors], use_plug_in: bool = False) -> Iterator[Array]:
+        r"""Errors (b, m) of the rows' mean scores over the standard errors they would have shown.
+
+        .. math:: \frac{c_i^\top\delta + \frac12\delta^\top A_i\delta + \dots}
+                  {\{(c_i + A_i\delta)^\top V_i (c_i + A_i\delta) + \dots\}^{1/2}}
+
+        The second-order term is kept: where :math:`c_i` is close to 0 it is all there is, and far from normal.
+        """
+        p = len(self.other)
+        own_V, other_V = (
+            self._blocks(blocks, use_plug_in)[at]
+            for blocks, at in ((self._own_blocks, self.own), (self._other_blocks, self.other))
+        )
+        for own, other in batches:
+            out = np.empty((own.shape[0], len(self.own)))
+            linear = next(self.errors(iter([(own, other)])))
+            for part in chunks(len(self.own), max(4 * p, own.shape[0] * own.shape[2])):
+                cells, V, d = self._cells(part), own_V[part], own[:, part]
+                turned = np.einsum("mkl,bml->bmk", self._bends(cells.bend), d)
+                slopes = self._own_slopes(cells, part) + turned
+                variance = np.einsum("bmk,mkl,bml->bm", slopes, V, slopes, optimize=True)
+                variance += self._other_variance(cells, part, other_V) + self._bend_variance(cells.bend, V)
+                variance += self._cut_variance(cells, part)
+                errors = linear[:, part] + 0.5 * np.einsum("bmk,bmk->bm", d, turned)
+                out[:, part] = np.divide(errors, np.sqrt(variance), out=np.zeros_like(errors), where=variance > 0)
             yield out
 
     def pair_scale(self, use_plug_in: bool = False) -> PairScale:
