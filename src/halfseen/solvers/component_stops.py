@@ -110,10 +110,19 @@ class Discrepancy:
     factor : float
         Go on to this multiple of the time at which the rest first looks like noise: the last component is still
         growing then.
+    latest : callable or None
+        ``latest(edge)``, the time at which a component of noise that large will have grown: beyond it the fit goes on
+        only if the rest does not look like noise yet.
     """
 
-    def __init__(self, rest: Callable[[Any], float], edge: Callable[[Any, float], float], factor: float = 1.15) -> None:
-        self.rest, self.edge, self.factor = rest, edge, factor
+    def __init__(
+        self,
+        rest: Callable[[Any], float],
+        edge: Callable[[Any, float], float],
+        factor: float = 1.15,
+        latest: Callable[[float], float] | None = None,
+    ) -> None:
+        self.rest, self.edge, self.factor, self.latest = rest, edge, factor, latest
         self._until = np.inf
         self._afresh = getattr(rest, "afresh", rest)
 
@@ -121,7 +130,8 @@ class Discrepancy:
         if not np.isfinite(self._until):
             edge = self.edge(result.params, result.value)
             if self.rest(result.params) <= edge and self._afresh(result.params) <= edge:
-                self._until = self.factor * iteration
+                latest = np.inf if self.latest is None else self.latest(edge)
+                self._until = min(self.factor * iteration, max(latest, iteration))
         return "discrepancy" if iteration >= self._until else None
 
 

@@ -171,7 +171,8 @@ class Descent:
             noise = rule.noise
             level = estimate if noise is None else (lambda params, value: float(noise))
             edge = lambda params, value: noise_edge(*setting.shape, level(params, value))  # noqa: E731
-            return Plan(stops=[Discrepancy(mover.rest(self.rng), edge, rule.factor)], noise=noise)
+            latest = lambda size: rule.share * float(half_time(size, setting.start, mover.step))  # noqa: E731
+            return Plan(stops=[Discrepancy(mover.rest(self.rng), edge, rule.factor, latest)], noise=noise)
         return timed(table, setting, rule, self.options.max_iter)
 
 

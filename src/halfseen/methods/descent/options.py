@@ -79,6 +79,10 @@ class DiscrepancyStop:
     Attributes
     ----------
     factor : float
+        The last component is still growing when the rest first looks like noise.
+    share : float
+        But no longer than this share of the time at which noise itself would be half grown: with much noise the two
+        times lie close together.
     noise : float or None
         None takes the noise level from the residuals of each iteration: 1.4826 times their median size, or of a
         linear operator their root mean square.
@@ -86,6 +90,7 @@ class DiscrepancyStop:
 
     factor: float = 1.15
     noise: float | None = None
+    share: float = 0.8
 
 
 @storable
