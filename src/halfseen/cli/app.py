@@ -27,7 +27,7 @@ from halfseen.cli.options import (
 )
 from halfseen.cli.report_command import add_report
 from halfseen.cli.screen import OneLineErrors, plainly
-from halfseen.cli.sources_command import fit_heterogeneous
+from halfseen.cli.sources_command import fit_autoencoder, fit_heterogeneous
 
 STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
 NAMES = {"help_option_names": ["-h", "--help"]}
@@ -291,6 +291,7 @@ def fit_moment(
 
 
 fit.command("heterogeneous")(fit_heterogeneous)
+fit.command("autoencoder")(fit_autoencoder)
 
 
 @app.command()
