@@ -53,6 +53,7 @@ def value(weights, tables, layout, ridges, sparsity, projection_ridge=1e-6):
     for name in (key.removesuffix(".weight") for key in weights if key.endswith(".weight")):
         part = name.split(".")[0]
         total += 0.5 * ridges.get(part, ridges["unique"]) * np.sum(weights[f"{name}.weight"] ** 2)
+        total += 0.0 if part in ridges else 0.5 * ridges["unique"] * np.sum(weights[f"{name}.offset"] ** 2)
         K = layer(weights, name, layout)[1]
         total += 0.0 if K is None else 0.5 * sparsity * np.sum(K**2)
     return total

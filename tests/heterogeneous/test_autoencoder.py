@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,7 +21,14 @@ from halfseen.methods.heterogeneous import autoencoder_network as network  # noq
 from halfseen.nets import as_arrays, as_weights, threads_of  # noqa: E402
 
 OPTIONS = hs.AutoencoderOptions(
-    hidden=6, unique_hidden=5, folds=2, sparsity=0.3, precision="double", rate=0.05, drop_entries=0.0
+    hidden=6,
+    unique_hidden=5,
+    folds=2,
+    sparsity=0.3,
+    precision="double",
+    rate=0.05,
+    drop_entries=0.0,
+    unique_end="sigmoid",
 )
 RIDGES = {"shared": 0.7, "decoder": 0.4, "unique": 1.3}
 OWN = ("unique/0", "unique/1")
@@ -173,6 +181,31 @@ def test_a_round_is_a_step_of_adamw_at_every_source_and_an_average_of_what_is_sh
         np.testing.assert_allclose(array, wanted, atol=1e-10, err_msg=name)
     for name in fitting.shared_names(found):
         np.testing.assert_array_equal(copies[0][name].detach(), copies[1][name].detach())
+
+
+def test_the_rate_falls_to_0_over_the_cooldown_and_then_nothing_moves(tables):
+    _, seen = tables
+    plan = plan_of(replace(OPTIONS, max_iter=2, steps=5, cooldown=0.4))
+    assert [plan.rate_part(done) for done in (0, 6, 8, 10)] == pytest.approx([1.0, 1.0, 0.5, 0.0])
+    clients = [[table] for table in seen]
+    copies = fitting.copies_of(as_weights(start_of(plan, OWN), "cpu"), clients)
+    rounds = fitting.Rounds(plan, clients, copies, None, np.random.default_rng(0))
+    states = [as_arrays(rounds(None).params)["shared.1.weight"] for _ in range(12)]
+    moves = [np.abs(after - before).max() for before, after in pairwise(states)]
+    assert min(moves[:8]) > 0
+    assert moves[-1] == moves[-2] == 0
+
+
+def test_without_weights_of_their_own_sources_are_completed_by_the_shared_network(tables):
+    _, seen = tables
+    plan = plan_of(replace(OPTIONS, unique_end="tanh"))
+    start = start_of(plan, OWN)
+    shared = {name: start[name] for name in fitting.shared_names(start)}
+    empty = shared | {name: np.zeros_like(array) for name, array in start.items() if name not in shared}
+    plain = replace(plan, ridges=RIDGES | {"unique": 0.0}, options=replace(plan.options, sparsity=0.0))
+    alone = value_at(shared, [(None, table) for _, table in seen], plain)[1].item()
+    assert value_at(empty, seen, plain)[1].item() == pytest.approx(alone, rel=1e-12)
+    assert value_at(start, seen, plain)[1].item() != pytest.approx(alone, rel=1e-3)
 
 
 @pytest.fixture(scope="module")

@@ -273,9 +273,9 @@ class NetworkOptions:
     plain: Annotated[
         bool, typer.Option("--plain", help="One network for all columns, even where there are several sources.")
     ] = False
-    width: Annotated[int, typer.Option(min=1, metavar="N", help="Length of a column's embedding.")] = 500
-    hidden: Annotated[int, typer.Option(min=1, metavar="N", help="Units between input and embedding.")] = 500
-    unique_hidden: Annotated[int, typer.Option(min=1, metavar="N", help="The same, of a source's own encoder.")] = 100
+    width: Annotated[int, typer.Option(min=1, metavar="N", help="Length of a column's embedding.")] = 200
+    hidden: Annotated[int, typer.Option(min=1, metavar="N", help="Units between input and embedding.")] = 200
+    unique_hidden: Annotated[int, typer.Option(min=1, metavar="N", help="The same, of a source's own encoder.")] = 50
     ridge: Annotated[
         str, typer.Option(metavar="X", help="Penalty of what is shared; several with commas are tried.")
     ] = "10"
@@ -291,7 +291,7 @@ class NetworkOptions:
     drop: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of entries the input lacks in each step of AdamW.")
     ] = 0.5
-    rate: Annotated[float, typer.Option(metavar="X", help="Learning rate of AdamW.")] = 0.003
+    rate: Annotated[float, typer.Option(metavar="X", help="Learning rate of AdamW.")] = 0.004
     batch: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Columns per source and step of AdamW; all by default.")
     ] = None

@@ -199,7 +199,7 @@ class SparseAutoencoder(Autoencoder):
 
     Parameters
     ----------
-    width : int, default=500
+    width : int, default=200
         Length of an embedding.
     ridge : float, default=10.0
         :math:`\lambda`, for values of the size of ratings (others are brought to it): more for more entries.
@@ -255,7 +255,7 @@ class SparseAutoencoder(Autoencoder):
 
     def __init__(
         self,
-        width: int = 500,
+        width: int = 200,
         ridge: float = 10.0,
         solver: str = "adamw",
         validation: float = 0.1,
@@ -287,7 +287,7 @@ class HeterogeneousAutoencoder(Autoencoder):
 
     Parameters
     ----------
-    width : int, default=500
+    width : int, default=200
         Length r of an embedding.
     ridge : float, default=10.0
         :math:`\lambda` of the shared encoder and of the decoder.
@@ -348,7 +348,7 @@ class HeterogeneousAutoencoder(Autoencoder):
 
     def __init__(
         self,
-        width: int = 500,
+        width: int = 200,
         ridge: float = 10.0,
         unique_ridge: float = 1000.0,
         solver: str = "adamw",

@@ -69,6 +69,11 @@ class Plan:
         """Steps (rounds) per sweep."""
         return self.options.steps or STEPS[self.solver]
 
+    def rate_part(self, done: int) -> float:
+        """The part of the learning rate after so many rounds: 1, then falling to 0 over the last ``cooldown``."""
+        left = 1.0 - done / (self.options.max_iter * self.steps)
+        return max(0.0, min(1.0, left / self.options.cooldown)) if self.options.cooldown else 1.0
+
     def columns(self, table: Observed, which: Any = None) -> Columns:
         """The columns of a table, or some of them, on the device."""
         group = table.by_cols if which is None else table.by_cols.take_major(which)
@@ -166,6 +171,7 @@ class Rounds:
     _steps: list[Steps] = field(init=False, repr=False)
     _batches: list[Iterator[Groups]] = field(init=False, repr=False)
     _totals: dict[str | None, int] = field(init=False, repr=False)
+    _done: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         options = self.plan.options
@@ -175,11 +181,12 @@ class Rounds:
 
     def __call__(self, _: Any) -> SweepResult:
         total, count = 0.0, self.plan.options.local_steps
+        part, self._done = self.plan.rate_part(self._done), self._done + 1
         for steps, batches in zip(self._steps, self._batches, strict=True):
             groups = (next(batches) for _ in range(count))
             fixed: dict[str, Any] = {"plan": self.plan, "totals": self._totals, "noise": self.noise}
             values = (partial(value_of, groups=group, **fixed) for group in groups)
-            total += steps(values) / count
+            total += steps(values, part) / count
         average(self.copies, shared_names(self.copies[0]))
         return SweepResult(merged(self.copies), total, work=float(count))
 

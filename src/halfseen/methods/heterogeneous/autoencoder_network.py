@@ -88,6 +88,8 @@ class Layers:
 
     .. math:: \frac\lambda2\|W\|_F^2 + \frac{\lambda_s}2\|K\|_F^2
 
+    and :math:`\frac\lambda2\|b\|^2` for the encoders of single sources.
+
     Notes
     -----
     Source: Muller, Martel, Indiveri (2018), kernel layers; the paper's printed :math:`\alpha_i K(u_i, u_j)` drops the
@@ -111,7 +113,10 @@ class Layers:
         total = 0.0
         for name, (_, kernel) in self._made.items():
             weight, part = self.weights[f"{name}.weight"], name.split(".")[0]
-            one = 0.5 * ridges.get(part, ridges["unique"]) * (weight * weight).sum()
+            one = (weight * weight).sum()
+            if part not in ridges:  # free offsets of a source's own encoder would be effects of rows without a penalty
+                one = one + (self.offset(name) * self.offset(name)).sum()
+            one = 0.5 * ridges.get(part, ridges["unique"]) * one
             if kernel is not None:
                 one = one + 0.5 * sparsity * (kernel * kernel).sum()
             total = total + shares[part] * one

@@ -40,7 +40,8 @@ class AutoencoderOptions:
         k, into how many vectors an embedding is folded where the unique one is made orthogonal to the shared one;
         0 leaves it as it is.
     unique_end : {"sigmoid", "tanh", "linear"}
-        Last activation of unique encoders.
+        Last activation of unique encoders. The paper gives all encoders one architecture ("sigmoid"); the others begin
+        next to 0, so that training begins at the shared network.
     max_iter : int
         Largest number of sweeps.
     steps : int or None
@@ -49,6 +50,8 @@ class AutoencoderOptions:
         Of "lbfgs": steps remembered.
     rate, decay : float
         Of AdamW: learning rate, decoupled weight decay (beside the ridges).
+    cooldown : float
+        Of AdamW: the last part of ``max_iter`` sweeps in which the learning rate falls to 0.
     batch : int or None
         Of AdamW: columns of a source per step; None takes all.
     local_steps : int
@@ -74,19 +77,20 @@ class AutoencoderOptions:
         Threads of torch on the processor; None leaves them as they are set. One thread gives the same bits always.
     """
 
-    hidden: int = 500
-    unique_hidden: int = 100
+    hidden: int = 200
+    unique_hidden: int = 50
     kernel: str = "hat"
     gamma: float = 1.0
     dimension: int = 5
     sparsity: float = 0.006
     folds: int = 5
-    unique_end: str = "sigmoid"
+    unique_end: str = "tanh"
     max_iter: int = 80
     steps: int | None = None
     history: int = 10
-    rate: float = 3e-3
+    rate: float = 4e-3
     decay: float = 0.0
+    cooldown: float = 0.0
     batch: int | None = None
     local_steps: int = 1
     pretrain: int = 0
@@ -108,7 +112,7 @@ class AutoencoderOptions:
         for name in ("steps", "batch", "threads"):
             if getattr(self, name) is not None:
                 at_least(f"options.{name}", getattr(self, name), 1, whole=True)
-        for name in ("gamma", "sparsity", "rate", "decay"):
+        for name in ("gamma", "sparsity", "rate", "decay", "cooldown"):
             at_least(f"options.{name}", getattr(self, name), 0)
         for name in ("drop_units",) if self.drop_entries is None else ("drop_entries", "drop_units"):
             share(f"options.{name}", getattr(self, name))
