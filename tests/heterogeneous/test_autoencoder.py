@@ -205,7 +205,7 @@ def test_without_weights_of_their_own_sources_are_completed_by_the_shared_networ
     plain = replace(plan, ridges=RIDGES | {"unique": 0.0}, options=replace(plan.options, sparsity=0.0))
     alone = value_at(shared, [(None, table) for _, table in seen], plain)[1].item()
     assert value_at(empty, seen, plain)[1].item() == pytest.approx(alone, rel=1e-12)
-    assert value_at(start, seen, plain)[1].item() != pytest.approx(alone, rel=1e-3)
+    assert value_at(start, seen, plain)[1].item() != pytest.approx(alone, rel=1e-6)
 
 
 @pytest.fixture(scope="module")
