@@ -23,6 +23,11 @@ Data = Annotated[
     str, typer.Argument(metavar="DATA", help="A file (Parquet, Feather, CSV, TSV, .gz, .npz) or a data set's name.")
 ]
 
+Rank = Annotated[
+    str, typer.Option(metavar="N|auto", help="Number of factors; 'auto' tries --ranks on held-out entries.")
+]
+Ranks = Annotated[str, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries.")]
+
 
 class Duplicates(StrEnum):
     """What to do when a cell is given more than once."""

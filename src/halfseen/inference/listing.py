@@ -24,6 +24,8 @@ class Listing:
         Of the intervals in it.
     notes : tuple of str
         What the numbers are, and which assumption each interval uses; one sentence each.
+    claim : str
+        What the level means.
 
     Examples
     --------
@@ -36,6 +38,7 @@ class Listing:
     data: Mapping[str, Labels]
     level: float
     notes: tuple[str, ...] = ()
+    claim: str = ""
 
     def __len__(self) -> int:
         return len(next(iter(self.data.values())))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data.storable import storable
@@ -94,7 +94,7 @@ def make_board(fit: RandomFit, groups: tuple[IntArray, Labels] | None, trials: f
         blocks = block_effects(fit.problem, at, *groups, knots, fit.dispersion)
     items, logits = _items(fit, knots)
     answered = np.bincount(table.rows, minlength=n)
-    right = np.bincount(table.rows, table.shares, n)
+    right: FloatArray = np.bincount(table.rows, table.shares, n).astype(float)
     realised, expected = _scores(fit, V, (answered, right), blocks)
     raw = np.divide(right, answered, out=np.full(n, np.nan), where=answered > 0)
     board = Board(realised, expected, at.x, V[:n, :n], answered, raw, items, blocks, float(trials))
@@ -127,9 +127,7 @@ def _items(fit: RandomFit, knots: FloatArray) -> tuple[Items, FloatArray]:
     for cols, part in _moments(fit.problem, fit.at, knots):
         mean[cols], covariance[cols], logits[cols] = part
     answered = np.bincount(table.cols, minlength=p)
-    raw = np.divide(
-        np.bincount(table.cols, table.shares, p), answered, out=np.full(p, np.nan), where=answered > 0
-    )
+    raw = np.divide(np.bincount(table.cols, table.shares, p), answered, out=np.full(p, np.nan), where=answered > 0)
     w = P * (1.0 - P)
     squares, expected = (np.bincount(table.cols, v, p) for v in ((table.shares - P) ** 2, fit.dispersion * w))
     spread = np.bincount(table.cols, w * (1.0 - 2.0 * P) ** 2, p)
@@ -154,6 +152,4 @@ def _moments(problem: MarginalLikelihood, at: Point, knots: FloatArray) -> Any:
 
 
 def _chances(z: FloatArray, y: FloatArray, x: FloatArray) -> FloatArray:
-    from scipy.special import expit
-
     return np.asarray(expit(z[..., None] + y[..., None] * x))

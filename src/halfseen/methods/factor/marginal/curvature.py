@@ -8,7 +8,7 @@ with :math:`e = k - n\,\sigma(m)`, :math:`w = \sigma'(m)` and means and covarian
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -47,14 +47,15 @@ class ScoreSums:
 def parts_of(found: Posterior, size: int) -> list[Posterior]:
     """The same columns in smaller blocks, of about ``NUMBERS_AT_ONCE`` numbers when a column has size x G of them."""
     b, G = found.chance.shape
-    step = max(1, NUMBERS_AT_ONCE // (size * G))
+    size_of_part = max(1, NUMBERS_AT_ONCE // (size * G))
     parts, first = [], found.block.cols.start
-    for start in range(0, b, step):
-        cut = slice(start, min(b, start + step))
-        block = Block(slice(first + start, first + cut.stop), found.block.successes[cut], found.block.weights[cut])
-        own = (part if found.is_shared else part[cut] for part in (found.u, found.z, found.y, found.mean))
-        parts.append(replace(found, block=block, log_likelihood=found.log_likelihood[cut], chance=found.chance[cut],
-                             **dict(zip(("u", "z", "y", "mean"), own, strict=True))))  # fmt: skip
+    for begun in range(0, b, size_of_part):
+        cut = slice(begun, min(b, begun + size_of_part))
+        block = Block(slice(first + begun, first + cut.stop), found.block.successes[cut], found.block.weights[cut])
+        u, z, y, mean = (
+            part if found.is_shared else part[cut] for part in (found.u, found.z, found.y, found.mean)
+        )  # fmt: skip
+        parts.append(Posterior(block, found.log_likelihood[cut], found.chance[cut], u, z, y, mean, found.is_shared))
     return parts
 
 

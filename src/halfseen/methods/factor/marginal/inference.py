@@ -27,8 +27,8 @@ from halfseen.methods.factor.marginal.newrows import NewRows
 from halfseen.methods.factor.marginal.tables import item_listing, leaderboard, score_notes
 
 CLAIM = (
-    "average (Bayesian) coverage: holds for this share of rows, if abilities and items are drawn from the fitted normal "
-    "distributions and answers are missing for reasons that have nothing to do with them"
+    "average (Bayesian) coverage: holds for this share of rows, if abilities and items are drawn from the fitted "
+    "normal distributions and answers are missing for reasons that have nothing to do with them"
 )
 RANK_KINDS = ("posterior", "per_item", "simultaneous", "ties")
 SCORE_KINDS = ("mean", "realised")
@@ -163,8 +163,10 @@ class RandomColumnsInference:
         reach = normal_quantile(self.level) * se
         low, high = np.maximum(found.estimate - reach, found.lowest), np.minimum(found.estimate + reach, found.highest)
         name = "realised score" if kind == "realised" else "score"
-        numbers = (N * part for part in (found.estimate, se, low, high))
-        return Intervals(name, *numbers, self.level, self._labels(0), self.claim, extra={"answered": self._board.answered})
+        return Intervals(
+            name, N * found.estimate, N * se, N * low, N * high, self.level, self._labels(0), self.claim,
+            extra={"answered": self._board.answered},
+        )  # fmt: skip
 
     def score_covariance(self, kind: str = "mean") -> FloatArray:
         """Joint covariance (n, n) of the scores' errors."""
@@ -257,12 +259,12 @@ class RandomColumnsInference:
         }  # fmt: skip
         (labels,) = self._labels(0).values()
         notes = score_notes(self._board, kind, self.level, self._model.columns_)
-        return leaderboard(self._board, found, labels, notes, self.level)
+        return leaderboard(self._board, found, labels, notes, (self.level, self.claim))
 
     def items(self) -> Listing:
         """Columns in their order: answers, difficulty, discrimination, errors, fit and flags."""
         (labels,) = self._labels(1).values()
-        return item_listing(self._board.items, labels, self.level, self._board.trials)
+        return item_listing(self._board.items, labels, (self.level, self.claim), self._board.trials)
 
     def new_rows(self, R: Any, trials: Any = None) -> NewRows:
         """Rows that were not in the fit, against the frozen items.
@@ -316,7 +318,9 @@ class RandomColumnsInference:
         normal = np.random.default_rng(self._seed).standard_normal((self._draws, len(root)))
         return normal @ root.T
 
-    def _intervals(self, name: str, estimate: FloatArray, se: FloatArray, labels: dict[str, Labels], **more: Any) -> Intervals:
+    def _intervals(
+        self, name: str, estimate: FloatArray, se: FloatArray, labels: dict[str, Labels], **more: Any
+    ) -> Intervals:
         return Intervals.symmetric(name, estimate, se, self.level, labels, claim=self.claim, **more)
 
     def _labels(self, axis: int) -> dict[str, Labels]:
@@ -341,7 +345,9 @@ class RandomColumnsInference:
     @staticmethod
     def _rows_only(axis: str) -> None:
         if axis != "rows":
-            raise ValueError(f"axis={axis!r}: with columns integrated out, scores and ranks are those of 'rows'; see items().")
+            raise ValueError(
+                f"axis={axis!r}: with columns integrated out, scores and ranks are those of 'rows'; see items()."
+            )
 
     @staticmethod
     def _one_component(component: int | None) -> None:

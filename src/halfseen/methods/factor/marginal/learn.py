@@ -102,6 +102,7 @@ def learn(model: Any, R: Any, trials: Any, offset: Any, groups: Any) -> None:
             f"columns={model.columns!r} is for tables of few rows (at most {MOST_ROWS}), and this one has {n}; use "
             "columns='fixed', whose columns are well determined there."
         )
+    dtype = observed.dtype
     observed, model.loss_ = answers(model, observed, trials)
     if observed.n_entries == 0:
         raise ValueError("all entries have weight 0; nothing was observed.")
@@ -116,7 +117,7 @@ def learn(model: Any, R: Any, trials: Any, offset: Any, groups: Any) -> None:
     model.columns_ = kinds[0] if model.columns_choice_ is None else model.columns_choice_.chosen
     fit = fits[model.columns_]
     model.board_, model.bank_ = make_board(fit, blocks, model.loss_.trials)
-    _keep(model, fit, observed.values.dtype)
+    _keep(model, fit, dtype)
     if not fit.run.converged:
         warnings.warn(
             f"the marginal likelihood was not maximised: {fit.run.reason!r} after {fit.run.n_iter} sweeps, largest "

@@ -126,8 +126,8 @@ def block_effects(
             ratios[b].append(((successes[b, i] / seen[b, i] - mean) ** 2 - variance) / scale)
     every = np.concatenate([np.asarray(found) for found in ratios]) if any(ratios) else np.zeros(0)
     variance = max(float(every.mean()), 0.0) if every.size else 0.0
-    by_block = np.array([np.sqrt(max(np.mean(found), 0.0)) if found else np.nan for found in ratios])
-    sizes = np.bincount(codes, minlength=len(names))[:, None]
+    by_block = np.array([np.sqrt(max(float(np.mean(found)), 0.0)) if found else np.nan for found in ratios])
+    sizes = np.bincount(codes, minlength=len(names))[:, None].astype(float)
     return BlockEffects(names, float(np.sqrt(variance)), by_block, len(every), variance * _lopsided(seen, sizes))
 
 

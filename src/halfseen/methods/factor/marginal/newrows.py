@@ -106,7 +106,7 @@ class NewRows:
         left, noise = P.sum(axis=0) - asked @ P, w.sum(axis=0) - asked @ w
         fine = np.linspace(knots[0], knots[-1], (len(knots) - 1) * FINER + 1)
         names = ("mode", "mean", "sd", "low", "high", "score", "score_se")
-        out = {name: np.empty(len(log)) for name in names}
+        out: dict[str, FloatArray] = {name: np.empty(len(log)) for name in names}
         tail = 0.5 * (1.0 - self.level)
         for part in chunks(len(log), 4 * len(fine)):
             post = spline(knots, log[part])(fine)
@@ -259,6 +259,7 @@ def place(bank: Bank, observed: Any, level: float, col_labels: Labels | None, tr
     weights = np.ones(len(values)) if observed.weights is None else np.asarray(observed.weights, dtype=float)
     weights = weights / weights.mean() if len(weights) else weights
     entries = np.asarray(observed.rows), np.asarray(observed.cols)
-    tables = (sparse.csr_array(sparse.coo_array((data, entries), shape=(m, p))) for data in (values, weights))
+    answers, counts = (sparse.csr_array(sparse.coo_array((v, entries), shape=(m, p))) for v in (values, weights))
     rows = np.arange(m) if observed.row_labels is None else observed.row_labels
-    return NewRows(bank, *tables, level, rows, np.arange(p) if col_labels is None else col_labels, trials)
+    cols = np.arange(p) if col_labels is None else col_labels
+    return NewRows(bank, answers, counts, level, rows, cols, trials)

@@ -1,4 +1,4 @@
-"""Where the columns' latent pairs are integrated: one grid for all columns, or a small one around each posterior mode."""
+"""Where the columns' latent pairs are integrated: one grid for all, or a small one around each posterior mode."""
 
 from __future__ import annotations
 

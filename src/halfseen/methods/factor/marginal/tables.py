@@ -38,8 +38,10 @@ def score_notes(board: Board, kind: str, level: float, columns: str) -> tuple[st
     return tuple(notes)
 
 
-def leaderboard(board: Board, found: dict[str, Any], labels: Labels, notes: tuple[str, ...], level: float) -> Listing:
-    """Rows by falling score; ``found`` holds the intervals of scores, abilities, ranks and groups."""
+def leaderboard(
+    board: Board, found: dict[str, Any], labels: Labels, notes: tuple[str, ...], of: tuple[float, str]
+) -> Listing:
+    """Rows by falling score, from intervals of scores and ranks and the groups; ``of`` is level and claim."""
     scores, ranks = found["scores"], found["ranks"]
     order = np.argsort(ranks.estimate, kind="stable")
     columns = {
@@ -48,10 +50,11 @@ def leaderboard(board: Board, found: dict[str, Any], labels: Labels, notes: tupl
         "answered": board.answered, "raw": board.trials * board.raw, "ability": board.ability,
         "ability_se": np.sqrt(np.diag(board.ability_covariance)),
     }  # fmt: skip
-    return Listing("leaderboard", {name: np.asarray(column)[order] for name, column in columns.items()}, level, notes)
+    ordered = {name: np.asarray(column)[order] for name, column in columns.items()}
+    return Listing("leaderboard", ordered, of[0], notes, of[1])
 
 
-def item_listing(items: Items, labels: Labels, level: float, trials: float) -> Listing:
+def item_listing(items: Items, labels: Labels, of: tuple[float, str], trials: float) -> Listing:
     """Columns in their order: answers, difficulty, discrimination, fit and flags."""
     z, y = items.mean.T
     # difficulty: the ability at which success and failure are equally likely
@@ -60,17 +63,18 @@ def item_listing(items: Items, labels: Labels, level: float, trials: float) -> L
     gradient = np.stack([-1.0 / safe, z / safe**2], axis=-1)
     variance = np.einsum("jk,jkl,jl->j", gradient, items.covariance, gradient)
     slope_se = np.sqrt(items.covariance[:, 1, 1])
+    highest_slope = y + normal_quantile(of[0]) * slope_se
     columns = {
         "col": labels, "answered": items.answered, "raw": trials * items.raw,
         "difficulty": difficulty, "difficulty_se": np.sqrt(variance), "discrimination": y,
-        "discrimination_se": slope_se, "infit": items.infit, "flag": flags(items, y + normal_quantile(level) * slope_se),
+        "discrimination_se": slope_se, "infit": items.infit, "flag": flags(items, highest_slope),
     }  # fmt: skip
     notes = (
         "difficulty: the ability at which the chance of success is one half; discrimination: slope of its logit",
         "errors: standard deviations of the item's posterior at the fitted abilities",
         "infit: squared errors of left-out predictions over what the model expects of them; 1 where the item fits",
     )
-    return Listing("items", columns, level, notes)
+    return Listing("items", columns, of[0], notes, of[1])
 
 
 def flags(items: Items, highest_slope: FloatArray) -> Labels:
