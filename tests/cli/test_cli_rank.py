@@ -128,3 +128,10 @@ def test_pass_rates_are_ranked_too(halfseen, tmp_path):
     found = halfseen("fit", "factor", path, *NAMES, *words)
     assert found.exit_code == 0, found.output
     assert len(json.loads(halfseen("rank", tmp_path / "run", "--json").stdout)["rows"]) == 20
+
+
+def test_the_report_of_a_leaderboard_shows_rows_items_and_blocks(halfseen, run, tmp_path):
+    found = halfseen("report", run, "-o", tmp_path / "page.html")
+    assert found.exit_code == 0, found.output
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert all(words in text for words in ("m00", "a/0", "effect of a block", "integrated out", "group"))
