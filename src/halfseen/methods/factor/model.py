@@ -292,6 +292,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         """
         check_is_fitted(self)
         if inference:
+            if offset is not None:
+                raise ValueError("inference=True places rows without offset=; leave it out.")
             return self.inference().new_rows(R, trials)
         return self._place(self._observe(R, reset=False), trials, offset)
 

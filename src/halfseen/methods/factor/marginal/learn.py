@@ -11,10 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed
-from halfseen.data.checks import cell
 from halfseen.errors import shown
-from halfseen.losses import Binomial, get_loss
-from halfseen.methods.factor.checks import per_entry
+from halfseen.losses import get_loss
+from halfseen.methods.factor.marginal.answers import as_shares
 from halfseen.methods.factor.marginal.board import MOST_ROWS, make_board
 from halfseen.methods.factor.marginal.fitting import choose_columns, fit_random
 from halfseen.methods.factor.marginal.inference import RandomColumnsInference
@@ -39,36 +38,12 @@ def check_model(model: Any, offset: Any) -> None:
 
 
 def answers(model: Any, R: Observed, trials: Any) -> tuple[Observed, Any]:
-    """Entries with answers as shares in [0, 1], and the loss.
-
-    Yes/no answers and pass rates need ``family="bernoulli"``; counts out of N ``"binomial(N)"``, or ``trials=``.
-    """
-    loss = get_loss(model.family) if isinstance(model.family, str) or hasattr(model.family, "name") else None
-    if not isinstance(loss, Binomial):
-        raise ValueError(
-            f"columns={model.columns!r} needs yes/no answers or pass rates (family='bernoulli') or counts out of N "
-            f"(family='binomial(N)'), not family={model.family!r}."
-        )
-    totals = per_entry(trials, R, "trials")
-    if totals is not None and loss.trials != 1.0:
-        raise ValueError(f"trials= goes with family='bernoulli', not with family={loss.name!r}, which has its own.")
-    top = loss.trials if totals is None else totals
-    values = np.asarray(R.values, dtype=float)
-    if not np.all(np.asarray(top) > 0):
-        raise ValueError("trials must be above 0.")
-    bad = ~((values >= 0) & (values <= top))
-    if bad.any():
-        first = int(bad.argmax())
-        place = cell("R", int(R.rows[first]), int(R.cols[first]), R.row_labels, R.col_labels)
-        end = float(np.broadcast_to(top, values.shape)[first])
-        raise ValueError(
-            f"{int(bad.sum())} answers lie outside [0, {end:g}], first {place} = {shown(values[first])}; give shares "
-            "of right answers, or counts with family='binomial(N)' or trials=."
-        )
-    R = R.with_values(values / top, weights=R.weights)
-    if R.weights is not None and not R.weights.all():
-        R = R.select(R.weights > 0)
-    return R, loss
+    """Entries with answers as shares in [0, 1], and the loss."""
+    what = f"columns={model.columns!r}"
+    if not (isinstance(model.family, str) or hasattr(model.family, "name")):
+        raise ValueError(f"{what} takes one family for all columns, such as family='bernoulli'; got {model.family!r}.")
+    loss = get_loss(model.family)
+    return as_shares(R, loss, trials, what), loss
 
 
 def block_codes(groups: Any, R: Observed) -> tuple[IntArray, Labels] | None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from halfseen._typing import FloatArray
 from halfseen.methods.factor.marginal.nodes import Loadings, Nodes
@@ -102,19 +101,19 @@ class MarginalLikelihood:
         shared = self._at_nodes(at, nodes) if nodes.is_shared else None
         for block in self.table.blocks(width):
             here = nodes.of(block.cols)
-            u, z, y, m, soft = self._at_nodes(at, here) if shared is None else shared
+            u, z, y, m, soft, mean = self._at_nodes(at, here) if shared is None else shared
             log = here.log_weight + _through(block.successes, m, nodes.is_shared)
             log -= _through(block.weights, soft, nodes.is_shared)
             top = log.max(axis=1, keepdims=True)
             chance = np.exp(log - top)
             total = chance.sum(axis=1, keepdims=True)
-            yield Posterior(block, (np.log(total) + top)[:, 0], chance / total, u, z, y, expit(m), nodes.is_shared)
+            yield Posterior(block, (np.log(total) + top)[:, 0], chance / total, u, z, y, mean, nodes.is_shared)
 
     @staticmethod
     def _at_nodes(at: Point, nodes: Nodes) -> tuple[FloatArray, ...]:
         z, y = at.loadings.pairs(nodes.u)
         m = z[:, None, :] + at.x[:, None] * y[:, None, :]
-        return nodes.u, z, y, m, np.logaddexp(0.0, m)
+        return nodes.u, z, y, m, *_softplus(m)
 
     def value(self, theta: FloatArray) -> float:
         return self.value_and_gradient(theta)[0]
@@ -152,6 +151,16 @@ class MarginalLikelihood:
         n = self.table.shape[0]
         more = [0.0, 0.0, *([SLOPE_PRIOR**-2] * 2 if self.is_sloped else [])]
         return np.concatenate([np.full(n, 1.0 / self.prior_variance), more])
+
+
+def _softplus(m: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """``log(1 + e^m)`` and ``1 / (1 + e^-m)``.
+
+    In NumPy's vectorised ``exp`` and ``log``: logaddexp and expit take four times as long.
+    """
+    small = np.exp(-np.abs(m))
+    mean = np.where(m >= 0, 1.0, small) / (1.0 + small)
+    return np.maximum(m, 0.0) + np.log(1.0 + small), mean
 
 
 def _through(cells: FloatArray, at_nodes: FloatArray, is_shared: bool) -> FloatArray:

@@ -12,8 +12,8 @@ from scipy import sparse
 
 from halfseen._typing import FloatArray, IntArray
 
-# Numbers in one dense block of columns: 4 million floats are 32 MB.
-NUMBERS_AT_ONCE = 4_000_000
+# Numbers in one dense block of columns: a million floats are 8 MB. Larger and smaller ones take as long.
+NUMBERS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
