@@ -8,7 +8,7 @@ from marginal_tables import simulated
 from scipy.special import expit
 
 import halfseen as hs
-from halfseen.methods.factor.marginal.bank import Bank
+from halfseen.methods.factor.marginal.bank import Bank, bank_of_normal
 
 
 @pytest.fixture(scope="module")
@@ -381,6 +381,14 @@ class TestFixedBank:
         new = hs.Observed.from_dense(turned, col_labels=wide.observed.col_labels[::-1])
         straight = i.new_rows(wide.observed.take_rows(np.arange(3)))
         np.testing.assert_allclose(i.new_rows(new).ability, straight.ability)
+
+    def test_response_curves_average_over_the_items_own_errors(self):
+        mean, covariance = np.array([[0.8, 1.2]]), np.array([[[0.5, 0.1], [0.1, 0.2]]])
+        bank = bank_of_normal(mean, covariance, 1.0, np.zeros(1))
+        z, y = np.random.default_rng(0).multivariate_normal(mean[0], covariance[0], size=200_000).T
+        for x in (-2.0, 0.0, 3.0):
+            # a mean of 200 000 chances is known to about .001
+            assert expit(bank.block(np.array([x]), [0]))[0, 0] == pytest.approx(np.mean(expit(z + x * y)), abs=0.003)
 
     def test_what_has_no_single_factor_or_no_answers_is_refused(self, wide, fixed):
         two = hs.GeneralizedFactorModel(2, "bernoulli", random_state=0).fit(wide.observed)

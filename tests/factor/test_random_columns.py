@@ -177,6 +177,14 @@ class TestFit:
         assert model.prior_variance_ == pytest.approx(np.mean(truth.ability**2), rel=0.25)
         assert np.corrcoef(model.row_factors_[:, 0], truth.ability)[0, 1] > 0.98
 
+    def test_the_abilities_variance_counts_their_errors(self):
+        truth = simulated(40, 150, 0.1, seed=13)
+        model = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(truth.observed)
+        x, V = model.board_.ability, model.board_.ability_covariance
+        assert model.prior_variance_ == pytest.approx(np.mean(x**2 + np.diag(V)), rel=0.02)
+        # left out, they would shrink it to nothing
+        assert 0.1 < np.mean(np.diag(V)) / model.prior_variance_ < 0.6
+
     def test_pass_rates_of_dependent_runs_count_for_what_they_are_worth(self):
         truth = simulated(40, 150, 0.5, seed=11)
         rng = np.random.default_rng(0)
