@@ -7,6 +7,7 @@ entries, never on the test set; predictions are clipped to 1..5. "pooled" has no
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ CONFIG = {
 }
 
 
+@cache
 def clusters(folder: Path) -> np.ndarray:
     """Cluster of every film, by K-means on its genres."""
     from sklearn.cluster import KMeans

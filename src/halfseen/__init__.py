@@ -44,6 +44,9 @@ _PUBLIC = {
     "InductiveCompletion": "halfseen.methods.inductive",
     "InductiveOptions": "halfseen.methods.inductive",
     "SideFeatures": "halfseen.data",
+    "HeterogeneousAutoencoder": "halfseen.methods.heterogeneous",
+    "SparseAutoencoder": "halfseen.methods.heterogeneous",
+    "AutoencoderOptions": "halfseen.methods.heterogeneous",
     "JIVE": "halfseen.methods.baselines",
     "RobustJIVE": "halfseen.methods.baselines",
     "PersonalizedPCA": "halfseen.methods.baselines",
@@ -77,7 +80,13 @@ if TYPE_CHECKING:
     )
     from halfseen.methods.descent import DescentOptions, OverparametrizedFactorization
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
-    from halfseen.methods.heterogeneous import HeterogeneousFactorization, HeterogeneousOptions
+    from halfseen.methods.heterogeneous import (
+        AutoencoderOptions,
+        HeterogeneousAutoencoder,
+        HeterogeneousFactorization,
+        HeterogeneousOptions,
+        SparseAutoencoder,
+    )
     from halfseen.methods.inductive import InductiveCompletion, InductiveOptions
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
     from halfseen.show.page import report

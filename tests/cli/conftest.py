@@ -50,3 +50,19 @@ def process(tmp_path):
 def quick(table):
     """The words of a fit that takes a moment, and more words."""
     return lambda *more: ["fit", "als", table, "--rank", 1, *more]
+
+
+@pytest.fixture
+def write_long(tmp_path):
+    """Write sources as one long table with a column that names them; returns its path."""
+
+    def write(sources):
+        lines = ["site,sensor,day,reading"]
+        for name, table in sources.items():
+            for i, j, value in zip(table.rows, table.cols, table.values, strict=True):
+                lines.append(f"{name},s{i:02},d{j:02},{value:.5f}")
+        path = tmp_path / "long.csv"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return write

@@ -15,15 +15,8 @@ DATA = hs.datasets.make_sources_data(
 
 
 @pytest.fixture
-def long(tmp_path):
-    """All sources in one long table."""
-    lines = ["site,sensor,day,reading"]
-    for name, table in DATA.sources.items():
-        for i, j, value in zip(table.rows, table.cols, table.values, strict=True):
-            lines.append(f"{name},s{i:02},d{j:02},{value:.5f}")
-    path = tmp_path / "long.csv"
-    path.write_text("\n".join(lines) + "\n")
-    return path
+def long(write_long):
+    return write_long(DATA.sources)
 
 
 @pytest.fixture

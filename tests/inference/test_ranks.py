@@ -7,6 +7,7 @@ import pytest
 
 from halfseen.inference import (
     dense_pair_maximum,
+    drawn_rank_intervals,
     independent_pairs,
     pair_maximum,
     printed_rank_intervals,
@@ -86,3 +87,30 @@ def test_simultaneous_ranks_cover_all_true_ranks_at_once():
         found = rank_intervals(truth + s * rng.normal(size=60), independent_pairs(s), q)
         hits.append(np.all((found.low <= rank) & (rank <= found.high)))
     assert np.mean(hits) >= 0.83
+
+
+def test_drawn_ranks_cover_as_often_as_they_say():
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(40):
+        truth, root = rng.normal(size=12), 0.5 * rng.normal(size=(12, 12)) / np.sqrt(12)
+        estimate = truth + root @ rng.normal(size=12)
+        # a flat prior: errors of the estimate and of the truth given the estimate are the same
+        found, spread = drawn_rank_intervals(estimate, rng.normal(size=(400, 12)) @ root.T, 0.9)
+        true = np.argsort(np.argsort(-truth)) + 1
+        inside.append((found.low <= true) & (true <= found.high))
+        assert np.all(spread >= 0)
+    # 480 ranks; neighbours are dependent
+    assert 0.85 < np.mean(inside) < 1.0
+
+
+def test_drawn_ranks_without_errors_are_the_ranks():
+    found, spread = drawn_rank_intervals(np.array([0.1, 3.0, 2.0]), np.zeros((50, 3)), 0.95)
+    assert found.low.tolist() == found.high.tolist() == found.estimate.tolist() == [3, 1, 2]
+    assert spread.tolist() == [0, 0, 0]
+
+
+def test_shared_errors_do_not_move_ranks():
+    errors = np.random.default_rng(0).normal(size=(200, 1)) * np.ones(3)
+    found, _ = drawn_rank_intervals(np.array([3.0, 2.0, 1.0]), errors, 0.95)
+    assert found.low.tolist() == found.high.tolist() == [1, 2, 3]

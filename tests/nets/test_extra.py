@@ -9,22 +9,18 @@ import numpy as np
 import pytest
 
 from halfseen.nets import find_device, load_torch, seed_of, threads_of
-
-WITHOUT = "import sys; sys.modules['torch'] = None; "
-
-
-def run(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+from without import run_without
 
 
 def test_a_missing_torch_names_the_extra():
-    done = run(WITHOUT + "from halfseen.nets import load_torch; load_torch('SparseAutoencoder')")
+    done = run_without("torch", "from halfseen.nets import load_torch; load_torch('SparseAutoencoder')")
     assert "SparseAutoencoder needs torch, which is not installed" in done.stderr
     assert "pip install 'halfseen[torch]'" in done.stderr
 
 
 def test_the_package_of_networks_does_not_load_torch():
-    done = run("import sys, halfseen.nets; sys.exit('torch' in sys.modules)")
+    code = "import sys, halfseen.nets; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

@@ -47,6 +47,10 @@ def test_the_quick_run_of_every_script_works(figure, tmp_path):
         record = run_figure(copy, Request(quick=True))
     except MissingData as error:
         pytest.skip(str(error))
+    except ImportError as error:
+        if "halfseen[" not in str(error):
+            raise
+        pytest.skip(str(error))
     assert any(name.endswith(".csv") for name in record["files"])
     for name in record["files"]:
         assert (copy.quick_results / name).stat().st_size > 0

@@ -11,6 +11,7 @@ import typer
 
 from halfseen.cli.data_commands import add_data
 from halfseen.cli.fit_descent import add_descent
+from halfseen.cli.fit_factor import add_factor
 from halfseen.cli.fit_inductive import add_inductive
 from halfseen.cli.options import (
     ALS_RANKS,
@@ -22,12 +23,14 @@ from halfseen.cli.options import (
     NuclearOptions,
     OutputOptions,
     PairsOptions,
+    Ranks,
     TableOptions,
     grouped,
 )
+from halfseen.cli.rank_command import add_rank
 from halfseen.cli.report_command import add_report
 from halfseen.cli.screen import OneLineErrors, plainly
-from halfseen.cli.sources_command import fit_heterogeneous
+from halfseen.cli.sources_command import fit_autoencoder, fit_heterogeneous
 
 STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
 NAMES = {"help_option_names": ["-h", "--help"]}
@@ -35,18 +38,6 @@ NAMES = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(cls=OneLineErrors, context_settings=NAMES, **STYLE)
 fit = typer.Typer(cls=OneLineErrors, no_args_is_help=True, **STYLE)
 app.add_typer(fit, name="fit", help="Fit a model to the seen entries and judge it on held-out ones.")
-
-
-class Family(StrEnum):
-    """How one entry is distributed."""
-
-    gaussian = "gaussian"
-    bernoulli = "bernoulli"
-    probit = "probit"
-    binomial = "binomial"
-    poisson = "poisson"
-    negative_binomial = "negative_binomial"
-    ordinal = "ordinal"
 
 
 class Kind(StrEnum):
@@ -65,11 +56,6 @@ class PairSolver(StrEnum):
 
 
 DEMO_RANKS = "4,8,16"
-
-Rank = Annotated[
-    str, typer.Option(metavar="N|auto", help="Number of factors; 'auto' tries --ranks on held-out entries.")
-]
-Ranks = Annotated[str, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries.")]
 
 
 def _version(asked: bool) -> None:
@@ -141,39 +127,7 @@ def describe(
     run_describe(data, table, json)
 
 
-@fit.command("factor")
-@grouped
-@plainly
-def fit_factor(
-    data: Data,
-    table: TableOptions,
-    judge: JudgeOptions,
-    output: OutputOptions,
-    rank: Rank = "auto",
-    ranks: Ranks = "1,2,4,8",
-    family: Annotated[
-        Family | None, typer.Option(help="How one entry is distributed; gaussian, or what a named data set asks for.")
-    ] = None,
-    trials: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Trials per entry of the binomial family.")
-    ] = None,
-    penalty: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|map|none|X",
-            help="Empirical-Bayes ridge, none, the better of the two (auto), or a ridge of your own; "
-            "several with commas are tried on held-out entries.",
-        ),
-    ] = "auto",
-) -> None:
-    """Generalized factor model: real numbers, yes/no answers, counts, counts out of N, or ordered classes.
-
-    Example: [bold]halfseen fit factor u.data --no-header --row 0 --col 1 --value 2
-    --shift -1 --family binomial --trials 4 -o run/[/bold]
-    """
-    from halfseen.cli.fit import Method, run_fit
-
-    run_fit(data, Method.factor(data, family, trials, penalty), (rank, ranks), table, judge, output)
+add_factor(fit)
 
 
 @fit.command("als")
@@ -291,6 +245,7 @@ def fit_moment(
 
 
 fit.command("heterogeneous")(fit_heterogeneous)
+fit.command("autoencoder")(fit_autoencoder)
 
 
 @app.command()
@@ -332,6 +287,9 @@ def predict(
     labels = (row_label or [], col_label or [])
     question = Question(pairs, *labels, **asdict(reading), kind=str(kind), level=level)
     run_predict(run, question, out, json)
+
+
+add_rank(app)
 
 
 @app.command()

@@ -39,6 +39,8 @@ class Method:
     penalties: tuple[str, ...] = ("",)
     judge_intervals: Callable[[Any, Any], dict[str, float]] | None = None
     columns: int | None = None  # of a method that needs no rank: the columns of its factors
+    fit_with: Callable[[Any], dict[str, Any]] | None = None  # further arguments of fit, from the table
+    is_checked: bool = True  # whether values must suit the loss before the model sees them
 
     @classmethod
     def factor(cls, data: str, family: str | None, trials: int | None, penalty: str) -> Method:
@@ -129,7 +131,8 @@ def run_fit(
     check_shares(judge)
     begun = time.perf_counter()
     observed = open_table(data, table)
-    check_support(observed, learned(method.loss, observed), "family")
+    if method.is_checked:
+        check_support(observed, learned(method.loss, observed), "family")
     size = picture_size(output.image, data, observed.shape[1])
     ranks = parse_ranks(*rank, min(observed.shape)) if method.columns is None else (method.columns,)
     seconds = {"read": time.perf_counter() - begun}
@@ -168,7 +171,7 @@ def fit_and_judge(
         chosen = choose(method, seen, ranks, judge.seed, bar)
         name = f"{method.title}, {chosen if method.columns is None else f'{method.columns} columns'}"
         clock = time.perf_counter()
-        model = fitted(bar, name, method.make(chosen.rank, chosen.penalty, judge.seed), seen)
+        model = fitted(bar, name, method.make(chosen.rank, chosen.penalty, judge.seed), seen, method)
         seconds["fit"] = time.perf_counter() - clock
         figures, judged, intervals = [], None, None
         if hidden is not None:
@@ -179,7 +182,7 @@ def fit_and_judge(
                 figures.append({"model": name, **judge_model(fitted(bar, name, rival, seen), hidden, method.loss)[1]})
         if again:
             model = method.make(chosen.rank, chosen.penalty, judge.seed)
-            model = fitted(bar, "once more, on all entries", model, observed)
+            model = fitted(bar, "once more, on all entries", model, observed, method)
     return Outcome(method, observed, seen, hidden, model, chosen, figures, judged, seconds, intervals)
 
 
@@ -223,11 +226,12 @@ def rivals(
     return [*others, ("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]
 
 
-def fitted(bar: Steps, text: str, model: Any, table: Any) -> Any:
-    """The model, fitted as one step of the bar."""
+def fitted(bar: Steps, text: str, model: Any, table: Any, method: Method | None = None) -> Any:
+    """The model (a method's own with what its fit needs besides the table), fitted as one step of the bar."""
     bar.begin(text)
     is_watched = bar.watch(model)
-    model.fit(table)
+    more = {} if method is None or method.fit_with is None else method.fit_with(table)
+    model.fit(table, **more)
     if is_watched:
         model.set_callbacks()
     else:

@@ -169,15 +169,25 @@ def candidates(sources: Sources, given: SourcesOptions) -> tuple[tuple[int, ...]
     """Shared ranks, unique ranks and ridges to try."""
     largest = min(sources.n_rows, *(one.shape[1] for one in sources.values()))
     ranks = [parse_ranks(text, given.ranks, largest) for text in (given.shared_rank, given.unique_rank)]
+    ridges = numbers("--ridge", given.ridge)
+    unique = (0, *ranks[1]) if given.unique_rank == "auto" else ranks[1]
+    return ranks[0], unique, ridges
+
+
+def numbers(option: str, text: str) -> tuple[float, ...]:
+    """Numbers with commas, sorted, each once.
+
+    >>> numbers("--ridge", "5, 1,5")
+    (1.0, 5.0)
+    """
     try:
-        ridges = tuple(sorted({float(text) for text in given.ridge.split(",") if text.strip()}))
-        is_right = bool(ridges) and all(0 <= ridge < np.inf for ridge in ridges)
+        found = tuple(sorted({float(word) for word in text.split(",") if word.strip()}))
+        is_right = bool(found) and all(0 <= number < np.inf for number in found)
     except ValueError:
         is_right = False
     if not is_right:
-        raise ValueError(f"--ridge {given.ridge!r}: give a number of at least 0, or several with commas")
-    unique = (0, *ranks[1]) if given.unique_rank == "auto" else ranks[1]
-    return ranks[0], unique, ridges
+        raise ValueError(f"{option} {text!r}: give a number of at least 0, or several with commas")
+    return found
 
 
 def choose(model: Any, seen: Sources, grid: tuple[Any, Any, Any], seed: int, bar: Steps) -> Any:
@@ -196,18 +206,22 @@ def choose(model: Any, seen: Sources, grid: tuple[Any, Any, Any], seed: int, bar
 
 def rivals(seen: Sources, hidden: Sources, model: Any, seed: int, bar: Steps) -> list[dict[str, Any]]:
     """What else a user could have taken: one table of all columns, JIVE where tables are small, columns' means."""
-    pooled, test = seen.pooled(), aligned(seen, hidden)
-    rank = min(model.shared_rank + int(np.max(model.unique_rank)), min(pooled.shape))
-    others = [
-        (f"alternating least squares, pooled, rank {rank}", hs.AlternatingLeastSquares(rank=rank, random_state=seed)),
-        ("column mean", hs.ColumnMean()),
-    ]
+    rank = min(model.shared_rank + int(np.max(model.unique_rank)), seen.n_rows, sum(p for _, p in seen.shapes.values()))
     rows = []
     is_small = sum(one.shape[0] * one.shape[1] for one in seen.values()) <= DENSE_RIVAL_CELLS
     if is_small and model.loss_.name == "gaussian":
         jive = hs.JIVE(model.shared_rank, model.unique_rank, max_iter=100, tol=1e-5)
         rows.append({"model": "JIVE, imputing", **scores(one_step(bar, "JIVE", lambda: jive.fit(seen)), hidden)})
-    for name, rival in others:
+    return rows + pooled_rivals(seen, hidden, rank, seed, bar)
+
+
+def pooled_rivals(seen: Sources, hidden: Sources, rank: int, seed: int, bar: Steps) -> list[dict[str, Any]]:
+    """Least squares over all columns side by side, and the columns' means."""
+    pooled, test, rows = seen.pooled(), aligned(seen, hidden), []
+    for name, rival in (
+        (f"alternating least squares, pooled, rank {rank}", hs.AlternatingLeastSquares(rank=rank, random_state=seed)),
+        ("column mean", hs.ColumnMean()),
+    ):
         one_step(bar, name, lambda rival=rival: rival.fit(pooled))
         at = places(pooled, test)
         predicted = np.asarray(rival.predict(*at), dtype=float)

@@ -23,6 +23,11 @@ Data = Annotated[
     str, typer.Argument(metavar="DATA", help="A file (Parquet, Feather, CSV, TSV, .gz, .npz) or a data set's name.")
 ]
 
+Rank = Annotated[
+    str, typer.Option(metavar="N|auto", help="Number of factors; 'auto' tries --ranks on held-out entries.")
+]
+Ranks = Annotated[str, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries.")]
+
 
 class Duplicates(StrEnum):
     """What to do when a cell is given more than once."""
@@ -257,6 +262,46 @@ class SourcesOptions:
         "squared"
     )
     solver: Annotated[str, typer.Option(metavar="NAME", help="als, gd (Algorithm 1) or scaled-gd.")] = "als"
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """The network of an autoencoder and its training."""
+
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of a long table that names the source; else a table, or a file per source.",
+            rich_help_panel=READING,
+        ),
+    ] = None  # fmt: skip
+    plain: Annotated[
+        bool, typer.Option("--plain", help="One network for all columns, even where there are several sources.")
+    ] = False
+    width: Annotated[int, typer.Option(min=1, metavar="N", help="Length of a column's embedding.")] = 200
+    hidden: Annotated[int, typer.Option(min=1, metavar="N", help="Units between input and embedding.")] = 200
+    unique_hidden: Annotated[int, typer.Option(min=1, metavar="N", help="The same, of a source's own encoder.")] = 50
+    ridge: Annotated[
+        str, typer.Option(metavar="X", help="Penalty of what is shared; several with commas are tried.")
+    ] = "10"
+    unique_ridge: Annotated[
+        str, typer.Option(metavar="X", help="Penalty of what is each source's own; several with commas are tried.")
+    ] = "1000"
+    kernel: Annotated[str, typer.Option(metavar="NAME", help="hat, gaussian or none.")] = "hat"
+    folds: Annotated[int, typer.Option(min=0, metavar="N", help="Vectors an embedding is folded into; 0 for none.")] = 5
+    solver: Annotated[
+        str, typer.Option(metavar="NAME", help="adamw, rounds (Algorithm 2: averages over sources) or lbfgs.")
+    ] = "adamw"
+    sweeps: Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of sweeps.")] = 80
+    drop: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of entries the input lacks in each step of AdamW.")
+    ] = 0.5
+    rate: Annotated[float, typer.Option(metavar="X", help="Learning rate of AdamW.")] = 0.004
+    batch: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Columns per source and step of AdamW; all by default.")
+    ] = None
+    starts: Annotated[int, typer.Option(min=1, metavar="N", help="Networks whose predictions are averaged.")] = 1
+    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")] = "auto"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from halfseen.cli.folder import MODEL, RECORD
 from halfseen.cli.screen import figures, plain, stdout, table
 from halfseen.cli.source import column, separator
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
-from halfseen.many import SourcesEstimator
+from halfseen.many import SourcesModel
 
 ON_SCREEN = 40
 FORMATS = (".csv", ".tsv", ".json", ".parquet", ".feather")
@@ -91,7 +91,7 @@ def predictions(model: Any, labels: tuple[Any, Any], kind: str, record: dict[str
 class OneSource:
     """A source of a fitted model, as a model of one table."""
 
-    model: SourcesEstimator
+    model: SourcesModel
     name: str
 
     @property
@@ -111,7 +111,9 @@ class OneSource:
 
 def of_source(model: Any, source: str | None) -> Any:
     """The model itself, or the source that was asked for."""
-    if isinstance(model, SourcesEstimator):
+    if isinstance(model, SourcesModel):
+        if source is None and len(model.source_names_) == 1:
+            return OneSource(model, model.source_names_[0])
         if source is None:
             raise ValueError(
                 f"this run has many sources; add --source NAME, one of {', '.join(model.source_names_[:8])}"

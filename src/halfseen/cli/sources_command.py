@@ -1,4 +1,4 @@
-"""The command ``halfseen fit heterogeneous`` and its help."""
+"""The commands ``halfseen fit heterogeneous`` and ``halfseen fit autoencoder``, and their help."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from halfseen.cli.options import JudgeOptions, OutputOptions, SourcesOptions, TableOptions, grouped
+from halfseen.cli.options import JudgeOptions, NetworkOptions, OutputOptions, SourcesOptions, TableOptions, grouped
 from halfseen.cli.screen import plainly
 
 
@@ -30,3 +30,25 @@ def fit_heterogeneous(
     from halfseen.cli.heterogeneous import run_sources
 
     run_sources(data, given, table, judge, output)
+
+
+@grouped
+@plainly
+def fit_autoencoder(
+    data: Annotated[
+        list[str],
+        typer.Argument(metavar="DATA...", help="One table, one long table with --source, or a file per source."),
+    ],
+    given: NetworkOptions,
+    table: TableOptions,
+    judge: JudgeOptions,
+    output: OutputOptions,
+) -> None:
+    """Autoencoders of half-seen columns; of several sources, with encoders of their own. Needs the extra 'torch'.
+
+    Example: [bold]halfseen fit autoencoder ratings.csv --source genre --row user --col item --value rating
+    -o run/[/bold], or [bold]halfseen fit autoencoder u.data --no-header --row 0 --col 1 --value 2 -o run/[/bold]
+    """
+    from halfseen.cli.autoencoder import run_autoencoder
+
+    run_autoencoder(data, given, table, judge, output)

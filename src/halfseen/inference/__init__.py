@@ -7,10 +7,12 @@ from halfseen.inference.draws import GaussianDraws, MultiplierDraws, largest_dev
 from halfseen.inference.grouped import GroupedInfluence
 from halfseen.inference.influence import Clustered, Influence
 from halfseen.inference.intervals import Ellipsoids, Intervals, Span, normal_quantile
+from halfseen.inference.listing import Listing
 from halfseen.inference.privacy import analytic_gaussian_sigma, gaussian_delta
 from halfseen.inference.ranks import (
     Ranks,
     dense_pair_maximum,
+    drawn_rank_intervals,
     independent_pairs,
     pair_maximum,
     printed_rank_intervals,
@@ -26,11 +28,13 @@ __all__ = [
     "GroupedInfluence",
     "Influence",
     "Intervals",
+    "Listing",
     "MultiplierDraws",
     "Ranks",
     "Span",
     "analytic_gaussian_sigma",
     "dense_pair_maximum",
+    "drawn_rank_intervals",
     "gaussian_delta",
     "independent_pairs",
     "invert_blocks",

@@ -13,10 +13,32 @@ from halfseen.data import Observed, Sources, as_sources
 from halfseen.linalg.subspace import misalignment
 from halfseen.many.fitted import SourceParts
 from halfseen.many.parts import Parts
+from halfseen.many.predictions import SourcePredictions
 from halfseen.many.remembered import Remembered
 
 
-class SourcesEstimator(SourceParts, BaseEstimator):
+class SourcesModel(SourcePredictions, BaseEstimator):
+    """An estimator that learns from many tables over the same rows.
+
+    Subclasses give ``fit``, which calls :meth:`_observe_sources` first, and what `SourcePredictions` asks for.
+    """
+
+    def _observe_sources(self, S: Any) -> Sources:
+        """Validate at the edge and remember names, rows and columns."""
+        sources = as_sources(S)
+        self.source_names_ = sources.names
+        self.n_rows_, self.row_labels_ = sources.n_rows, sources.row_labels
+        self.col_labels_ = {name: table.col_labels for name, table in sources.items()}
+        self.n_features_in_ = sum(table.shape[1] for table in sources.values())
+        return sources
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        return tags
+
+
+class SourcesEstimator(SourceParts, SourcesModel):
     r"""An estimator that writes every source as :math:`M_{(i)} \approx U_g V_{(i)g}^\top + U_{(i)} V_{(i)}^\top`.
 
     Subclasses give ``fit``, which calls :meth:`_observe_sources` first and :meth:`_keep` last.
@@ -26,19 +48,14 @@ class SourcesEstimator(SourceParts, BaseEstimator):
     shares_: dict[str, dict[str, float]]
 
     def _observe_sources(self, S: Any) -> Sources:
-        """Validate at the edge and remember names, rows and columns."""
-        sources = as_sources(S)
-        self.source_names_ = sources.names
-        self.n_rows_, self.row_labels_ = sources.n_rows, sources.row_labels
-        self.col_labels_ = {name: table.col_labels for name, table in sources.items()}
-        self.n_features_in_ = sum(table.shape[1] for table in sources.values())
+        """As every model of sources does, and keep the data at hand for readings."""
+        sources = super()._observe_sources(S)
         self._seen = Remembered(sources)
         return sources
 
     def _keep(self, sources: Sources, parts: Parts) -> None:
         """Set the learned attributes, in the dtype of the sources."""
-        single = all(table.dtype == np.float32 for table in sources.values())
-        dtype = np.dtype(np.float32 if single else np.float64)
+        dtype = dtype_of(sources)
         own = dict(zip(sources.names, parts.own, strict=True))
         self.shared_basis_ = parts.shared_basis.astype(dtype)
         self.shared_loadings_ = {name: one.shared_loadings.astype(dtype) for name, one in own.items()}
@@ -56,10 +73,11 @@ class SourcesEstimator(SourceParts, BaseEstimator):
         left = [float(np.sum(np.square(y - fit))) / total for fit in (shared, whole)]
         return {"shared": 1.0 - left[0], "unique": left[0] - left[1], "residual": left[1]}
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = tags.input_tags.sparse = True
-        return tags
+
+def dtype_of(sources: Sources) -> np.dtype:
+    """Single precision where all sources are, else double."""
+    single = all(table.dtype == np.float32 for table in sources.values())
+    return np.dtype(np.float32 if single else np.float64)
 
 
 def seen_mask(table: Observed) -> BoolArray:

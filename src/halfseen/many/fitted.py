@@ -1,39 +1,30 @@
-"""Parts, readings and predictions of fitted sources."""
+"""Parts and readings of fitted sources."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_n_features, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from halfseen._typing import FloatArray, IntArray, Labels
-from halfseen.data import Observed, as_sources, check_support
-from halfseen.data.labels import find_labels, find_positions
-from halfseen.errors import close_matches
+from halfseen._typing import FloatArray, IntArray
+from halfseen.data import Observed, as_sources
 from halfseen.linalg.pairs import pair_products
-from halfseen.losses import Loss
 from halfseen.many.parts import Placed
+from halfseen.many.predictions import SourcePredictions
 from halfseen.many.remembered import Remembered
 
-KINDS = ("mean", "linear")
 READINGS = ("orthogonal", "l1", "median")
 
 
-class SourceParts:
+class SourceParts(SourcePredictions):
     """What can be asked of fitted sources, by name."""
 
     shared_basis_: FloatArray
     shared_loadings_: dict[str, FloatArray]
     unique_basis_: dict[str, FloatArray]
     unique_loadings_: dict[str, FloatArray]
-    source_names_: list[str]
-    row_labels_: Labels | None
-    col_labels_: dict[str, Labels | None]
-    loss_: Loss
-    n_rows_: int
     _seen: Remembered
-    n_features_in_: int
 
     # ---- parts -------------------------------------------------------------------------------------------------
 
@@ -103,35 +94,6 @@ class SourceParts:
             found[name] = np.concatenate([np.abs(self.unique_basis_[name] @ piece.T).sum(axis=0) for piece in pieces])
         return found
 
-    # ---- predictions -------------------------------------------------------------------------------------------
-
-    def predict_entries(self, name: str, rows: Any, cols: Any, kind: str = "mean") -> FloatArray:
-        """Predict entries of a source, elementwise pairs ``(rows[t], cols[t])`` of labels or positions."""
-        name = self._source(name)
-        i, j = np.broadcast_arrays(self._positions(rows), self._columns(name, cols))
-        return self._response(self._pairs(name, i, j, "shared") + self._pairs(name, i, j, "unique"), kind)
-
-    def predict_table(self, name: str, kind: str = "mean") -> FloatArray:
-        """Predict all entries of a source, shape (n, p)."""
-        return self._response(self._linear(self._source(name)), kind)
-
-    def score(self, S: Any, y: None = None) -> float:
-        """Minus the mean loss (weighted, where entries have weights) of further entries of the sources."""
-        check_is_fitted(self)
-        total = weight = 0.0
-        given = as_sources(S)
-        if len(given) == len(self.source_names_) == 1:
-            _check_n_features(self, np.empty((1, next(iter(given.values())).shape[1])), reset=False)
-        for name, table in given.items():
-            name = self._source(name)
-            check_support(table, self.loss_)
-            i = table.rows if table.row_labels is None else self._positions(table.row_labels)[table.rows]
-            j = table.cols if table.col_labels is None else self._columns(name, table.col_labels)[table.cols]
-            m = self._pairs(name, i, j, "shared") + self._pairs(name, i, j, "unique")
-            w = np.ones(table.n_entries) if table.weights is None else table.weights
-            total, weight = total + float(w @ self.loss_.value(table.values, m)), weight + float(w.sum())
-        return -total / weight
-
     # ---- inside ------------------------------------------------------------------------------------------------
 
     def _parts(self, name: str) -> Placed:
@@ -141,17 +103,17 @@ class SourceParts:
         one = self._parts(name)
         return self.shared_basis_ @ one.shared_loadings.T + one.unique_basis @ one.unique_loadings.T
 
+    def _at(self, name: str, rows: IntArray, cols: IntArray) -> FloatArray:
+        return self._pairs(name, rows, cols, "shared") + self._pairs(name, rows, cols, "unique")
+
+    def _n_columns(self, name: str) -> int:
+        return len(self.shared_loadings_[name])
+
     def _pairs(self, name: str, rows: IntArray, cols: IntArray, part: str) -> FloatArray:
         one = self._parts(name)
         if part == "shared":
             return pair_products(self.shared_basis_, one.shared_loadings, rows, cols)
         return pair_products(one.unique_basis, one.unique_loadings, rows, cols)
-
-    def _source(self, name: Any) -> str:
-        check_is_fitted(self)
-        if str(name) not in self.shared_loadings_:
-            raise ValueError(f"no source {name!r}; {close_matches(name, self.source_names_)}")
-        return str(name)
 
     def _data(self, name: str, table: Any) -> Observed:
         if table is not None:
@@ -162,19 +124,3 @@ class SourceParts:
                 f"this reading needs the data of {name!r}, which a loaded or copied model leaves out; give table="
             )
         return sources[name]
-
-    def _positions(self, rows: Any) -> IntArray:
-        if self.row_labels_ is None:
-            return find_positions(self.n_rows_, rows, "row")
-        return find_labels(self.row_labels_, rows, "row")
-
-    def _columns(self, name: str, cols: Any) -> IntArray:
-        labels = self.col_labels_[name]
-        if labels is None:
-            return find_positions(len(self.shared_loadings_[name]), cols, "column")
-        return find_labels(labels, cols, "column")
-
-    def _response(self, linear: FloatArray, kind: str) -> FloatArray:
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
-        return linear if kind == "linear" else self.loss_.mean(linear)

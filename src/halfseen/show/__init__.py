@@ -11,7 +11,7 @@ from halfseen.show.live import LivePlot
 from halfseen.show.penalties import plot_penalty_path
 from halfseen.show.pictures import image_grid
 from halfseen.show.seen import plot_counts, plot_seen
-from halfseen.show.sources import part_images, plot_heterogeneity, plot_shared_basis, plot_shares
+from halfseen.show.sources import part_images, plot_embeddings, plot_heterogeneity, plot_shared_basis, plot_shares
 
 __all__ = [
     "LivePlot",
@@ -20,6 +20,7 @@ __all__ = [
     "plot_counts",
     "plot_descent",
     "plot_ellipses",
+    "plot_embeddings",
     "plot_factor_map",
     "plot_growth",
     "plot_held_out",

@@ -146,3 +146,49 @@ def part_images(model: Any, name: str, size: tuple[int, int], count: int = 6, re
     chosen = np.unique(np.linspace(0, shared.shape[1] - 1, count).astype(int))
     groups = {"fit": shared + unique, "shared": shared, "unique": unique}
     return image_grid({title: part[:, chosen].T for title, part in groups.items()}, size, title=str(name))
+
+
+def plot_embeddings(model: Any, colours: Any = None, random_state: int = 0, ax: Axes | None = None) -> Figure:
+    """A t-SNE map of the embeddings of all columns of a fitted autoencoder.
+
+    Parameters
+    ----------
+    model : fitted SparseAutoencoder or HeterogeneousAutoencoder
+    colours : mapping from source name to one word per column, optional
+        What dots are coloured by; their source where nothing is given.
+    random_state : int
+        Of t-SNE.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Notes
+    -----
+    Perplexity 30, or a third of the columns where there are fewer than 90. Source: Figure 4 of the paper.
+    """
+    from sklearn.manifold import TSNE
+
+    words = {name: [name] * len(one) for name, one in model.embeddings_.items()} if colours is None else colours
+    every = np.array([str(word) for name in model.embeddings_ for word in words[name]])
+    points = np.vstack([np.asarray(one, dtype=float) for one in model.embeddings_.values()])
+    if len(every) != len(points):
+        raise ValueError(f"colours has {len(every)} words for {len(points)} columns; give one per column")
+    axes = ax if ax is not None else new_figure(6.0, 5.0).subplots()
+    if len(points) > 3:
+        near = min(30.0, len(points) / 3)
+        points = TSNE(2, perplexity=near, init="pca", random_state=random_state).fit_transform(points)
+    else:
+        points = np.arange(2 * len(points), dtype=float).reshape(-1, 2)
+    for place, word in enumerate(dict.fromkeys(every)):
+        chosen = every == word
+        axes.scatter(
+            points[chosen, 0], points[chosen, 1], s=6, alpha=0.8, color=f"C{place % 10}", label=word[:20], linewidths=0
+        )
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color(FRAME)
+    axes.set_title("embeddings of columns, t-SNE", fontsize=11, loc="left")
+    axes.legend(fontsize=7, frameon=False, markerscale=2, bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    return whole_figure(axes)

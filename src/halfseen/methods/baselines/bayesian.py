@@ -13,11 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.data import Observed
+from halfseen.data.arguments import at_least, bounds, one_of
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.baselines.alternating import AlternatingRidge, Penalty, powers, weighted_counts
-from halfseen.methods.baselines.checks import at_least, bounds, one_of, usable_rank, weighted_mean, weighted_spread
+from halfseen.methods.baselines.checks import usable_rank, weighted_mean, weighted_spread
 from halfseen.methods.baselines.gibbs import GibbsState, GibbsSweep, NormalWishart
 from halfseen.methods.baselines.posterior import Collector
 from halfseen.methods.baselines.predictions import BiasedPredictions

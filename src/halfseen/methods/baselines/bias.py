@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray
 from halfseen.base import PlacesRows
 from halfseen.data import Observed
+from halfseen.data.arguments import at_least, bounds
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.baselines.alternating import (
@@ -21,7 +22,7 @@ from halfseen.methods.baselines.alternating import (
     SmallFall,
     regress,
 )
-from halfseen.methods.baselines.checks import at_least, bounds, weighted_mean
+from halfseen.methods.baselines.checks import weighted_mean
 from halfseen.methods.baselines.predictions import BiasedPredictions
 from halfseen.solvers.loop import loop
 from halfseen.solvers.watch import CallbackSupport

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from halfseen.data.arguments import at_least
 from halfseen.engines import Engine
 from halfseen.many import Parts, Placed
-from halfseen.methods.baselines.checks import at_least
 from halfseen.methods.baselines.joint import JointModel, check_fill, low_rank
 from halfseen.solvers.loop import Stop, loop
 from halfseen.solvers.stops import RelativeChange, SmallValue

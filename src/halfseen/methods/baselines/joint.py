@@ -10,12 +10,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from halfseen._typing import FloatArray
 from halfseen.data import Sources
+from halfseen.data.arguments import at_least, one_of
 from halfseen.engines import resolve
 from halfseen.linalg.subspace import without
 from halfseen.losses import get_loss
 from halfseen.many import Parts, Placed, SourcesEstimator, in_gauge
 from halfseen.many.estimator import seen_mask
-from halfseen.methods.baselines.checks import at_least, one_of
 from halfseen.solvers.loop import Run
 
 Tables = list[Any]

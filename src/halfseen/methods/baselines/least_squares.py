@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.data import Observed
+from halfseen.data.arguments import at_least, bounds, one_of
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.linalg.align import balance
@@ -28,15 +29,7 @@ from halfseen.methods.baselines.alternating import (
     weighted_counts,
 )
 from halfseen.methods.baselines.automatic_rank import RankSearch, automatic_rank
-from halfseen.methods.baselines.checks import (
-    at_least,
-    bounds,
-    check_same_table,
-    one_of,
-    usable_rank,
-    weighted_mean,
-    weighted_spread,
-)
+from halfseen.methods.baselines.checks import check_same_table, usable_rank, weighted_mean, weighted_spread
 from halfseen.methods.baselines.predictions import BiasedPredictions
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch

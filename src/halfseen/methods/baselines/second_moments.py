@@ -9,9 +9,9 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.data import as_observed
+from halfseen.data.arguments import at_least
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
-from halfseen.methods.baselines.checks import at_least
 from halfseen.solvers import Adam, RelativeChange, SweepResult, loop
 
 

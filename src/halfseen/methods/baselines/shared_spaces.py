@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 
 from halfseen._typing import as_generator
+from halfseen.data.arguments import at_least
 from halfseen.engines import Engine
 from halfseen.linalg.subspace import joint_basis, orthonormal, without
-from halfseen.methods.baselines.checks import at_least
 from halfseen.methods.baselines.joint import JointModel, Tables, low_rank, own_parts
 from halfseen.solvers.loop import Stop, loop
 from halfseen.solvers.stops import RelativeChange, SmallValue

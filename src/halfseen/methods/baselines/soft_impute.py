@@ -14,11 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import BoolArray, FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.data import Observed
+from halfseen.data.arguments import at_least, bounds, one_of
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.baselines.alternating import Coefficients, Penalty, SmallFall, regress
-from halfseen.methods.baselines.checks import at_least, bounds, check_same_table, one_of, usable_rank, weighted_mean
+from halfseen.methods.baselines.checks import check_same_table, usable_rank, weighted_mean
 from halfseen.methods.baselines.nuclear import (
     NO_BIAS,
     NuclearProblem,

@@ -19,6 +19,8 @@ from halfseen.solvers import Run
 
 Array = NDArray[Any]
 
+COLUMNS = ("fixed", "random", "rasch", "2pl")
+
 
 def check_choices(model: Any) -> None:
     """Refuse unknown words for penalty, bias and columns."""
@@ -30,8 +32,8 @@ def check_choices(model: Any) -> None:
         raise ValueError(f"penalty={penalty!r} must be 'auto', 'map', 'none' or a number >= 0.")
     if model.bias not in ("auto", "firth", "none"):
         raise ValueError(f"bias={model.bias!r} is not known; use 'auto', 'firth' or 'none'.")
-    if model.columns != "fixed":
-        raise ValueError(f"columns={model.columns!r} is not known; use 'fixed'.")
+    if not isinstance(model.columns, str) or model.columns not in COLUMNS:
+        raise ValueError(f"columns={model.columns!r} is not known; use one of {COLUMNS}.")
 
 
 def check_rank(rank: Any, shape: tuple[int, int]) -> int:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from halfseen._typing import IntArray
+from halfseen.data import as_observed
+from halfseen.data.align import with_columns
 from halfseen.inference import Intervals, Span
 from halfseen.losses import at_columns
 from halfseen.losses.derived import slope
 from halfseen.methods.factor.intervals_core import ParameterInference
 from halfseen.methods.factor.intervals_scores import ScoreTable
+
+if TYPE_CHECKING:  # loaded when asked for
+    from halfseen.methods.factor.marginal.newrows import NewRows
 
 Array = NDArray[Any]
 
@@ -54,6 +59,43 @@ class FunctionalInference(ParameterInference):
         own = np.arange(shape[which])
         has_bends = self._setting.variance == "second_order"
         return ScoreTable(self._found, self._passes.loss, which, own, other, seen, has_bends)
+
+    def new_rows(self, R: Any, trials: Any = None) -> NewRows:
+        r"""Rows that were not in the fit, against the fitted columns with their errors (rank 1, yes/no answers).
+
+        Parameters
+        ----------
+        R : Observed, array with NaN, data frame or sparse matrix over the fitted columns
+        trials : as in ``fit``, optional
+
+        Returns
+        -------
+        NewRows
+            Abilities, scores, next-best questions, and how many are needed.
+
+        Notes
+        -----
+        The prior of the new rows is normal, with the variance of the fitted rows less that of their errors.
+        """
+        from halfseen.methods.factor.marginal.answers import as_shares
+        from halfseen.methods.factor.marginal.bank import bank_of_normal
+        from halfseen.methods.factor.marginal.newrows import place
+
+        found, loss, labels = self._found, self._passes.loss, self._setting.col_labels
+        if found.factors.rank != 1:
+            raise ValueError(f"new_rows() places rows on one factor; this fit has rank {found.factors.rank}.")
+        observed = as_observed(R)
+        if labels is not None and observed.col_labels is not None:
+            observed = with_columns(observed, labels)
+        if observed.shape[1] != self._passes.shape[1]:
+            raise ValueError(f"R has {observed.shape[1]} columns; the fit had {self._passes.shape[1]} features.")
+        observed = as_shares(observed, loss, trials, "new_rows()")
+        x, errors = found.factors.rows[:, 0], found.rows.covariance[:, 0, 0]
+        known = found.rows.is_resolved
+        variance = max(float(np.mean(x[known] ** 2 - errors[known])), 0.1 * float(np.mean(x**2)), 1e-8)
+        pair = np.stack([found.factors.intercept, found.factors.cols[:, 0]], axis=-1)
+        bank = bank_of_normal(pair, found.cols.covariance, float(np.sqrt(variance)), x)
+        return place(bank, observed, self.level, labels, getattr(loss, "trials", 1.0))
 
     def contrast(
         self, entries: Any = None, row_factors: Any = None, col_factors: Any = None, intercepts: Any = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -28,9 +28,6 @@ from halfseen.methods.factor.options import FactorOptions, checked_options
 from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, hold_out, warn_if_useless
 from halfseen.methods.factor.problem import Penalty
 from halfseen.solvers.watch import CallbackSupport
-
-if TYPE_CHECKING:  # loaded when asked for: intervals need more of SciPy than a fit
-    from halfseen.methods.factor.intervals import FactorInference
 
 HELD_OUT_SHARE = 0.1
 # Entries from which the columns are regrouped part by part: below, a second copy of the table is small.
@@ -59,8 +56,10 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         held-out entries better, or a value of your own. It multiplies :math:`\frac12(\|X\|^2+\|Y\|^2)`.
     bias : {"auto", "firth", "none"}, default="auto"
         Correction of the bias of order 1/n + 1/p; "auto" is Firth's without a penalty, none under one.
-    columns : {"fixed"}, default="fixed"
-        Columns are parameters of their own.
+    columns : {"fixed", "random", "rasch", "2pl"}, default="fixed"
+        Columns are parameters of their own; or, for few rows (a leaderboard), drawn from a normal distribution and
+        integrated out: with slopes of 1 ("rasch"), with slopes of their own ("2pl"), or whichever of the two predicts
+        left-out answers better ("random"). These need ``rank=1`` and yes/no answers, pass rates or counts out of N.
     options : FactorOptions, optional
         Start, solver, scale rule, rotation, tolerance; :meth:`paper` gives the printed algorithm's.
     random_state : int, Generator or None
@@ -86,6 +85,10 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         With what was estimated per column: ``loss_.size`` (negative binomial), ``loss_.cuts`` (ordinal).
     placement_ : Placement
         What :meth:`transform` needs.
+    columns_, columns_choice_, loadings_, prior_variance_, board_, bank_
+        Of integrated columns, in place of the stages, the penalty and the placement: the kind kept ("rasch" or
+        "2pl") and the left-out deviances behind it, the distributions of items and abilities, what
+        :meth:`inference` needs and the frozen item bank.
     run_ : Run
         Reason, sweeps, work and trace of the last stage.
 
@@ -159,7 +162,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         changed = replace(printed, **options)
         return cls(rank, family, "none", "none", options=changed, random_state=random_state, engine=engine)
 
-    def fit(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None) -> Self:
+    def fit(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None, groups: Any = None) -> Self:
         """Fit the observed entries.
 
         Parameters
@@ -173,6 +176,9 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             `Observed` with the places of ``R`` is in that order). Needs ``family="bernoulli"``.
         offset : as ``trials``, optional
             Known part of the linear predictor (log exposure for counts).
+        groups : sequence (p,) of labels, or dict by column label, optional
+            Blocks of columns (benchmarks), for integrated columns: how far a row strays from itself between blocks
+            then widens the intervals of rows that were not asked of all blocks alike.
 
         Returns
         -------
@@ -180,6 +186,11 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             Itself.
         """
         check_choices(self)
+        if self.columns != "fixed":
+            self._random().learn(self, R, trials, offset, groups)
+            return self
+        if groups is not None:
+            raise ValueError("groups= are blocks of integrated columns; use columns='random', or leave them out.")
         observed, self.loss_, known = checked_input(self, R, trials, offset)
         self.has_trials_, self.has_offset_ = trials is not None, offset is not None
         rank, rng = check_rank(self.rank, observed.shape), self._generator()
@@ -205,6 +216,13 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         from halfseen.methods.factor.intervals_checks import Seen
 
         self._seen = Seen(passes)
+
+    @staticmethod
+    def _random() -> Any:
+        """What integrates columns out; loaded when asked for."""
+        from halfseen.methods.factor.marginal import learn
+
+        return learn
 
     def _options(self) -> FactorOptions:
         return checked_options(self.options)
@@ -252,7 +270,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.run_ = fit.run.record()
         warn_about(self.run_)
 
-    def transform(self, R: Any, *, trials: Any = None, offset: Any = None) -> FloatArray:
+    def transform(self, R: Any, *, trials: Any = None, offset: Any = None, inference: bool = False) -> Any:
         r"""Factors of new rows against the fitted columns.
 
         .. math:: x = \arg\min_x \sum_j \ell(R_j, \zeta_j + x^\top y_j) + \tfrac{\lambda}{2}|u(x)|^2
@@ -263,13 +281,20 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         Parameters
         ----------
         R, trials, offset : as in :meth:`fit`, with the same columns
+        inference : bool
+            For rank 1 and yes/no answers: intervals of ability and score instead of the factors, and the questions to
+            ask next; the same as ``inference().new_rows(R)``.
 
         Returns
         -------
-        ndarray (n_rows, r)
+        ndarray (n_rows, r), or NewRows
             A row without entries is placed at the prior's mean.
         """
         check_is_fitted(self)
+        if inference:
+            if offset is not None:
+                raise ValueError("inference=True places rows without offset=; leave it out.")
+            return self.inference().new_rows(R, trials)
         return self._place(self._observe(R, reset=False), trials, offset)
 
     def score(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None) -> float:
@@ -279,6 +304,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         must have the training table's rows in the same order. ``trials`` and ``offset`` as in :meth:`fit`.
         """
         check_is_fitted(self)
+        if self.columns != "fixed":
+            return self._random().score(self, R, trials)
         observed, known = self._judged(self._observe(R, reset=False), trials, offset)
         m = self._linear_entries(observed)
         loss = self._loss_at(observed).value(observed.values, m if known is None else m + known)
@@ -301,7 +328,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         R: Any = None,
         trials: Any = None,
         offset: Any = None,
-    ) -> FactorInference:
+    ) -> Any:
         r"""Intervals, bands and ranks of the fitted model.
 
         Parameters
@@ -322,7 +349,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
         Returns
         -------
-        FactorInference
+        FactorInference, or RandomColumnsInference
+            The second where columns were integrated out; it needs neither ``R`` nor a choice of variance or gauge.
 
         Raises
         ------
@@ -335,21 +363,31 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         Some twenty gradient passes, in float64. With a penalty the level is average (Bayesian) coverage and
         statements that must hold for all rows at once are refused.
         """
+        check_is_fitted(self)
+        if self.columns != "fixed":
+            return self._random().infer(self, level, draws, random_state)
         from halfseen.methods.factor.intervals import infer
 
-        check_is_fitted(self)
         choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
         return infer(self, choices, R, trials, offset)
 
     def _place(self, observed: Observed, trials: Any = None, offset: Any = None) -> FloatArray:
+        if self.columns != "fixed":
+            return self._random().place_rows(self, observed, trials)
         observed, known = self._judged(observed, trials, offset)
         return RowPlacer(self.placement_, self.loss_)(observed, self.engine, known)
 
     def _linear_pairs(self, i: IntArray, j: IntArray) -> FloatArray:
+        if self.columns != "fixed":
+            return self._random().linear_pairs(self, i, j)
         return self.intercept_[j] + pair_products(self.row_factors_, self.col_factors_, i, j)
 
     def _linear_block(self, i: IntArray, j: IntArray) -> FloatArray:
+        if self.columns != "fixed":
+            return self._random().linear_block(self, self.row_factors_[i, 0], j)
         return self.intercept_[j] + self.row_factors_[i] @ self.col_factors_[j].T
 
     def _linear_rows(self, observed: Observed) -> FloatArray:
+        if self.columns != "fixed":
+            return self._random().linear_block(self, self._place(observed)[:, 0], np.arange(len(self.intercept_)))
         return self.intercept_ + self._place(observed) @ self.col_factors_.T

@@ -284,6 +284,8 @@ def all_alike(places: Array, values: Array, counts: Array) -> Array:
 
 def penalty_parts(model: Any) -> list[Part]:
     """What was added to the likelihood, and what it won on held-out entries."""
+    if model.columns != "fixed":
+        return [Facts(integrated_facts(model))]
     facts = [("ridge", three(float(model.penalty_.ridge))), ("dispersion", three(float(model.dispersion_)))]
     if model.has_bias_correction_:
         facts.append(("bias correction", "Firth"))
@@ -294,3 +296,23 @@ def penalty_parts(model: Any) -> list[Part]:
             ("won over intercepts alone", f"{three(choice.gain)} \u00b1 {three(choice.gain_se)} deviance per entry")
         )
     return [Facts(facts)]
+
+
+def integrated_facts(model: Any) -> list[tuple[str, str]]:
+    """Distributions of abilities and items of a fit whose columns were integrated out."""
+    facts = [("columns", f"{model.columns_}, integrated out")]
+    choice = model.columns_choice_
+    if choice is not None:
+        gain = f"{three(choice.gain)} \u00b1 {three(choice.gain_se)}"
+        facts.append(("left-out deviance that 2pl wins over rasch, per answer", gain))
+    facts.append(("standard deviation of abilities", three(math.sqrt(model.prior_variance_))))
+    facts.append(("standard deviation of intercepts", three(abs(model.loadings_["spread"]))))
+    if model.columns_ == "2pl":
+        facts.append(
+            ("standard deviation of slopes", three(math.hypot(model.loadings_["tilt"], model.loadings_["slope"])))
+        )
+    facts.append(("dispersion", three(float(model.dispersion_))))
+    blocks = model.board_.blocks
+    if blocks is not None:
+        facts.append(("standard deviation of a row's effect of a block", three(blocks.sd)))
+    return facts

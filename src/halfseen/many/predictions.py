@@ -1,0 +1,94 @@
+"""Predictions of fitted sources, whatever the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _check_n_features, check_is_fitted
+
+from halfseen._typing import FloatArray, IntArray, Labels
+from halfseen.data import as_sources, check_support
+from halfseen.data.labels import find_labels, find_positions
+from halfseen.errors import close_matches
+from halfseen.losses import Loss
+
+KINDS = ("mean", "linear")
+
+
+class SourcePredictions:
+    """Predictions by the name of a source.
+
+    Subclasses give ``_at(name, rows, cols)`` and ``_linear(name)``, the linear predictor at positions and as a table,
+    and ``_n_columns(name)``.
+    """
+
+    source_names_: list[str]
+    row_labels_: Labels | None
+    col_labels_: dict[str, Labels | None]
+    loss_: Loss
+    n_rows_: int
+    n_features_in_: int
+
+    def predict_entries(self, name: str, rows: Any, cols: Any, kind: str = "mean") -> FloatArray:
+        """Predict entries of a source, elementwise pairs ``(rows[t], cols[t])`` of labels or positions."""
+        name = self._source(name)
+        i, j = np.broadcast_arrays(self._positions(rows), self._columns(name, cols))
+        return self._response(self._at(name, i, j), kind)
+
+    def predict_table(self, name: str, kind: str = "mean") -> FloatArray:
+        """Predict all entries of a source, shape (n, p)."""
+        return self._response(self._linear(self._source(name)), kind)
+
+    def score(self, S: Any, y: None = None) -> float:
+        """Minus the mean loss (weighted, where entries have weights) of further entries of the sources."""
+        check_is_fitted(self)
+        total = weight = 0.0
+        given = as_sources(S)
+        if len(given) == len(self.source_names_) == 1:
+            _check_n_features(self, np.empty((1, next(iter(given.values())).shape[1])), reset=False)
+        for name, table in given.items():
+            name = self._source(name)
+            check_support(table, self.loss_)
+            i = table.rows if table.row_labels is None else self._positions(table.row_labels)[table.rows]
+            j = table.cols if table.col_labels is None else self._columns(name, table.col_labels)[table.cols]
+            m = self._bounded(self._at(name, i, j))
+            w = np.ones(table.n_entries) if table.weights is None else table.weights
+            total, weight = total + float(w @ self.loss_.value(table.values, m)), weight + float(w.sum())
+        return -total / weight
+
+    # ---- inside ------------------------------------------------------------------------------------------------
+
+    def _at(self, name: str, rows: IntArray, cols: IntArray) -> FloatArray:
+        raise NotImplementedError
+
+    def _linear(self, name: str) -> FloatArray:
+        raise NotImplementedError
+
+    def _bounded(self, linear: FloatArray) -> FloatArray:
+        return linear  # what the model allows: everything, unless overridden
+
+    def _n_columns(self, name: str) -> int:
+        raise NotImplementedError
+
+    def _source(self, name: Any) -> str:
+        check_is_fitted(self)
+        if str(name) not in self.source_names_:
+            raise ValueError(f"no source {name!r}; {close_matches(name, self.source_names_)}")
+        return str(name)
+
+    def _positions(self, rows: Any) -> IntArray:
+        if self.row_labels_ is None:
+            return find_positions(self.n_rows_, rows, "row")
+        return find_labels(self.row_labels_, rows, "row")
+
+    def _columns(self, name: str, cols: Any) -> IntArray:
+        labels = self.col_labels_[name]
+        if labels is None:
+            return find_positions(self._n_columns(name), cols, "column")
+        return find_labels(labels, cols, "column")
+
+    def _response(self, linear: FloatArray, kind: str) -> FloatArray:
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
+        return linear if kind == "linear" else self.loss_.mean(self._bounded(linear))

@@ -1,0 +1,1 @@
+"""Few rows, many columns: the columns integrated out, scores with a joint covariance."""
