@@ -15,7 +15,8 @@ data.observed
 # Three random tenths of the entries are held out, the same for every rank.
 
 model = hs.GeneralizedFactorModel(family="poisson", penalty="map", random_state=0)
-choice = hs.select.choose_rank(model, data.observed, ranks=[0, 1, 2, 3, 4, 6], random_state=0, refit=True)
+options = hs.select.SearchOptions(refit=True)
+choice = hs.select.choose_rank(model, data.observed, ranks=[0, 1, 2, 3, 4, 6], random_state=0, options=options)
 choice.rank
 
 # %%

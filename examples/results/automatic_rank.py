@@ -59,7 +59,8 @@ def compare(job: Job) -> tuple[object, ...]:
     begun = time.process_time()
     auto = hs.AlternatingLeastSquares(**{**model.get_params(), "rank": "auto"}).fit(table)
     middle = time.process_time()
-    choice = hs.select.choose_rank(model, table, ranks, random_state=seed, refit=True)
+    options = hs.select.SearchOptions(is_warm=False)
+    choice = hs.select.choose_rank(model, table, ranks, random_state=seed, options=options)
     ended = time.process_time()
     errors = [hs.metrics.rmse(truth, found.predict(rows, cols).astype(float)) for found in (auto, choice.model)]
     return (

@@ -52,12 +52,20 @@ def run(config: dict[str, Any], study: Any) -> None:
             "smaller than the paper's: L-BFGS to the end, weights of inverse variance",
         )  # fmt: skip
     few = of["mixtures", min(config["C"])]
-    others = [few[name] for name in ("nuclear norm", "soft-impute", "alternating GD") if name in few]
+    others = [few[name] for name in ("nuclear norm", "soft-impute", "alternating GD")]
     study.claim(
         f"better than the others at C = {min(config['C'])}, mixtures", "yes",
         f"{few['ours']:.2f} against {min(others):.2f}",
         "reproduced" if few["ours"] < min(others) else "not reproduced",
         "at two entries a row ten mixed factors are beyond all of them (1 is the error of answering 0)",
+    )  # fmt: skip
+    plain = of["common means", min(config["C"])]
+    study.claim(
+        f"better than soft-impute at C = {min(config['C'])}, the paper's data", "0.102 against 3.9 (absolute)",
+        f"{4 * plain['ours']:.4f} against {4 * plain['soft-impute']:.4f} (absolute)",
+        "reproduced" if plain["ours"] < plain["soft-impute"] else "not reproduced",
+        "the paper's rows are one vector and noise: soft-impute with biases and a penalty chosen on held-out entries "
+        "finds it at once; without them it answers 0, the paper's 3.9",
     )  # fmt: skip
     many = of["mixtures", max(config["C"])]
     study.claim(

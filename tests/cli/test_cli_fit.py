@@ -312,6 +312,18 @@ def test_the_demo_beats_the_column_mean_and_least_squares(process, tmp_path):
     assert facts["seconds"]["total"] < 60
 
 
+def test_als_finds_its_own_rank_unless_it_is_given_ranks_to_try(halfseen, table):
+    facts = json.loads(halfseen("fit", "als", table, "--rank", "auto", "--json").stdout)
+    model = hs.AlternatingLeastSquares(rank="auto", random_state=0)
+    seen, _ = hs.read_table(table).split(0.1, random_state=0, keep_covered=True)
+    search = model.fit(seen).rank_search_
+    assert facts["rank"] == search.rank == 1
+    assert facts["choice"]["ranks"] == search.ranks.tolist()
+    assert facts["choice"]["losses"] == pytest.approx(search.losses)
+    given = json.loads(halfseen("fit", "als", table, "--ranks", "0,2", "--json").stdout)
+    assert given["choice"]["ranks"] == [0, 2]
+
+
 def test_rivals_try_the_ranks_of_their_own_command(halfseen, table):
     words = ["--ranks", "0,1", "--penalty", "map", "--json"]
     facts = json.loads(halfseen("fit", "factor", table, *words).stdout)

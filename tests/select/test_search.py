@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV, cro
 import halfseen as hs
 from halfseen.methods.baselines import LeastSquaresOptions
 from halfseen.select import EntryFolds, EntryRegressor, NewRowScore, SearchOptions, choose_parameters, cross_validate
-from halfseen.select.search import takes_start
+from halfseen.select.options import takes_start
 
 MODELS = {
     "AlternatingLeastSquares": lambda: hs.AlternatingLeastSquares(2, 0.3, random_state=0),

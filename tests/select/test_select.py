@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 import halfseen as hs
 from halfseen.methods.baselines import LeastSquaresOptions
-from halfseen.select import choose_rank, cross_validate, held_out_deviance
+from halfseen.select import SearchOptions, choose_rank, cross_validate, held_out_deviance
 
 
 def factor_table(rank, n=80, p=50, noise=0.4, density=0.6, seed=0):
@@ -46,8 +46,9 @@ def test_one_standard_error_prefers_the_smaller_rank():
 
 def test_all_ranks_see_the_same_splits_and_seeds_repeat():
     table = factor_table(1)
-    one = choose_rank(model(), table, [1, 2], random_state=5)
-    two = choose_rank(model(), table, [2], random_state=5)
+    options = SearchOptions(is_warm=False, refit=False)  # a warm fit depends on the rank before
+    one = choose_rank(model(), table, [1, 2], random_state=5, options=options)
+    two = choose_rank(model(), table, [2], random_state=5, options=options)
     np.testing.assert_array_equal(one.split_losses[:, 1], two.split_losses[:, 0])
 
 
@@ -108,7 +109,7 @@ def test_weights_count_in_the_loss():
 
 def test_the_model_is_left_alone_and_refitted_on_request():
     untouched = model()
-    choice = choose_rank(untouched, factor_table(1), [1, 2], random_state=0, refit=True)
+    choice = choose_rank(untouched, factor_table(1), [1, 2], random_state=0, options=SearchOptions())
     assert untouched.rank is None
     assert not hasattr(untouched, "run_")
     assert choice.model.rank_ == choice.rank == 1
@@ -202,3 +203,33 @@ def test_bad_folds_are_refused():
         cross_validate(hs.ColumnMean(), factor_table(1), folds=1)
     with pytest.raises(ValueError, match="by must be 'entries' or 'rows'"):
         cross_validate(hs.ColumnMean(), factor_table(1), by="columns")
+
+
+class Begun(hs.AlternatingLeastSquares):
+    """Notes from which rank each fit began."""
+
+    begun: list = []  # noqa: RUF012 - clones share it on purpose
+
+    def fit(self, R, y=None, *, start=None):
+        self.begun.append((self.rank, None if start is None else start.rank_))
+        return super().fit(R, start=start)
+
+
+def test_each_rank_begins_at_the_one_before_on_the_same_split():
+    Begun.begun.clear()
+    choose_rank(Begun(random_state=0), factor_table(1), [2, 0, 1], n_splits=2, random_state=0)
+    assert Begun.begun == [(0, None), (1, 0), (2, 1)] * 2
+    Begun.begun.clear()
+    cold = SearchOptions(is_warm=False, refit=False)
+    choose_rank(Begun(random_state=0), factor_table(1), [0, 1], n_splits=1, random_state=0, options=cold)
+    assert Begun.begun == [(0, None), (1, None)]
+
+
+def test_splits_on_workers_have_the_same_bits_and_are_told_of():
+    table, told = factor_table(2), []
+    on_threads = SearchOptions(engine=hs.engines.Threads(2), refit=False, progress=lambda *done: told.append(done))
+    one = choose_rank(model(), table, [0, 1, 2, 3], random_state=0)
+    two = choose_rank(model(), table, [0, 1, 2, 3], random_state=0, options=on_threads)
+    np.testing.assert_array_equal(one.split_losses, two.split_losses)
+    assert one.rank == two.rank == 2
+    assert told == [(1, 3), (2, 3), (3, 3)]

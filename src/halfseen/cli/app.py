@@ -143,11 +143,13 @@ def fit_als(
         str | None,
         typer.Option(
             metavar="N|auto",
-            help="Number of factors; 'auto' tries --ranks on held-out entries.",
+            help="Number of factors; 'auto' finds it, by descent from a small start and on held-out entries.",
             show_default="16, or the shorter side of the table where that is less",
         ),
     ] = None,
-    ranks: Ranks = ALS_RANKS,
+    ranks: Annotated[
+        str | None, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries instead.", show_default="none")
+    ] = None,
 ) -> None:
     """Alternating least squares with biases, for ratings and other real numbers.
 
@@ -155,7 +157,10 @@ def fit_als(
     """
     from halfseen.cli.fit import Method, run_fit
 
-    run_fit(data, Method.als(switches), (rank, ranks), table, judge, output)
+    if ranks is not None and rank is None:
+        rank = "auto"
+    method = Method.als(switches, finds=rank == "auto" and ranks is None)
+    run_fit(data, method, (rank, ranks or ALS_RANKS), table, judge, output)
 
 
 @fit.command("bayes")

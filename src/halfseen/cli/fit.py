@@ -41,6 +41,7 @@ class Method:
     columns: int | None = None  # of a method that needs no rank: the columns of its factors
     fit_with: Callable[[Any], dict[str, Any]] | None = None  # further arguments of fit, from the table
     is_checked: bool = True  # whether values must suit the loss before the model sees them
+    search: Callable[[Any, int], Any] | None = None  # of a method that finds its own rank: the search's outcome
 
     @classmethod
     def factor(cls, data: str, family: str | None, trials: int | None, penalty: str) -> Method:
@@ -60,8 +61,8 @@ class Method:
         return cls("factor", "factor model", get_loss(code), make, parse_penalties(penalty))
 
     @classmethod
-    def als(cls, switches: AlsOptions | None = None) -> Method:
-        """Alternating least squares; what is not given is the library's default."""
+    def als(cls, switches: AlsOptions | None = None, finds: bool = False) -> Method:
+        """Alternating least squares; what is not given is the library's default. ``finds``: it finds its own rank."""
         found = switches or AlsOptions()
         given = {name: getattr(found, name) for name in ("penalty", "bias_penalty", "alpha")}
         given = {name: value for name, value in given.items() if value is not None}
@@ -72,7 +73,11 @@ class Method:
         def make(rank: int, penalty: str, seed: int) -> Any:
             return hs.AlternatingLeastSquares(rank=rank, **given, options=options, random_state=seed)
 
-        return cls("als", "alternating least squares", get_loss("gaussian"), make)
+        def search(seen: Any, seed: int) -> Any:
+            model = hs.AlternatingLeastSquares(rank="auto", **given, options=options, random_state=seed)
+            return model.fit(seen).rank_search_
+
+        return cls("als", "alternating least squares", get_loss("gaussian"), make, search=search if finds else None)
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,7 @@ def fit_and_judge(
 
 def count_fits(method: Method, ranks: tuple[int, ...], is_judged: bool, again: bool) -> int:
     """Number of fits that a job takes: candidates, the model, its rivals and their candidates."""
-    candidates = len(ranks) * len(method.penalties)
+    candidates = 2 if method.search is not None else len(ranks) * len(method.penalties)
     is_chosen = len(ranks) > 1 or method.columns is not None
     theirs = len(ALS_RANKS.split(",")) * is_chosen + 3 if method.name != "als" else 2
     return (candidates if candidates > 1 else 0) + 1 + theirs * is_judged + again
@@ -196,9 +201,17 @@ def count_fits(method: Method, ranks: tuple[int, ...], is_judged: bool, again: b
 
 def choose(method: Method, seen: Any, ranks: tuple[int, ...], seed: int, bar: Steps) -> Chosen:
     """The rank and the penalty that predict held-out entries best."""
+    if method.search is not None:
+        bar.begin("the rank, by descent and held-out entries")
+        found = method.search(seen, seed)
+        bar.end()
+        tried = {"ranks": found.ranks, "penalties": ("",), "losses": found.losses}
+        return Chosen(found.rank, "", tried if len(found.ranks) > 1 else None)
     if len(ranks) == 1 and len(method.penalties) == 1:
         return Chosen(ranks[0], method.penalties[0])
-    found = {}
+    choices = {}
+    # each rank from scratch, as the model will be fitted
+    options = hs.select.SearchOptions(is_warm=False, refit=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what candidates complain about is why they lose
         for penalty in method.penalties:
@@ -206,10 +219,10 @@ def choose(method: Method, seen: Any, ranks: tuple[int, ...], seed: int, bar: St
             bar.begin(text)
             model = method.make(ranks[0], penalty, seed)
             bar.watch(model)
-            found[penalty] = hs.select.choose_rank(model, seen, ranks, n_splits=1, random_state=seed)
-    best = min(found, key=lambda penalty: float(found[penalty].losses.min()))
-    tried = {"ranks": ranks, "penalties": method.penalties, "losses": found[best].losses}
-    return Chosen(int(found[best].rank), best, tried)
+            choices[penalty] = hs.select.choose_rank(model, seen, ranks, n_splits=1, random_state=seed, options=options)
+    best = min(choices, key=lambda penalty: float(choices[penalty].losses.min()))
+    tried = {"ranks": ranks, "penalties": method.penalties, "losses": choices[best].losses}
+    return Chosen(int(choices[best].rank), best, tried)
 
 
 def rivals(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from halfseen.select.held_out import held_out_deviance
+from halfseen.select.options import SearchOptions
 from halfseen.select.rank import RankChoice, choose_rank
-from halfseen.select.search import Search, SearchOptions, choose_parameters
+from halfseen.select.search import Search, choose_parameters
 from halfseen.select.searchcv import EntryFolds, EntryRegressor, NewRowScore
 from halfseen.select.source_ranks import SourceRanks, choose_source_ranks
 from halfseen.select.validation import CrossValidation, cross_validate

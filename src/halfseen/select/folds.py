@@ -65,16 +65,18 @@ def over_folds(
 ) -> list[Result]:
     """Results of all folds, in their order, one fold per worker of the engine.
 
-    Inside a worker everything is serial: folds are the larger pieces, and a pool must not wait for itself.
+    Inside a worker everything is serial: folds are the larger pieces, and a pool must not wait for itself. A single
+    fold leaves the engine to its fits.
     """
     found, chosen = [], resolve(choice)
-    alone = chosen if chosen.workers > 1 else Serial()
+    is_spread = chosen.workers > 1 and n_folds > 1
+    alone = chosen if is_spread else Serial()
 
     def inside(fold: Fold) -> Result:
         with engine("serial"):
             return work(fold)
 
-    for done, result in enumerate(alone.map(inside if chosen.workers > 1 else work, folds), 1):
+    for done, result in enumerate(alone.map(inside if is_spread else work, folds), 1):
         found.append(result)
         if progress is not None:
             progress(done, n_folds)

@@ -13,12 +13,9 @@ from sklearn.base import clone
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.data import as_observed
 from halfseen.data.storable import storable
+from halfseen.select.folds import Fold, over_folds
 from halfseen.select.held_out import as_frame, clustered_error, entry_deviances
-
-RULES = ("best", "one_se")
-# Under a ridge, factors beyond the true rank shrink to nothing and the losses agree to 4 or 5 digits, in either
-# direction; 0.1 % of a loss is also far below the difference between two splits.
-TIE = 1e-3
+from halfseen.select.options import RULES, TIE, SearchOptions, fitted_from
 
 
 @storable
@@ -43,7 +40,7 @@ class RankChoice:
         The same splits for every rank.
     rule : str
     model : estimator or None
-        The model of the chosen rank fitted to all entries, with ``refit=True``.
+        The model of the chosen rank fitted to all entries, with ``options=SearchOptions()``.
     """
 
     rank: int
@@ -75,7 +72,7 @@ def choose_rank(
     n_splits: int = 3,
     random_state: RandomState = None,
     rule: str = "best",
-    refit: bool = False,
+    options: SearchOptions | None = None,
 ) -> RankChoice:
     """Choose a model's rank by its deviance on held-out entries.
 
@@ -95,8 +92,8 @@ def choose_rank(
     rule : {"best", "one_se"}
         The smallest loss, or the smallest rank whose loss exceeds it by at most one standard error. Losses within
         0.1 % of the smallest count as equal to it, and the smaller rank wins.
-    refit : bool
-        Fit the chosen rank to all entries and keep it as ``choice.model``.
+    options : SearchOptions or None
+        Engine, warm starts along ascending ranks, refit (keep ``choice.model``), progress; by default without refit.
 
     Returns
     -------
@@ -111,7 +108,8 @@ def choose_rank(
 
     Notes
     -----
-    ``len(ranks) * n_splits`` fits.
+    ``len(ranks) * n_splits`` fits, one split per worker of the engine; results have the same bits on any. Each fit
+    begins at the one of the rank before it on the same split where the model can (``fit(R, start=model)``).
 
     Examples
     --------
@@ -128,12 +126,21 @@ def choose_rank(
         raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}; got {rule!r}")
     if not isinstance(n_splits, Integral) or n_splits < 1:
         raise ValueError(f"n_splits must be an integer of at least 1; got {n_splits!r}")
-    each: list[list[FloatArray]] = []
-    rows = []
-    for rng in as_generator(random_state).spawn(n_splits):
-        train, test = observed.split(fraction, rng, keep_covered=True)
-        each.append([entry_deviances(clone(model).set_params(rank=rank).fit(train), test) for rank in tried])
-        rows.append(test.rows)
+    options = SearchOptions(refit=False) if options is None else options
+
+    def judge(fold: Fold) -> tuple[list[FloatArray], IntArray]:
+        found, before = [], None
+        for rank in tried:
+            candidate = clone(model).set_params(rank=rank)
+            before = fitted_from(candidate, fold.train, before if options.is_warm else None)
+            found.append(entry_deviances(before, fold.test))
+        return found, fold.test.rows
+
+    splits = (
+        Fold(*observed.split(fraction, rng, keep_covered=True)) for rng in as_generator(random_state).spawn(n_splits)
+    )
+    judged = over_folds(judge, splits, int(n_splits), options.engine, options.progress)
+    each, rows = [found for found, _ in judged], [places for _, places in judged]
     losses = np.array([[float(np.mean(found)) for found in split] for split in each])
     means = losses.mean(axis=0)
     best = int(np.argmin(means))
@@ -141,8 +148,8 @@ def choose_rank(
     own = np.array([_error(each, rows, place) for place in range(len(tried))])
     allowed = np.nan_to_num(errors) if rule == "one_se" else 0.0
     chosen = int(np.argmax(means <= means[best] + np.maximum(TIE * abs(means[best]), allowed)))
-    fitted = clone(model).set_params(rank=tried[chosen]).fit(observed) if refit else None
-    return RankChoice(tried[chosen], tried, means, errors, losses, rule, fitted, own)
+    last = clone(model).set_params(rank=tried[chosen]).fit(observed) if options.refit else None
+    return RankChoice(tried[chosen], tried, means, errors, losses, rule, last, own)
 
 
 def _error(each: list[list[FloatArray]], rows: list[IntArray], place: int, best: int | None = None) -> float:

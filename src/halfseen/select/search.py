@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import product
@@ -12,37 +11,13 @@ import numpy as np
 from sklearn.base import clone
 
 from halfseen._typing import FloatArray, RandomState
-from halfseen.data import Observed, as_observed
+from halfseen.data import as_observed
 from halfseen.data.storable import storable
-from halfseen.engines import Engine
-from halfseen.select.folds import Fold, Progress, make_folds, over_folds
+from halfseen.select.folds import Fold, make_folds, over_folds
 from halfseen.select.held_out import as_frame
-from halfseen.select.rank import RULES, TIE
+from halfseen.select.options import RULES, TIE, SearchOptions, fitted_from
 
 Setting = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """The finer switches of `choose_parameters`.
-
-    Parameters
-    ----------
-    engine : {"serial", "threads"}, Engine or None
-        One fold per worker; None is the surrounding ``with hs.engine(...)``.
-    is_warm : bool
-        Begin each fit at the model of the setting before it on the same fold, where the model's ``fit`` takes
-        ``start=``.
-    refit : bool
-        Fit the chosen setting to all entries and keep it as ``search.model``.
-    progress : callable or None
-        ``progress(done, folds)`` after every fold.
-    """
-
-    engine: str | Engine | None = None
-    is_warm: bool = True
-    refit: bool = True
-    progress: Progress | None = None
 
 
 @storable
@@ -148,7 +123,7 @@ def choose_parameters(
     def judge(fold: Fold) -> tuple[list[float], int]:
         losses, before = [], None
         for setting in settings:
-            before = fitted(with_setting(model, setting), fold.train, before if options.is_warm else None)
+            before = fitted_from(with_setting(model, setting), fold.train, before if options.is_warm else None)
             losses.append(fold.loss(before))
         return losses, fold.test.n_entries
 
@@ -162,18 +137,6 @@ def choose_parameters(
     chosen = settings[int(np.argmax(near))]
     last = with_setting(model, chosen).fit(observed) if options.refit else None
     return Search(chosen, tuple(settings), means, errors, losses, rule, last)
-
-
-def fitted(model: Any, table: Observed, before: Any) -> Any:
-    """The model, fitted from where another one ended if it can begin there."""
-    if before is None or not takes_start(model):
-        return model.fit(table)
-    return model.fit(table, start=before)
-
-
-def takes_start(model: Any) -> bool:
-    """Whether a model's ``fit`` can begin at a fitted model."""
-    return "start" in inspect.signature(model.fit).parameters
 
 
 def with_setting(model: Any, setting: Setting) -> Any:

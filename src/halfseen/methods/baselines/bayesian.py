@@ -13,12 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.data import Observed
-from halfseen.data.arguments import at_least, bounds, one_of
+from halfseen.data.arguments import at_least, one_of
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
-from halfseen.losses import get_loss
 from halfseen.methods.baselines.alternating import AlternatingRidge, Penalty, powers, weighted_counts
-from halfseen.methods.baselines.checks import usable_rank, weighted_mean, weighted_spread
+from halfseen.methods.baselines.checks import usable_rank, weighted_spread
 from halfseen.methods.baselines.gibbs import GibbsState, GibbsSweep, NormalWishart
 from halfseen.methods.baselines.posterior import Collector
 from halfseen.methods.baselines.predictions import BiasedPredictions
@@ -151,12 +150,8 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
         options = self._checked_options()
         self.__dict__.pop("draws_", None)  # of an earlier fit: callbacks look at this one's state
-        observed = self._observe(R, reset=True)
-        observed = observed.astype(options.precision or observed.dtype)
+        observed = self._begin(R, options.clip, options.precision)
         self.rank_ = usable_rank(self.rank, observed.shape, DEFAULT_RANK)
-        self.loss_ = get_loss("gaussian")
-        self.bounds_ = bounds(options.clip, observed.values)
-        self.mean_ = weighted_mean(observed)
         thin = self._thinning(observed, options.memory)
         passes = EntryPasses(observed, self.loss_, self.engine, is_frugal=observed.n_entries >= FRUGAL_FROM)
         start_rng, rng = as_generator(self.random_state).spawn(2)

@@ -12,9 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray
 from halfseen.base import PlacesRows
 from halfseen.data import Observed
-from halfseen.data.arguments import at_least, bounds
+from halfseen.data.arguments import at_least
 from halfseen.engines import Engine, EntryPasses
-from halfseen.losses import get_loss
 from halfseen.methods.baselines.alternating import (
     AlternatingRidge,
     Coefficients,
@@ -22,7 +21,6 @@ from halfseen.methods.baselines.alternating import (
     SmallFall,
     regress,
 )
-from halfseen.methods.baselines.checks import weighted_mean
 from halfseen.methods.baselines.predictions import BiasedPredictions
 from halfseen.solvers.loop import loop
 from halfseen.solvers.watch import CallbackSupport
@@ -91,10 +89,7 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
         for name, low in (("row_penalty", 0.0), ("col_penalty", 0.0), ("tol", 0.0)):
             at_least(name, getattr(self, name), low)
         at_least("max_iter", self.max_iter, 1, whole=True)
-        observed = self._observe(R, reset=True)
-        self.loss_ = get_loss("gaussian")
-        self.bounds_ = bounds(self.clip, observed.values)
-        self.mean_ = weighted_mean(observed)
+        observed = self._begin(R, self.clip)
         passes, (n, p) = EntryPasses(observed, self.loss_, self.engine), observed.shape
         penalties = self._penalty(self.row_penalty, n), self._penalty(self.col_penalty, p)
         sweep = AlternatingRidge(passes, self.mean_, *penalties)
@@ -169,11 +164,8 @@ class ColumnMean(BiasedPredictions):
     def fit(self, R: Any, y: None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
         at_least("shrinkage", self.shrinkage, 0.0)
-        observed = self._observe(R, reset=True)
+        observed = self._begin(R, None)
         (n, p), dtype = observed.shape, observed.dtype
-        self.loss_ = get_loss("gaussian")
-        self.bounds_ = None
-        self.mean_ = weighted_mean(observed)
         # a ridge regression on a constant: sum w (r - mean) / (sum w + shrinkage)
         passes, ridge = EntryPasses(observed, self.loss_), np.array([float(self.shrinkage)])
         zeros = np.zeros((n, 1), dtype)

@@ -79,8 +79,6 @@ class JIVE(JointModel):
         from halfseen.methods.baselines.joint_sweeps import Alternation
 
         check_fill(self.missing)
-        at_least("max_iter", self.max_iter, 1, whole=True)
-        at_least("tol", self.tol, 0.0)
         sources, tables, masks, ranks = self._filled(S)
         n, is_imputed = sources.n_rows, self.missing == "impute"
         sweep = Alternation(tables, masks, self.shared_rank, ranks, self._engine, self.is_orthogonal, is_imputed)
@@ -166,8 +164,7 @@ class RobustJIVE(JointModel):
         """Fit to all sources; what is missing counts as an error of unknown size around 0."""
         from halfseen.methods.baselines.joint_sweeps import RobustSource, RobustSplitting
 
-        at_least("max_iter", self.max_iter, 1, whole=True)
-        for name, low in (("mu", 1e-12), ("sparsity", 0.0), ("tol", 0.0)):
+        for name, low in (("mu", 1e-12), ("sparsity", 0.0)):
             at_least(name, getattr(self, name), low)
         sources, tables, _, ranks = self._filled(S)
         sweep = RobustSplitting(tables, self.shared_rank, float(self.mu), float(self.sparsity), self._engine)

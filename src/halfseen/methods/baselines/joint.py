@@ -42,10 +42,15 @@ class JointModel(SourcesEstimator):
     shared_rank: int
     unique_rank: Any
     engine: Any
+    max_iter: int
+    tol: float
 
     def _filled(self, S: Any) -> tuple[Sources, Tables, Tables, list[int]]:
-        """Sources, tables with zeros for what is missing, masks of what was seen, unique ranks."""
+        """Sources, tables with zeros for what is missing, masks of what was seen, unique ranks; parameters checked."""
         at_least("shared_rank", self.shared_rank, 0, whole=True)
+        if hasattr(self, "max_iter"):
+            at_least("max_iter", self.max_iter, 1, whole=True)
+            at_least("tol", self.tol, 0.0)
         sources = self._observe_sources(S)
         self.loss_ = get_loss("gaussian")
         ranks = ranks_of(self.unique_rank, sources.names)

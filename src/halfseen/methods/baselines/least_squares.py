@@ -14,11 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.data import Observed
-from halfseen.data.arguments import at_least, bounds, one_of
+from halfseen.data.arguments import at_least, one_of
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.linalg.align import balance
-from halfseen.losses import get_loss
 from halfseen.methods.baselines.alternating import (
     AlternatingRidge,
     Coefficients,
@@ -29,7 +28,7 @@ from halfseen.methods.baselines.alternating import (
     weighted_counts,
 )
 from halfseen.methods.baselines.automatic_rank import RankSearch, automatic_rank
-from halfseen.methods.baselines.checks import check_same_table, usable_rank, weighted_mean, weighted_spread
+from halfseen.methods.baselines.checks import check_same_table, usable_rank, weighted_spread
 from halfseen.methods.baselines.predictions import BiasedPredictions
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
@@ -182,16 +181,12 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
             factors or filled up at random.
         """
         options = self._checked_options()
-        observed = self._observe(R, reset=True)
-        observed = observed.astype(options.precision or observed.dtype)
+        observed = self._begin(R, options.clip, options.precision)
         rng = as_generator(self.random_state)
         is_auto = isinstance(self.rank, str) and self.rank == "auto"
         self.rank_search_ = self._search(observed, rng) if is_auto else None
         wanted = self.rank if self.rank_search_ is None else self.rank_search_.rank
         self.rank_ = usable_rank(wanted, observed.shape, DEFAULT_RANK)
-        self.loss_ = get_loss("gaussian")
-        self.bounds_ = bounds(options.clip, observed.values)
-        self.mean_ = weighted_mean(observed)
         spread = weighted_spread(observed, self.mean_)
         self.penalty_ = PENALTY_PER_SPREAD * spread if isinstance(self.penalty, str) else float(self.penalty)
         scale = START_SCALE * spread**0.5

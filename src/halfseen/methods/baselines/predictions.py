@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed
+from halfseen.data.arguments import bounds
 from halfseen.linalg.pairs import pair_products
+from halfseen.losses import get_loss
+from halfseen.methods.baselines.checks import weighted_mean
 
 
 class BiasedPredictions(CompletionEstimator):
@@ -19,6 +24,15 @@ class BiasedPredictions(CompletionEstimator):
     row_factors_: FloatArray
     col_factors_: FloatArray
     bounds_: tuple[float, float] | None
+
+    def _begin(self, R: Any, clip: Any, precision: str | None = None) -> Observed:
+        """The table in the arithmetic of the fit; loss, bounds and mean are set."""
+        observed = self._observe(R, reset=True)
+        observed = observed.astype(precision or observed.dtype)
+        self.loss_ = get_loss("gaussian")
+        self.bounds_ = bounds(clip, observed.values)
+        self.mean_ = weighted_mean(observed)
+        return observed
 
     def _place(self, observed: Observed) -> tuple[FloatArray, FloatArray]:
         """Factors (n_new, k) and biases (n_new,) of new rows."""

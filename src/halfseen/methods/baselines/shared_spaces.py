@@ -78,8 +78,6 @@ class PersonalizedPCA(JointModel):
         """Fit to all sources."""
         from halfseen.methods.baselines.joint_sweeps import PersonalRounds
 
-        at_least("max_iter", self.max_iter, 1, whole=True)
-        at_least("tol", self.tol, 0.0)
         if self.step != "auto":
             at_least("step", self.step, 1e-300)
         sources, tables, _, ranks = self._filled(S)
@@ -154,8 +152,6 @@ class COBE(JointModel):
         """Fit to all sources."""
         from halfseen.methods.baselines.joint_sweeps import CommonRounds
 
-        at_least("max_iter", self.max_iter, 1, whole=True)
-        at_least("tol", self.tol, 0.0)
         sources, tables, _, ranks = self._filled(S)
         bases = leading_bases(tables, self.shared_rank, ranks, self._engine)
         start = as_generator(self.random_state).standard_normal((sources.n_rows, self.shared_rank))

@@ -14,12 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import BoolArray, FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.data import Observed
-from halfseen.data.arguments import at_least, bounds, one_of
+from halfseen.data.arguments import at_least, one_of
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
-from halfseen.losses import get_loss
 from halfseen.methods.baselines.alternating import Coefficients, Penalty, SmallFall, regress
-from halfseen.methods.baselines.checks import check_same_table, usable_rank, weighted_mean
+from halfseen.methods.baselines.checks import check_same_table, usable_rank
 from halfseen.methods.baselines.nuclear import (
     NO_BIAS,
     NuclearProblem,
@@ -200,10 +199,7 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
             along a path from above.
         """
         options = self._checked_options()
-        observed = self._observe(R, reset=True)
-        self.loss_ = get_loss("gaussian")
-        self.bounds_ = bounds(options.clip, observed.values)
-        self.mean_ = weighted_mean(observed)
+        observed = self._begin(R, options.clip)
         if self.bias_penalty is None:
             self.mean_ = 0.0
         rng = as_generator(self.random_state)
