@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from halfseen.inference.covariance import BlockCovariance, invert_blocks, sandwich, second_order
 from halfseen.inference.draws import GaussianDraws, MultiplierDraws, largest_deviations, upper_quantile
-from halfseen.inference.grouped import GroupedInfluence
+from halfseen.inference.grouped import GroupedInfluence, SubspaceError
 from halfseen.inference.influence import Clustered, Influence
 from halfseen.inference.intervals import Ellipsoids, Intervals, Span, normal_quantile
 from halfseen.inference.listing import Listing
@@ -32,6 +32,7 @@ __all__ = [
     "MultiplierDraws",
     "Ranks",
     "Span",
+    "SubspaceError",
     "analytic_gaussian_sigma",
     "dense_pair_maximum",
     "drawn_rank_intervals",

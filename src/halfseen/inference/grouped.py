@@ -10,6 +10,24 @@ from halfseen._typing import FloatArray
 
 
 @dataclass(frozen=True)
+class SubspaceError:
+    """How far a fitted subspace may be from the true one, in degrees.
+
+    Attributes
+    ----------
+    angles : ndarray (r,)
+        Root mean square angle between each fitted direction and the true space.
+    largest : float
+        With probability ``level`` the largest principal angle is below this.
+    level : float
+    """
+
+    angles: FloatArray
+    largest: float
+    level: float
+
+
+@dataclass(frozen=True)
 class GroupedInfluence:
     r"""What each of G groups of rows did to an estimate :math:`\hat\theta`: :math:`\Delta_g = H^{-1} s_g`.
 
@@ -58,3 +76,12 @@ class GroupedInfluence:
         factor = np.sqrt(self.n_groups / (self.n_groups - 1.0))
         signs = rng.standard_normal((n_draws, self.n_groups)) * factor
         return np.tensordot(signs, self.moves, axes=1)
+
+    def subspace_error(self, basis: FloatArray, level: float, n_draws: int, rng: np.random.Generator) -> SubspaceError:
+        """Angles between the span of an orthonormal ``basis`` (n, r), whose moves these are, and the true one."""
+        across = self.moves - np.einsum("ik,lk,glm->gim", basis, basis, self.moves)
+        outside = GroupedInfluence(across)
+        tangents = np.sqrt(np.sum(np.square(outside.se(across)), axis=0))
+        largest = np.linalg.norm(outside.draws(n_draws, rng), ord=2, axis=(1, 2))
+        bound = float(np.quantile(largest, level))
+        return SubspaceError(np.degrees(np.arctan(tangents)), float(np.degrees(np.arctan(bound))), level)

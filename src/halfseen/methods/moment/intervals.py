@@ -10,7 +10,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.data import Observed
-from halfseen.inference.grouped import GroupedInfluence
+from halfseen.inference.grouped import GroupedInfluence, SubspaceError
 from halfseen.inference.intervals import Intervals
 from halfseen.methods.moment.checks import SeenRows, is_table, observe_rows, pair_positions
 from halfseen.methods.moment.estimates import steady_moments
@@ -27,24 +27,6 @@ PREDICTION = (
 )
 LEAST_GROUPS = 20
 ANGLE_DRAWS = 500
-
-
-@dataclass(frozen=True)
-class RowSpaceError:
-    """How far the fitted row space may be from the true one, in degrees.
-
-    Attributes
-    ----------
-    angles : ndarray (r,)
-        Root mean square angle between each fitted direction and the true space.
-    largest : float
-        With probability ``level`` the largest principal angle is below this.
-    level : float
-    """
-
-    angles: FloatArray
-    largest: float
-    level: float
 
 
 @dataclass(frozen=True)
@@ -116,19 +98,12 @@ class OneSidedInference:
             quantile=quantile,
         )
 
-    def row_space(self) -> RowSpaceError:
+    def row_space(self) -> SubspaceError:
         """Angles between the fitted and the true row space."""
         X = self._X
         lengths = np.sqrt(np.maximum(np.sum(X**2, axis=0), 1e-300))
-        basis = X / lengths
-        across = self.influence.moves - np.einsum("ik,lk,glm->gim", basis, basis, self.influence.moves)
-        across = across / lengths
-        groups = GroupedInfluence(across)
-        tangents = np.sqrt(np.sum(np.square(groups.se(across)), axis=0))
-        draws = groups.draws(ANGLE_DRAWS, as_generator(self.random_state))
-        largest = np.linalg.norm(draws, ord=2, axis=(1, 2))
-        bound = float(np.quantile(largest, self.level))
-        return RowSpaceError(np.degrees(np.arctan(tangents)), float(np.degrees(np.arctan(bound))), self.level)
+        moved = GroupedInfluence(self.influence.moves / lengths)
+        return moved.subspace_error(X / lengths, self.level, ANGLE_DRAWS, as_generator(self.random_state))
 
     def predict(self, R: Any, cols: Any = None) -> Intervals:
         r"""Predictive intervals of the values of rows.

@@ -16,6 +16,8 @@ from halfseen.text import count
 LEAST_MISALIGNMENT = 0.05
 MOST_BARS = 60
 MOST_IMAGES = 3
+# Intervals take twenty further fits.
+MOST_REFITTED = 300_000
 
 
 def chapter(subject: Subject) -> Chapter:
@@ -37,7 +39,7 @@ def chapter(subject: Subject) -> Chapter:
         )
     if restarted := getattr(model, "restarted_", []):
         subject.note(f"Started afresh on the way: {', '.join(map(str, restarted[:5]))}.", is_warning=False)
-    made.sections += [_shares(subject), _shared(subject), *_images(subject), fit_section(subject)]
+    made.sections += [_shares(subject), _shared(subject, made), *_images(subject), fit_section(subject)]
     text = "Descriptions of the fit. Shared and unique parts are what they are called only if the unique bases differ "
     made.claim("shares, index", "none", text + "between sources (misalignment away from 0) and both ranks are right.")
     return made
@@ -86,7 +88,7 @@ def _shares(subject: Subject) -> Section:
     return Section("What is shared and what is unique", parts)
 
 
-def _shared(subject: Subject) -> Section:
+def _shared(subject: Subject, made: Chapter) -> Section:
     """Rows that stand out on the shared factors, and on the unique ones."""
     model = subject.model
     labels = np.arange(model.n_rows_) if model.row_labels_ is None else np.asarray(model.row_labels_)
@@ -102,11 +104,27 @@ def _shared(subject: Subject) -> Section:
         Column("rows at one end", [ends(vector[:, None], labels, 1)[0] for _, _, vector in lines], kind="text"),
         Column("rows at the other end", [ends(vector[:, None], labels, -1)[0] for _, _, vector in lines], kind="text"),
     ]
-    parts: list[Part] = [Table("Rows that stand out on each factor", columns, "factors")]
+    parts: list[Part] = [Table("Rows that stand out on each factor", columns, "factors"), *_errors(subject, made)]
     if model.shared_basis_.shape[1]:
         parts.append(Picture(lambda: plot_shared_basis(model), "the shared basis as a heat map",
                              "The shared basis: rows below each other, factors side by side."))  # fmt: skip
     return Section("Factors", parts)
+
+
+def _errors(subject: Subject, made: Chapter) -> list[Part]:
+    """The shared basis with intervals, where the model has them and its data are small enough to leave parts out."""
+    if not isinstance(subject.data, Sources) or subject.data.n_entries > MOST_REFITTED or not subject.inference:
+        return []
+    found, space = subject.inference.shared_basis(), subject.inference.shared_space()
+    columns: list[Column | Interval] = [Column("row", np.asarray(found.labels["row"])[:, 0], kind="text")]
+    for k in range(found.estimate.shape[1]):
+        columns.append(Column(f"factor {k + 1}", found.estimate[:, k]))
+        title = f"{100 * found.level:g} % interval of {k + 1}"
+        columns.append(Interval(title, found.low[:, k], found.high[:, k], found.estimate[:, k]))
+    made.claim("entry of the shared basis", found.level, f"{found.claim}. Which direction comes first is a convention.")
+    made.claim("angle of the shared space", space.level, f"{found.claim}.")
+    text = f"The shared space lies within {three(space.largest)} degrees of the true one ({space.level:.0%})."
+    return [Text(text), Table("Shared basis", columns, "shared-basis")]
 
 
 def _images(subject: Subject) -> list[Section]:
