@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -12,13 +11,13 @@ from typing import Any
 
 import halfseen as hs
 from halfseen.cli.fit import check_shares, command_line, config_of
-from halfseen.cli.folder import MODEL, RECORD, check_target, new_folder
-from halfseen.cli.heterogeneous import long_sources, numbers, open_sources, pooled_rivals, scores
+from halfseen.cli.folder import MODEL, check_target, new_folder, write_records
+from halfseen.cli.heterogeneous import numbers, pooled_rivals, read_sources, scores
 from halfseen.cli.options import JudgeOptions, NetworkOptions, OutputOptions, TableOptions
 from halfseen.cli.report import scores_table, versions
 from halfseen.cli.screen import Steps, count, note, plain, print_json, stdout, steps
-from halfseen.cli.source import open_table
 from halfseen.data import Sources
+from halfseen.data.facts import SeenShares
 from halfseen.nets import load_torch
 
 RIVAL_RANK = 16
@@ -45,7 +44,7 @@ def run_autoencoder(
     check_shares(judge)
     begun, options = time.perf_counter(), options_of(given, output.threads)
     grid = list(product(numbers("--ridge", given.ridge), numbers("--unique-ridge", given.unique_ridge)))
-    sources = read(files, given.source, reading)
+    sources = read_sources(files, given.source, reading)
     trained = fit_and_judge(sources, given, (options, grid), judge)
     facts = record(trained, files, (given, reading, judge), command_line(files[0]))
     facts["seconds"] = {"total": time.perf_counter() - begun}
@@ -55,15 +54,6 @@ def run_autoencoder(
         print_json(facts)
     else:
         show(facts, output.out)
-
-
-def read(files: list[str], source: str | None, reading: TableOptions) -> Sources:
-    """One table, one long table with a column of sources, or a table per file."""
-    if source is not None:
-        return long_sources(files[0], source, reading) if len(files) == 1 else open_sources(files, source, reading)
-    if len(files) == 1:
-        return Sources({Path(files[0]).name.split(".")[0]: open_table(files[0], reading)})
-    return open_sources(files, None, reading)
 
 
 def options_of(given: NetworkOptions, threads: int | None) -> hs.AutoencoderOptions:
@@ -194,8 +184,7 @@ def save_run(target: Path, trained: Trained, facts: dict[str, Any]) -> None:
 
             save_figure(plot_trace(trained.model.run_), folder / "trace.png")
             save_figure(plot_embeddings(trained.model, random_state=0), folder / "embeddings.png")
-        facts["files"] = sorted([RECORD, *(path.name for path in folder.iterdir())])
-        (folder / RECORD).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_records(folder, facts, plain({"seen": SeenShares.of(trained.sources.pooled()).as_dict()}))
 
 
 def show(facts: dict[str, Any], out: Path | None) -> None:

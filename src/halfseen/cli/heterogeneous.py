@@ -88,6 +88,15 @@ def open_sources(files: list[str], source: str | None, reading: TableOptions) ->
     return Sources(tables, rows="union" if all(t.row_labels is not None for t in tables.values()) else "same")
 
 
+def read_sources(files: list[str], source: str | None, reading: TableOptions) -> Sources:
+    """One table, one long table with a column of sources, or a table per file."""
+    if source is not None:
+        return long_sources(files[0], source, reading) if len(files) == 1 else open_sources(files, source, reading)
+    if len(files) == 1:
+        return Sources({Path(files[0]).name.split(".")[0]: open_table(files[0], reading)})
+    return open_sources(files, None, reading)
+
+
 def long_sources(file: str, source: str, reading: TableOptions) -> Sources:
     """Read a long table with a column of sources."""
     if reading.wide:

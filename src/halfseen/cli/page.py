@@ -10,7 +10,7 @@ from typing import Any
 
 import halfseen as hs
 from halfseen.cli.folder import DETAILS
-from halfseen.cli.heterogeneous import open_sources
+from halfseen.cli.heterogeneous import read_sources
 from halfseen.cli.options import Duplicates, TableOptions
 from halfseen.cli.predict import open_run
 from halfseen.cli.screen import note, print_json, stdout
@@ -89,9 +89,9 @@ def reopened(record: Mapping[str, Any], data: str | None) -> Observed | Sources 
     table["duplicates"] = Duplicates(table.get("duplicates", "error"))
     reading = TableOptions(**table)
     found: Observed | Sources
-    if record["method"] == "heterogeneous":
+    if record["method"] in ("heterogeneous", "autoencoder"):
         files = source if isinstance(source, list) else [source]
-        found = open_sources(files, record["options"]["source"], reading)
+        found = read_sources(files, record["options"]["source"], reading)
     else:
         found = open_table(source, reading)
     if found.n_entries != record["data"]["n_entries"]:

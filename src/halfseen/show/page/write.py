@@ -128,7 +128,8 @@ def data_of(model: Any, R: Any) -> Observed | Sources | None:
     if getattr(model, "privacy", None) is not None:
         return None
     if hasattr(model, "source_names_"):
-        return model._seen.sources() if R is None else as_sources(R)
+        kept: Any = getattr(model, "_seen", None)
+        return as_sources(R) if R is not None else kept.sources() if hasattr(kept, "sources") else None
     if R is not None:
         observed = as_observed(R)
         shape = getattr(model, "observed_shape_", observed.shape)
@@ -142,7 +143,7 @@ def data_of(model: Any, R: Any) -> Observed | Sources | None:
             if mine is not None and given is not None and not np.array_equal(mine, given):
                 raise ValueError(f"the {name[:3]} labels of R are not those of the fit; give the table of the fit")
         return observed
-    kept: Any = getattr(model, "_seen", None)
+    kept = getattr(model, "_seen", None)
     found = kept.entries() if hasattr(kept, "entries") else kept.rows() if hasattr(kept, "rows") else None
     found = found[0] if isinstance(found, tuple) else found
     return found if isinstance(found, Observed) else None
