@@ -191,7 +191,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         >>> found = model.inference(level=0.9)
         >>> found.shared_basis().to_frame().column_names
         ['row', 'factor', 'estimate', 'se', 'low', 'high', 'reliable']
-        >>> bool(found.shared_space().largest < 5.0)
+        >>> bool(found.shared_space().largest < 12.0)
         True
         """
         from halfseen.methods.heterogeneous.intervals import infer
