@@ -109,6 +109,22 @@ def test_every_method_has_a_page_of_its_own(word, tmp_path, request):
     assert "Options of " + type(model).__name__ in text
 
 
+@pytest.mark.parametrize("features", ["raw", "rff"])
+def test_clusters_from_pairs_have_a_page(features, tmp_path):
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 90)
+    X = rng.normal(size=(90, 4)) + 4 * np.eye(3, 4)[truth]  # the last feature tells nothing
+    i, j = rng.integers(0, 90, (2, 500))
+    model = hs.SimilarityClustering(3, features=features, random_state=0).fit(X, (i, j, truth[i] == truth[j]))
+    text, page = page_of(model, tmp_path)
+    assert {"Clusters", "Features", "How well it fits"} <= set(page.words("h2"))
+    assert ("Scales of the frequencies tried" in text) == (features == "rff")
+    for size in np.bincount(model.labels_):
+        assert f">{size}<" in text
+    shown = [text.index(f"feature {k}") for k in range(4)]
+    assert max(shown) == shown[3]  # strongest first, the useless one last
+
+
 def test_every_public_estimator_is_in_the_table_by_itself_or_by_a_class_it_inherits_from():
     for name in hs._PUBLIC:
         cls = getattr(hs, name)

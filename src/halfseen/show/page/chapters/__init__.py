@@ -22,6 +22,7 @@ CHAPTERS: dict[str, str] = {
     "OverparametrizedFactorization": f"{HERE}.descent:chapter",
     "OneSidedCompletion": f"{HERE}.moment:chapter",
     "InductiveCompletion": f"{HERE}.inductive:chapter",
+    "SimilarityClustering": f"{HERE}.clusters:chapter",
     "Autoencoder": f"{HERE}.autoencoder:chapter",
     "SourcesEstimator": f"{HERE}.sources:chapter",
     "BaseEstimator": f"{HERE}.anything:chapter",
