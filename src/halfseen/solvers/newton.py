@@ -99,11 +99,8 @@ class NewtonCG:
         return SweepResult(new, new_value, largest(new_gradient), work, reason)
 
     def _noise(self, value: float, theta: Vector) -> float:
-        """Rounding error of a value that is a sum of at least as many terms as there are parameters.
-
-        A sum of N partial sums is off by some sqrt(N / 3) / 2 units in its last place: 64 are those of 50 000.
-        """
-        return 64.0 * float(np.finfo(theta.dtype).eps) * max(abs(value), self.unit * len(theta))
+        """Rounding error of a value that is a sum of at least as many terms as there are parameters."""
+        return 8.0 * float(np.finfo(theta.dtype).eps) * max(abs(value), self.unit * len(theta))
 
     def _search(
         self, theta: Vector, value: float, gradient: Vector, direction: Vector
@@ -118,7 +115,8 @@ class NewtonCG:
                 return full, None, 0
             if full_value <= value + noise and largest(full_gradient) < largest(gradient):
                 return full, None, 0
-            # seen: a step to a gradient of a thousandth, whose value seemed 1.6 times that noise higher
+            # A sum of N partial sums is off by some sqrt(N / 3) / 2 units in its last place. Seen: a step to a gradient
+            # of a thousandth, whose value seemed 1.6 times that noise higher.
             if full_value <= value + 8.0 * noise and largest(full_gradient) < 0.5 * largest(gradient):
                 return full, None, 0
             for halving in range(1, 31):
