@@ -43,6 +43,7 @@ _PUBLIC = {
     "HeterogeneousOptions": "halfseen.methods.heterogeneous",
     "InductiveCompletion": "halfseen.methods.inductive",
     "InductiveOptions": "halfseen.methods.inductive",
+    "SimilarityClustering": "halfseen.methods.inductive",
     "SideFeatures": "halfseen.data",
     "HeterogeneousAutoencoder": "halfseen.methods.heterogeneous",
     "SparseAutoencoder": "halfseen.methods.heterogeneous",
@@ -87,7 +88,7 @@ if TYPE_CHECKING:
         HeterogeneousOptions,
         SparseAutoencoder,
     )
-    from halfseen.methods.inductive import InductiveCompletion, InductiveOptions
+    from halfseen.methods.inductive import InductiveCompletion, InductiveOptions, SimilarityClustering
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
     from halfseen.show.page import report
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from halfseen.methods.inductive.clustering import SimilarityClustering
 from halfseen.methods.inductive.model import InductiveCompletion
 from halfseen.methods.inductive.options import InductiveOptions
 
-__all__ = ["InductiveCompletion", "InductiveOptions"]
+__all__ = ["InductiveCompletion", "InductiveOptions", "SimilarityClustering"]
