@@ -4,5 +4,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-TRAINED = ["src/halfseen/nets/*", "src/halfseen/methods/heterogeneous/autoencoder*"]
+TRAINED = [
+    "src/halfseen/nets/*",
+    "src/halfseen/methods/heterogeneous/autoencoder*",
+    "src/halfseen/methods/inductive/towers*",
+]
 collect_ignore_glob = [] if find_spec("torch") else TRAINED

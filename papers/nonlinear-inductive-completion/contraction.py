@@ -33,7 +33,8 @@ def descent(kind: str, seed: int, is_fresh: bool, k: int, d: int, n: int, m: int
             problem = Truth(kind, n, m, k, d, 100_000 * (seed + 1) + step, (truth.U, truth.V)).problem()
         theta = theta - problem.value_and_gradient(theta)[1] / values[-1]
         away.append(float(np.sum((theta - star) ** 2)))
-    late = away[len(away) // 2 :]
+    clear = [gap for gap in away if gap > 1e-20]  # below, rounding is all that is left
+    late = clear[len(clear) // 2 :]
     return {
         "factor": float((late[-1] / late[0]) ** (1 / (len(late) - 1))), "theorem": float(1 - values[0] / values[-1]),
         "end": away[-1], "path": away[:: max(1, steps // 60)],

@@ -210,7 +210,7 @@ def claim_all(name: str, rows: list[dict[str, Any]], study: Any) -> None:
     better = int(np.sum([row["NIMC, constant"] < row["item mean"] for row in rows]))
     study.claim(
         f"{name}: side information helps new users", paper="not compared",
-        ours=f"item mean {mean['item mean']:.4f}, with ridge {mean.get('item mean + ridge', np.nan):.4f}, NIMC, constant "
+        ours=f"item mean {mean['item mean']:.4f}, with ridge {mean.get('item mean + ridge', np.nan):.4f}, NIMC "
         f"{mean['NIMC, constant']:.4f} (better than the item mean in {better} of {len(rows)} splits)",
         verdict="beyond",
     )  # fmt: skip

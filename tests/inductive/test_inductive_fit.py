@@ -151,6 +151,7 @@ def test_one_hot_features_are_plain_factorization():
     np.testing.assert_allclose(plain.predict_table(), truth, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:.*never negative:UserWarning")
 def test_free_factors_learn_what_features_do_not_know():
     rng = np.random.default_rng(0)
     data = Realizable("relu", 60, 2000, k=2, d=4)
@@ -379,3 +380,12 @@ def test_a_step_that_is_too_long_is_said():
     model = hs.InductiveCompletion(2, options=hs.InductiveOptions(solver="gd", step=1e9), random_state=0)
     with pytest.warns(UserWarning, match="shorter options.step"):
         model.fit(data.observed, **data.features)
+
+
+@pytest.mark.parametrize(("activation", "objective"), [("relu", "squared"), ("softplus", "bernoulli")])
+def test_units_that_cannot_reach_the_data_say_so(activation, objective):
+    data = Realizable("tanh", 30, 300, k=2, d=3)
+    values = data.observed.values if objective == "squared" else (data.observed.values > 0).astype(float)
+    model = hs.InductiveCompletion(2, activation, objective, random_state=0)
+    with pytest.warns(UserWarning, match="never negative"):
+        model.fit(data.observed.with_values(values), **data.features)

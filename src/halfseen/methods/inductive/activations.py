@@ -31,6 +31,8 @@ class Activation:
     scaling : {"none", "sign", "positive", "all"}
         What may be done to the weights without any change of a prediction, beside reordering the units: nothing,
         :math:`(u_i, v_i) \to (-u_i, -v_i)`, :math:`(c u_i, v_i / c)` with :math:`c > 0`, :math:`(UR, VR^{-\top})`.
+    is_one_sided : bool
+        Never negative: then neither is a product of two sides.
 
     Examples
     --------
@@ -43,6 +45,7 @@ class Activation:
     value: Callable[[Array], Array]
     slope: Callable[[Array, Array], Array]
     scaling: str = "none"
+    is_one_sided: bool = False
 
     def null_dimension(self, rank: int) -> int:
         """Dimension of the set of weights with the same predictions."""
@@ -75,13 +78,13 @@ def _leaky_slope(Z: Array, H: Array) -> Array:
 
 ACTIVATIONS = {
     "linear": Activation("linear", lambda Z: np.array(Z, copy=True), lambda Z, H: np.ones_like(Z), "all"),
-    "sigmoid": Activation("sigmoid", _sigmoid, lambda Z, H: H * (1.0 - H)),
+    "sigmoid": Activation("sigmoid", _sigmoid, lambda Z, H: H * (1.0 - H), is_one_sided=True),
     "tanh": Activation("tanh", np.tanh, lambda Z, H: 1.0 - H * H, "sign"),
     "relu": Activation(
-        "relu", lambda Z: np.maximum(Z, Z.dtype.type(0)), lambda Z, H: (Z > 0).astype(Z.dtype), "positive"
+        "relu", lambda Z: np.maximum(Z, Z.dtype.type(0)), lambda Z, H: (Z > 0).astype(Z.dtype), "positive", True
     ),
     "leaky_relu": Activation("leaky_relu", _leaky, _leaky_slope, "positive"),
-    "softplus": Activation("softplus", _softplus, lambda Z, H: _sigmoid(Z)),
+    "softplus": Activation("softplus", _softplus, lambda Z, H: _sigmoid(Z), is_one_sided=True),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from halfseen.solvers import (
     RelativeChange,
     Run,
     SmallValue,
+    Stop,
     Sweep,
     loop,
 )
@@ -59,15 +61,22 @@ def run_starts(
     problem: InductiveProblem, options: InductiveOptions, rng: np.random.Generator, watch: Any = None
 ) -> tuple[Run, Certificate]:
     """Fit from one start after the other, until one is exact; the best run, and what all of them reached."""
-    squares = np.square(problem.passes.observed.values, dtype=float)
-    floor = EXACT * float(np.mean(squares))
-    # float32 sums stop there; in double precision the last digits come cheaply
-    bottom = floor if problem.dtype == np.float32 else 1e-6 * floor
-    is_squared = problem.passes.loss.name == "gaussian" and not problem.design.ridge and not problem.design.beta
-    best, values, chosen = None, [], 0
-    for number, own in enumerate(rng.spawn(options.n_starts)):
-        theta = first_point(problem, options, own) if not number else random_point(problem, options.start_scale, own)
-        stops = [RelativeChange(options.tol, PATIENCE)] + ([SmallValue(bottom)] if is_squared else [])
+    generators = enumerate(rng.spawn(options.n_starts))
+    starts = (
+        (problem, random_point(problem, options.start_scale, own) if number else first_point(problem, options, own))
+        for number, own in generators
+    )
+    return run_starts_of(starts, options, watch)
+
+
+def run_starts_of(
+    starts: Iterable[tuple[Any, Array]], options: InductiveOptions, watch: Any = None
+) -> tuple[Run, Certificate]:
+    """The same from given problems and points, made one at a time."""
+    best, values, chosen, floor, is_squared = None, [], 0, 0.0, False
+    for number, (problem, theta) in enumerate(starts):
+        floor, bottom, is_squared = floors(problem)
+        stops: list[Stop] = [RelativeChange(options.tol, PATIENCE)] + ([SmallValue(bottom)] if is_squared else [])
         stops += [watch.stop] if watch else []
         sweep = sweep_of(problem, options)
         with np.errstate(over="ignore", invalid="ignore"):  # a step that is too long ends as "not_finite"
@@ -79,6 +88,16 @@ def run_starts(
             break
     assert best is not None
     return best, Certificate(np.array(values), chosen, floor, bool(is_squared and values[chosen] <= floor))
+
+
+def floors(problem: Any) -> tuple[float, float, bool]:
+    """Value below which a fit is exact, value at which it stops, and whether the loss can get there."""
+    squares = np.square(problem.passes.observed.values, dtype=float)
+    floor = EXACT * float(np.mean(squares))
+    # float32 sums stop there; in double precision the last digits come cheaply
+    bottom = floor if problem.dtype == np.float32 else 1e-6 * floor
+    is_squared = problem.passes.loss.name == "gaussian" and not problem.design.ridge and not problem.design.beta
+    return floor, bottom, is_squared
 
 
 def sweep_of(problem: InductiveProblem, options: InductiveOptions) -> Sweep:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:  # loaded by the first fit
     from halfseen.methods.inductive.ranking import Candidates
 
 
+# Share of the squares out of reach from which it is said.
+BELOW = 0.2
+
+
 class InductiveCompletion(CallbackSupport, CompletionEstimator):
     r"""Completion from side features: predictions for rows and columns that were never seen.
 
@@ -42,6 +46,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     rank : int
         Number of units :math:`k`.
     activation : {"relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
+        Products of relu, softplus or sigmoid units are never negative: for values on both sides of 0, and for families,
+        take "tanh" or "linear".
     objective : str or Loss
         ``"squared"``; a family on the linear predictor (``"bernoulli"``, ``"poisson"``, ``"binomial(N)"``, ...); or
         ``"one_class"``: seen cells are close to their values, all unseen ones to 0 with weight ``options.beta``.
@@ -150,6 +156,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
                 theta = np.concatenate([part.ravel() for part in vars(at).values()])
             self.__dict__.update(self._learned(problem, theta))
         self._report(run, options)
+        warn_if_one_sided(self, observed, options)
         return self
 
     def _checked(self) -> InductiveOptions:
@@ -368,6 +375,20 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         from halfseen.methods.inductive.placing import place_rows
 
         return place_rows(self, observed)
+
+
+def warn_if_one_sided(model: Any, observed: Observed, options: InductiveOptions) -> None:
+    """Say so where much of the data's variation lies below all that the units can predict."""
+    if not get_activation(model.activation).is_one_sided or options.effects != "none":
+        return
+    away = observed.values.astype(float) - float(model.loss_.mean(np.zeros(1))[0])
+    share = float(np.sum(np.minimum(away, 0.0) ** 2) / max(float(np.sum(away**2)), 1e-300))
+    if share > BELOW:
+        warnings.warn(
+            f"{100 * share:.0f} % of the variation lies below what {model.activation} units can predict (their "
+            "products are never negative): use activation='tanh' or 'linear', or options.effects",
+            UserWarning, stacklevel=3,
+        )  # fmt: skip
 
 
 def is_features(given: Any) -> bool:

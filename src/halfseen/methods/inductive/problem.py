@@ -171,14 +171,7 @@ class InductiveProblem:
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         at, k = self.unpack(theta), self.design.rank
         (Z, H), (Y, W) = self.sides(at)
-        A, B = self.factors(at, H, W)
-        if self.design.beta is not None:
-            value, (gA, gB, gr, gc) = self._one_class(at, A, B)
-        else:
-            want = "AB" + "r" * self.design.has_row_effects + "c" * self.design.has_col_effects
-            found = self.passes.loss_and_gradient(A, B, **self.offsets(at), want=want)
-            value = found.value / self.total
-            gA, gB, gr, gc = found.A, found.B, found.row, found.col  # type: ignore[assignment]
+        value, (gA, gB, gr, gc) = self.of_factors(at, *self.factors(at, H, W))
         gradient = np.empty_like(theta)
         out, scale = self.unpack(gradient), self.dtype.type(1.0 / self.total)
         slope = self.design.activation.slope
@@ -198,6 +191,14 @@ class InductiveProblem:
         if self.design.holds_first_row:
             out.U[0] = 0
         return value + self._penalty(at), gradient
+
+    def of_factors(self, at: Weights, A: Array, B: Array) -> tuple[float, tuple[Any, ...]]:
+        """Mean loss of these factors, and gradients of its sum with respect to factors and effects."""
+        if self.design.beta is not None:
+            return self._one_class(at, A, B)
+        want = "AB" + "r" * self.design.has_row_effects + "c" * self.design.has_col_effects
+        found = self.passes.loss_and_gradient(A, B, **self.offsets(at), want=want)
+        return found.value / self.total, (found.A, found.B, found.row, found.col)
 
     def _one_class(self, at: Weights, A: Array, B: Array) -> tuple[float, tuple[Array, ...]]:
         """Mean value, and gradients of the sums: effects are columns of their own, so that one Gram identity is all."""
