@@ -117,13 +117,13 @@ class SimilarityClustering(ClusterMixin, BaseEstimator):
         seed = int(rng.integers(2**31))
         found = self._similarity(seed).fit(table, row_features=made, col_features=made)
         self.weights_, self.intercept_, self.run_ = found.row_weights_, found.row_intercept_, found.run_
-        self._cluster(found.row_factors_, seed)
+        self.turn_, self.centres_, self.labels_ = clustered(found.row_factors_, int(self.n_clusters), seed)
         return self
 
     def predict(self, X: Any) -> IntArray:
         """Clusters of further items, from their features alone."""
         check_is_fitted(self)
-        return self._nearest(self._activated(X) @ self.turn_)
+        return nearest(self._activated(X) @ self.turn_, self.centres_)
 
     def similarity(self, X: Any, Y: Any) -> FloatArray:
         """Predicted similarities of items (n, d) with items (m, d), ndarray (n, m)."""
@@ -171,20 +171,22 @@ class SimilarityClustering(ClusterMixin, BaseEstimator):
             chosen = min(self.scale_errors_, key=lambda one: self.scale_errors_[one])
         self.scale_, self.fourier_ = chosen, FourierFeatures(chosen * unit.frequencies)
 
-    def _cluster(self, H: FloatArray, seed: int) -> None:
-        """k-means on the leading left singular vectors; new items go through the same turn."""
-        from sklearn.cluster import KMeans
 
-        _, size, right = np.linalg.svd(H.astype(float), full_matrices=False)
-        k = min(int(self.n_clusters), int(np.sum(size > 1e-10 * size[0]))) if size[0] > 0 else 1
-        self.turn_ = (right[:k].T / np.where(size[:k] > 0, size[:k], 1.0)).astype(H.dtype)
-        n_clusters = min(int(self.n_clusters), len(H))
-        found = KMeans(n_clusters, n_init=10, random_state=seed % 2**31).fit((H @ self.turn_).astype(float))
-        self.centres_, self.labels_ = found.cluster_centers_, found.labels_
+def clustered(H: FloatArray, n_clusters: int, seed: int) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Turn to the leading left singular vectors of H, centres there by k-means, and labels."""
+    from sklearn.cluster import KMeans
 
-    def _nearest(self, Z: FloatArray) -> IntArray:
-        gaps = np.sum(self.centres_**2, axis=1) - 2.0 * Z.astype(float) @ self.centres_.T
-        return gaps.argmin(axis=1)
+    _, size, right = np.linalg.svd(H.astype(float), full_matrices=False)
+    k = min(n_clusters, int(np.sum(size > 1e-10 * size[0]))) if size[0] > 0 else 1
+    turn = (right[:k].T / np.where(size[:k] > 0, size[:k], 1.0)).astype(H.dtype)
+    found = KMeans(min(n_clusters, len(H)), n_init=10, random_state=seed % 2**31).fit((H @ turn).astype(float))
+    return turn, found.cluster_centers_, found.labels_
+
+
+def nearest(Z: FloatArray, centres: FloatArray) -> IntArray:
+    """The nearest centre of every row."""
+    gaps = np.sum(centres**2, axis=1) - 2.0 * Z.astype(float) @ centres.T
+    return gaps.argmin(axis=1)
 
 
 def as_pairs(pairs: Any, n: int) -> Observed:
