@@ -23,11 +23,12 @@ from halfseen.metrics import average_precision, precision_recall, rank_cdf, roc_
 CONFIG = {
     "full": {
         "sets": ["gpcr", "ic", "Fdataset", "genes"], "splits": 5, "k": 50, "sweeps": 100,
-        "betas": [0.01, 0.1, 0.3, 1.0], "beta_sweep": [1e-4, 1e-3, 1e-2, 1e-1, 1.0],
-        "widths": [10, 25, 50, 100, 200], "sweep_sets": ["ic", "Fdataset"], "sweep_splits": 3, "curves": "Fdataset",
+        "betas": [0.03, 0.1, 0.3, 1.0], "ridges": [3e-4, 1e-3, 3e-3],
+        "beta_sweep": [1e-4, 1e-3, 1e-2, 1e-1, 1.0],
+        "widths": [10, 25, 50, 100, 200], "sweep_sets": ["ic", "Fdataset"], "sweep_splits": 2, "curves": "Fdataset",
     },
     "quick": {
-        "sets": ["gpcr"], "splits": 1, "k": 5, "sweeps": 5, "betas": [0.1], "beta_sweep": [0.1, 1.0], "widths": [5],
+        "sets": ["gpcr"], "splits": 1, "k": 5, "sweeps": 5, "betas": [0.1], "ridges": [1e-3], "beta_sweep": [0.1, 1.0], "widths": [5],
         "sweep_sets": ["gpcr"], "sweep_splits": 1, "curves": "gpcr",
     },
 }  # fmt: skip
@@ -87,13 +88,16 @@ class Task:
             right = np.linalg.svd(A[train], full_matrices=False)
             G = (right[2].T * right[1]) @ (right[2] * right[1][:, None])
         self.G = G
+        self._sides: dict[int | None, tuple[np.ndarray, np.ndarray]] = {}
         self.known = hs.Observed.from_dense(np.where(A[train] > 0, 1.0, np.nan))
 
-    def net(self, units: str, k: int, beta: float, width: int | None, sweeps: int) -> np.ndarray:
+    def net(self, units: str, k: int, beta: float, width: int | None, sweeps: int, ridge: float = 1e-3) -> np.ndarray:
         """Scores by inductive completion."""
-        F, Y = vectors(self.K, width), vectors(self.G, width)
+        if width not in self._sides:
+            self._sides[width] = vectors(self.K, width), vectors(self.G, width)
+        F, Y = self._sides[width]
         options = hs.InductiveOptions(beta=beta, max_iter=sweeps, tol=1e-7)
-        model = hs.InductiveCompletion(k, units, "one_class", 1e-4, options=options, random_state=0)
+        model = hs.InductiveCompletion(k, units, "one_class", ridge, options=options, random_state=0)
         model.fit(self.known, row_features=F[self.train], col_features=Y)
         return model.predict_table(F[self.test], np.arange(self.A.shape[1]))
 
@@ -110,7 +114,9 @@ class Task:
         return {"auc": roc_auc(truth, scores), "ap": average_precision(truth, scores)}
 
 
-def contestants(k: int, sweeps: int, betas: list[float]) -> dict[str, list[Callable[[Task], np.ndarray]]]:
+def contestants(
+    k: int, sweeps: int, betas: list[float], ridges: list[float]
+) -> dict[str, list[Callable[[Task], np.ndarray]]]:
     """Every method with its candidates."""
     made: dict[str, list[Callable[[Task], np.ndarray]]] = {"popularity": [lambda task: task.kernel(Popularity())]}
     made["neighbour profile"] = [lambda task, n=n: task.kernel(NeighbourProfile(n)) for n in (1, 3, 5, 10, None)]
@@ -119,15 +125,17 @@ def contestants(k: int, sweeps: int, betas: list[float]) -> dict[str, list[Calla
     for title, width in ((f"{WIDTH} eigenvectors", WIDTH), ("all eigenvectors", None)):
         for name, units in (("IMC", "linear"), ("NIMC relu", "relu")):
             made[f"{name}, {title}"] = [
-                lambda task, u=units, b=beta, w=width: task.net(u, k, b, w, sweeps) for beta in betas
+                lambda task, u=units, b=beta, w=width, r=ridge: task.net(u, k, b, w, sweeps, r)
+                for beta in betas
+                for ridge in ridges
             ]
     made[f"NIMC sigmoid, {WIDTH} eigenvectors"] = [
-        lambda task, b=beta: task.net("sigmoid", k, b, WIDTH, sweeps) for beta in betas
+        lambda task, b=beta, r=ridge: task.net("sigmoid", k, b, WIDTH, sweeps, r) for beta in betas for ridge in ridges
     ]
     return made
 
 
-def split(name: str, seed: int, folder: str, k: int, sweeps: int, betas: list[float]) -> list[dict[str, Any]]:
+def split(name: str, seed: int, folder: str, **config: Any) -> list[dict[str, Any]]:
     """All methods on one split, each with what validation rows chose (by area plus average precision)."""
     A, K, G = read(name, Path(folder))
     order = np.random.default_rng(seed).permutation(np.flatnonzero(A.any(axis=1)))
@@ -135,7 +143,7 @@ def split(name: str, seed: int, folder: str, k: int, sweeps: int, betas: list[fl
     inner, held = train[len(train) // 5 :], train[: len(train) // 5]
     tasks = Task(A, K, G, inner, held), Task(A, K, G, train, test)
     rows = []
-    for method, candidates in contestants(k, sweeps, betas).items():
+    for method, candidates in contestants(**config).items():
         if name == "genes" and "all" in method:
             continue
         found = [sum(tasks[0].judge(one(tasks[0])).values()) if len(candidates) > 1 else 0.0 for one in candidates]
@@ -154,7 +162,7 @@ def swept(name: str, seed: int, folder: str, units: str, k: int, beta: float, sw
 
 def run(config: dict[str, Any], study: Any) -> None:
     """Tables, sweeps and curves."""
-    fixed = {key: config[key] for key in ("k", "sweeps", "betas")}
+    fixed = {key: config[key] for key in ("k", "sweeps", "betas", "ridges")}
     folders = {name: study.data({"Fdataset": "drug-disease", "genes": "gene-disease"}.get(name, "drug-target"))
                for name in config["sets"]}  # fmt: skip
     points = [
