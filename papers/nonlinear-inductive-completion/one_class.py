@@ -28,8 +28,8 @@ CONFIG = {
         "widths": [10, 25, 50, 100, 200], "sweep_sets": ["ic", "Fdataset"], "sweep_splits": 2, "curves": "Fdataset",
     },
     "quick": {
-        "sets": ["gpcr"], "splits": 1, "k": 5, "sweeps": 5, "betas": [0.1], "ridges": [1e-3], "beta_sweep": [0.1, 1.0], "widths": [5],
-        "sweep_sets": ["gpcr"], "sweep_splits": 1, "curves": "gpcr",
+        "sets": ["gpcr"], "splits": 1, "k": 5, "sweeps": 5, "betas": [0.1], "ridges": [1e-3], "beta_sweep": [0.1, 1.0],
+        "widths": [5], "sweep_sets": ["gpcr"], "sweep_splits": 1, "curves": "gpcr",
     },
 }  # fmt: skip
 RIDGES = [0.03, 0.1, 0.3, 1.0, 3.0]
