@@ -152,12 +152,12 @@ def split(name: str, seed: int, folder: str, **config: Any) -> list[dict[str, An
     return rows
 
 
-def swept(name: str, seed: int, folder: str, units: str, k: int, beta: float, sweeps: int) -> dict[str, float]:
+def swept(name: str, seed: int, folder: str, units: str, k: int, beta: float, ridge: float, sweeps: int) -> dict:
     """One width and one beta on one split, judged on its test rows."""
     A, K, G = read(name, Path(folder))
     order = np.random.default_rng(seed).permutation(np.flatnonzero(A.any(axis=1)))
     task = Task(A, K, G, order[len(order) // 5 :], order[: len(order) // 5])
-    return task.judge(task.net(units, k, beta, WIDTH, sweeps))
+    return task.judge(task.net(units, k, beta, WIDTH, sweeps, ridge))
 
 
 def run(config: dict[str, Any], study: Any) -> None:
@@ -187,13 +187,13 @@ def sweeps(config: dict[str, Any], folders: dict[str, Path], study: Any) -> None
     grid = [(config["k"], beta) for beta in config["beta_sweep"]] + [(k, 0.1) for k in config["widths"]]
     points = [
         {"name": name, "seed": seed, "folder": str(folders[name]), "units": units, "k": k, "beta": beta,
-         "sweeps": config["sweeps"]}
+         "ridge": 1e-3, "sweeps": config["sweeps"]}
         for seed in range(config["sweep_splits"])
         for name in config["sweep_sets"]
         for units in ("linear", "relu")
         for k, beta in grid
     ]  # fmt: skip
-    rows = study.repeat("sweep", points, swept, len(grid))
+    rows = study.repeat("sweep", points, swept, len(points))
     table = []
     for key in dict.fromkeys((row["name"], row["units"], row["k"], row["beta"]) for row in rows):
         own = [row for row in rows if (row["name"], row["units"], row["k"], row["beta"]) == key]
