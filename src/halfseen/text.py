@@ -28,9 +28,12 @@ def typical_figures(values: Iterable[float], scale: Iterable[float] | None = Non
     ['0.00', '1.23', '23.46']
     >>> typical_figures([0.51234, 0.61234], scale=[0.01], digits=2)
     ['0.512', '0.612']
+    >>> typical_figures([0.5434, 0.4702], scale=[0.0, 0.0], digits=2)
+    ['0.54', '0.47']
     """
-    values = list(values)
-    sizes = sorted(abs(size) for size in (values if scale is None else scale) if math.isfinite(size) and size)
+    values, scale = list(values), None if scale is None else list(scale)
+    sizes = sorted(abs(size) for size in scale or () if math.isfinite(size) and size)
+    sizes = sizes or sorted(abs(size) for size in values if math.isfinite(size) and size)
     middle = sizes[len(sizes) // 2] if sizes else 1.0
     decimals = min(max(0, digits - 1 - math.floor(math.log10(middle))), digits + 3)
     return [f"{value:,.{decimals}f}".replace(",", " ") if math.isfinite(value) else "-" for value in values]

@@ -139,3 +139,32 @@ def test_bad_input_ends_with_one_line_and_code_two(halfseen, quick, table, tmp_p
     assert "entries now" in refused(run, "--data", other)
     (run / "details.json").write_text("{")
     assert "details.json is damaged" in refused(run)
+
+
+def test_a_run_of_many_sources_has_its_shared_basis_with_intervals(halfseen, tmp_path, read):
+    design = hs.datasets.SourcesDesign(noise=0.3)
+    data = hs.datasets.make_sources_data(3, 20, 30, 1, 1, observed=0.9, design=design, random_state=0)
+    path, run = tmp_path / "long.csv", tmp_path / "run"
+    lines = [
+        f"{name},r{i:02d},c{j:02d},{v:.5f}"
+        for name, one in data.sources.items()
+        for i, j, v in zip(one.rows, one.cols, one.values, strict=True)
+    ]
+    path.write_text("site,row,col,value\n" + "\n".join(lines) + "\n")
+    words = ("--source", "site", "--shared-rank", 1, "--unique-rank", 1)
+    done = halfseen("fit", "heterogeneous", path, *words, "-o", run)
+    assert done.exit_code == 0, done.output
+    done = halfseen("report", run)
+    assert done.exit_code == 0, done.output
+    _, page = read(run / "report.html")
+    basis = page.downloads()["report-shared-basis.csv"].splitlines()
+    assert basis[0] == "row,factor 1,95 % interval of 1 low,95 % interval of 1 high"
+    model = hs.load(run / "model.safetensors")
+    first, *numbers = basis[1].split(",")
+    estimate, low, high = map(float, numbers)
+    assert first == "r00"
+    assert estimate == pytest.approx(float(model.shared_basis_[0, 0]))
+    assert low < estimate < high
+    path.unlink()
+    assert halfseen("report", run).exit_code == 0
+    assert "report-shared-basis.csv" not in read(run / "report.html")[1].downloads()

@@ -174,7 +174,8 @@ def checked(model: Any, S: Any, level: float, clusters: str, groups: int) -> Sou
 
 def settled(model: Any, sources: Sources, start: Parts, begin: FloatArray) -> FloatArray:
     """Orthonormal shared basis after further sweeps."""
-    blocks = tuple(make_block(table, model.loss_, model.weights_[name]) for name, table in sources.items())
+    weights = getattr(model, "weights_", {})  # a model of an older version has none
+    blocks = tuple(make_block(table, model.loss_, weights.get(name, 1.0)) for name, table in sources.items())
     sweep = ExactBlocks(blocks, Serial(), float(model.ridge))
     run = loop(sweep, start, [BasisSettled(begin), RelativeChange(1e-15, 2)], max_iter=MOST_SWEEPS)
     return np.linalg.qr(run.params.shared_basis)[0]

@@ -62,7 +62,8 @@ class Subject:
         except ValueError:
             if self.data is None:
                 raise
-        return self.model.inference(self.level, R=self.data)
+        given = "S" if isinstance(self.data, Sources) else "R"
+        return self.model.inference(self.level, **{given: self.data})
 
     def heard(self, work: Any) -> Any:
         """What ``work`` returns; its warnings become notes, and so does a refusal (then None)."""
