@@ -234,3 +234,17 @@ def test_operators_refuse_what_needs_entries(noisy):
         hs.OverparametrizedFactorization(options=hs.DescentOptions(centre="mean")).fit(operator)
     with pytest.raises(ValueError, match=r"options.is_symmetric needs a square table; got 120 x 80"):
         hs.OverparametrizedFactorization(options=hs.DescentOptions(is_symmetric=True)).fit(operator)
+
+
+@pytest.mark.parametrize(("latest", "ends"), [(None, 12), (11.0, 11), (3.0, 10), (50.0, 12)])
+def test_the_discrepancy_stop_waits_no_longer_than_noise_needs_to_grow(latest, ends):
+    """What is left falls below the edge at sweep 10; 1.15 times that is 12, unless noise has grown before."""
+    from halfseen.solvers import Discrepancy, SweepResult
+
+    sizes = iter(range(100, 0, -5))
+    at = None if latest is None else (lambda edge: latest)
+    stop = Discrepancy(lambda params: params, lambda params, value: 55.0, 1.15, at)
+    for sweep, size in enumerate(sizes, start=1):
+        if stop(sweep, SweepResult(float(size), 0.0)) is not None:
+            break
+    assert sweep == ends

@@ -144,3 +144,27 @@ def test_what_is_known_has_no_width_and_what_is_not_has_the_whole_span():
     low, high = span.around(np.array([1.0, 0.3, 0.3]), np.array([0.0, np.inf, np.inf]), 1.96)
     np.testing.assert_array_equal(low, [1.0, 0.0, 0.0])
     np.testing.assert_array_equal(high, [1.0, 1.0, np.inf])
+
+
+def test_score_deviations_keep_the_second_order_term():
+    """Against plain loops: errors and standard errors at the drawn factors, a row at a time."""
+    data = hs.datasets.make_factor_data(120, 100, rank=2, observed=0.8, random_state=4)
+    model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", random_state=0).fit(data.observed)
+    i = model.inference(random_state=0)
+    found, table = i._found, i._score_table("rows")
+    rng = np.random.default_rng(0)
+    own, other = 0.3 * rng.normal(size=(3, 120, 2)), 0.1 * rng.normal(size=(3, 100, 3))
+    (seen,) = table.deviations(iter([(own, other)]))
+    x, y, p = found.features, found.factors.cols, 100
+    m = found.factors.intercept + found.factors.rows @ y.T
+    mean = 1 / (1 + np.exp(-m))
+    w, bend = mean * (1 - mean), mean * (1 - mean) * (1 - 2 * mean)
+    for row in (0, 7, 31):
+        V, A = found.rows.covariance[row], np.einsum("j,jk,jl->kl", bend[row], y, y) / p
+        fixed = sum(w[row, j] ** 2 * x[row] @ found.cols.covariance[j] @ x[row] for j in range(p)) / p**2
+        fixed += 0.5 * np.trace(A @ V @ A @ V)
+        for b in range(3):
+            d, c = own[b, row], w[row] @ y / p
+            error = c @ d + 0.5 * d @ A @ d + sum(w[row, j] * x[row] @ other[b, j] for j in range(p)) / p
+            moved = c + A @ d
+            assert seen[b, row] == pytest.approx(error / np.sqrt(moved @ V @ moved + fixed), rel=1e-9)
