@@ -37,17 +37,15 @@ def _sizes(labels: np.ndarray) -> Section:
 
 
 def _features(model: Any) -> Section:
-    """How much the similarity listens to each feature; of Fourier features to each direction's frequencies."""
-    weights, fourier = np.asarray(model.weights_, dtype=float), model.fourier_
-    strength = np.linalg.norm(weights, axis=1)
-    text = "Features are standardised; strength is the length of a feature's weights over all units."
-    if fourier is not None:
-        waves = strength.reshape(2, -1).sum(axis=0)  # a sine and a cosine of every frequency
-        strength = np.abs(fourier.frequencies) @ waves
-        text = "Strength of a feature: its frequencies, each times the length of the weights of its sine and cosine."
+    """How much the similarity listens to each feature."""
+    if model.fourier_ is not None:
+        text = "The similarity is made of random waves across all features together: no feature has weights of its own."
+        return Section("Features", [Text(text)])
+    strength = np.linalg.norm(np.asarray(model.weights_, dtype=float), axis=1)
     names = getattr(model, "feature_names_in_", np.array([f"feature {k}" for k in range(len(strength))], dtype=object))
     order = np.argsort(-strength, kind="stable")
     columns = [Column("feature", np.asarray(names)[order], kind="text"), Column("strength", strength[order])]
+    text = "Features are standardised; strength is the length of a feature's weights over all units."
     return Section("Features", [Text(text), Table("Strongest first", columns, "features")])
 
 
@@ -56,5 +54,8 @@ def _scales(errors: dict[float, float]) -> list[Part]:
     if not errors:
         return []
     scales = sorted(errors)
-    columns = [Column("scale", scales), Column("error on held-out pairs", [errors[scale] for scale in scales])]
+    columns = [
+        Column("scale", [f"{scale:.3g}" for scale in scales], kind="text"),
+        Column("error on held-out pairs", [errors[scale] for scale in scales]),
+    ]
     return [Table("Scales of the frequencies tried", columns, "scales")]
