@@ -143,6 +143,20 @@ class TestRankDetector:
         assert found.ratios.shape == (9,)
         assert 0 < found.n_iter <= 600
 
+    def test_without_noise_it_ends_once_nothing_of_size_is_left(self):
+        """Held-out entries are predicted ever better then; six hundred passes would tell nothing further."""
+        found = detect_rank(self.table(4, 0.0, 0.4, 0), random_state=0)
+        assert found.rank == 4
+        assert found.n_iter < 100
+
+    def test_a_component_that_comes_late_is_grown_out_before_it_is_judged(self):
+        """The smallest of three is a fifth of the largest: half grown it would count as one of the heap below."""
+        rng = np.random.default_rng(5)
+        U, V = (np.linalg.qr(rng.standard_normal((n, 3)))[0] for n in (150, 120))
+        truth = (U * [1.0, 0.9, 0.22]) @ V.T
+        table = np.where(rng.random(truth.shape) < 0.9, truth, np.nan)
+        assert detect_rank(hs.Observed.from_dense(table), random_state=0).rank == 3
+
     def test_the_same_seed_finds_the_same(self):
         table = self.table(3, 0.3, 0.3, 0)
         one, two = (detect_rank(table, random_state=7) for _ in range(2))

@@ -60,7 +60,8 @@ class HeldOutComponents:
     ----------
     score : callable
         ``score(factors)``, smaller is better.
-    rest : LargestRest
+    rest : callable
+        ``rest(factors)``, operator norm of what is left, such as :class:`LargestRest`.
     start : float
         Size of every component at the start.
     step : callable
@@ -68,29 +69,38 @@ class HeldOutComponents:
     patience : int
     max_iter : int
         A component that is due later than this is not waited for.
+    every : int
+        Sweeps from one look to the next.
+    enough : float
+        A score this small leaves nothing to be looked for.
     """
 
     def __init__(
         self,
         score: Callable[[Any], float],
-        rest: LargestRest,
+        rest: Callable[[Any], float],
         start: float,
         step: Callable[[], float],
         patience: int,
         max_iter: int,
+        every: int = 1,
+        enough: float = -np.inf,
     ) -> None:
         self.score, self.rest, self.start, self.step = score, rest, start, step
         self.patience, self.max_iter = patience, max_iter
+        self.every, self.enough = every, enough
         self.best_score, self.best_time = np.inf, 0
         self.best_params: Factors | None = None
         self.scores: list[float] = []
 
     def __call__(self, iteration: int, result: SweepResult) -> str | None:
+        if iteration % self.every:
+            return None
         score = self.score(result.params)
         self.scores.append(score)
         if score < self.best_score:
             self.best_score, self.best_params, self.best_time = score, result.params, iteration
-            return None
+            return "held_out" if score <= self.enough else None
         if iteration - self.best_time < self.patience:
             return None
         size = self.rest(result.params)

@@ -12,6 +12,7 @@ from halfseen.data import Observed
 from halfseen.engines import Engine, EntryPasses
 from halfseen.linalg import truncated_svd
 from halfseen.linalg.growth import start_size
+from halfseen.linalg.noise import noise_edge
 from halfseen.losses import Loss, get_loss
 from halfseen.solvers.component_stops import HeldOutComponents, LargestRest
 from halfseen.solvers.factored import EntryObjective, FactorDescent, Factors, product_svd, small_start
@@ -19,8 +20,14 @@ from halfseen.solvers.loop import loop
 
 # Components below this share of the largest are one heap: their ratios to each other say nothing.
 FLOOR = 0.05
+# Held-out entries known up to this share of their size: every component above the floor is grown then.
+REST = 0.2 * FLOOR
 START = 1e-3
-PATIENCE = 50
+# Held-out entries are looked at every few sweeps, and no look finding them better for so many sweeps is enough to ask
+# whether a further component is due.
+EVERY, PATIENCE = 5, 20
+# A rest whose operator norm is at most this multiple of noise alone holds no further component that can be told.
+NOISE = 1.05
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,17 @@ def detect_rank(
     start = small_start(observed.shape, k, START, top, rng, observed.dtype)
     descent = FactorDescent(objective, 0.5 / top, is_guarded=loss.name != "gaussian")
     size, rest = start_size(START, top, observed.shape, k), LargestRest(objective, rng)
-    stop = HeldOutComponents(HeldOutError(test, loss, engine), rest, size, lambda: descent.step, PATIENCE, max_iter)
+    score = HeldOutError(test, loss, engine)
+    enough, edge = -np.inf, 0.0
+    if loss.name == "gaussian":
+        enough, edge = REST * score(None), NOISE * noise_edge(*observed.shape, objective.scale**0.5)
+
+    def signal(factors: Factors) -> float:
+        """Size of what is left, nothing where it looks like noise of the size of the held-out error."""
+        left = rest(factors)
+        return left if left > edge * stop.scores[-1] else 0.0
+
+    stop = HeldOutComponents(score, signal, size, lambda: descent.step, PATIENCE, max_iter, EVERY, enough)
     loop(descent, start, [stop], max_iter=max_iter)
     best = start if stop.best_params is None else stop.best_params
     s = product_svd(best)[1].astype(float)
