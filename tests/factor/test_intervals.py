@@ -29,7 +29,7 @@ def signs(i, data):
 
 
 class Naive:
-    """The method page's formulas, entry by entry, on dense arrays, in the gauge of the attributes."""
+    """The documented formulas, entry by entry, on dense arrays, in the gauge of the attributes."""
 
     def __init__(self, model, observed, phi):
         R, r = observed.to_dense(), model.row_factors_.shape[1]
@@ -48,13 +48,13 @@ class Naive:
             C = sum(w[i, j] * self.Vt[j][1:, 1:] for j in range(p))
             Q = sum(w[i, j] ** 2 * np.outer(Y[j], Y[j]) * (Xt[i] @ self.Vt[j] @ Xt[i]) for j in range(p))
             inner = np.linalg.inv(H[i] - C)
-            self.V2[i] = inner @ (H[i] - C + C + Q) @ inner
+            self.V2[i] = inner @ H[i] @ np.linalg.inv(H[i] - Q) @ H[i] @ inner
         for j in range(p):
             C = np.zeros((r + 1, r + 1))
             C[1:, 1:] = sum(w[i, j] * self.V[i] for i in range(n))
             Q = sum(w[i, j] ** 2 * np.outer(Xt[i], Xt[i]) * (Y[j] @ self.V[i] @ Y[j]) for i in range(n))
             inner = np.linalg.inv(Ht[j] - C)
-            self.Vt2[j] = inner @ (Ht[j] - C + C + Q) @ inner
+            self.Vt2[j] = inner @ Ht[j] @ np.linalg.inv(Ht[j] - Q) @ Ht[j] @ inner
         self.M, self.Xt, self.X, self.Y, self.zeta, self.loss, self.seen, self.R = M, Xt, X, Y, zeta, loss, seen, R
         self.phi = phi
 

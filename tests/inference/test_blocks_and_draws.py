@@ -53,16 +53,43 @@ def test_second_order_covariances_follow_their_formula():
     for i in range(6):
         Hc = H[i] - C[i]
         assert share[i] == pytest.approx(np.linalg.eigvals(Hc @ V[i]).real.min())
-        expected = np.linalg.inv(Hc) @ (Hc + C[i] + Q[i]) @ np.linalg.inv(Hc) if share[i] >= 0.3 else light[i]
+        left = np.linalg.inv(H[i] - Q[i])
+        expected = np.linalg.inv(Hc) @ H[i] @ left @ H[i] @ np.linalg.inv(Hc) if share[i] >= 0.3 else light[i]
         np.testing.assert_allclose(found[i], expected, rtol=1e-9)
-        np.testing.assert_allclose(light[i], V[i] @ (H[i] + C[i] + Q[i]) @ V[i], rtol=1e-9)
+        np.testing.assert_allclose(light[i], left + V[i] @ C[i] @ V[i], rtol=1e-9)
 
 
 def test_where_too_little_information_is_left_the_lighter_formula_is_taken():
     H, C, Q = np.full((1, 1, 1), 10.0), np.full((1, 1, 1), 9.0), np.full((1, 1, 1), 1.0)
     found, share = second_order(H, np.full((1, 1, 1), 0.1), C, Q)
     assert share[0] == pytest.approx(0.1)
-    assert found.item() == pytest.approx(0.2)
+    assert found.item() == pytest.approx(1 / 9 + 0.09)
+
+
+def test_what_the_columns_take_away_is_the_schur_complement_of_the_joint_information():
+    """One row fitted with all its columns, the other rows held; one column leans on this row's entry alone."""
+    rng = np.random.default_rng(0)
+    p, r = 12, 2
+    Y, x, w = rng.normal(size=(p, r)), rng.normal(size=r), rng.uniform(0.5, 2.0, p)
+    w[3] = 500.0
+    own = blocks(p, r, rng, 5.0)  # information about each column from the other rows
+    joint = np.zeros((r + p * r, r + p * r))
+    for j in range(p):
+        cell, at = np.r_[Y[j], x], np.r_[:r, r + j * r : r + (j + 1) * r]
+        joint[np.ix_(at, at)] += w[j] * np.outer(cell, cell)
+        joint[np.ix_(at[r:], at[r:])] += own[j]
+    H = np.einsum("j,jk,jl->kl", w, Y, Y)[None]
+    q = np.array([x @ np.linalg.inv(own[j] + w[j] * np.outer(x, x)) @ x for j in range(p)])
+    Q = np.einsum("j,jk,jl->kl", w**2 * q, Y, Y)[None]
+    found, _ = second_order(H, np.linalg.inv(H), np.zeros_like(H), Q)
+    np.testing.assert_allclose(found[0], np.linalg.inv(joint)[:r, :r], rtol=1e-9)
+    assert found[0][0, 0] > 1.4 * np.linalg.inv(H[0])[0, 0]
+
+
+def test_covariances_stay_finite_where_the_columns_take_everything():
+    H = np.full((1, 1, 1), 4.0)
+    found, _ = second_order(H, 1 / H, 0.0 * H, H)
+    assert found.item() == pytest.approx(25.0)
 
 
 @pytest.fixture(scope="module")

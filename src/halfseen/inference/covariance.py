@@ -12,6 +12,8 @@ from halfseen._typing import BoolArray, FloatArray
 SINGULAR = 1e-10
 # Below this share of the information left after the other side's errors, expansions stop being one (method page).
 LOW_SHARE = 0.3
+# No more than this share of a direction's information is taken away: the rest is a matter of rounding.
+LARGEST_LOSS = 0.99
 
 
 @dataclass(frozen=True)
@@ -117,12 +119,14 @@ def second_order(
 ) -> tuple[FloatArray, FloatArray]:
     r"""Covariances that count the errors of the other side.
 
-    .. math:: H_c = H - C, \qquad V_2 = H_c^{-1} (H_c + C + Q) H_c^{-1}
+    .. math:: H_c = H - C, \qquad V_2 = H_c^{-1} H (H - Q)^{-1} H\, H_c^{-1}
 
-    The features of a row are themselves estimated. ``C`` is the information those errors fake, ``Q`` the noise
-    they add to the score. Where ``Hc`` keeps less than three tenths of ``H`` in some direction the expansion is
+    The features of a row are themselves estimated. ``C`` is the information those errors fake, ``Q`` the information
+    they take away, entry by entry in proportion to how much the other side leans on the same entry. (To first order
+    :math:`H (H - Q)^{-1} H` is :math:`H + Q`; the difference is that an entry which alone determines a feature tells
+    nothing about the row.) Where ``Hc`` keeps less than three tenths of ``H`` in some direction the expansion is
     not to be trusted; there, and under a prior (whose posterior needs no such correction of the information), the
-    lighter :math:`V (H + C + Q) V` is taken.
+    lighter :math:`(H - Q)^{-1} + V C V` is taken.
 
     Parameters
     ----------
@@ -141,7 +145,9 @@ def second_order(
 
     Notes
     -----
-    Exact to the next order for Gaussian responses without missing entries; O(m k^3).
+    Exact to the next order for Gaussian responses without missing entries; O(m k^3). :math:`H - Q` is the information
+    about a row left when its entries' columns are fitted too, the other rows held: the Schur complement of the joint
+    information.
     """
     m, k = len(information), information.shape[-1]
     if not (m and k):
@@ -150,9 +156,12 @@ def second_order(
     is_known = np.any(inverse, axis=(1, 2))[:, None, None]
     root = np.linalg.cholesky(np.where(is_known, inverse, np.eye(k)))
     share = 1.0 - np.linalg.eigvalsh(np.swapaxes(root, 1, 2) @ C @ root)[:, -1]
-    light = inverse @ (information + C + Q) @ inverse
+    taken, axes = np.linalg.eigh(np.swapaxes(root, 1, 2) @ Q @ root)
+    axes = axes / np.sqrt(1.0 - np.clip(taken, 0.0, LARGEST_LOSS))[:, None, :]
+    profile = np.where(is_known, root @ axes @ np.swapaxes(root @ axes, 1, 2), 0.0)
+    light = profile + inverse @ C @ inverse
     if is_prior_used:
         return light, share
     is_good = is_known & (share >= LOW_SHARE)[:, None, None]
-    corrected = np.linalg.inv(np.where(is_good, information - C, np.eye(k)))
-    return np.where(is_good, corrected @ (information + Q) @ corrected, light), share
+    corrected = np.linalg.inv(np.where(is_good, information - C, np.eye(k))) @ information
+    return np.where(is_good, corrected @ profile @ np.swapaxes(corrected, 1, 2), light), share

@@ -336,7 +336,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         level : float
             Probability with which intervals hold.
         variance : {"second_order", "plug_in", "sandwich"}
-            Covariances that count the errors of the other side, :math:`H_c^{-1}(H_c + C + Q)H_c^{-1}`; the
+            Covariances that count the errors of the other side, :math:`H_c^{-1}H(H - Q)^{-1}H H_c^{-1}`; the
             published inverse information :math:`H^{-1}`; or :math:`H^{-1}(\sum e^2 y y^\top)H^{-1}`.
         gauge : {"denoised", "plain"}
             Balance the second moments of the factors without, or with, those of their errors. "plain" is the gauge of
