@@ -42,6 +42,21 @@ FITS = {
 }
 
 
+def test_yes_no_answers_of_a_bayesian_run_are_probabilities_everywhere(halfseen, answers, tmp_path, read):
+    where = ("--row", "model", "--col", "question", "--value", "right")
+    words = (*where, "--family", "bernoulli", "--rank", 1, "--sweeps", 20)
+    done = halfseen("fit", "bayes", answers, *words, "-o", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    asked = ("predict", tmp_path / "run", "--row-label", "m3", "--col-label", "q4", "--level", 0.9, "--json")
+    (line,) = json.loads(halfseen(*asked).stdout)
+    assert 0 < line["low"] < line["predicted"] < line["high"] < 1
+    done = halfseen("report", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    _, page = read(tmp_path / "run" / "report.html")
+    assert "95 % interval of a probability: median width" in page.words("dt")
+    assert "noise (sd) of an entry" not in page.words("dt")
+
+
 @pytest.mark.parametrize("method", list(FITS))
 def test_every_kind_of_run_has_a_page(halfseen, table, tmp_path, read, method):
     words, titles = FITS[method]

@@ -23,12 +23,13 @@ def bayes(switches: BayesOptions | None = None) -> Method:
     given: dict[str, Any] = {"n_sweeps": found.sweeps, "burn_in": found.burn_in}
     given = {name: value for name, value in given.items() if value is not None}
     memory = "auto" if found.memory is None else found.memory
-    options = BayesianOptions(memory=memory, clip=parse_clip(found.clip))
+    options, family = BayesianOptions(memory=memory, clip=parse_clip(found.clip)), str(found.family)
 
     def make(rank: int, penalty: str, seed: int) -> Any:
-        return hs.BayesianFactorization(rank=rank, **given, options=options, random_state=seed)
+        return hs.BayesianFactorization(rank=rank, **given, family=family, options=options, random_state=seed)
 
-    return Method("bayes", "Bayesian factorisation", get_loss("gaussian"), make, judge_intervals=judge_intervals)
+    judge = judge_intervals if family == "gaussian" else None  # no interval holds a yes or a no
+    return Method("bayes", "Bayesian factorisation", get_loss(family), make, judge_intervals=judge)
 
 
 def soft_impute(switches: NuclearOptions | None = None) -> Method:
@@ -60,12 +61,13 @@ def judge_intervals(model: Any, hidden: Any) -> dict[str, float]:
 
 
 def interval_ends(model: Any, labels: tuple[Any, Any], level: float) -> dict[str, np.ndarray]:
-    """Ends of predictive intervals of single values."""
+    """Ends of predictive intervals of single values; of yes/no answers, of their probabilities."""
     if not 0 < level < 1:
         raise ValueError(f"--level {level:g} must lie between 0 and 1, such as 0.95")
     if not isinstance(model, hs.BayesianFactorization):
         raise ValueError(
             f"--level: a saved {type(model).__name__} gives no intervals; fit one that does: halfseen fit bayes"
         )
-    found = model.inference(level).responses(*labels)
+    intervals = model.inference(level)
+    found = intervals.responses(*labels) if model.family == "gaussian" else intervals.entries(*labels)
     return {"low": np.asarray(found.low, dtype=float), "high": np.asarray(found.high, dtype=float)}

@@ -149,10 +149,18 @@ class AlsOptions:
     ] = None
 
 
+class Values(StrEnum):
+    """What the values of a Bayesian factorisation are."""
+
+    gaussian = "gaussian"
+    bernoulli = "bernoulli"
+
+
 @dataclass(frozen=True)
 class BayesOptions:
     """Switches of Bayesian factorisation; None is the library's default."""
 
+    family: Annotated[Values, typer.Option(help="Real values, or answers that are 0 or 1.")] = Values.gaussian
     sweeps: Annotated[
         int | None, typer.Option(min=2, metavar="N", help="Sweeps that are averaged over.", show_default="200")
     ] = None

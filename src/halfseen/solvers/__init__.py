@@ -18,6 +18,7 @@ from halfseen.solvers.gradient import AcceleratedGradient, BacktrackingGradient,
 from halfseen.solvers.levenberg import LevenbergMarquardt, NormalProblem
 from halfseen.solvers.loop import Run, Stop, Sweep, SweepResult, Trace, Watcher, loop
 from halfseen.solvers.newton import AlternatingNewton, NewtonCG, conjugate_gradient
+from halfseen.solvers.polya import polya_gamma
 from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Problem, largest
 from halfseen.solvers.quasi_newton import LimitedMemory
 from halfseen.solvers.rank_detector import HeldOutError, RankDetection, detect_rank
@@ -68,6 +69,7 @@ __all__ = [
     "largest",
     "largest_curvature",
     "loop",
+    "polya_gamma",
     "product_svd",
     "shared_components",
     "small_start",

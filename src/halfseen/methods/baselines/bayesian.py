@@ -16,12 +16,14 @@ from halfseen.data import Observed
 from halfseen.data.arguments import at_least, one_of
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
+from halfseen.losses import get_loss
 from halfseen.methods.baselines.alternating import AlternatingRidge, Penalty, powers, weighted_counts
 from halfseen.methods.baselines.checks import usable_rank, weighted_spread
 from halfseen.methods.baselines.gibbs import GibbsState, GibbsSweep, NormalWishart
+from halfseen.methods.baselines.logit_gibbs import LogitSweep, base_rate, check_answers, linearised, log_odds, probable
 from halfseen.methods.baselines.posterior import Collector
 from halfseen.methods.baselines.predictions import BiasedPredictions
-from halfseen.solvers.loop import Run, Watcher, loop
+from halfseen.solvers.loop import Run, Sweep, Watcher, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 
 if TYPE_CHECKING:
@@ -65,8 +67,9 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         r_{ij} \sim N(\mu + b_i + d_j + \langle x_i, y_j\rangle,\ (\tau w_{ij})^{-1}),\quad
         (x_i, b_i) \sim N(m, \Lambda^{-1}),\quad (m, \Lambda) \sim \mathrm{NW},\quad \tau \sim \mathrm{Gamma}
 
-    and the same for the columns :math:`(y_j, d_j)` with hyperparameters of their own. Nothing is tuned: penalties are
-    drawn with everything else, and predictions are means over the draws.
+    and the same for the columns :math:`(y_j, d_j)` with hyperparameters of their own; with ``family="bernoulli"``
+    yes/no answers (1 and 0) of log odds :math:`\mu + b_i + d_j + \langle x_i, y_j\rangle`. Nothing is tuned: penalties
+    are drawn with everything else, and predictions are means over the draws.
 
     Parameters
     ----------
@@ -76,6 +79,8 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         Sweeps (columns, then rows, each drawn given the other) after the burn-in; means are over their draws.
     burn_in : int
         Sweeps before.
+    family : {"gaussian", "bernoulli"}
+        Real values, or yes/no answers.
     options : BayesianOptions or None
         Start, memory for the draws, clipping, arithmetic.
     random_state : int, Generator or None
@@ -91,18 +96,18 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     row_bias_, col_bias_ : ndarray (n,), (p,)
         Posterior means.
     noise_sd_ : float
-        Posterior root mean square of the noise of an entry.
+        Posterior root mean square of the noise of an entry; of yes/no answers there is none.
     draws_ : PosteriorDraws
         What was kept of the chain.
     run_ : Run
-        Reason, sweeps, and the mean squared residual of every sweep.
+        Reason, sweeps, and the mean squared residual (log loss) of every sweep.
     n_iter_ : int
 
     Raises
     ------
     ValueError
-        For parameters outside their range, a rank larger than the shorter side of the table, and a memory budget that
-        does not hold two draws.
+        For parameters outside their range, a rank larger than the shorter side of the table, a memory budget that
+        does not hold two draws, and answers other than 0 and 1, or with weights, under ``family="bernoulli"``.
 
     Notes
     -----
@@ -110,10 +115,13 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     two views of the entries O((n + p) k), and the draws. Predictions take time in proportion to the number of draws.
 
     Hyperprior: mean 0, :math:`\beta_0 = 1`, :math:`\nu_0 = k`, :math:`W_0 = I` for values of standard deviation 1, in
-    their unit otherwise: predictions follow a change of unit. Rows without entries are drawn from the prior. The
+    their unit otherwise: predictions follow a change of unit (the unit of log odds is 1). Yes/no answers become
+    Gaussian by one Pólya-Gamma weight per entry and sweep; ``kind="linear"`` of their predictions is the log odds of
+    the posterior mean probability. Rows without entries are drawn from the prior. The
     noise vectors are drawn for all rows at once, in their order, so the bits do not depend on threads.
 
-    Sources: Salakhutdinov & Mnih (2008) for the model; Rendle, Zhang & Koren (2019) for how well it does.
+    Sources: Salakhutdinov & Mnih (2008) for the model; Rendle, Zhang & Koren (2019) for how well it does; Polson, Scott
+    & Windle (2013) for the weights.
 
     Examples
     --------
@@ -135,6 +143,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         rank: int | None = None,
         n_sweeps: int = 200,
         burn_in: int = 20,
+        family: str = "gaussian",
         options: BayesianOptions | None = None,
         random_state: RandomState = None,
         engine: str | Engine | None = None,
@@ -142,6 +151,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         self.rank = rank
         self.n_sweeps = n_sweeps
         self.burn_in = burn_in
+        self.family = family
         self.options = options
         self.random_state = random_state
         self.engine = engine
@@ -151,11 +161,14 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         options = self._checked_options()
         self.__dict__.pop("draws_", None)  # of an earlier fit: callbacks look at this one's state
         observed = self._begin(R, options.clip, options.precision)
+        if self.family == "bernoulli":
+            check_answers(observed, options.clip)
+            self.loss_, self.mean_ = get_loss("bernoulli"), base_rate(observed.values)
         self.rank_ = usable_rank(self.rank, observed.shape, DEFAULT_RANK)
         thin = self._thinning(observed, options.memory)
-        passes = EntryPasses(observed, self.loss_, self.engine, is_frugal=observed.n_entries >= FRUGAL_FROM)
+        passes = EntryPasses(observed, get_loss("gaussian"), self.engine, is_frugal=observed.n_entries >= FRUGAL_FROM)
         start_rng, rng = as_generator(self.random_state).spawn(2)
-        spread = weighted_spread(observed, self.mean_)
+        spread = weighted_spread(observed, self.mean_) if self.family == "gaussian" else 1.0
         start = self._start(passes, spread, options.start_epochs, start_rng)
         collector = Collector(self.burn_in, self.n_sweeps, thin)
         with self._watched(observed, self.burn_in + self.n_sweeps, lambda state: self._of_state(state)) as watch:
@@ -190,6 +203,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         options = BayesianOptions() if self.options is None else self.options
         if not isinstance(options, BayesianOptions):
             raise TypeError(f"options must be a BayesianOptions or None; got {type(options).__name__}")
+        one_of("family", self.family, ("gaussian", "bernoulli"))
         at_least("n_sweeps", self.n_sweeps, 2, whole=True)
         at_least("burn_in", self.burn_in, 0, whole=True)
         at_least("start_epochs", options.start_epochs, 0, whole=True)
@@ -217,6 +231,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
 
     def _start(self, passes: EntryPasses, spread: float, epochs: int, rng: np.random.Generator) -> GibbsState:
         """A few epochs of least squares with a penalty per entry, from small random rows."""
+        passes = passes if self.family == "gaussian" else linearised(passes)
         observed, k = passes.observed, self.rank_
         (n, p), dtype = observed.shape, observed.dtype
         rows, cols = np.zeros((n, k + 1), dtype), np.zeros((p, k + 1), dtype)
@@ -227,7 +242,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         rows, cols = loop(sweep, (rows, cols), max_iter=epochs).params
         return GibbsState(rows, cols, 1.0 / spread**2)
 
-    def _sweep(self, passes: EntryPasses, spread: float, rng: np.random.Generator) -> GibbsSweep:
+    def _sweep(self, passes: EntryPasses, spread: float, rng: np.random.Generator) -> Sweep:
         observed, k = passes.observed, self.rank_
         counts = tuple(weighted_counts(observed, axis) for axis in (0, 1))
         weights = observed.weights
@@ -235,9 +250,10 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         # factors have the unit of the root of the values, biases that of the values
         hyperprior = NormalWishart(np.append(np.full(k, spread), spread**2), 1.0, float(k + 1))
         seen = counts[0] > 0, counts[1] > 0
-        return GibbsSweep(passes, self.mean_, hyperprior, 1.0, 0.01 * spread**2, seen, n_entries, rng)
+        gaussian = GibbsSweep(passes, self.mean_, hyperprior, 1.0, 0.01 * spread**2, seen, n_entries, rng)
+        return gaussian if self.family == "gaussian" else LogitSweep(gaussian, self.loss_)
 
-    def _sample(self, sweep: GibbsSweep, start: GibbsState, collector: Collector, watch: FitWatch | None) -> Run:
+    def _sample(self, sweep: Sweep, start: GibbsState, collector: Collector, watch: FitWatch | None) -> Run:
         watchers: list[Watcher] = [collector, watch] if watch else [collector]
         stops = [watch.stop] if watch else []
         run = loop(sweep, start, stops, max_iter=self.burn_in + self.n_sweeps, watchers=watchers)
@@ -257,11 +273,8 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     def _learned(self, collector: Collector) -> dict[str, Any]:
         draws = collector.draws()
         rows, cols = draws.rows.mean(axis=1), draws.cols.mean(axis=1)
-        return {
-            **self._of_state(GibbsState(rows, cols, 1.0)),
-            "noise_sd_": float(np.sqrt(np.mean(1.0 / draws.noise))),
-            "draws_": draws,
-        }
+        noise = {"noise_sd_": float(np.sqrt(np.mean(1.0 / draws.noise)))} if self.family == "gaussian" else {}
+        return {**self._of_state(GibbsState(rows, cols, 1.0)), **noise, "draws_": draws}
 
     def _of_state(self, state: GibbsState) -> dict[str, Any]:
         return {
@@ -274,6 +287,8 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     def _linear_pairs(self, rows: IntArray, cols: IntArray) -> FloatArray:
         if not hasattr(self, "draws_"):  # seen by a callback while the chain runs: the last state
             return super()._linear_pairs(rows, cols)
+        if self.family == "bernoulli":
+            return log_odds(self.draws_.averaged(rows, cols, self._probable), self.draws_.rows.dtype)
         return self.draws_.moments(rows, cols)[0] + self.draws_.rows.dtype.type(self.mean_)
 
     def _linear_block(self, rows: IntArray, cols: IntArray) -> FloatArray:
@@ -282,7 +297,12 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     def _linear_rows(self, observed: Observed) -> FloatArray:
         return self._block(self._placed(observed), np.arange(self.observed_shape_[1]))
 
+    def _probable(self, linear: FloatArray) -> FloatArray:
+        return probable(linear, self.mean_)
+
     def _block(self, rows: FloatArray, cols: IntArray) -> FloatArray:
+        if self.family == "bernoulli":
+            return log_odds(self.draws_.averaged_block(rows, cols, self._probable), rows.dtype)
         table = self.draws_.block(rows, cols)
         table += table.dtype.type(self.mean_)
         return table

@@ -105,11 +105,16 @@ class GibbsSweep:
     rng: np.random.Generator
 
     def __call__(self, state: GibbsState) -> SweepResult:
-        cols, _, _ = self._side(1, state.cols, state.rows, state.precision)
-        rows, row_prior, squares = self._side(0, state.rows, cols, state.precision)
+        rows, cols, row_prior, squares = self.coefficients(state, state.precision)
         shape, rate = self.noise_shape + 0.5 * self.n_entries, self.noise_rate + 0.5 * max(squares, 0.0)
         precision = float(self.rng.gamma(shape, 1.0 / rate))
         return SweepResult(GibbsState(rows, cols, precision, row_prior), squares / self.n_entries, work=2.0)
+
+    def coefficients(self, state: GibbsState, precision: float) -> tuple[FloatArray, FloatArray, GaussianPrior, float]:
+        """Hyperprior and columns, hyperprior and rows; the rows' prior, and the sum of squared residuals."""
+        cols, _, _ = self._side(1, state.cols, state.rows, precision)
+        rows, row_prior, squares = self._side(0, state.rows, cols, precision)
+        return rows, cols, row_prior, squares
 
     def _side(
         self, axis: int, own: FloatArray, other: FloatArray, precision: float

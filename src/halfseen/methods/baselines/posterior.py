@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from halfseen.linalg.align import procrustes
 from halfseen.methods.baselines.gibbs import GibbsState, with_constant
 from halfseen.solvers.loop import SweepResult
 
+NEWTON_STEPS = 20  # for a new row; quadratic convergence, damped
 NUMBERS_AT_ONCE = 1 << 20  # gathered coefficients at a time: a few megabytes, of the size of a cache
 
 
@@ -64,6 +65,21 @@ class PosteriorDraws:
             variance[part] = drawn.var(axis=1, ddof=1)
         return mean, variance
 
+    def averaged(self, i: IntArray, j: IntArray, image: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """Mean over the draws of a function of the predictors of cells, in double precision."""
+        mean = np.empty(len(i))
+        for part, drawn in self.at(i, j):
+            mean[part] = image(drawn).mean(axis=1)
+        return mean
+
+    def averaged_block(self, rows: FloatArray, j: IntArray, image: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """The same for given rows (m, S, k + 1) in the columns ``j``, one draw at a time."""
+        table = np.zeros((len(rows), len(j)))
+        for s in range(len(self)):
+            cols = self.cols[j, s]
+            table += image(rows[:, s] @ with_constant(cols).T + cols[:, -1])
+        return table / len(self)
+
     def block(self, rows: FloatArray, j: IntArray) -> FloatArray:
         """Mean predictors of given rows (m, S, k + 1) in the columns ``j``: one product of all draws side by side."""
         cols = self.cols[j]
@@ -75,17 +91,35 @@ class PosteriorDraws:
         return table
 
     def place(self, passes: EntryPasses, mean: float) -> FloatArray:
-        """Conditional means (m, S, k + 1) of new rows, draw by draw."""
+        """Conditional means (m, S, k + 1) of new rows, draw by draw; modes, where the loss is not the squared one."""
         placed = np.empty((passes.shape[0], *self.rows.shape[1:]), self.rows.dtype)
         noise = np.zeros((passes.shape[0], self.rows.shape[2]), self.rows.dtype)
         for s in range(len(self)):
             cols = np.ascontiguousarray(self.cols[:, s])
             prior = GaussianPrior(self.prior_mean[s], self.prior_precision[s])
             offset = cols[:, -1] + cols.dtype.type(mean)
+            if passes.loss.name != "gaussian":
+                placed[:, s] = conditional_modes(passes, with_constant(cols), offset, prior)
+                continue
             placed[:, s], _ = draw_rows(
                 passes, 0, with_constant(cols), noise, precision=float(self.noise[s]), prior=prior, minor_offset=offset
             )
         return placed
+
+
+def conditional_modes(
+    passes: EntryPasses, features: FloatArray, offset: FloatArray, prior: GaussianPrior
+) -> FloatArray:
+    r"""Most probable rows given their answers, the columns and a prior :math:`N(m, \Lambda^{-1})`.
+
+    With :math:`\Lambda = L L^\top` and :math:`x = m + L^{-\top} u` the prior is a ridge on :math:`u`.
+    """
+    L = np.linalg.cholesky(prior.precision)
+    whitened = np.linalg.solve(L, features.T.astype(float)).T
+    known = offset + features @ prior.mean
+    start, ridge = np.zeros((passes.shape[0], features.shape[1])), np.ones(features.shape[1])
+    u, _ = passes.newton(0, start, whitened, minor_offset=known, ridge=ridge, steps=NEWTON_STEPS, method="cholesky")
+    return prior.mean + np.linalg.solve(L.T, u.T.astype(float)).T
 
 
 class Collector:

@@ -54,7 +54,11 @@ class PosteriorInference:
         ----------
         rows, cols : labels (or positions), elementwise pairs; one may be a single one
         kind : {"mean", "linear"}
-            "linear" leaves out the model's bounds (``clip``).
+            "linear" leaves out the model's bounds (``clip``); of yes/no answers it means their log odds.
+
+        Notes
+        -----
+        Of yes/no answers the probabilities: the posterior mean, between the ends of the interval of the log odds.
         """
         if kind not in ("mean", "linear"):
             raise ValueError(f"kind={kind!r} is not known; use 'mean' or 'linear'.")
@@ -72,7 +76,14 @@ class PosteriorInference:
         rows, cols : as in :meth:`entries`
         weights : array_like, optional
             Of the values to come, where the table had weights; 1 otherwise.
+
+        Raises
+        ------
+        ValueError
+            For yes/no answers, whose prediction is a probability, and for weights that are not positive.
         """
+        if self._model.family != "gaussian":
+            raise ValueError("a single yes/no answer has no interval: entries() gives its probability with one")
         i, j = self._pairs(rows, cols)
         mean, variance = self._model.draws_.moments(i, j)
         share = 1.0 if weights is None else np.asarray(weights, dtype=float)
@@ -105,7 +116,10 @@ class PosteriorInference:
         centre: FloatArray = mean + mean.dtype.type(model.mean_)
         low: FloatArray = centre - q * sd
         high: FloatArray = centre + q * sd
-        if bounded:
+        if bounded and model.family != "gaussian":
+            centre = model.loss_.mean(model._linear_pairs(*at))
+            low, high = model.loss_.mean(low), model.loss_.mean(high)
+        elif bounded:
             centre, low, high = model._bounded(centre), model._bounded(low), model._bounded(high)
         labels = {"row": self._labels("row")[at[0]], "col": self._labels("col")[at[1]]}
         return Intervals(name, centre, sd, low, high, self.level, labels, self.claim, what, quantile=q)

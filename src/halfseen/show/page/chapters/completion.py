@@ -37,22 +37,23 @@ def least_squares(subject: Subject) -> Chapter:
 def bayesian(subject: Subject) -> Chapter:
     """Bayesian factorisation."""
     model = subject.model
-    parts: list[Part] = [
-        Facts([("noise (sd) of an entry", three(model.noise_sd_)), ("draws kept", str(len(model.draws_)))]),
-    ]
+    is_real = model.family == "gaussian"
+    facts = [("noise (sd) of an entry", three(model.noise_sd_))] if is_real else []
+    parts: list[Part] = [Facts([*facts, ("draws kept", str(len(model.draws_)))])]
     made = _biased(subject, f"Bayesian factorisation, rank {model.rank_}", parts)
     found = subject.inference
     n, p = model.observed_shape_
     rng = np.random.default_rng(0)
     i, j = rng.integers(0, n, SAMPLED), rng.integers(0, p, SAMPLED)
     names = subject.labels(0)[i], subject.labels(1)[j]
-    cells, single = (getattr(found, name)(*names) for name in ("entries", "responses"))
+    asked = {"an expected value": "entries", "a single value": "responses"} if is_real else {"a probability": "entries"}
     level = f"{100 * found.level:g} %"
+    widths = {what: getattr(found, name)(*names).width for what, name in asked.items()}
     parts = [
         Facts(
             [
-                (f"{level} interval of an expected value: median width", three(float(np.median(cells.width)))),
-                (f"{level} interval of a single value: median width", three(float(np.median(single.width)))),
+                (f"{level} interval of {what}: median width", three(float(np.median(width))))
+                for what, width in widths.items()
             ]
         ),
         Text("Of randomly chosen cells. 'halfseen predict RUN PAIRS --level P' gives the intervals of any cells."),
