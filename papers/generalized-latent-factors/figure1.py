@@ -96,7 +96,11 @@ def share_of(rows: list[dict[str, Any]], better: str, worse: str) -> str:
 def claims(table: list[dict[str, Any]], study: Any) -> None:
     """The sentences of section 6.2."""
     counts = sorted({row["repetitions"] for row in table})
-    reps = f"{counts[0]} to {counts[-1]} repetitions per cell (the paper: 200)"
+    noise = max(row[f"error {name} se"] / row[f"error {name}"] for row in table for name in ("paper final", "default"))
+    reps = (
+        f"{counts[0]} to {counts[-1]} repetitions per cell (the paper: 200), enough here: the standard error of a "
+        f"cell's mean is at most {100 * noise:.1f} % of it"
+    )
     poor = [row for row in table if row["share"] < 0.35]
     weak = "; ".join(f"lambda {row['strength']}, pi {row['share']}" for row in table
                      if row["error default"] >= row["no factors"])  # fmt: skip
