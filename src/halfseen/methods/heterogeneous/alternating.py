@@ -48,8 +48,13 @@ def row_system(block: Block, shared: FloatArray, one: Placed, ridge: float) -> R
     r2 = C.shape[-1]
     jitter = JITTER * float(np.trace(C.mean(axis=0))) / max(r2, 1) + 1e-300
     C = C + (ridge + jitter) * np.eye(r2)
-    turn = np.linalg.solve(C, np.swapaxes(B, 1, 2))
-    own = np.linalg.solve(C, (gradient[:, r1:] + ridge * one.unique_basis)[..., None])[..., 0]
+    slope = gradient[:, r1:] + ridge * one.unique_basis
+    if len(C) == 1:  # one system for all rows: each row's gradient is a right side of it
+        solved = np.linalg.solve(C[0], np.hstack([B[0].T, slope.T]))
+        turn, own = solved[None, :, :r1], solved[:, r1:].T
+    else:  # a system per row: factored once for all its right sides
+        solved = np.linalg.solve(C, np.concatenate([np.swapaxes(B, 1, 2), slope[..., None]], axis=2))
+        turn, own = solved[:, :, :r1], solved[:, :, r1]
     right = gradient[:, :r1] - (B @ own[..., None])[..., 0]
     return RowSystem(A - B @ turn, right, turn, own)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -105,7 +106,9 @@ class EntryBlock:
         if self.is_robust:
             most = OUTLIER * float(np.median(np.abs(working)))
             working = np.clip(working, -most, most)
-        return sketched_left(table.with_values(working).to_csr() / max(table.density, 1e-12), rank, rng)
+        filled = (working / max(table.density, 1e-12)).astype(table.dtype, copy=False)
+        forward, backward = partial(self.passes.to_rows, filled), partial(self.passes.to_cols, filled)
+        return sketched_left(self.shape, forward, backward, rank, rng)
 
 
 class CompleteBlock:
