@@ -1,8 +1,9 @@
 """How many exact sweeps the limit takes: every size of Table 2, few entries per unknown, and badly conditioned parts.
 
 Sweeps from the spectral or the stepwise start (sources that stay behind start afresh, as in every fit; the sweeps
-inside the stepwise start, five per rank, are not counted) until the subspace error is below 1e-12, seed by seed. Entries per unknown count a source's entries over r2 (n1 - r1 - r2) + n2 (r1 + r2) + its
-share of the shared basis. Asked for: 30 sweeps (40 with 30 rows) in 24 of 24 seeds, 20 at a condition number of 10.
+inside the stepwise start, five per rank, are not counted) until the subspace error is below 1e-12, seed by seed.
+Entries per unknown are a source's entries over r2 (n1 - r1 - r2) + n2 (r1 + r2) + its share of the shared basis. Asked
+for: 30 sweeps (40 with 30 rows) in 24 of 24 seeds, 20 at a condition number of 10.
 """
 
 from __future__ import annotations
