@@ -17,7 +17,6 @@ from halfseen.methods.heterogeneous.alternating import ExactBlocks
 from halfseen.methods.heterogeneous.blocks import make_block
 from halfseen.methods.heterogeneous.descent import Rounds
 from halfseen.methods.heterogeneous.start import SecondTries, random_start, spectral_start
-from halfseen.methods.heterogeneous.stepwise import stepwise_start
 from halfseen.solvers.loop import loop
 
 COLOURS = ("#2a6f97", "#d9822b", "#6c757d", "#a23b72", "#3c8d53", "#111111", "#b8a100", "#7b5ea7")

@@ -145,7 +145,7 @@ def claims_where_known(study: Any, rows: list[dict[str, Any]]) -> None:
         gains = [found[f"HMF, blocks, {reading}"] - plain for reading in ("l1", "median")]
         study.claim(
             f"{name} before a known background: gain over the median of the seen pixels",
-            ours=f"{gains[0].mean():.1f} dB (L1) and {gains[1].mean():.1f} dB (median reading) above {plain.mean():.1f} "
+            ours=f"{gains[0].mean():.1f} dB (L1), {gains[1].mean():.1f} dB (median reading) above {plain.mean():.1f} "
             f"dB; the iterated median is {(often - plain).mean():.1f} dB above it ({len(plain)} masks)",
             verdict="beyond",
             reason="a median over time of complete frames, the truth above, favours what estimates such a median",
