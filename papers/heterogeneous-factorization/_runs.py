@@ -87,10 +87,14 @@ def descend(data: Any, ranks: tuple[int, int], errors: Errors | None, rounds: in
     return loop(sweep, start, max_iter=rounds, **watched(errors))
 
 
-def alternate(data: Any, ranks: tuple[int, int], errors: Errors | None, sweeps: int, seed: int, tries: int = 0) -> Any:
-    """Exact sweeps from the spectral start; with ``tries`` sources that stay behind start afresh, as in a fit."""
-    blocks, rng = blocks_of(data), np.random.default_rng(seed)
-    start = spectral_start(blocks, ranks[0], (ranks[1],) * len(blocks), Serial(), rng)
+def alternate(data: Any, ranks: tuple[int, int], errors: Errors | None, sweeps: int, seed: int, **how: Any) -> Any:
+    """Exact sweeps from the spectral or the stepwise ``start``; with ``tries`` sources that stay behind start afresh."""
+    blocks, rng, tries = blocks_of(data), np.random.default_rng(seed), how.get("tries", 0)
+    own = (ranks[1],) * len(blocks)
+    if how.get("start") == "stepwise":
+        start = stepwise_start(blocks, ranks[0], own, 0.0, Serial(), rng)
+    else:
+        start = spectral_start(blocks, ranks[0], own, Serial(), rng)
     sweep: Any = ExactBlocks(blocks, Serial())
     if tries:
         sweep = SecondTries(sweep, blocks, Serial(), tries, rng)
