@@ -17,6 +17,7 @@ from halfseen.methods.heterogeneous.alternating import ExactBlocks
 from halfseen.methods.heterogeneous.blocks import make_block
 from halfseen.methods.heterogeneous.descent import Rounds
 from halfseen.methods.heterogeneous.start import SecondTries, random_start, spectral_start
+from halfseen.methods.heterogeneous.stepwise import stepwise_start
 from halfseen.solvers.loop import loop
 
 COLOURS = ("#2a6f97", "#d9822b", "#6c757d", "#a23b72", "#3c8d53", "#111111", "#b8a100", "#7b5ea7")
@@ -88,7 +89,7 @@ def descend(data: Any, ranks: tuple[int, int], errors: Errors | None, rounds: in
 
 
 def alternate(data: Any, ranks: tuple[int, int], errors: Errors | None, sweeps: int, seed: int, **how: Any) -> Any:
-    """Exact sweeps from the spectral or the stepwise ``start``; with ``tries`` sources that stay behind start afresh."""
+    """Exact sweeps from the spectral or stepwise ``start``; with ``tries`` sources that stay behind start afresh."""
     blocks, rng, tries = blocks_of(data), np.random.default_rng(seed), how.get("tries", 0)
     own = (ranks[1],) * len(blocks)
     if how.get("start") == "stepwise":
