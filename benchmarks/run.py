@@ -1,7 +1,7 @@
 """Run benchmarks and print their table: ``python benchmarks/run.py [NAME ...] [--out FILE.csv]``.
 
-Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12; none means all. One thread unless the row says
-so.
+Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13; none means all. One thread unless the row
+says so.
 """
 
 # ruff: noqa: E402
@@ -29,6 +29,7 @@ import rows_inference
 import rows_kernel
 import rows_pairs
 import rows_race
+import rows_sources
 import rows_system
 from measure import Line, machine_facts
 
@@ -46,6 +47,7 @@ ROWS: dict[str, Callable[[], Iterator[Line]]] = {
     "10": rows_inference.intervals,
     "11": rows_inference.draws,
     "12": rows_inductive.goal_12,
+    "13": rows_sources.goal_13,
 }
 FIELDS = ("row", "what", "floor", "aim", "measured", "unit", "verdict", "note")
 

@@ -16,7 +16,8 @@ from halfseen.many import Parts, in_gauge
 from halfseen.methods.heterogeneous.alternating import ExactBlocks
 from halfseen.methods.heterogeneous.blocks import make_block
 from halfseen.methods.heterogeneous.descent import Rounds
-from halfseen.methods.heterogeneous.start import random_start, spectral_start
+from halfseen.methods.heterogeneous.start import SecondTries, random_start, spectral_start
+from halfseen.methods.heterogeneous.stepwise import stepwise_start
 from halfseen.solvers.loop import loop
 
 COLOURS = ("#2a6f97", "#d9822b", "#6c757d", "#a23b72", "#3c8d53", "#111111", "#b8a100", "#7b5ea7")
@@ -74,19 +75,31 @@ class _Parts:
         return self._own[name].unique_basis @ self._own[name].unique_loadings.T
 
 
-def descend(data: Any, ranks: tuple[int, int], errors: Errors, rounds: int, seed: int, **how: Any) -> Any:
+def watched(errors: Errors | None) -> dict[str, Any]:
+    """What a loop is told: nothing when nobody looks at the errors."""
+    return {} if errors is None else {"stops": [errors.stop], "watchers": [errors]}
+
+
+def descend(data: Any, ranks: tuple[int, int], errors: Errors | None, rounds: int, seed: int, **how: Any) -> Any:
     """Algorithm 1 (``step``, ``beta``, ``scale`` of the start, ``loss``) for some rounds."""
     blocks = blocks_of(data, how.get("loss"))
     start = random_start(blocks, ranks[0], (ranks[1],) * len(blocks), how["scale"], np.random.default_rng(seed))
     sweep = Rounds(blocks, Serial(), how["step"], how.get("beta", 0.0))
-    return loop(sweep, start, [errors.stop], max_iter=rounds, watchers=[errors])
+    return loop(sweep, start, max_iter=rounds, **watched(errors))
 
 
-def alternate(data: Any, ranks: tuple[int, int], errors: Errors, sweeps: int, seed: int) -> Any:
-    """Exact sweeps from the spectral start."""
-    blocks = blocks_of(data)
-    start = spectral_start(blocks, ranks[0], (ranks[1],) * len(blocks), Serial(), np.random.default_rng(seed))
-    return loop(ExactBlocks(blocks, Serial()), start, [errors.stop], max_iter=sweeps, watchers=[errors])
+def alternate(data: Any, ranks: tuple[int, int], errors: Errors | None, sweeps: int, seed: int, **how: Any) -> Any:
+    """Exact sweeps from the spectral or stepwise ``start``; with ``tries`` sources that stay behind start afresh."""
+    blocks, rng, tries = blocks_of(data), np.random.default_rng(seed), how.get("tries", 0)
+    own = (ranks[1],) * len(blocks)
+    if how.get("start") == "stepwise":
+        start = stepwise_start(blocks, ranks[0], own, 0.0, Serial(), rng)
+    else:
+        start = spectral_start(blocks, ranks[0], own, Serial(), rng)
+    sweep: Any = ExactBlocks(blocks, Serial())
+    if tries:
+        sweep = SecondTries(sweep, blocks, Serial(), tries, rng)
+    return loop(sweep, start, max_iter=sweeps, **watched(errors))
 
 
 def grouped(rows: list[dict[str, Any]], by: tuple[str, ...], value: str) -> list[dict[str, Any]]:

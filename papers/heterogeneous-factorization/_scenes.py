@@ -28,6 +28,20 @@ def hidden(frames: np.ndarray, share: float, seed: int) -> np.ndarray:
     return np.where(np.random.default_rng(seed).random(frames.shape) < share, np.nan, frames)
 
 
+def with_known_background(frames: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The film's moving pixels before a still picture with the film's noise, and that picture.
+
+    The median over time of a film is no truth that the median of the seen pixels could not be near by its making; here
+    the background is known, and the noise of the camera (its spread off the moving pixels) is drawn anew.
+    """
+    picture = np.median(frames, axis=0)
+    residual = frames - picture
+    moving = np.abs(residual) > FAR
+    noise = 1.4826 * float(np.median(np.abs(residual[~moving])))
+    still = picture + noise * np.random.default_rng([seed, 1]).standard_normal(frames.shape)
+    return np.where(moving, frames, np.clip(still, 0.0, 255.0)), picture
+
+
 def psnr(found: np.ndarray, truth: np.ndarray) -> float:
     """Peak signal-to-noise ratio in dB on the scale 0..255."""
     return float(10 * np.log10(255.0**2 / np.mean((found - truth) ** 2)))

@@ -14,7 +14,7 @@ from _pairs import means, nuclear, ours
 import halfseen as hs
 
 CONFIG = {
-    "full": {"rank": 5, "repetitions": 2, "least": 3},
+    "full": {"rank": 5, "repetitions": 5, "least": 3},
     "quick": {"rank": 2, "repetitions": 1, "least": 20},
 }
 

@@ -17,7 +17,7 @@ CONFIG = {
             [d, n, r, C] for r, C in ((3, 5), (3, 10), (6, 10), (10, 10))
             for d, n in ((500, 10_000), (500, 40_000), (1000, 20_000), (1000, 40_000))
         ],
-        "kinds": ["mixtures", "gaussian factors"], "repetitions": 1,
+        "kinds": ["mixtures", "gaussian factors"], "repetitions": 5,
     },
     "quick": {"settings": [[100, 4000, 2, 5], [100, 16_000, 2, 5]], "kinds": ["mixtures"], "repetitions": 1},
 }  # fmt: skip

@@ -13,7 +13,7 @@ from _pairs import contest, lines, means, seen, truth
 CONFIG = {
     "full": {"d": 1000, "rank": 10, "n": {"2": [10_000, 20_000, 30_000], "5": [1000, 5000, 10_000, 20_000],
                                         "10": [1000, 5000, 10_000, 20_000]},
-             "kinds": ["common means"], "repetitions": 1},
+             "kinds": ["common means"], "repetitions": 5},
     "quick": {"d": 60, "rank": 3, "n": {"5": [500, 2000]}, "kinds": ["common means"], "repetitions": 1},
 }  # fmt: skip
 PAPER = {

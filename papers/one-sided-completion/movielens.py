@@ -15,7 +15,7 @@ from _pairs import means, ours, quiet
 import halfseen as hs
 
 CONFIG = {
-    "full": {"data": ["ml-100k", "ml-1m"], "rank": 10, "repetitions": 2},
+    "full": {"data": ["ml-100k", "ml-1m"], "rank": 10, "repetitions": 5},
     "quick": {"data": ["ml-100k"], "rank": 5, "repetitions": 1},
 }
 

@@ -17,7 +17,7 @@ import halfseen as hs
 
 CONFIG = {
     "full": {
-        "n": 20_000, "d": 500, "rank": 3, "C": 6, "noise": [0.0, 0.1, 0.5, 1.0, 2.0, 4.0], "repetitions": 1,
+        "n": 20_000, "d": 500, "rank": 3, "C": 6, "noise": [0.0, 0.1, 0.5, 1.0, 2.0, 4.0], "repetitions": 5,
         "private": {"n": [200_000, 1_000_000], "d": 200, "rank": 3, "C": 4, "m": 6, "epsilon": [1.0, 2.0, 5.0, 10.0]},
     },
     "quick": {

@@ -14,7 +14,7 @@ import halfseen as hs
 from halfseen.methods.moment.rank import choose_pair_rank
 
 CONFIG = {
-    "full": {"n": 40_000, "d": 500, "rank": 6, "C": 8, "repetitions": 2,
+    "full": {"n": 40_000, "d": 500, "rank": 6, "C": 8, "repetitions": 7,
              "kinds": ["gaussian factors", "mixtures", "linear mixtures"], "strengths": [0.0, 0.5, 1.0]},
     "quick": {"n": 8000, "d": 80, "rank": 2, "C": 6, "repetitions": 1, "kinds": ["gaussian factors"],
               "strengths": [0.0, 1.0]},
@@ -29,7 +29,8 @@ def ranks(kind: str, n: int, d: int, rank: int, C: int, seed: int) -> dict[str, 
     parts = [hs.PairMoments.from_rows(part) for part in R.split(0.2, seed, by="rows")]
     with quiet():
         choice = choose_pair_rank(*parts, range(1, 4 * rank + 1), rng=np.random.default_rng(seed))
-    return out | {"chosen rank": choice.rank, "chosen": relative(ours(R, choice.rank), T)}
+    right = float(choice.rank == rank)
+    return out | {"chosen rank": choice.rank, "right": right, "chosen": relative(ours(R, choice.rank), T)}
 
 
 def missing(kind: str, by: str, strength: float, n: int, d: int, rank: int, C: int, seed: int) -> dict[str, float]:
@@ -89,10 +90,12 @@ def run(config: dict[str, Any], study: Any) -> None:
             "reproduced" if line["0.5 r"] > line["1 r"] else "not reproduced",
             "too many factors cost less than too few",
         )  # fmt: skip
-    hits = all(abs(line["chosen rank"] - config["rank"]) < 0.5 for line in table)
+    hits, runs = (round(sum(line[what] for line in made)) for what, made in (
+        ("right", [{"right": line["right"] * line["repetitions"]} for line in table]), ("repetitions", table)
+    ))  # fmt: skip
     study.claim(
-        "rank by rows held out (open question 4)", "open", "right in all" if hits else "not always right", "beyond",
-        f"{config['repetitions']} tables of each kind",
+        "rank by rows held out (open question 4; asked: 18 of 20)", "open", f"right in {hits} of {runs}",
+        "beyond" if hits >= 0.9 * runs else "partly", f"{config['repetitions']} tables of each kind",
     )  # fmt: skip
     linear = [line for line in table if line["kind"] == "linear mixtures"]
     if linear:

@@ -83,7 +83,7 @@ struct Functions {
     void (*to_rows)(const Entries<T>&, const T* g, const T* B, std::int64_t k, T* out);
     void (*to_cols)(const Entries<T>&, const T* g, const T* A, std::int64_t k, T* out);
     void (*quadratic)(const Entries<T>&, const T* V, const T* B, std::int64_t k, T* out);
-    void (*information)(const Entries<T>&, const Model<T>&, T* out);
+    void (*information)(const Entries<T>&, const Model<T>&, T* out, T* gradient);
     NewtonResult (*row_newton)(const Entries<T>&, const Model<T>&, const NewtonOptions<T>&, T* out);
     NewtonResult (*row_draws)(const Entries<T>&, const Model<T>&, const DrawOptions<T>&, T* out);
 };

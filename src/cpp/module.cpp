@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "arrowhead.hpp"
 #include "columns.hpp"
 #include "kernels.hpp"
 #include "module_pairs.hpp"
@@ -247,13 +248,14 @@ void quadratic(nb::tuple block, In<T> V, In<T> B, Out<T> out) {
 
 template <class T>
 void information(nb::tuple block, In<T> A, In<T> B, int family, double trials, MaybeIn<T> row_offset,
-                 MaybeIn<T> col_offset, Out<T> out) {
+                 MaybeIn<T> col_offset, Out<T> out, MaybeOut<T> gradient) {
     const Table<T> table(block);
     const auto model = model_of(table, A, B, family, trials, row_offset, col_offset);
     T* to = pointer<T>(MaybeOut<T>(out), A.size() * B.shape(1), "out");
+    T* slope = pointer<T>(gradient, A.size(), "gradient");
     const auto entries = table.entries();
     nb::gil_scoped_release released;
-    functions<T>().information(entries, model, to);
+    functions<T>().information(entries, model, to, slope);
 }
 
 template <class T>
@@ -309,6 +311,19 @@ void gather(nb::tuple block, std::int64_t first, std::int64_t last, In<std::int6
     gather_columns(entries, first, last, starts.data(), rows.data(), values.data(), to);
 }
 
+void eliminate(In<double> H, In<double> g, std::int64_t kept, double diagonal, Out<double> schur, Out<double> right,
+               Out<double> turn, Out<double> own) {
+    if (g.ndim() != 2) throw nb::value_error("right sides must be (n, k)");
+    const std::size_t n = g.shape(0), k = g.shape(1), first = static_cast<std::size_t>(kept);
+    if (kept < 0 || first > k || H.size() != n * k * k) throw nb::value_error("systems and right sides disagree");
+    const Eliminated out{pointer<double>(MaybeOut<double>(schur), n * first * first, "schur"),
+                         pointer<double>(MaybeOut<double>(right), n * first, "right"),
+                         pointer<double>(MaybeOut<double>(turn), n * (k - first) * first, "turn"),
+                         pointer<double>(MaybeOut<double>(own), n * (k - first), "own")};
+    nb::gil_scoped_release released;
+    eliminate_rest(H.data(), g.data(), static_cast<std::int64_t>(n), static_cast<std::int64_t>(k), kept, diagonal, out);
+}
+
 template <class T>
 void define(nb::module_& m) {
     const auto no = nb::arg().noconvert();
@@ -320,7 +335,7 @@ void define(nb::module_& m) {
     m.def("to_rows", to_rows<T>, no, no, no, no);
     m.def("to_cols", to_cols<T>, no, no, no, no);
     m.def("quadratic", quadratic<T>, no, no, no, no);
-    m.def("information", information<T>, no, no, no, no, nb::arg(), none, none, no);
+    m.def("information", information<T>, no, no, no, no, nb::arg(), none, none, no, none);
     m.def("gather_columns", gather<T>, no, nb::arg(), nb::arg(), no, no, no, none);
     m.def("row_draws", row_draws<T>, no, no, none, nb::arg(), no, no, no, no);
     m.def("row_newton", row_newton<T>, no, no, no, no, nb::arg(), none, none, none, none, no, no, no, no);
@@ -333,6 +348,8 @@ NB_MODULE(_native, m) {
     define<float>(m);
     define<double>(m);
     define_pairs(m);
+    const auto no = nb::arg().noconvert();
+    m.def("eliminate", eliminate, no, no, nb::arg(), nb::arg(), no, no, no, no);
     m.def("available_isas", available);
     m.def("current_isa", [] { return std::string(current->name); });
     m.def("use_isa", use_isa);

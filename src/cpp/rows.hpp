@@ -65,16 +65,18 @@ Buffer<T> buffer_of(RowTile<T>& tile, bool weighted, const T* m, bool derivative
             derivatives ? tile.t : nullptr};
 }
 
+// The rows' gradients too, unless gradient is null.
 template <class T>
-void information(const Entries<T>& e, const Model<T>& model, T* out) {
+void information(const Entries<T>& e, const Model<T>& model, T* out, T* gradient) {
     const auto ops = feature_ops<T>(model.k);
     const std::int64_t k = model.k, ld = ops.padded;
     const FeatureRows<T> features(model.B, e.n_cols, k, ld);
     const RowGatherer<T> gatherer{e, model, features};
-    Scratch<T> H(k * ld), a(ld);
+    Scratch<T> H(k * ld), a(ld), slope(ld);
     RowTile<T> tile{};
     for (std::int64_t i = 0; i < e.n_rows; ++i) {
         std::memset(H.get(), 0, static_cast<std::size_t>(k * ld) * sizeof(T));
+        fill_zero(slope.get(), ld);
         for (std::int64_t c = 0; c < ld; ++c) a[c] = c < k ? model.A[i * k + c] : T(0);
         const T fixed = model.row_offset ? model.row_offset[i] : T(0);
         gatherer.for_tiles(i, tile, [&](RowTile<T>& t, std::int64_t) {
@@ -82,7 +84,9 @@ void information(const Entries<T>& e, const Model<T>& model, T* out) {
             for (int j = 0; j < t.n; ++j) t.m[j] += fixed + (gatherer.has_base() ? t.base[j] : T(0));
             evaluate(buffer_of(t, e.weights != nullptr, t.m, true), model.family, model.trials);
             ops.normal(t.rows, t.n, t.t, k, H.get());
+            if (gradient) ops.combine(t.rows, t.n, t.g, k, slope.get());
         });
+        for (std::int64_t c = 0; gradient && c < k; ++c) gradient[i * k + c] = slope[c];
         T* full = out + i * k * k;
         for (std::int64_t r = 0; r < k; ++r) {
             for (std::int64_t c = 0; c <= r; ++c) full[r * k + c] = full[c * k + r] = H[r * ld + c];

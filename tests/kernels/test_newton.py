@@ -130,3 +130,17 @@ def test_information_agrees_with_the_plain_formula(backend, family, dtype, weigh
         found = kernels.information(P.view, P.A, P.B, family=family, trials=2.0, **P.offsets)
         assert_close(found, naive.information(P.view, P.A, P.B, family, 2.0, **P.offsets), dtype)
         assert np.array_equal(found, found.transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("weights", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_information_pass_gives_the_rows_gradients_too(backend, family, dtype, weights):
+    for k in (0, 1, 5, 17):
+        P = make_problem(k=k, family=family, dtype=dtype, weights=weights)
+        slope, more = np.full_like(P.A, np.nan), {"family": family, "trials": 2.0, **P.offsets}
+        bare = kernels.information(P.view, P.A, P.B, **more)
+        assert np.array_equal(kernels.information(P.view, P.A, P.B, gradient=slope, **more), bare)
+        wanted = np.empty_like(slope)
+        kernels.loss_and_gradient(P.view, P.A, P.B, grad_A=wanted, **more)
+        assert_close(slope, wanted, dtype)

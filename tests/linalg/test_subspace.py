@@ -88,13 +88,29 @@ def test_balancing_survives_an_empty_direction():
     assert np.isfinite(back).all()
 
 
+def sketch(matrix, rank, rng):
+    return sketched_left(matrix.shape, lambda X: matrix @ X, lambda Y: matrix.T @ Y, rank, rng)
+
+
 def test_a_sketch_is_exact_for_low_rank_and_near_for_noisy_tables():
     rng = np.random.default_rng(0)
     low = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 40))
-    U, s = sketched_left(sp.csr_array(low), 3, rng)
+    U, s = sketch(low, 3, rng)
     truth, sizes, _ = np.linalg.svd(low, full_matrices=False)
     assert projection_error(U, truth[:, :3]) < 1e-24
     np.testing.assert_allclose(s, sizes[:3])
     noisy = low + rng.normal(size=low.shape)
     best = np.linalg.svd(noisy, full_matrices=False)[0][:, :3]
-    assert projection_error(sketched_left(noisy, 3, rng)[0], best) < 1e-3
+    assert projection_error(sketch(noisy, 3, rng)[0], best) < 1e-3
+
+
+def test_directions_in_common_are_the_same_from_few_bases_and_from_many():
+    rng = np.random.default_rng(0)
+    common = np.linalg.qr(rng.normal(size=(12, 2)))[0]
+    bases = [np.linalg.qr(np.hstack([common, rng.normal(size=(12, 2))]))[0] for _ in range(7)]
+    few, many = joint_basis(bases[:6], 2), joint_basis(bases, 2)  # 24 columns for 12 rows, and 28
+    side = np.hstack(bases)
+    np.testing.assert_allclose(many[1], np.linalg.svd(side, compute_uv=False) ** 2 / 7, atol=1e-14)
+    for basis, shares in (few, many):
+        assert projection_error(basis, common) < 1e-26
+        np.testing.assert_allclose(shares[:2], 1.0)

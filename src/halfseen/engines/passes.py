@@ -337,10 +337,11 @@ class EntryPasses:
         major_offset: Array | None = None,
         minor_offset: Array | None = None,
         is_expected: bool = False,
+        gradient: Array | None = None,
     ) -> Array:
         r"""Information :math:`H_i = \sum_j w_{ij}\psi'(m_{ij}) B_j B_j'` of every row (``axis=0``) or column (1).
 
-        Of a family that is not canonical the observed one, or the expected one (``is_expected``).
+        Of a family that is not canonical the observed or the expected one. A fused kernel fills ``gradient`` (axis 0).
         """
         A, B = self._factor(A), self._factor(B)
         offsets = self._offsets(major_offset, minor_offset, axis)
@@ -352,11 +353,11 @@ class EntryPasses:
         def block_pass(block: tuple[int, int]) -> None:
             if self.loss.kernel is None:
                 part = plain.PlainBlock(view, *block)
-                loss = self.loss_of(axis, part)
-                m = part.predictor(A, B, **offsets)
+                loss, m = self.loss_of(axis, part), part.predictor(A, B, **offsets)
                 out[block[0] : block[1]] = plain.information(part, loss, B, m, is_expected)
             else:
-                kernels.information(view, A, B, start=block[0], stop=block[1], out=out, **self.family(), **offsets)
+                more = {**self.family(), **offsets, "out": out, "gradient": gradient}
+                kernels.information(view, A, B, start=block[0], stop=block[1], **more)
 
         for _ in self.engine.map(block_pass, self.blocks(axis)):
             pass

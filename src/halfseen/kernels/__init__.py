@@ -4,6 +4,7 @@ Each kernel exists twice with one contract: compiled (C++, tiled and vectorised,
 NumPy/SciPy twin. The compiled one is used where it was built; see :mod:`halfseen.kernels.backend`.
 """
 
+from halfseen.kernels.arrowhead import Eliminated, eliminate
 from halfseen.kernels.backend import backend_name
 from halfseen.kernels.columns import gather_columns
 from halfseen.kernels.draws import row_draws
@@ -12,11 +13,13 @@ from halfseen.kernels.pairs import PairTable, add_pair_moments, merge_pairs, pai
 from halfseen.kernels.passes import at, hessian_vector, loss_and_gradient, quadratic, to_cols, to_rows
 
 __all__ = [
+    "Eliminated",
     "PairTable",
     "RowNewton",
     "add_pair_moments",
     "at",
     "backend_name",
+    "eliminate",
     "gather_columns",
     "hessian_vector",
     "information",

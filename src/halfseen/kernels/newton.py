@@ -145,11 +145,13 @@ def information(
     start: int = 0,
     stop: int | None = None,
     out: Array | None = None,
+    gradient: Array | None = None,
 ) -> Array:
     """Information matrix of every row, ``H_i = sum_e w_e psi''(m_e) B_j B_j'``, symmetric, stored in full.
 
     Parameters as in :func:`halfseen.kernels.loss_and_gradient`; rows ``start .. stop`` of ``out`` (n_major, k, k) are
-    written, or a new array of the range's rows is returned. O(E k^2 / 2) time.
+    written, or a new array of the range's rows is returned. Rows of ``gradient`` (n_major, k), where it is given, get
+    ``sum_e w_e (psi'(m_e) - y_e) B_j`` from the same pass. O(E k^2 / 2) time.
 
     Examples
     --------
@@ -173,5 +175,6 @@ def information(
         check.cut_vector("row_offset", row_offset, rows, dtype),
         check.vector("col_offset", col_offset, view.n_minor, dtype),
         check.writable("out", check.major("out", out, view, rows, k, k)),
+        None if gradient is None else check.writable("gradient", check.major("gradient", gradient, view, rows, k)),
     )
     return out

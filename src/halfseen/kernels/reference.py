@@ -218,16 +218,20 @@ def information(
     row_offset: Array | None,
     col_offset: Array | None,
     out: Array,
+    gradient: Array | None,
 ) -> None:
-    """Per-row information ``sum_e w_e psi''(m_e) B_j B_j'``."""
-    weights = np.empty(len(b.values))
+    """Per-row information ``sum_e w_e psi''(m_e) B_j B_j'``, and gradients ``sum_e w_e (psi'(m_e) - y_e) B_j``."""
+    weights, slopes = np.empty(len(b.values)), np.empty(len(b.values))
     for c in chunks(b):
         m = predictor(b, c, A, B, row_offset, col_offset)
         w = 1.0 if b.weights is None else b.weights[c.part]
         weights[c.part] = w * curvature(family, trials, m)
+        slopes[c.part] = w * (mean(family, trials, m) - b.values[c.part])
     pointer = b.indptr - b.indptr[0]
     for i in range(b.n_rows):
         own = slice(pointer[i], pointer[i + 1])
         seen = B[b.indices[own]].astype(np.float64)
         H = (seen * weights[own, None]).T @ seen
         out[i] = 0.5 * (H + H.T)
+        if gradient is not None:
+            gradient[i] = slopes[own] @ seen

@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
-from halfseen._typing import BoolArray
+from halfseen import kernels
+from halfseen._typing import BoolArray, FloatArray
 from halfseen.data import Observed, Sources, as_sources
 from halfseen.linalg.subspace import misalignment
 from halfseen.many.fitted import SourceParts
@@ -66,10 +67,15 @@ class SourcesEstimator(SourceParts, SourcesModel):
 
     def _shares(self, name: str, table: Observed) -> dict[str, float]:
         """How much of the sum of squares of the seen entries the parts explain, one after the other."""
-        y = table.values.astype(float)
+        y, one = table.values.astype(float), self._parts(name)
         total = float(y @ y) or 1.0
-        shared = self._pairs(name, table.rows, table.cols, "shared").astype(float)
-        whole = shared + self._pairs(name, table.rows, table.cols, "unique")
+
+        def at_entries(U: FloatArray, V: FloatArray) -> FloatArray:
+            A, B = (np.ascontiguousarray(part, dtype=table.dtype) for part in (U, V))
+            return kernels.at(table.by_rows, A, B).astype(float, copy=False)
+
+        shared = at_entries(self.shared_basis_, one.shared_loadings)
+        whole = shared + at_entries(one.unique_basis, one.unique_loadings)
         left = [float(np.sum(np.square(y - fit))) / total for fit in (shared, whole)]
         return {"shared": 1.0 - left[0], "unique": left[0] - left[1], "residual": left[1]}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from halfseen import kernels
 from halfseen._typing import FloatArray
 from halfseen.engines import Engine
 from halfseen.linalg.subspace import balancing, without
@@ -19,16 +20,6 @@ JITTER = 1e-11
 MAX_HALVINGS = 10
 
 
-@dataclass(frozen=True)
-class RowSystem:
-    """What a source makes of its rows. Only ``schur`` and ``right`` leave it."""
-
-    schur: FloatArray  # (n or 1, r1, r1)
-    right: FloatArray  # (n, r1)
-    turn: FloatArray  # (n or 1, r2, r1), C^-1 B'
-    own: FloatArray  # (n, r2), C^-1 times the gradient of the unique rows
-
-
 def joined(shared: FloatArray, one: Placed) -> tuple[FloatArray, FloatArray]:
     """``[U_g, U]`` and ``[V_g, V]``."""
     return np.hstack([shared, one.unique_basis]), np.hstack([one.shared_loadings, one.unique_loadings])
@@ -39,19 +30,25 @@ def split(V: FloatArray, basis: FloatArray, shared_rank: int) -> Placed:
     return Placed(V[:, :shared_rank], basis, V[:, shared_rank:])
 
 
-def row_system(block: Block, shared: FloatArray, one: Placed, ridge: float) -> RowSystem:
-    r"""Eliminate the unique row: :math:`S = A - B C^{-1} B^\top` of the curvature :math:`(A, B; B^\top, C)`."""
+def row_system(block: Block, shared: FloatArray, one: Placed, ridge: float) -> kernels.Eliminated:
+    r"""Eliminate the unique row: :math:`S = A - B C^{-1} B^\top` of the curvature :math:`(A, B; B^\top, C)`.
+
+    Only ``schur`` and ``right`` leave the source.
+    """
     U, V = joined(shared, one)
     gradient, H = block.row_systems(U, V)
-    r1 = shared.shape[1]
-    A, B, C = H[:, :r1, :r1], H[:, :r1, r1:], H[:, r1:, r1:]
-    r2 = C.shape[-1]
-    jitter = JITTER * float(np.trace(C.mean(axis=0))) / max(r2, 1) + 1e-300
-    C = C + (ridge + jitter) * np.eye(r2)
-    turn = np.linalg.solve(C, np.swapaxes(B, 1, 2))
-    own = np.linalg.solve(C, (gradient[:, r1:] + ridge * one.unique_basis)[..., None])[..., 0]
-    right = gradient[:, :r1] - (B @ own[..., None])[..., 0]
-    return RowSystem(A - B @ turn, right, turn, own)
+    r1, k = shared.shape[1], U.shape[1]
+    if ridge:
+        gradient[:, r1:] += ridge * one.unique_basis
+    mean_diagonal = float(np.einsum("nii->", H[:, r1:, r1:])) / max(len(H) * (k - r1), 1)
+    diagonal = ridge + JITTER * mean_diagonal + 1e-300
+    if len(H) > 1:
+        return kernels.eliminate(H, gradient, r1, diagonal)
+    # one system for all rows: each row's gradient is a right side of it
+    A, B, C = H[0, :r1, :r1], H[0, :r1, r1:], H[0, r1:, r1:]
+    solved = np.linalg.solve(C + diagonal * np.eye(k - r1), np.hstack([B.T, gradient[:, r1:].T]))
+    turn, own = solved[:, :r1], solved[:, r1:].T
+    return kernels.Eliminated((A - B @ turn)[None], gradient[:, :r1] - own @ B.T, turn[None], own)
 
 
 def corrected(basis: FloatArray, R: FloatArray, one: Placed) -> Placed:
@@ -103,7 +100,7 @@ class ExactBlocks:
         has_correction = not self.ridge and not self.is_shared_fixed
         basis, R = np.linalg.qr(moved) if has_correction else (moved, np.eye(moved.shape[1]))
 
-        def finish(item: tuple[Block, Placed, RowSystem]) -> tuple[Placed, float]:
+        def finish(item: tuple[Block, Placed, kernels.Eliminated]) -> tuple[Placed, float]:
             block, one, system = item
             stepped = Placed(one.shared_loadings, self._own(one, system, change, length), one.unique_loadings)
             if not self.ridge:
@@ -118,7 +115,7 @@ class ExactBlocks:
         value = sum(part for _, part in done) + 0.5 * self.ridge * float(np.sum(np.square(basis)))
         return SweepResult(Parts(basis, tuple(one for one, _ in done)), value, work=3.0)
 
-    def _solve_shared(self, shared: FloatArray, systems: list[RowSystem]) -> FloatArray:
+    def _solve_shared(self, shared: FloatArray, systems: list[kernels.Eliminated]) -> FloatArray:
         """The change of the shared basis from the sums over sources, added up in the order of the sources."""
         schur = sum((system.schur for system in systems), np.zeros((1, shared.shape[1], shared.shape[1])))
         right = sum((system.right for system in systems), self.ridge * shared)
@@ -126,17 +123,17 @@ class ExactBlocks:
         jitter = JITTER * float(np.trace(schur.mean(axis=0))) / max(r1, 1) + 1e-300
         return -np.linalg.solve(schur + (self.ridge + jitter) * np.eye(r1), right[..., None])[..., 0]
 
-    def _own(self, one: Placed, system: RowSystem, change: FloatArray, length: float) -> FloatArray:
+    def _own(self, one: Placed, system: kernels.Eliminated, change: FloatArray, length: float) -> FloatArray:
         own = system.own + (system.turn @ change[..., None])[..., 0]
         return one.unique_basis - length * own
 
-    def _length(self, point: Parts, change: FloatArray, systems: list[RowSystem]) -> float:
+    def _length(self, point: Parts, change: FloatArray, systems: list[kernels.Eliminated]) -> float:
         """The first of 1, 1/2, ... at which the value does not exceed the present one; 0 if none does."""
 
         def value(length: float) -> float:
             shared = point.shared_basis + length * change
 
-            def part(item: tuple[Block, Placed, RowSystem]) -> float:
+            def part(item: tuple[Block, Placed, kernels.Eliminated]) -> float:
                 block, one, system = item
                 own = self._own(one, system, change, length)
                 stepped = Placed(one.shared_loadings, own, one.unique_loadings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,8 +43,10 @@ class Block(Protocol):
         with ``ridge |V|^2 / 2``."""
         ...
 
-    def leading(self, rank: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        """Left singular vectors and values of the zero-filled table over the share seen."""
+    def leading(
+        self, rank: int, rng: np.random.Generator, fit: tuple[FloatArray, FloatArray] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Left singular vectors and values of the zero-filled table (less a fit ``U V'``) over the share seen."""
         ...
 
 
@@ -83,10 +86,13 @@ class EntryBlock:
         return self.weight * done.value, self.weight * done.A, self.weight * done.B
 
     def row_systems(self, U: FloatArray, V: FloatArray) -> tuple[FloatArray, FloatArray]:
-        gradient = self.passes.loss_and_gradient(U, V, want="A").A
+        gradient: FloatArray | None = np.empty(U.shape, self.dtype)
+        if self.passes.loss.kernel is None:  # two passes
+            gradient, curvature = self.passes.loss_and_gradient(U, V, want="A").A, self.passes.information(0, U, V)
+        else:
+            curvature = self.passes.information(0, U, V, gradient=gradient)
         assert gradient is not None
-        curvature = self.passes.information(0, U, V).astype(float, copy=False)
-        return self.weight * gradient.astype(float, copy=False), self.weight * curvature
+        return self.weight * gradient.astype(float, copy=False), self.weight * curvature.astype(float, copy=False)
 
     def solve_columns(self, U: FloatArray, V: FloatArray, ridge: float) -> tuple[FloatArray, float]:
         penalty = np.full(U.shape[1], ridge / self.weight) if ridge else None
@@ -97,15 +103,19 @@ class EntryBlock:
             value += 0.5 * (ridge / self.weight) * float(np.sum(np.square(V), dtype=float))
         return V, self.weight * value
 
-    def leading(self, rank: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def leading(
+        self, rank: int, rng: np.random.Generator, fit: tuple[FloatArray, FloatArray] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         table, loss = self.passes.observed, self.passes.loss
-        zero = np.zeros_like(table.values)
-        # one Newton step from 0, entry by entry: the values themselves under squared loss
-        working = -loss.gradient(table.values, zero) / np.maximum(loss.curvature(table.values, zero), 1e-6)
+        now = np.zeros_like(table.values) if fit is None else self.passes.at(*fit)
+        # one Newton step from there, entry by entry: the residuals themselves under squared loss
+        working = -loss.gradient(table.values, now) / np.maximum(loss.curvature(table.values, now), 1e-6)
         if self.is_robust:
             most = OUTLIER * float(np.median(np.abs(working)))
             working = np.clip(working, -most, most)
-        return sketched_left(table.with_values(working).to_csr() / max(table.density, 1e-12), rank, rng)
+        filled = (working / max(table.density, 1e-12)).astype(table.dtype, copy=False)
+        forward, backward = partial(self.passes.to_rows, filled), partial(self.passes.to_cols, filled)
+        return sketched_left(self.shape, forward, backward, rank, rng)
 
 
 class CompleteBlock:
@@ -135,8 +145,10 @@ class CompleteBlock:
         V = np.linalg.solve(gram + jitter * np.eye(len(gram)), right).T
         return V, self.value(U, V) + 0.5 * ridge * float(np.sum(np.square(V), dtype=float))
 
-    def leading(self, rank: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        return leading_left(self.table, rank, rng)
+    def leading(
+        self, rank: int, rng: np.random.Generator, fit: tuple[FloatArray, FloatArray] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        return leading_left(self.table if fit is None else self.table - fit[0] @ fit[1].T, rank, rng)
 
 
 def largest_singular_value(block: Block, rng: np.random.Generator) -> float:

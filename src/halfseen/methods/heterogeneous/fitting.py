@@ -14,6 +14,7 @@ from halfseen.methods.heterogeneous.blocks import Block
 from halfseen.methods.heterogeneous.descent import Rounds, correct
 from halfseen.methods.heterogeneous.options import HeterogeneousOptions
 from halfseen.methods.heterogeneous.start import SecondTries, random_start, safe_step, spectral_start, warm_start
+from halfseen.methods.heterogeneous.stepwise import stepwise_start
 from halfseen.solvers.loop import Run, Stop, Sweep, SweepResult, loop
 from halfseen.solvers.stops import RelativeChange, SmallValue
 
@@ -75,10 +76,12 @@ def starting_point(
     rng: np.random.Generator,
 ) -> Parts:
     """The start that the options ask for."""
-    solver, options, _ = how
+    solver, options, ridge = how
     kind = options.start or ("random" if solver == "gd" else "spectral")
     if kind == "spectral":
         return spectral_start(blocks, shared_rank, unique_ranks, engine, rng)
+    if kind == "stepwise":
+        return stepwise_start(blocks, shared_rank, unique_ranks, ridge, engine, rng)
     unit = 0.5 / safe_step(blocks, engine, rng)  # the largest singular value
     scale = options.start_scale * float(np.sqrt(unit)) if unit > 0 else options.start_scale
     point = random_start(blocks, shared_rank, unique_ranks, scale, rng)

@@ -10,7 +10,7 @@ import numpy as np
 
 from halfseen.data.storable import storable
 
-STARTS = ("spectral", "random", "warm")
+STARTS = ("spectral", "stepwise", "random", "warm")
 SOLVERS = ("als", "gd", "scaled-gd")
 DEFAULT_SWEEPS = {"als": 500, "gd": 5000, "scaled-gd": 1000}
 # A round of descent does less than an exact sweep, least of all on the plateau that a small start begins with.
@@ -24,9 +24,10 @@ class HeterogeneousOptions:
 
     Attributes
     ----------
-    start : {None, "spectral", "random", "warm"}
-        Two SVDs; Gaussian factors of size ``start_scale``; or these and 60 rounds of descent. None: "spectral" for
-        "als" and "scaled-gd", "random" for "gd".
+    start : {None, "spectral", "stepwise", "random", "warm"}
+        Two SVDs; the same factor by factor, each from what those before it leave (for parts whose singular values
+        differ by a factor of 30 and more); Gaussian factors of size ``start_scale``; or these and 60 rounds of
+        descent. None: "spectral" for "als" and "scaled-gd", "random" for "gd".
     start_scale : float
         Standard deviation of random factors, in units of the root of the largest singular value.
     eta : "auto" or float

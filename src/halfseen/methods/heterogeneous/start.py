@@ -54,14 +54,16 @@ def spectral_start(
 
     def rest(item: tuple[Block, int, tuple[FloatArray, FloatArray], np.random.Generator]) -> Placed:
         block, rank, (basis, sizes), own = item
-        left = np.linalg.svd(without(basis * sizes, shared), full_matrices=False)[0][:, :rank]
-        if left.shape[1] < rank:  # fewer columns than factors: the others start anywhere
-            more = own.standard_normal((len(left), rank - left.shape[1]))
-            left = np.hstack([left, more])
-        unique = orthonormal(without(left, shared))
+        unique = orthonormal(without(left_over(basis * sizes, shared, rank, own), shared))
         return with_loadings(block, shared, unique)
 
     return Parts(shared, tuple(engine.map(rest, zip(blocks, unique_ranks, found, seeds, strict=True))))
+
+
+def left_over(table: FloatArray, shared: FloatArray, rank: int, rng: np.random.Generator) -> FloatArray:
+    """Leading left directions beside the shared ones; where there are fewer columns than factors, others anywhere."""
+    left = np.linalg.svd(without(table, shared), full_matrices=False)[0][:, :rank]
+    return np.hstack([left, rng.standard_normal((len(left), rank - left.shape[1]))])
 
 
 def with_loadings(block: Block, shared: FloatArray, unique: FloatArray) -> Placed:
