@@ -27,12 +27,14 @@ def i(model):
 
 
 class TestScores:
-    def test_expected_scores_are_the_means_of_the_predictions(self, model, i):
-        np.testing.assert_allclose(i.scores().estimate, model.predict_table().mean(axis=1), atol=1e-5)
+    def test_expected_scores_are_the_means_of_the_predictions_and_what_rows_lean(self, model, i):
+        wanted = model.predict_table().mean(axis=1) + model.board_.leanings.effect
+        np.testing.assert_allclose(i.scores().estimate, wanted, atol=1e-5)
 
     def test_realised_scores_take_known_answers_as_they_are(self, truth, model, i):
         table = truth.observed.to_dense()
         wanted = np.where(np.isnan(table), model.predict_table(), table).mean(axis=1)
+        wanted += np.isnan(table).mean(axis=1) * model.board_.leanings.effect
         found = i.scores(kind="realised")
         np.testing.assert_allclose(found.estimate, wanted, atol=1e-5)
         right, unseen = np.nansum(table, axis=1), np.isnan(table).sum(axis=1)
