@@ -407,7 +407,7 @@ class TestFixedBank:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [{"columns": "2pl"}, {"penalty": "none", "random_state": 0}], ids=["2pl", "fixed"])
-@pytest.mark.filterwarnings("ignore:too little information")
+@pytest.mark.filterwarnings("ignore:too little information", "ignore:the descent ended")
 def test_the_bank_of_section_six_saves_questions(given):
     """Bank of 200 models x 1000 items, 70 % seen; 300 new rows, 100 questions at random and chosen."""
     rng = np.random.default_rng(0)

@@ -29,6 +29,8 @@ MISFIT_LEAST = 1.3
 # Families of which an even chance can be spoken, and the discrimination below which it has no place.
 WITH_DIFFICULTY = ("bernoulli", "probit", "binomial")
 FAINT = 0.01
+# Numbers of a leaderboard that a level belongs to.
+STATED = ("interval", "rank interval", "group")
 
 
 def chapter(subject: Subject) -> Chapter:
@@ -120,6 +122,10 @@ def given_table(subject: Subject, found: Any, name: str, made: Chapter) -> list[
     parts = table_columns(columns)
     if claim := getattr(found, "claim", ""):
         made.claim(name, float(getattr(found, "level", subject.level)), f"{claim}.")
+    for note in getattr(found, "notes", ()):
+        head, _, text = note.partition(": ") if ": " in note else (name, "", note)
+        level = float(found.level) if head in STATED else ""
+        made.claim(head, level, f"{text[:1].upper()}{text[1:]}.")
     reliable = columns.get("reliable")
     marked = None if reliable is None else ~np.asarray(reliable, dtype=bool)
     caption = "Rows, best first" if name == "leaderboard" else "Columns"
@@ -308,6 +314,8 @@ def integrated_facts(model: Any) -> list[tuple[str, str]]:
             ("standard deviation of slopes", three(math.hypot(model.loadings_["tilt"], model.loadings_["slope"])))
         )
     facts.append(("dispersion", three(float(model.dispersion_))))
+    if model.columns_ == "2pl":
+        facts.append(("standard deviation of what one factor leaves of a row's mean", three(model.board_.leanings.sd)))
     blocks = model.board_.blocks
     if blocks is not None:
         facts.append(("standard deviation of a row's effect of a block", three(blocks.sd)))
