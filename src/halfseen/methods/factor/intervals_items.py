@@ -66,7 +66,7 @@ def _error(inference: Any, gradient: Array) -> Array:
     """Standard errors (p,) of one number per column, from its gradients (p, r + 1) by intercept and factors."""
     found = inference._found
     V = np.where(found.cols.is_resolved[:, None, None], found.cols.covariance, np.inf)
-    is_known = np.isfinite(V).all(axis=(1, 2))
+    is_known = np.asarray(np.isfinite(V).all(axis=(1, 2)))
     own = np.einsum("jk,jkl,jl->j", gradient, np.where(is_known[:, None, None], V, 0.0), gradient)
     if found.gauge is not None:
         own = own + found.gauge.of_columns(gradient, found.factors.cols)

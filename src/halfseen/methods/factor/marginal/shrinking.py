@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from halfseen._typing import FloatArray
+from halfseen._typing import BoolArray, FloatArray
 from halfseen.solvers import GradientNorm, SweepResult, largest, loop
 
 MAX_SWEEPS, TOL = 500, 1e-4
@@ -45,7 +45,7 @@ def shrunk_items(estimate: FloatArray, covariance: FloatArray) -> tuple[FloatArr
     >>> bool(abs(covariance[0, 0, 0] - 0.5) < 0.05 and abs(np.mean((mean - truth) ** 2) - 0.5) < 0.05)
     True
     """
-    told = np.isfinite(covariance).all(axis=(1, 2)) & np.isfinite(estimate).all(axis=1)
+    told: BoolArray = np.asarray(np.isfinite(covariance).all(axis=(1, 2)) & np.isfinite(estimate).all(axis=1))
     p, k = estimate.shape
     precision = np.zeros((p, k, k))
     precision[told] = np.linalg.inv(covariance[told])

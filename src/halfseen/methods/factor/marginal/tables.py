@@ -30,8 +30,8 @@ def score_notes(board: Board, kind: str, level: float, columns: str) -> tuple[st
     ]
     if board.leanings.sd:
         notes.append(
-            f"leaning: what one factor leaves of a row's mean has a standard deviation of {board.leanings.sd:.3f}; what "
-            "its own answers show of it is in its score, the rest in its interval"
+            f"leaning: what one factor leaves of a row's mean has a standard deviation of {board.leanings.sd:.3f}; "
+            "what its own answers show of it is in its score, the rest in its interval"
         )
     if board.blocks is None:
         notes.append("blocks: none were given (groups=): rows that miss whole benchmarks have too short intervals")
