@@ -27,12 +27,14 @@ def i(model):
 
 
 class TestScores:
-    def test_expected_scores_are_the_means_of_the_predictions(self, model, i):
-        np.testing.assert_allclose(i.scores().estimate, model.predict_table().mean(axis=1), atol=1e-5)
+    def test_expected_scores_are_the_means_of_the_predictions_and_what_rows_lean(self, model, i):
+        wanted = model.predict_table().mean(axis=1) + model.board_.leanings.effect
+        np.testing.assert_allclose(i.scores().estimate, wanted, atol=1e-5)
 
     def test_realised_scores_take_known_answers_as_they_are(self, truth, model, i):
         table = truth.observed.to_dense()
         wanted = np.where(np.isnan(table), model.predict_table(), table).mean(axis=1)
+        wanted += np.isnan(table).mean(axis=1) * model.board_.leanings.effect
         found = i.scores(kind="realised")
         np.testing.assert_allclose(found.estimate, wanted, atol=1e-5)
         right, unseen = np.nansum(table, axis=1), np.isnan(table).sum(axis=1)
@@ -404,31 +406,32 @@ class TestFixedBank:
 
 
 @pytest.mark.slow
-def test_the_bank_of_section_six_saves_questions():
-    """Bank of 200 models x 1000 items, 70 % seen; 150 new: error over the raw mean, adaptive over random."""
+@pytest.mark.parametrize("given", [{"columns": "2pl"}, {"penalty": "none", "random_state": 0}], ids=["2pl", "fixed"])
+@pytest.mark.filterwarnings("ignore:too little information", "ignore:the descent ended")
+def test_the_bank_of_section_six_saves_questions(given):
+    """Bank of 200 models x 1000 items, 70 % seen; 300 new rows, 100 questions at random and chosen."""
     rng = np.random.default_rng(0)
-    n, p, new = 200, 1000, 150
-    z, y = 0.3 + 2.0 * rng.normal(size=p), np.maximum(1 + 0.3 * rng.normal(size=p), 0.1)
+    n, p, new = 200, 1000, 300
+    z, y = 2.0 * rng.normal(size=p), np.exp(0.5 * rng.normal(size=p))
     answers = (rng.random((n, p)) < expit(z + np.outer(rng.normal(size=n), y))).astype(float)
     answers[rng.random((n, p)) > 0.7] = np.nan
-    inference = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(answers).inference()
+    inference = hs.GeneralizedFactorModel(1, "bernoulli", **given).fit(answers).inference()
     every = (rng.random((new, p)) < expit(z + np.outer(rng.normal(size=new), y))).astype(float)
     score, random, adaptive = every.mean(axis=1), np.full((new, p), np.nan), np.full((new, p), np.nan)
     for i in range(new):
         asked = rng.choice(p, 100, replace=False)
         random[i, asked] = every[i, asked]
-        adaptive[i, i] = every[i, i]
-    for _ in range(10):
-        here = inference.new_rows(adaptive)
+    for _ in range(50):  # two at a time
+        here = inference.new_rows(np.vstack([adaptive, answers[:1]]))
         for i in range(new):
-            best = np.argsort(-here.information(i))[:10]
+            best = np.argsort(-here.information(i))[:2]
             adaptive[i, best] = every[i, best]
     one, two = inference.new_rows(random).scores(), inference.new_rows(adaptive).scores()
     errors = [
         np.sqrt(np.mean((found - score) ** 2)) for found in (np.nanmean(random, axis=1), one.estimate, two.estimate)
     ]
     assert errors[1] <= 0.80 * errors[0]
-    assert errors[2] <= 0.70 * errors[1]
+    assert errors[2] <= 0.65 * errors[1]
     for found in (one, two):
-        # 150 rows: a share of .95 is known to .018
-        assert 0.89 < np.mean((found.low <= score) & (score <= found.high)) < 0.995
+        # 300 rows: a share of .95 is known to .013
+        assert 0.92 <= np.mean((found.low <= score) & (score <= found.high)) <= 0.98

@@ -82,7 +82,7 @@ def test_pairs_may_be_a_table_and_repeated_pairs_count_once(digits):
 @pytest.mark.parametrize(
     ("make", "pairs", "message"),
     [
-        (lambda: hs.SimilarityClustering(1), None, "n_clusters must be an integer of at least 2"),
+        (lambda: hs.SimilarityClustering(0), None, "n_clusters must be an integer of at least 1"),
         (lambda: hs.SimilarityClustering(2, features="kernel"), None, "features='kernel'"),
         (lambda: hs.SimilarityClustering(2, scale=-1.0), None, "scale"),
         (lambda: hs.SimilarityClustering(2), np.ones((3, 3)), r"pairs has shape \(3, 3\)"),

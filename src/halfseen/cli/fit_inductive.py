@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from halfseen.cli.options import JUDGING, Data, JudgeOptions, OutputOptions, TableOptions, grouped
+from halfseen.cli.options import JUDGING, Data, FeatureFiles, JudgeOptions, OutputOptions, TableOptions, grouped
 from halfseen.cli.screen import plainly
-
-FEATURES = "Features"
 
 
 class Hidden(StrEnum):
@@ -24,28 +21,9 @@ class Hidden(StrEnum):
 
 
 @dataclass(frozen=True)
-class InductiveSwitches:
+class InductiveSwitches(FeatureFiles):
     """Features, and what the model does with them."""
 
-    row_features: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A line per row (Parquet, Feather, CSV, TSV).", rich_help_panel=FEATURES),
-    ] = None
-    row_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Its column that names the rows; else the first.", rich_help_panel=FEATURES
-        ),
-    ] = None
-    col_features: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A line per column.", rich_help_panel=FEATURES)
-    ] = None
-    col_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Its column that names the columns; else the first.", rich_help_panel=FEATURES
-        ),
-    ] = None
     rank: Annotated[str, typer.Option(metavar="N", help="Units; several with commas are tried.")] = "10"
     activation: Annotated[
         str, typer.Option(metavar="NAME", help="relu, leaky_relu, softplus, sigmoid, tanh or linear.")

@@ -16,6 +16,7 @@ import typer
 READING = "Reading the table"
 JUDGING = "Judging the fit"
 OUTPUT = "Output"
+FEATURES = "Features"
 ALS_RANKS = "4,8,16,32"
 MOMENT_RANKS = "1,2,3,4,6,8,12,16"
 
@@ -93,8 +94,34 @@ class TableOptions:
 
 
 @dataclass(frozen=True)
-class PairsOptions:
-    """How a file of pairs is read."""
+class FeatureFiles:
+    """Files with a line of features per row and per column: of the fit, or new ones."""
+
+    row_features: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A line of features per row (Parquet, Feather, CSV, TSV).", rich_help_panel=FEATURES
+        ),
+    ] = None
+    row_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Its column that names the rows; else the first (predict: as in the fit).",
+            rich_help_panel=FEATURES,
+        ),
+    ] = None  # fmt: skip
+    col_features: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A line of features per column.", rich_help_panel=FEATURES)
+    ] = None
+    col_key: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Its column that names the columns, likewise.", rich_help_panel=FEATURES),
+    ] = None
+
+
+@dataclass(frozen=True)
+class PairsOptions(FeatureFiles):
+    """How a file of pairs is read, and features of rows and columns that were not in the fit."""
 
     row: Annotated[
         str | None,
@@ -108,16 +135,6 @@ class PairsOptions:
     no_header: Annotated[bool, typer.Option("--no-header", help="The first line of PAIRS is data.")] = False
     source: Annotated[
         str | None, typer.Option(metavar="NAME", help="The source that all pairs are of, for a run of many sources.")
-    ] = None
-    row_features: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Features of new rows, for a run of 'fit inductive'.")
-    ] = None
-    row_key: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Its column that names the rows; else as in the fit.")
-    ] = None
-    col_features: Annotated[Path | None, typer.Option(metavar="FILE", help="Features of new columns, likewise.")] = None
-    col_key: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Its column that names the columns; else as in the fit.")
     ] = None
     top: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the N best columns of every new row.")] = (
         None

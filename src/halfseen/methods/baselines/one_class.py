@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from halfseen._typing import FloatArray
 from halfseen.data import Observed, as_observed
@@ -27,6 +28,7 @@ class OneClassBaseline(BaseEstimator):
     def fit(self, R: Any, y: None = None, *, row_kernel: Any = None, col_kernel: Any = None) -> Self:
         """Fit to seen associations and similarities of the rows (n, n) and columns (p, p)."""
         observed = as_observed(R)
+        validate_data(self, R, reset=True, skip_check_array=True)
         n, p = observed.shape
         if n * p > MOST_CELLS:
             raise ValueError(f"R has {n} x {p} cells; {type(self).__name__} holds all of them, at most {MOST_CELLS}")
@@ -50,6 +52,11 @@ class OneClassBaseline(BaseEstimator):
                 f"{self.observed_shape_[0]} training rows"
             )
         return self._scores(found)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        return tags
 
     def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
         raise NotImplementedError

@@ -160,9 +160,10 @@ class FactorInference(FunctionalInference):
     def _check_joint(self, what: str) -> None:
         if self._setting.has_prior:
             raise ValueError(
-                f"{what} need every interval to hold at once, but this fit is penalised: its intervals hold on average "
-                "over rows only. Refit with penalty='none' (bias='firth'), or ask for intervals and "
-                "ranks(kind='per_item')."
+                f"{what} need every interval to hold at once, but this fit is penalised: the prior pulls the rows "
+                "furthest from the middle most, and it is these that a statement about all rows leans on. Refit with "
+                "penalty='none' (bias='firth'), with columns='random' (a joint posterior of all scores, for few "
+                "rows), or ask for intervals and ranks(kind='per_item')."
             )
 
     # ---- statements that hold together -------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from halfseen._typing import IntArray
 from halfseen.data import as_observed
 from halfseen.data.align import with_columns
-from halfseen.inference import Intervals, Span
+from halfseen.inference import Intervals, Listing, Span
 from halfseen.losses import at_columns
 from halfseen.losses.derived import slope
 from halfseen.methods.factor.intervals_core import ParameterInference
@@ -60,6 +60,22 @@ class FunctionalInference(ParameterInference):
         has_bends = self._setting.variance == "second_order"
         return ScoreTable(self._found, self._passes.loss, which, own, other, seen, has_bends)
 
+    def items(self) -> Listing:
+        """Columns in their order: answers, intercept, difficulty, discrimination, their errors, and flags.
+
+        Returns
+        -------
+        Listing
+            Columns ``col, answered, raw, intercept, intercept_se, difficulty, difficulty_se, discrimination,
+            discrimination_se, flag``; difficulties for yes/no answers and counts out of N only. Flags: *unseen*,
+            *separated* (no finite estimate), *against order* (rank 1: better rows do worse), *little known*.
+        """
+        from halfseen.methods.factor.intervals_items import item_listing
+
+        self._check_precision()
+        (labels,) = self._labels(1).values()
+        return item_listing(self, labels)
+
     def new_rows(self, R: Any, trials: Any = None) -> NewRows:
         r"""Rows that were not in the fit, against the fitted columns with their errors (rank 1, yes/no answers).
 
@@ -75,11 +91,14 @@ class FunctionalInference(ParameterInference):
 
         Notes
         -----
-        The prior of the new rows is normal, with the variance of the fitted rows less that of their errors.
+        The prior of the new rows is normal, with the variance of the fitted rows less that of their errors. Columns of
+        an unpenalised fit are shrunk towards their common normal distribution first: questions are chosen by their
+        estimated slopes, and the steepest are overestimated.
         """
         from halfseen.methods.factor.marginal.answers import as_shares
         from halfseen.methods.factor.marginal.bank import bank_of_normal
         from halfseen.methods.factor.marginal.newrows import place
+        from halfseen.methods.factor.marginal.shrinking import shrunk_items
 
         found, loss, labels = self._found, self._passes.loss, self._setting.col_labels
         if found.factors.rank != 1:
@@ -94,7 +113,10 @@ class FunctionalInference(ParameterInference):
         known = found.rows.is_resolved
         variance = max(float(np.mean(x[known] ** 2 - errors[known])), 0.1 * float(np.mean(x**2)), 1e-8)
         pair = np.stack([found.factors.intercept, found.factors.cols[:, 0]], axis=-1)
-        bank = bank_of_normal(pair, found.cols.covariance, float(np.sqrt(variance)), x)
+        items = pair, found.cols.covariance
+        if not self._setting.has_prior:  # penalised columns are posterior means already
+            items = shrunk_items(*items)
+        bank = bank_of_normal(*items, float(np.sqrt(variance)), x)
         return place(bank, observed, self.level, labels, getattr(loss, "trials", 1.0))
 
     def contrast(

@@ -57,6 +57,12 @@ class GaugeNoise:
         """Variances (p,) that the intercepts have from the rows' mean."""
         return np.einsum("jk,kl,jl->j", y, self._parts[2], y)
 
+    def of_columns(self, g_cols: Array, y: Array) -> Array:
+        r"""Variances (p,) of one number :math:`\tilde g_j^\top(\zeta_j, y_j)` per column."""
+        turned = -(y[:, :, None] * g_cols[:, None, 1:]).reshape(len(y), -1)
+        c = np.concatenate([turned, g_cols[:, :1] * y], axis=1)
+        return np.maximum(np.einsum("jk,kl,jl->j", c, self.covariance, c), 0.0)
+
     def of_functional(self, g: Array, g_cols: Array, x: Array, y: Array) -> float:
         r"""Variance of :math:`\sum_i g_i^\top x_i + \sum_j \tilde g_j^\top(\zeta_j, y_j)`; 0 for entries' own."""
         c = np.append((x.T @ g - g_cols[:, 1:].T @ y).ravel(), g_cols[:, 0] @ y - g.sum(axis=0))

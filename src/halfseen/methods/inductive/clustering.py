@@ -136,7 +136,7 @@ class SimilarityClustering(ClusterMixin, BaseEstimator):
         return get_activation(self.activation).value(made @ self.weights_ + self.intercept_)
 
     def _checked(self) -> None:
-        number("n_clusters", self.n_clusters, 2, whole=True)
+        number("n_clusters", self.n_clusters, 1, whole=True)
         if self.rank is not None:
             number("rank", self.rank, 1, whole=True)
         if self.features not in ("raw", "rff"):

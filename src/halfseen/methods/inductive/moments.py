@@ -107,11 +107,10 @@ def own_units(x: Array, phi: Activation, problem: InductiveProblem, axis: int, r
     view = problem.passes.view(axis)
     seen = view.counts > 0
     sums = np.add.reduceat(view.values.astype(float), view.indptr[:-1][seen]) if seen.any() else np.zeros(0)
-    mean, z, d = sums / view.counts[seen], x[seen], x.shape[1]
+    mean, z = sums / view.counts[seen], x[seen]
     rest = residual_of(mean, np.concatenate([np.ones((len(z), 1)), z], axis=1))
+    # He3 = z z z less terms linear in z: these vanish, for what the regression left is orthogonal to z
     third = np.einsum("n,ni,nj,nk->ijk", rest, z, z, z, optimize=True) / len(z)
-    first, eye = rest @ z / len(z), np.eye(d)
-    third -= sum(np.einsum(f"{one},{two}->ijk", first, eye) for one, two in (("i", "jk"), ("j", "ik"), ("k", "ij")))
     units, others = shared_components(third, problem.design.rank, rng)
     # every coefficient has the sign of the table: that fixes the sign of the unit
     table = phi.moment(0, 1.0) * (phi.moment(3, NORMS) - 3 * phi.moment(1, NORMS))

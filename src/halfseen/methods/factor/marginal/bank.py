@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,19 @@ class Bank:
 
     def block(self, x: FloatArray, cols: IntArray | slice) -> FloatArray:
         """Logits (len(x), len(cols)) of the chances of success at abilities."""
-        return np.asarray(spline(self.knots, self.logits[cols])(np.asarray(x, dtype=float)).T)
+        return np.asarray(self._curves(cols)(np.asarray(x, dtype=float)).T)
 
     def slopes(self, x: FloatArray, cols: IntArray | slice) -> FloatArray:
         """Derivatives by ability of :meth:`block`."""
-        return np.asarray(spline(self.knots, self.logits[cols])(np.asarray(x, dtype=float), 1).T)
+        return np.asarray(self._curves(cols)(np.asarray(x, dtype=float), 1).T)
+
+    @cached_property
+    def _every(self) -> Any:
+        return spline(self.knots, self.logits)
+
+    def _curves(self, cols: IntArray | slice) -> Any:
+        """Splines of some columns; those of all are made once."""
+        return self._every if isinstance(cols, slice) and cols == slice(None) else spline(self.knots, self.logits[cols])
 
     def pairs(self, x: FloatArray, cols: IntArray) -> FloatArray:
         """Logits (m,) at abilities (m,) of columns (m,)."""

@@ -13,6 +13,7 @@ from halfseen.data.storable import storable
 from halfseen.methods.factor.marginal.bank import Bank, ability_knots
 from halfseen.methods.factor.marginal.curvature import ScoreSums, parts_of
 from halfseen.methods.factor.marginal.fitting import RandomFit, covariance_of
+from halfseen.methods.factor.marginal.leanings import RowLeanings, row_leanings, within_reach
 from halfseen.methods.factor.marginal.leaveout import BlockEffects, block_effects
 from halfseen.methods.factor.marginal.likelihood import MarginalLikelihood, Point
 
@@ -68,6 +69,7 @@ class Board:
     raw : ndarray (n,)
     items : Items
     blocks : BlockEffects or None
+    leanings : RowLeanings
     trials : float
         What a share of 1 is in the responses' unit.
     """
@@ -80,6 +82,7 @@ class Board:
     raw: FloatArray
     items: Items
     blocks: BlockEffects | None
+    leanings: RowLeanings
     trials: float
 
 
@@ -95,23 +98,42 @@ def make_board(fit: RandomFit, groups: tuple[IntArray, Labels] | None, trials: f
     items, logits = _items(fit, knots)
     answered = np.bincount(table.rows, minlength=n)
     right: FloatArray = np.bincount(table.rows, table.shares, n).astype(float)
-    realised, expected = _scores(fit, V, (answered, right), blocks)
+    leanings = row_leanings(fit)
+    reach = within_reach(table, None if groups is None else groups[0])
+    realised, expected = _scores(fit, V, (answered, right), _Strays(blocks, leanings, reach))
     raw = np.divide(right, answered, out=np.full(n, np.nan), where=answered > 0)
-    board = Board(realised, expected, at.x, V[:n, :n], answered, raw, items, blocks, float(trials))
+    board = Board(realised, expected, at.x, V[:n, :n], answered, raw, items, blocks, leanings, float(trials))
     return board, Bank(knots, logits, prior_sd, fit.dispersion)
 
 
+@dataclass(frozen=True)
+class _Strays:
+    """What one factor leaves: effects of blocks, leanings of rows, and how far these reach (:func:`within_reach`)."""
+
+    blocks: BlockEffects | None
+    leanings: RowLeanings
+    reach: tuple[FloatArray, FloatArray]
+
+
 def _scores(
-    fit: RandomFit, V: FloatArray, known: tuple[IntArray, FloatArray], blocks: BlockEffects | None
+    fit: RandomFit, V: FloatArray, known: tuple[IntArray, FloatArray], strays: _Strays
 ) -> tuple[Scores, Scores]:
     answered, right = known
     p = fit.problem.table.shape[1]
     unseen, every = fit.score_sums()
-    added = np.zeros(len(right)) if blocks is None else blocks.added
-    realised = _covariance(unseen, V) + np.diag(fit.dispersion * unseen.noise)
+    added = np.zeros(len(right)) if strays.blocks is None else strays.blocks.added
+
+    def scores(sums: ScoreSums, known: FloatArray, left: FloatArray, noise: FloatArray, reach: FloatArray) -> Scores:
+        """Of known answers and so many cells that the model speaks for."""
+        lowest, highest = known / p, (known + left) / p
+        effect, unknown = strays.leanings.over(left / p, reach)
+        estimate = np.clip((known + sums.expected) / p + effect, lowest, highest)
+        variance = added + noise / p**2 + unknown
+        return Scores(estimate, _covariance(sums, V) / p**2 + np.diag(variance), lowest, highest)
+
     return (
-        Scores((right + unseen.expected) / p, realised / p**2 + np.diag(added), right / p, (right + p - answered) / p),
-        Scores(every.expected / p, _covariance(every, V) / p**2 + np.diag(added), 0.0 * right, 0.0 * right + 1.0),
+        scores(unseen, right, p - answered.astype(float), fit.dispersion * unseen.noise, strays.reach[0]),
+        scores(every, 0.0 * right, np.full(len(right), float(p)), 0.0 * right, strays.reach[1]),
     )
 
 

@@ -5,6 +5,7 @@ r"""What the other answers say of each one: a column's posterior without that an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,23 +34,43 @@ def without_each(found: Posterior) -> FloatArray:
     return np.asarray(chance / chance.sum(axis=2, keepdims=True))
 
 
-def left_out_chances(problem: MarginalLikelihood, at: Point) -> FloatArray:
-    """Chance of success of every seen cell (in the table's order), its own answer not counted in its column.
+def left_out(
+    problem: MarginalLikelihood, at: Point, values: Callable[[Posterior], tuple[FloatArray, ...]]
+) -> FloatArray:
+    """Means of numbers at the nodes for every seen cell, its own answer not counted in its column.
+
+    Parameters
+    ----------
+    problem : MarginalLikelihood
+    at : Point
+    values : callable
+        ``values(posterior)`` is a tuple of K arrays that broadcast to (b, n, G).
+
+    Returns
+    -------
+    ndarray (K, n_entries)
+        In the table's order.
 
     Notes
     -----
     The abilities and loadings are those of all answers: n + 4 numbers, against one answer of many.
     """
-    table = problem.table
-    out = np.empty(len(table.rows))
+    table, made = problem.table, []
     for whole in problem.posteriors(at):
         for found in parts_of(whole, len(at.x)):
             without = without_each(found)
-            P = np.einsum("bng,bng->bn", without, np.broadcast_to(found.mean, without.shape))
             cols = found.block.cols
             part = slice(*table.starts[[cols.start, cols.stop]])
-            out[part] = P[table.cols[part] - cols.start, table.rows[part]]
-    return np.clip(out, 1e-9, 1.0 - 1e-9)
+            place = table.cols[part] - cols.start, table.rows[part]
+            means = (np.einsum("bng,bng->bn", without, np.broadcast_to(own, without.shape)) for own in values(found))
+            made.append([mean[place] for mean in means])
+    return np.concatenate(made, axis=1)
+
+
+def left_out_chances(problem: MarginalLikelihood, at: Point) -> FloatArray:
+    """Chance of success of every seen cell (in the table's order), its own answer not counted in its column."""
+    (chances,) = left_out(problem, at, lambda found: (found.mean,))
+    return np.clip(chances, 1e-9, 1.0 - 1e-9)
 
 
 def deviances(shares: FloatArray, chances: FloatArray) -> FloatArray:

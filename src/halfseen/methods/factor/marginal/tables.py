@@ -28,11 +28,16 @@ def score_notes(board: Board, kind: str, level: float, columns: str) -> tuple[st
         "rank interval: central quantiles of the rank over joint draws of all scores",
         "group: rows of one group are not surely different from the group's first (all pairs at once)",
     ]
+    if board.leanings.sd:
+        notes.append(
+            f"leaning: what one factor leaves of a row's mean has a standard deviation of {board.leanings.sd:.3f}; "
+            "what its own answers show of it is in its score, the rest in its interval"
+        )
     if board.blocks is None:
-        notes.append("no blocks were given (groups=): rows that miss whole benchmarks have too short intervals")
+        notes.append("blocks: none were given (groups=): rows that miss whole benchmarks have too short intervals")
     else:
         notes.append(
-            f"a row's own effect of a block has a standard deviation of {board.blocks.sd:.3f} (from "
+            f"blocks: a row's own effect of a block has a standard deviation of {board.blocks.sd:.3f} (from "
             f"{board.blocks.n_compared} rows x blocks left out in turn), counted where blocks were asked unevenly"
         )
     return tuple(notes)

@@ -29,6 +29,8 @@ MISFIT_LEAST = 1.3
 # Families of which an even chance can be spoken, and the discrimination below which it has no place.
 WITH_DIFFICULTY = ("bernoulli", "probit", "binomial")
 FAINT = 0.01
+# Numbers of a leaderboard that a level belongs to.
+STATED = ("interval", "rank interval", "group")
 
 
 def chapter(subject: Subject) -> Chapter:
@@ -120,6 +122,10 @@ def given_table(subject: Subject, found: Any, name: str, made: Chapter) -> list[
     parts = table_columns(columns)
     if claim := getattr(found, "claim", ""):
         made.claim(name, float(getattr(found, "level", subject.level)), f"{claim}.")
+    for note in getattr(found, "notes", ()):
+        head, _, text = note.partition(": ") if ": " in note else (name, "", note)
+        level = float(found.level) if head in STATED else ""
+        made.claim(head, level, f"{text[:1].upper()}{text[1:]}.")
     reliable = columns.get("reliable")
     marked = None if reliable is None else ~np.asarray(reliable, dtype=bool)
     caption = "Rows, best first" if name == "leaderboard" else "Columns"
@@ -173,7 +179,7 @@ def without_intervals(subject: Subject) -> Section | None:
 def items(subject: Subject, inference: Any, made: Chapter) -> Section | None:
     """Difficulty, discrimination, errors and flags of every column."""
     model = subject.model
-    if inference is not None and hasattr(inference, "items"):
+    if inference is not None and hasattr(inference, "leaderboard"):
         found = subject.heard(inference.items)
         return None if found is None else Section("Items", given_table(subject, found, "items", made))
     strength = np.linalg.norm(model.col_factors_.astype(float), axis=1)
@@ -187,20 +193,24 @@ def items(subject: Subject, inference: Any, made: Chapter) -> Section | None:
         columns.append(Interval(f"{100 * means.level:g} % interval", means.low, means.high, means.estimate))
         made.claim("mean response of a column", means.level, f"{means.claim}.")
     if inference is not None:
-        errors = subject.heard(lambda: item_errors(inference, subject.labels(1)))
+        errors = subject.heard(inference.items)
     columns.append(Column("intercept", model.intercept_, "linear predictor of a row in the middle"))
     if errors is not None:
-        columns.append(Column("its error", errors[0], "standard error of the intercept"))
+        columns.append(Column("\u00b1 intercept", finite(errors["intercept_se"]), "standard error of the intercept"))
     if model.col_factors_.shape[1]:
         what = "minus intercept over discrimination: where a row must stand for an even chance"
         if model.loss_.name.split("(")[0] in WITH_DIFFICULTY:
             is_telling = strength > FAINT * np.median(strength)
             columns.append(Column("difficulty", -model.intercept_ / np.where(is_telling, strength, np.nan), what))
+            if errors is not None:
+                se = finite(errors["difficulty_se"])
+                columns.append(Column("\u00b1 difficulty", se, "standard error of the difficulty"))
         columns.append(
             Column("discrimination", strength, "length of the column's factor: how well it tells rows apart")
         )
         if errors is not None:
-            columns.append(Column("error", errors[1], "standard error of the discrimination"))
+            se = finite(errors["discrimination_se"])
+            columns.append(Column("\u00b1 discrimination", se, "standard error of the discrimination"))
     if subject.counts is not None:
         columns.append(Column("entries", subject.counts[1], "entries seen of this column", "count"))
     columns += residual_columns(subject, 1, made)
@@ -208,17 +218,9 @@ def items(subject: Subject, inference: Any, made: Chapter) -> Section | None:
     return Section("Items", [Table("Columns", columns, "items", ~reliable)])
 
 
-def item_errors(inference: Any, columns: Any) -> tuple[Array, Array] | None:
-    r"""Standard errors of the intercepts and of :math:`|y_j|`: :math:`(y^\top V y)^{1/2} / |y|`."""
-    intercepts = inference.intercepts()
-    rank = inference.col_factors_estimate.shape[1]
-    if not rank or not inference.identified.all():
-        return intercepts.se, np.full(len(intercepts.se), np.nan)
-    found = inference.ellipsoid(columns, axis="cols")
-    direction = found.estimate / np.maximum(np.linalg.norm(found.estimate, axis=1, keepdims=True), 1e-300)
-    finite = np.isfinite(found.covariance).all(axis=(1, 2))
-    variance = np.einsum("jk,jkl,jl->j", direction, np.where(finite[:, None, None], found.covariance, 0.0), direction)
-    return intercepts.se, np.where(finite, np.sqrt(variance), np.nan)
+def finite(values: Any) -> Array:
+    """Numbers, nan where they are infinite."""
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def residual_columns(subject: Subject, axis: int, made: Chapter) -> list[Column]:
@@ -312,6 +314,8 @@ def integrated_facts(model: Any) -> list[tuple[str, str]]:
             ("standard deviation of slopes", three(math.hypot(model.loadings_["tilt"], model.loadings_["slope"])))
         )
     facts.append(("dispersion", three(float(model.dispersion_))))
+    if model.columns_ == "2pl":
+        facts.append(("standard deviation of what one factor leaves of a row's mean", three(model.board_.leanings.sd)))
     blocks = model.board_.blocks
     if blocks is not None:
         facts.append(("standard deviation of a row's effect of a block", three(blocks.sd)))
