@@ -81,7 +81,7 @@ def follow(
 
 
 def places(tables: dict[str, hs.Observed], cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The order that brings entries, source by source and column by column, to that of films and users; values in it."""
+    """What brings entries from source by source to the order of films and users; their values in that order."""
     keys, values = [], []
     for name, table in tables.items():
         films, group = np.flatnonzero(cluster == int(name)), table.by_cols
