@@ -23,14 +23,18 @@ CONFIG = {
 
 
 @cache
-def clusters(folder: Path) -> np.ndarray:
-    """Cluster of every film, by K-means on its genres."""
+def clusters(folder: Path, count: int = 10) -> np.ndarray:
+    """Cluster of every film of MovieLens-100k."""
+    lines = (folder / "u.item").read_text(encoding="latin-1").splitlines()
+    return genre_clusters(np.array([[float(flag) for flag in line.split("|")[-19:]] for line in lines]), count)
+
+
+def genre_clusters(genres: np.ndarray, count: int) -> np.ndarray:
+    """K-means on genre vectors of length 1."""
     from sklearn.cluster import KMeans
 
-    lines = (folder / "u.item").read_text(encoding="latin-1").splitlines()
-    genres = np.array([[float(flag) for flag in line.split("|")[-19:]] for line in lines])
-    genres /= np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1e-12)
-    return KMeans(10, n_init=10, random_state=0).fit_predict(genres)
+    genres = genres / np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1e-12)
+    return KMeans(count, n_init=10, random_state=0).fit_predict(genres)
 
 
 def by_cluster(table: hs.Observed, cluster: np.ndarray) -> dict[str, hs.Observed]:
@@ -67,12 +71,18 @@ def off(predicted: np.ndarray, test: hs.Observed) -> float:
 
 
 def split(seed: int, path: str, pooled: list[Any], own: list[Any], sweeps: int) -> dict[str, Any]:
-    """Errors of one split."""
+    """Errors of one split of MovieLens-100k."""
     ratings = np.loadtxt(path, dtype=int)[:, :3]
     table = hs.Observed.from_triplets(
         ratings[:, 0] - 1, ratings[:, 1] - 1, ratings[:, 2].astype(float), shape=(943, 1682)
     )
-    cluster = clusters(Path(path).parent)
+    return linear_errors(table, clusters(Path(path).parent), seed, pooled, own, sweeps)
+
+
+def linear_errors(
+    table: hs.Observed, cluster: np.ndarray, seed: int, pooled: list[Any], own: list[Any], sweeps: int
+) -> dict[str, Any]:
+    """Errors of one split, ranks and ridge chosen on its training entries."""
     train, test = table.split(0.1, random_state=seed)
     bias = hs.BiasModel().fit(train)
     sources = by_cluster(train.with_values(train.values - bias.predict(train.rows, train.cols)), cluster)

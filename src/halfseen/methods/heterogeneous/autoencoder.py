@@ -205,12 +205,13 @@ class SparseAutoencoder(Autoencoder):
         :math:`\lambda`, for values of the size of ratings (others are brought to it): more for more entries.
     solver : {"adamw", "rounds", "lbfgs"}, default="adamw"
         AdamW, whose steps may take batches of columns and whose input lacks entries at random; the same at every
-        source, then averages; or quasi-Newton steps on everything.
+        source, then averages of what is shared; or quasi-Newton steps on everything.
     validation : float, default=0.1
         Share of the entries on which training is judged after every sweep, to end it early; 0 runs all sweeps.
     device : str, default="auto"
-        "cpu", "cuda" ("cuda:1", ...), or CUDA where there is any.
+        "cpu", "cuda" ("cuda:1", ...), or CUDA where there is any (the same code; no such device was at hand to test).
     options : AutoencoderOptions, optional
+        Units, kernel, folds, steps, averaging period, dropping, batches and more.
     random_state : int, Generator or None
         Start weights, the validation part, batches and what is dropped.
 
@@ -287,48 +288,25 @@ class HeterogeneousAutoencoder(Autoencoder):
 
     Parameters
     ----------
-    width : int, default=200
-        Length r of an embedding.
+    width, solver, validation, device, options, random_state
+        As in `SparseAutoencoder`; the width is the r of Algorithm 2, which is "rounds".
     ridge : float, default=10.0
         :math:`\lambda` of the shared encoder and of the decoder.
     unique_ridge : float, default=1000.0
         :math:`\lambda` of the encoders of single sources.
-    solver : {"adamw", "rounds", "lbfgs"}, default="adamw"
-        AdamW on all sources together; Algorithm 2: AdamW at every source, then averages of what is shared; or
-        quasi-Newton steps on all sources together.
-    validation : float, default=0.1
-        Share of the entries on which training is judged after every sweep, to end it early; 0 runs all sweeps.
-    device : str, default="auto"
-        "cpu", "cuda" ("cuda:1", ...), or CUDA where there is any.
-    options : AutoencoderOptions, optional
-        Units, kernel, folds, steps, averaging period, dropping, batches and more.
-    random_state : int, Generator or None
-        Start weights, the validation part, batches and what is dropped.
 
     Attributes
     ----------
     shared_embeddings_, unique_embeddings_ : dict from source name to ndarray (p_i, width x n_starts)
     embeddings_ : dict from source name to ndarray (p_i, width x n_starts)
-        Their sums, ready for t-SNE.
-    decoder_ : ndarray (n, width x n_starts)
-        Effective weights of the last layer: a prediction is ``decoder_ @ embedding + row_offsets_``.
-    row_offsets_ : ndarray (n,)
-    weights_ : dict from name to ndarray
-        All layers, by start.
-    scale_ : float
-        What the values were divided by.
-    bounds_ : (float, float) or None
-    source_names_ : list of str
-    run_ : Run
-        Reason, sweeps and trace of the (first) training on everything.
-    n_iter_ : int
+        Their sums.
+    decoder_, row_offsets_, weights_, scale_, bounds_, source_names_, run_, n_iter_
+        As in `SparseAutoencoder`.
 
     Raises
     ------
-    ImportError
-        Without torch: ``pip install 'halfseen[torch]'``.
-    ValueError
-        For a device that is not there and options that do not fit.
+    ImportError, ValueError
+        As in `SparseAutoencoder`.
 
     Notes
     -----
