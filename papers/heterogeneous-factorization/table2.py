@@ -152,10 +152,12 @@ def claims(study: Any, table: list[dict[str, Any]]) -> None:
         verdict="beyond" if worst <= 1e-12 else "partly", reason="" if worst <= 1e-12 else "above 1e-12",
     )  # fmt: skip
     ours, theirs = (
-        [line["mean"] for line in table if line["method"] == name] for name in ("RobustJIVE", "RobustJIVE as published")
+        [line for line in table if line["method"] == name] for name in ("RobustJIVE", "RobustJIVE as published")
     )
+    off = max(abs(float(line["mean"]) / line["paper"] - 1) for line in theirs)
     study.claim(
-        "RobustJIVE is far from the truth", paper="7.9, 5.9, 5.9, 5.9",
-        ours=f"{', '.join(theirs)} with the published constants; {', '.join(ours)} with constants that converge",
-        verdict="partly", reason="true of the published constants alone, which diverge",
+        "RobustJIVE is far from the truth", paper=", ".join(str(line["paper"]) for line in theirs),
+        ours=f"{', '.join(line['mean'] for line in theirs)} with the published constants (at most {100 * off:.0f} % "
+        f"off); {', '.join(line['mean'] for line in ours)} with constants that converge",
+        verdict="reproduced" if off <= 0.1 else "partly", reason="a matter of constants: the published ones diverge",
     )  # fmt: skip

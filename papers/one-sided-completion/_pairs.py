@@ -11,6 +11,7 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.data import Compressed
+from halfseen.methods.baselines import SoftImputeOptions
 from halfseen.methods.baselines.second_moments import alternating_gradient, nuclear_norm_pairs
 from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
 
@@ -153,10 +154,16 @@ def soft_impute(R: hs.Observed, rank: int) -> np.ndarray:
         return second_moment_of_factors(hs.SoftImpute(rank=rank, random_state=0).fit(R))
 
 
-def bare_soft_impute(R: hs.Observed, rank: int) -> np.ndarray:
-    """Soft-impute as the paper runs it: no biases, no penalty."""
+def bare_soft_impute(R: hs.Observed, rank: int, sweeps: int | None = None) -> np.ndarray:
+    """Soft-impute without biases or (to speak of) a penalty: its limit, or after some of its own sweeps."""
+    options = (
+        SoftImputeOptions(tol=1e-5)
+        if sweeps is None
+        else SoftImputeOptions(solver="low_rank", max_iter=sweeps, tol=1e-5)
+    )
     with quiet():
-        return second_moment_of_factors(hs.SoftImpute(rank, penalty=0.0, bias_penalty=None, random_state=0).fit(R))
+        model = hs.SoftImpute(rank, penalty=1e-6, bias_penalty=None, options=options, random_state=0)
+        return second_moment_of_factors(model.fit(R))
 
 
 def second_moment_of_factors(model: Any) -> np.ndarray:

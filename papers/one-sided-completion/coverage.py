@@ -84,10 +84,11 @@ def run(config: dict[str, Any], study: Any) -> None:
         if not part:
             continue
         clustered, alone = ([line[kind] for line in part] for kind in ("row-clustered", "pairs as independent"))
+        tables = part[0]["repetitions"]
         is_inside = min(clustered) >= LOW and max(clustered) <= HIGH
         study.claim(
             f"row-clustered 95 % intervals of T, {what} (asked: {LOW:g} to {HIGH:g})",
-            ours=f"{min(clustered):.3f} to {max(clustered):.3f}, {len(part)} settings, {part[0]['repetitions']} tables; "
+            ours=f"{min(clustered):.3f} to {max(clustered):.3f} in {len(part)} settings, {tables} tables of each; "
             f"pairs taken as independent {min(alone):.2f} to {max(alone):.2f}",
             verdict="beyond" if is_inside else "partly", reason="" if is_inside else "outside what was asked",
         )  # fmt: skip
