@@ -142,3 +142,14 @@ def test_the_sandwich_is_made_of_the_entries_own_residuals():
     wanted = bread @ (J.T * residual**2) @ J @ bread * len(J) / (len(J) - J.shape[1])
     np.testing.assert_allclose(found.covariance, wanted, rtol=1e-5, atol=1e-7 * np.abs(wanted).max())
     assert np.abs(found.covariance / plain.covariance - 1).max() > 0.2
+
+
+def test_errors_of_probabilities_are_those_of_the_predictor_times_the_slope():
+    data = Realizable("tanh", 60, 2000, k=2, d=3)
+    y = (np.random.default_rng(0).random(len(data.rows)) < 1 / (1 + np.exp(-data.observed.values))).astype(float)
+    observed = data.observed.with_values(y)
+    found = fitted(data, "tanh", "bernoulli", observed).inference(observed, **data.features)
+    linear, mean = (found.entries(*data.new, kind=kind) for kind in ("linear", "mean"))
+    chance = 1 / (1 + np.exp(-linear.estimate))
+    np.testing.assert_allclose(mean.se, chance * (1 - chance) * linear.se, rtol=1e-10)
+    np.testing.assert_allclose(mean.low, 1 / (1 + np.exp(-linear.low)))
