@@ -92,6 +92,13 @@ class TestItems:
         assert np.all(found["discrimination_se"] > 0)
 
 
+def test_thin_columns_of_a_penalised_fit_are_sent_to_integrated_ones():
+    truth = simulated(40, 150, 0.2, slope=0.3, seed=0)
+    model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", random_state=0).fit(truth.observed)
+    with pytest.warns(UserWarning, match=r"columns have 8\.\d* answers on average.*columns='random'"):
+        model.inference()
+
+
 class TestShrinking:
     def test_the_distribution_is_that_of_maximum_likelihood(self):
         rng = np.random.default_rng(0)

@@ -92,3 +92,14 @@ def test_bad_input_is_refused_by_name(make, pairs, message):
     X = np.random.default_rng(0).normal(size=(10, 2))
     with pytest.raises(ValueError, match=message):
         make().fit(X, (np.arange(5), np.arange(5, 10), np.ones(5)) if pairs is None else pairs)
+
+
+def test_scales_are_judged_on_pairs_that_the_trial_has_not_seen(digits):
+    X, _, _ = digits
+    rng = np.random.default_rng(3)
+    i, j = rng.integers(0, 150, (2, 900))
+    coins = rng.random(900) < 0.5
+    model = hs.SimilarityClustering(5, features="rff", ridge=0.0, options=options(), random_state=0)
+    model.fit(X[:150], (i, j, coins))
+    # nobody foretells a coin better than by one half: an error of .5; on the pairs it learned from it would be less
+    assert min(model.scale_errors_.values()) > 0.48

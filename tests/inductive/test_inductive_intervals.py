@@ -7,6 +7,7 @@ import pytest
 
 import halfseen as hs
 from halfseen.methods.inductive.activations import ACTIVATIONS
+from halfseen.methods.inductive.intervals import inverted
 from inductive_truth import Realizable, make_problem
 
 STARTS = {"tol": 1e-12, "max_iter": 3000}
@@ -99,3 +100,56 @@ def test_dependent_features_leave_directions_without_information():
     model.fit(data.observed, **data.features)
     with pytest.raises(ValueError, match="directions of the weights undetermined, 0 of which sigmoid"):
         model.inference(data.observed, **data.features)
+
+
+@pytest.mark.parametrize(("activation", "null"), [("relu", 3), ("linear", 9), ("sigmoid", 0)])
+def test_errors_do_not_depend_on_the_units_of_the_features(activation, null):
+    data = Realizable(activation, 60, 900, k=3, d=5)
+    units = np.geomspace(0.01, 100.0, 5)
+    found = []
+    for F, U in ((data.F, data.U), (data.F * units, data.U / units[:, None])):
+        problem = make_problem(data.observed, F, data.G, activation, intercept=False)
+        inverse, free, _ = inverted(problem, problem.pack(U, data.V))
+        assert free == null
+        J = problem.jacobian(problem.unpack(problem.pack(U, data.V)), F[:20], data.G[:20])
+        found.append(np.sqrt(np.einsum("ei,ij,ej->e", J, inverse, J)))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
+
+
+def test_the_noise_is_the_residual_over_the_entries_that_are_left():
+    data = Realizable("relu", 30, 150, k=2, d=4, noise=0.2)
+    options = hs.InductiveOptions(solver="levenberg-marquardt", n_starts=4, max_iter=300, tol=1e-14)
+    model = hs.InductiveCompletion(2, "relu", ridge=0.0, intercept=False, options=options, random_state=0)
+    model.fit(data.observed, **data.features)
+    found = model.inference(data.observed, **data.features)
+    rss = np.sum((model.predict(data.rows, data.cols) - data.observed.values) ** 2)
+    # 2 x (4 + 4) weights, of which the two lengths of the units are free
+    assert found.dispersion == pytest.approx(rss / (data.observed.n_entries - 14), rel=1e-6)
+
+
+def test_the_sandwich_is_made_of_the_entries_own_residuals():
+    data = Realizable("sigmoid", 60, 900, k=2, d=3)
+    rng = np.random.default_rng(3)
+    loud = np.where(data.rows % 2, 0.2, 0.02)
+    observed = data.observed.with_values(data.observed.values + loud * rng.normal(size=len(loud)))
+    model = fitted(data, "sigmoid", observed=observed)
+    plain, found = (model.inference(observed, **data.features, variance=kind) for kind in ("model", "sandwich"))
+    problem = make_problem(observed, data.F, data.G, "sigmoid", rank=2, intercept=False)
+    at = problem.unpack(problem.pack(model.row_weights_, model.col_weights_))
+    J = problem.jacobian(at, data.F[data.rows], data.G[data.cols])
+    residual = model.predict(data.rows, data.cols) - observed.values
+    bread = np.linalg.inv(J.T @ J)
+    wanted = bread @ (J.T * residual**2) @ J @ bread * len(J) / (len(J) - J.shape[1])
+    np.testing.assert_allclose(found.covariance, wanted, rtol=1e-5, atol=1e-7 * np.abs(wanted).max())
+    assert np.abs(found.covariance / plain.covariance - 1).max() > 0.2
+
+
+def test_errors_of_probabilities_are_those_of_the_predictor_times_the_slope():
+    data = Realizable("tanh", 60, 2000, k=2, d=3)
+    y = (np.random.default_rng(0).random(len(data.rows)) < 1 / (1 + np.exp(-data.observed.values))).astype(float)
+    observed = data.observed.with_values(y)
+    found = fitted(data, "tanh", "bernoulli", observed).inference(observed, **data.features)
+    linear, mean = (found.entries(*data.new, kind=kind) for kind in ("linear", "mean"))
+    chance = 1 / (1 + np.exp(-linear.estimate))
+    np.testing.assert_allclose(mean.se, chance * (1 - chance) * linear.se, rtol=1e-10)
+    np.testing.assert_allclose(mean.low, 1 / (1 + np.exp(-linear.low)))

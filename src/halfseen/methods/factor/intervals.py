@@ -40,6 +40,7 @@ from halfseen.methods.factor.intervals_checks import (
     fitted_point,
     passes_of,
     warn_about_rows,
+    warn_about_thin_columns,
 )
 from halfseen.methods.factor.intervals_core import Setting
 from halfseen.methods.factor.intervals_functionals import FunctionalInference
@@ -361,6 +362,7 @@ def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any)
     options, here = model._options(), model.placement_
     found = found.turned(np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
     warn_about_rows(found, model.row_labels_, model.col_labels_)
+    warn_about_thin_columns(passes, fit)
     share = 0.0
     if gauge == "denoised" and found.factors.rank:
         found, share = _denoised(found, options.rho, options.rotation, fit.has_prior)
