@@ -155,7 +155,7 @@ def test_row_clustered_intervals_cover(d, r, n, C, noise):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:rows have:UserWarning")
 def test_predictive_intervals_cover_at_any_number_of_entries():
-    """Without the errors of T-hat .88 at 50 seen entries (method page: r = 6, d = 500, noise .25)."""
+    """Without the errors of T-hat .88 at 50 seen entries (r = 6, d = 500, noise .25)."""
     rng = np.random.default_rng(5)
     d, r = 300, 4
     L = rng.normal(size=(d, r)) / np.sqrt(r)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from halfseen.cli.completion_options import AlsOptions, BayesOptions, NuclearOptions
 from halfseen.cli.data_commands import add_data
 from halfseen.cli.fit_descent import add_descent
 from halfseen.cli.fit_factor import add_factor
@@ -16,11 +17,8 @@ from halfseen.cli.fit_inductive import add_inductive
 from halfseen.cli.options import (
     ALS_RANKS,
     MOMENT_RANKS,
-    AlsOptions,
-    BayesOptions,
     Data,
     JudgeOptions,
-    NuclearOptions,
     OutputOptions,
     PairsOptions,
     Ranks,

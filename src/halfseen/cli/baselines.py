@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 import halfseen as hs
+from halfseen.cli.completion_options import BayesOptions, NuclearOptions
 from halfseen.cli.fit import Method, parse_clip
-from halfseen.cli.options import BayesOptions, NuclearOptions
 from halfseen.cli.scores import places
 from halfseen.losses import get_loss
 from halfseen.methods.baselines import BayesianOptions, SoftImputeOptions

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import halfseen as hs
+from halfseen.cli.completion_options import AlsOptions
 from halfseen.cli.folder import check_target
-from halfseen.cli.options import ALS_RANKS, AlsOptions, JudgeOptions, OutputOptions, TableOptions
+from halfseen.cli.options import ALS_RANKS, JudgeOptions, OutputOptions, TableOptions
 from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import Steps, print_json, steps
 from halfseen.cli.source import family_of, open_table

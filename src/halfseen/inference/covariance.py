@@ -10,7 +10,7 @@ from halfseen._typing import BoolArray, FloatArray
 
 # A block whose smallest eigenvalue is this small against its largest leaves a direction without information.
 SINGULAR = 1e-10
-# Below this share of the information left after the other side's errors, expansions stop being one (method page).
+# Below this share of the information left after the other side's errors, expansions stop being one.
 LOW_SHARE = 0.3
 # No more than this share of a direction's information is taken away: the rest is a matter of rounding.
 LARGEST_LOSS = 0.99

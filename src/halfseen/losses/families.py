@@ -117,7 +117,7 @@ class Binomial:
         return self.trials * expit(m)
 
     def link(self, mu: Array) -> Array:
-        # [.02, .98]: beyond it the inverse link turns noise into extreme logits (method page, section 3)
+        # [.02, .98]: beyond it the inverse link turns noise into extreme logits
         share = np.clip(np.asarray(mu) / self.trials, 0.02, 0.98)
         return np.log(share) - np.log1p(-share)
 

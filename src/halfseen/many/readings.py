@@ -12,7 +12,7 @@ from halfseen.solvers.loop import SweepResult, loop
 from halfseen.solvers.stops import RelativeChange
 
 # Residuals below this share of the median one count as 0: weights of reweighted least squares stay bounded.
-# A tenth of the residual's size is the half grey level that video wants (method page, section Video).
+# A tenth of the residual's size is the half grey level that video wants.
 FLOOR = 0.1
 L1_ROUNDS = 25
 

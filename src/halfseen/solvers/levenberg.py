@@ -9,7 +9,7 @@ import numpy as np
 from halfseen.solvers.loop import SweepResult
 from halfseen.solvers.problem import Problem, Vector, largest
 
-# Factors of the damping after a failure and a success: the measured best of the method page.
+# Factors of the damping after a failure and a success: the best of those tried.
 HARDER, EASIER = 4.0, 5.0
 MOST_TRIALS = 40
 

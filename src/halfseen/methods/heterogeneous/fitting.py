@@ -20,7 +20,7 @@ from halfseen.solvers.stops import RelativeChange, SmallValue
 
 # Residuals below this many roundings of the values are rounding; so is a change of the value below some of its own.
 ROUNDINGS = 14.0
-# Step of the preconditioned descent, over the share of entries seen (method page, section 2).
+# Step of the preconditioned descent, over the share of entries seen.
 SCALED_STEP = 0.7
 
 

@@ -16,7 +16,7 @@ from halfseen.methods.heterogeneous.descent import Rounds
 from halfseen.solvers.loop import Sweep, SweepResult, loop
 
 # Sixty rounds from a small start leave the saddle that a spectral start of a thinly seen source can sit on
-# (method page: 24 of 24 against 22 of 24).
+# (24 of 24 seeds against 22 of 24).
 WARM_ROUNDS = 60
 # Step of these rounds and of eta="auto", in units of 1 / (largest singular value): 1 is the edge of stability.
 STEP = 0.5

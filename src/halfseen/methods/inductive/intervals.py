@@ -15,7 +15,7 @@ from halfseen.methods.inductive.options import checked_options
 from halfseen.methods.inductive.problem import InductiveProblem, Weights
 
 # Eigenvalues of the (scaled) information below this share of the largest count as zero: at the truth those of the
-# gauge are below 1e-14, the smallest others above 1e-5 (method page, A3).
+# gauge are below 1e-14, the smallest others above 1e-5.
 ZERO = 1e-10
 MOST_WEIGHTS = 1500
 # How far from the bottom a fit may be: Newton decrement, in units of the noise, per weight.

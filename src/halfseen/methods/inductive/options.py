@@ -18,7 +18,7 @@ EFFECTS = ("none", "rows", "cols", "both")
 GAUGES = ("balance", "none", "first_row")
 OBJECTIVES = ("squared", "one_class")
 
-# Below, Levenberg-Marquardt is the fastest way to the bottom; above, its dense normal equations are not (method page).
+# Below, Levenberg-Marquardt is the fastest way to the bottom; above, its dense normal equations are not.
 LEVENBERG_PARAMETERS = 1000
 
 
