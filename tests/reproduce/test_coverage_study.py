@@ -9,7 +9,7 @@ import pytest
 
 TABLE = Path(__file__).parents[2] / "papers" / "generalized-latent-factors" / "results" / "coverage.csv"
 EACH = ("zeta", "X", "Y", "M seen", "M unseen", "score", "ellipsoid X", "ellipsoid Y")
-# Bands over Poisson rows hold less often than wanted (the guide says so).
+# Bands over Poisson rows hold less often than the others (the guide says so).
 BANDS = ("band X1", "band X2", "band of 1500 unseen entries", "band of scores", "ranks simultaneous")
 AT_LEAST = 40
 
@@ -36,12 +36,10 @@ def test_each_of_the_sixteen_settings_has_enough_tables(study):
 
 @pytest.mark.parametrize("name", EACH)
 def test_corrected_intervals_cover_in_every_setting(study, name):
-    """[.935, .975], widened by two standard errors between tables (scores of one table share their columns' errors);
-    from .93 for Poisson tables, where few entries hold most of the information.
-    """
+    """[.935, .975], widened by two standard errors between tables (scores of one table share their columns' errors)."""
     for row in of(study, "corrected"):
-        slack, low = 2 * number(row, f"{name} se"), 0.93 if row["family"] == "poisson" else 0.935
-        assert low - slack <= number(row, name) <= 0.975 + slack, row
+        slack = 2 * number(row, f"{name} se")
+        assert 0.935 - slack <= number(row, name) <= 0.975 + slack, row
 
 
 def test_published_intervals_fall_short_as_measured(study):
@@ -55,9 +53,9 @@ def test_published_intervals_fall_short_as_measured(study):
 
 @pytest.mark.parametrize("name", BANDS)
 def test_simultaneous_statements_hold(study, name):
-    """True about .95; over 40 tables .85 leaves three binomial standard deviations. Over Poisson rows .79 to .92."""
+    """True about .95; over 40 tables .85 leaves three binomial standard deviations. Over Poisson rows .81 to .95."""
     for row in of(study, "corrected"):
-        low = 0.75 if row["family"] == "poisson" and name.startswith("band X") else 0.85
+        low = 0.8 if row["family"] == "poisson" and name.startswith("band X") else 0.85
         assert number(row, name) >= low, row
 
 
