@@ -13,6 +13,7 @@ import halfseen as hs
 from halfseen.data import Compressed
 from halfseen.methods.baselines import SoftImputeOptions
 from halfseen.methods.baselines.second_moments import alternating_gradient, nuclear_norm_pairs
+from halfseen.methods.moment import common_means
 from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
 
 __all__ = ["BLUE", "GREY", "ORANGE", "new_figure", "tidy"]
@@ -101,6 +102,15 @@ def paper_objective(R: hs.Observed, rank: int) -> np.ndarray:
     return fitted(R, rank, weights="paper", incoherence=1e-4, row_norm=1e-3, keeps_rows=False)
 
 
+def of_common_means(R: hs.Observed, rank: int) -> np.ndarray:
+    """The estimator for rows that are one of ``rank`` means; nan where it refuses."""
+    try:
+        with quiet():
+            return common_means(R, rank, random_state=0).factor
+    except ValueError:
+        return np.full((R.shape[1], rank), np.nan)
+
+
 def nuclear(R: hs.Observed, rank: int, shares: tuple[float, ...] = (0.3, 0.1, 0.03, 0.01)) -> np.ndarray:
     """Nuclear norm on the pairs; the penalty is chosen on the pairs of a held-out fifth of the rows."""
     parts = [hs.PairMoments.from_rows(part) for part in R.split(0.2, 0, by="rows")]
@@ -182,6 +192,7 @@ CONTESTANTS: dict[str, Callable[[hs.Observed, int], np.ndarray]] = {
     "ours": ours,
     "paper weights": paper_weights,
     "paper weights and regulariser": paper_objective,
+    "common means": of_common_means,
     "nuclear norm": nuclear,
     "soft-impute": soft_impute,
     "soft-impute, no biases": bare_soft_impute,

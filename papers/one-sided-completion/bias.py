@@ -26,7 +26,7 @@ def repetition(kind: str, C: int, n: int, d: int, rank: int, masks: int, seed: i
     T, p = M.T @ M / n, C / d
     size, out = np.linalg.norm(T), {"hajek": [], "ht": []}
     total = {"hajek": np.zeros((d, d)), "ht": np.zeros((d, d))}
-    times, z, claimed = np.zeros((d, d)), 0.0, 0.0
+    times, z, claimed, spread = np.zeros((d, d)), 0.0, 0.0, products_variance(M)
     for mask in range(masks):
         moments = hs.PairMoments.from_rows(seen(M, C, 1000 * seed + mask))
         i, j = moments.pairs()
@@ -37,10 +37,8 @@ def repetition(kind: str, C: int, n: int, d: int, rank: int, masks: int, seed: i
             out[name].append(np.sqrt(np.sum(twice * (found - T[i, j]) ** 2)) / size)
             total[name][i, j] += found - T[i, j]
         times[i, j] += 1
-        if mask < 3:
-            spread = products_variance(M, i, j)
-            z += float(np.sum((hajek - T[i, j]) ** 2))
-            claimed += float(np.sum((1.0 / kept.counts - 1.0 / n) * spread))
+        z += float(np.sum((hajek - T[i, j]) ** 2))
+        claimed += float(np.sum((1.0 / kept.counts - 1.0 / n) * spread[i, j]))
     known = times >= masks / 2
     scale = float(np.mean(np.abs(T[known])))
     signed = {name: float(np.mean((np.sign(T) * total[name] / np.maximum(times, 1))[known])) / scale for name in total}
@@ -55,11 +53,10 @@ def repetition(kind: str, C: int, n: int, d: int, rank: int, masks: int, seed: i
     }
 
 
-def products_variance(M: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """Variance of the products of pairs over all rows."""
+def products_variance(M: np.ndarray) -> np.ndarray:
+    """Variance of the products of every pair of columns over all rows."""
     n = len(M)
-    square, T = (M**2).T @ (M**2) / n, M.T @ M / n
-    return (square[i, j] - T[i, j] ** 2) * n / (n - 1)
+    return ((M**2).T @ (M**2) / n - (M.T @ M / n) ** 2) * n / (n - 1)
 
 
 def run(config: dict[str, Any], study: Any) -> None:

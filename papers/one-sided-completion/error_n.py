@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from _pairs import contest, lines, means, seen, truth
+import numpy as np
+from _pairs import contest, lines, means, quiet, relative, seen, truth
+
+import halfseen as hs
 
 CONFIG = {
     "full": {"d": 1000, "rank": 10, "n": {"2": [10_000, 20_000, 30_000], "5": [1000, 5000, 10_000, 20_000],
@@ -30,6 +33,22 @@ def repetition(kind: str, m: int, n: int, d: int, rank: int, seed: int) -> dict[
     return contest(seen(M, m, seed, per_row=True), M.T @ M / n, rank, NAMES)
 
 
+def chosen(kind: str, m: int, n: int, d: int, rank: int, seed: int) -> dict[str, float]:
+    """Where rows are few: the error at the rank that rows held out choose, over all columns and over those seen."""
+    M = truth(kind, n, d, rank, seed)
+    R, T = seen(M, m, seed, per_row=True), M.T @ M / n
+    with quiet():
+        options = hs.OneSidedOptions(keeps_rows=False)
+        model = hs.OneSidedCompletion("auto", options=options, random_state=0).fit(R)
+    X, known = model.components_.T, ~model.diagnostics_.unseen
+    return {
+        "chosen rank": model.rank_,
+        "error": relative(X, T),
+        "error, columns seen": relative(X[known], T[np.ix_(known, known)]),
+        "columns unseen": int(np.sum(~known)),
+    }
+
+
 def run(config: dict[str, Any], study: Any) -> None:
     """Errors over n."""
     fixed = {key: config[key] for key in ("d", "rank")}
@@ -46,14 +65,26 @@ def run(config: dict[str, Any], study: Any) -> None:
     for m in config["n"]:
         part = [line for line in table if line["m"] == int(m) and line["kind"] == config["kinds"][0]]
         study.picture(lines(part, "n", list(NAMES), f"rows, {m} entries each"), m)
+    thin = [{**point} for point in points if point["m"] * point["n"] <= 20_000]
+    few = means(study.repeat("chosen", thin, chosen, len(thin)), ("kind", "m", "n"), ("seed", *fixed))
+    study.table("chosen", few)
+    held = {(line["m"], line["n"]): line for line in few}
     for line in table:
         known = PAPER.get((line["m"], line["n"]))
         if line["kind"] == "common means" and known is not None:
-            found = 4.0 * line["ours"]
-            thin = line["m"] * line["n"] / config["d"] < 8
+            found, other = 4.0 * line["ours"], held.get((line["m"], line["n"]))
+            beside, reason = "", "L-BFGS to the end, weights of inverse variance"
+            if other is not None:
+                beside = (
+                    f" at rank {config['rank']}, {4 * other['error']:.4f} at the rank chosen on rows held out, "
+                    f"{4 * other['error, columns seen']:.4f} over the columns seen"
+                )
+                reason = (
+                    "hardly more pairs than unknowns at the paper's rank of ten, on data of rank one: the fit warns; "
+                    f"{other['columns unseen']:.1f} columns unseen on average, which count in full"
+                )
+            best = found if other is None else min(found, 4 * other["error, columns seen"])
             study.claim(
-                f"absolute error, {line['m']} per row, n = {line['n']}", known, f"{found:.4f}",
-                "reproduced" if found <= known else "partly",
-                "columns never seen count in full here; the paper's value is near that of the columns seen" if thin
-                else "L-BFGS to the end, weights of inverse variance",
+                f"absolute error, {line['m']} per row, n = {line['n']}", known, f"{found:.4f}{beside}",
+                "reproduced" if found <= known else "partly" if best <= known else "not reproduced", reason,
             )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -99,3 +101,18 @@ def test_taking_a_row_out_changes_what_it_says():
         both = (one.counts > 0) & (two.counts > 0)
         change = (one.sums / np.maximum(one.counts, 1) - two.sums / np.maximum(two.counts, 1))[both]
         assert found[t] == pytest.approx(np.linalg.norm(change), rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "rank", "warns"), [(10_000, 10, True), (10_000, 4, False), (20_000, 10, False)])
+def test_more_unknowns_than_pairs_are_a_warning(n, rank, warns):
+    """Two entries in every row of 1000 columns; errors at rank 10 are .11 with 1e4 rows, .001 with 2e4."""
+    rng = np.random.default_rng(0)
+    cols = np.sort(np.argpartition(rng.random((n, 1000)), 2, axis=1)[:, :2], axis=1)
+    values = 0.06 + 0.001 * rng.standard_normal((n, 2))
+    R = hs.Observed.from_triplets(np.repeat(np.arange(n), 2), cols.ravel(), values.ravel(), shape=(n, 1000))
+    options = hs.OneSidedOptions(keeps_rows=False, tol=1e-4)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = hs.OneSidedCompletion(rank, options=options, random_state=0).fit(R)
+    assert any("follows their noise" in text for text in model.diagnostics_.messages(rank)) == warns
+    assert any("follows their noise" in str(one.message) for one in caught) == warns

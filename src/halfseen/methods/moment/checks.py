@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from halfseen._typing import IntArray
 from halfseen.data import Observed, storable
-from halfseen.methods.moment.diagnostics import OFTEN_SEEN, often_seen_text
+from halfseen.methods.moment.diagnostics import OFTEN_SEEN, is_thin, often_seen_text, thin_text
 from halfseen.methods.moment.private import Privacy
 
 DEFAULT_RANK = 10
@@ -115,5 +115,7 @@ def warn_about(model: Any) -> None:
             stacklevel=5,
         )
     found = model.diagnostics_
+    if found is not None and is_thin(found, model.rank_):
+        warnings.warn(thin_text(found, model.rank_), UserWarning, stacklevel=5)
     if found is not None and model.rank_ < found.n_cols and found.entries_per_row > OFTEN_SEEN * model.rank_:
         warnings.warn(often_seen_text(found.entries_per_row, model.rank_), UserWarning, stacklevel=5)

@@ -15,6 +15,9 @@ from halfseen.methods.moment.targets import degrees
 # Entries per row, over the rank, from which completing the rows themselves does better (measured: at 2 factors' worth
 # one-sided still wins by far, at 5 it loses by a factor of two).
 OFTEN_SEEN = 3.0
+# Second moments seen for every unknown of X; below it the fit follows their noise (measured: at 1.1 the error is a
+# hundred times that of rank one on data of rank one, at 2 it is twice).
+LEAST_PER_UNKNOWN = 1.5
 SIMULATED_ROWS = 20_000
 
 
@@ -76,6 +79,8 @@ class PairDiagnostics:
                 f"(correlation {self.activity_correlation:.2f}): second moments may be off by a factor of up to "
                 f"{self.activity_slope:.2f}"
             )
+        if rank and is_thin(self, rank):
+            out.append(thin_text(self, rank))
         if rank and self.entries_per_row > OFTEN_SEEN * rank:
             out.append(often_seen_text(self.entries_per_row, rank))
         return out
@@ -235,3 +240,23 @@ def deletion_change(moments: PairMoments, R: Any) -> FloatArray:
         twice = np.where(one == two, 1.0, 2.0)[stays]
         out[t] = np.sqrt(np.sum(twice * (before - after) ** 2))
     return out
+
+
+def per_unknown(found: PairDiagnostics, rank: int) -> float:
+    """Second moments that were seen, one variance being taken off the diagonal, over the unknowns of X."""
+    d = found.n_cols - int(np.count_nonzero(found.unseen))
+    pairs = found.share_of_pairs * found.n_cols * (found.n_cols - 1) / 2.0
+    return (pairs + d - 1.0) / max(d * rank - rank * (rank - 1) / 2.0, 1.0)
+
+
+def is_thin(found: PairDiagnostics, rank: int) -> bool:
+    """Whether a fit follows the noise of single pairs: few were seen, and hardly more than there are unknowns."""
+    return found.share_of_pairs < 0.5 and per_unknown(found, rank) < LEAST_PER_UNKNOWN
+
+
+def thin_text(found: PairDiagnostics, rank: int) -> str:
+    """The warning where a fit is thin."""
+    return (
+        f"only {per_unknown(found, rank):.2g} second moments were seen for every unknown of rank {rank}: the fit "
+        "follows their noise; lower the rank (rank='auto' chooses it on rows held out), or give more rows"
+    )
