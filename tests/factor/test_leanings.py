@@ -8,6 +8,7 @@ from marginal_tables import simulated
 from scipy.special import expit
 
 import halfseen as hs
+from halfseen.methods.factor.marginal import board
 from halfseen.methods.factor.marginal.fitting import fit_random
 from halfseen.methods.factor.marginal.leanings import RowLeanings, row_leanings, shrunk, within_reach
 from halfseen.methods.factor.marginal.leaveout import left_out
@@ -113,6 +114,20 @@ class TestScores:
         # 150 rows: a share of .95 is known to .018
         assert np.mean(inside) > 0.9
         assert np.mean(inside) > np.mean(bare) + 0.1
+
+    def test_what_is_left_unknown_is_in_the_variance_of_each_row(self, monkeypatch):
+        _, seen = strayed(0)
+        found = []
+        for is_left_out in (False, True):
+            if is_left_out:
+                monkeypatch.setattr(board, "row_leanings", lambda fit: RowLeanings.none(50))
+            model = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(seen)
+            found.append((model.board_, model.inference()))
+        leanings, unseen = found[0][0].leanings, np.isnan(seen).mean(axis=1)
+        assert leanings.variance.min() > 1e-5
+        for kind, share in (("realised", unseen), ("mean", np.ones(50))):
+            more, less = (i.score_covariance(kind) for _, i in found)
+            np.testing.assert_allclose(more - less, np.diag(share**2 * leanings.variance), atol=1e-12)
 
     def test_what_is_known_stays_within_the_blocks_it_was_seen_in(self):
         table = Table(np.array([0, 0, 1]), np.array([0, 1, 0]), np.ones(3), np.ones(3), (3, 6))

@@ -99,7 +99,7 @@ def shrunk(d: FloatArray, v: FloatArray) -> RowLeanings:
     Examples
     --------
     >>> found = shrunk(np.array([3.0, -3.0, 0.0]), np.array([1.0, 1.0, 0.0]))
-    >>> found.sd**2, found.effect.round(3).tolist(), found.variance.round(3).tolist()
+    >>> round(found.sd**2, 6), found.effect.round(3).tolist(), found.variance.round(3).tolist()
     (8.0, [2.667, -2.667, 0.0], [0.889, 0.889, 8.0])
     """
     told = v > LEAST_VARIANCE
