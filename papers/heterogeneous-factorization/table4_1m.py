@@ -1,11 +1,12 @@
 """Table 4 on MovieLens-1M, once: one 90/10 split, settings chosen on a tenth of the training entries.
 
 6040 users, films in ten clusters by K-means on their genres, as on MovieLens-100k. Networks are as wide as those of
-`table4`, and every step sees all films. Ridges are three times those of `table4`, the ratio of the penalties published
-for such networks on the two sets (60 and 20); the number of sweeps (of 100) is chosen on held-out training entries, and
-so would be ridges if several were given. Before that, SparseFC with the learning rate of `table4` (.004 in place of .01)
-was still on its way after 60 sweeps (.842 on held-out training entries); nothing else was tried on this set. Predictions
-are clipped to 1..5. The standard error of the difference is over users, on this one split.
+`table4`, but the ends of HAE are tanh; every step sees all films. Ridges are three times those of `table4`, the ratio
+of the penalties published for such networks on the two sets (60 and 20); the number of sweeps (of 100) is chosen on
+held-out training entries, and so would be ridges if several were given. Before that, SparseFC with the learning rate of
+`table4` (.004, here .01) was still on its way after 60 sweeps (.842 on held-out training entries); nothing else was
+tried on this set. Predictions are clipped to 1..5. The standard error of the difference is over users, on this one
+split.
 """
 
 from __future__ import annotations

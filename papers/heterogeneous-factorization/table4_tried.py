@@ -19,25 +19,27 @@ from movielens import clusters
 from table4 import CONFIG as TABLE4
 from table4 import ratings
 
-OPTIONS, SAME = "options", "none: as in table4"
+OPTIONS, SAME = "options", "none"
 # Knob, setting, model, what changes: options, or the ridges, the solver and the number of clusters.
 LINES: list[list[Any]] = [
     [SAME, "ridge 10", "SparseFC", {}],
-    [SAME, "own ridge 10000, 20 own units, 4 folds", "HAE", {}],
-    ["regularisation per part", "own ridge 1000", "HAE", {"unique_ridge": 1000.0}],
-    ["unique encoder's width", "100 own units", "HAE", {"unique_hidden": 100}],
-    ["folding size", "no folds", "HAE", {"folds": 0}],
-    ["folding size", "10 folds", "HAE", {"folds": 10}],
+    [SAME, "own ridge 10000, 20 own units, 4 folds, tanh ends", "HAE", {}],
+    ["ends of own encoders", "sigmoid, as printed", "HAE", {"unique_end": "sigmoid"}],
+    ["number of groups", "1 group, that is no groups at all, sigmoid ends", "HAE",
+     {"clusters": 1, "unique_end": "sigmoid"}],
     ["dropout", ".2 of the hidden units", "HAE", {"drop_units": 0.2}],
     ["dropout", ".2 of the hidden units", "SparseFC", {"drop_units": 0.2}],
+    ["number of groups", "3 clusters of films", "HAE", {"clusters": 3}],
     ["pretraining from the shared part", "60 sweeps shared, 15 with both", "HAE", {"pretrain": 60, "max_iter": 15}],
     ["pretraining from the shared part", "the same, own ridge 1000", "HAE",
      {"pretrain": 60, "max_iter": 15, "unique_ridge": 1000.0}],
+    ["unique encoder's width", "100 own units", "HAE", {"unique_hidden": 100}],
+    ["regularisation per part", "own ridge 1000", "HAE", {"unique_ridge": 1000.0}],
+    ["folding size", "no folds", "HAE", {"folds": 0}],
+    ["folding size", "10 folds", "HAE", {"folds": 10}],
     ["averaging period", "Algorithm 2, averages after every step", "HAE", {"solver": "rounds"}],
     ["averaging period", "Algorithm 2, averages after 5 steps", "HAE",
      {"solver": "rounds", "local_steps": 5, "max_iter": 15}],
-    ["ends of own encoders", "sigmoid, as printed", "HAE", {"unique_end": "sigmoid"}],
-    ["number of groups", "3 clusters of films", "HAE", {"clusters": 3}],
 ]  # fmt: skip
 QUICK = {"hidden": 6, "unique_hidden": 3, "rate": 0.05, "max_iter": 3}
 CONFIG = {
@@ -48,9 +50,10 @@ BESIDE = ("ridge", "unique_ridge", "solver", "clusters")
 
 
 def setting(model: str, changes: dict[str, Any], quick: dict[str, Any]) -> dict[str, Any]:
-    """A model as in `table4`, but for some changes."""
+    """A model as in `table4`, with the tanh ends that trials began with, but for some changes."""
     base = TABLE4["full"][model]
-    options = base[OPTIONS] | {name: value for name, value in changes.items() if name not in BESIDE} | quick
+    began = {name: value for name, value in base[OPTIONS].items() if name != "unique_end"}
+    options = began | {name: value for name, value in changes.items() if name not in BESIDE} | quick
     return base | {name: value for name, value in changes.items() if name in BESIDE} | {OPTIONS: options}
 
 
@@ -99,7 +102,7 @@ def mixed(rows: list[dict[str, Any]], members: int) -> dict[str, float]:
         model: [np.array(row["predicted"]) for row in rows if row["model"] == model] for model in ("SparseFC", "HAE")
     }
     found = {}
-    for size in sorted({1, 2, members}):
+    for size in sorted({1, min(2, members), members}):
         for plain in sorted({0, size // 2, size}, reverse=True):
             choices = [first + second for first in combinations(nets["SparseFC"], plain)
                        for second in combinations(nets["HAE"], size - plain)]  # fmt: skip
@@ -122,7 +125,7 @@ def ensembles(by_split: dict[int, list[dict[str, Any]]], members: int) -> list[d
 
 
 def run(config: dict[str, Any], study: Any) -> None:
-    """Split by split: all lines, then further members of the ensembles."""
+    """The first lines on all splits, further members of the ensembles of one split, other lines, other members."""
     more = {"path": str(study.data("ml-100k")), "width": config["width"]}
 
     def point(split: int, start: int, knob: str, what: str, model: str, changes: dict[str, Any]) -> dict[str, Any]:
@@ -130,13 +133,19 @@ def run(config: dict[str, Any], study: Any) -> None:
         return {"split": split, "start": start, "knob": knob, "setting": what, "model": model, **more, "how": how}
 
     lines, splits, members = config["lines"], config["splits"], config["members"]
-    points = [point(split, start, *line) for split in splits for start in range(members)
-              for line in (lines[:2] if start else lines)]  # fmt: skip
-    done = study.repeat("fits", points, one_fit, at_least=len(points) // len(splits))
+    first = [point(split, 0, *line) for line in lines for split in splits]
+    further = [point(split, start, *line) for split in splits for start in range(1, members) for line in lines[:2]]
+    begun, least = 4 * len(splits), 2 * (members - 1)
+    points = first[:begun] + further[:least] + first[begun:] + further[least:]
+    done = study.repeat("fits", points, one_fit, at_least=begun)
     same = {split: [row for row in done if row["split"] == split and row["knob"] == SAME] for split in splits}
     plain = {split: [row for row in rows if row["model"] == "SparseFC"] for split, rows in same.items()}
-    whole = {split: rows for split, rows in same.items() if len(rows) == 2 * members}
-    table, several = table_of([row for row in done if not row["start"]], plain), ensembles(whole, members)
+    pairs = {split: min(len(plain[split]), len(rows) - len(plain[split])) for split, rows in same.items()}
+    most = max(pairs.values())
+    whole = {
+        split: [row for row in rows if row["start"] < most] for split, rows in same.items() if pairs[split] == most
+    }
+    table, several = table_of([row for row in done if not row["start"]], plain), ensembles(whole, most)
     study.table("", table)
     study.table("ensembles", several)
     claims(table, several, study)
@@ -144,14 +153,12 @@ def run(config: dict[str, Any], study: Any) -> None:
 
 def claims(table: list[dict[str, Any]], several: list[dict[str, Any]], study: Any) -> None:
     """What came of it."""
-    own = [row for row in table if row["model"] == "HAE"]
+    most = max(row["splits"] for row in table)
+    own = [row for row in table if row["model"] == "HAE" and row["splits"] == most]
     best = min(own, key=lambda row: float(row["minus SparseFC"]))
-    gap, error = float(best["minus SparseFC"]), float(best["standard error"])
-    is_there = gap <= -0.002 and gap < -2 * error
-    study.claim("some setting of HAE is better than SparseFC by .002", paper="-.0038, settings not printed",
-                ours=f"the best of {len(own)}: {gap:+.4f} (standard error {error:.4f}, {best['splits']} splits): "
-                f"{best['knob']}, {best['setting']}", verdict="reproduced" if is_there else "not reproduced",
-                reason="" if is_there else "none gains that much, and the best of many flatters itself")  # fmt: skip
+    study.claim("the best setting of HAE, minus SparseFC", paper="-.0038 (test), settings not printed",
+                ours=f"{best['minus SparseFC']} (held-out training entries, {most} splits): {best['knob']}, "
+                f"{best['setting']}", verdict="beyond")  # fmt: skip
     for knob in dict.fromkeys(row["knob"] for row in table):
         said = [f"{row['setting']}{' (SparseFC)' * (row['model'] != 'HAE')} {row['minus SparseFC']} "
                 f"± {row['standard error']}" for row in table if row["knob"] == knob]  # fmt: skip
