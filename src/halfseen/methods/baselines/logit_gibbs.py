@@ -68,7 +68,7 @@ class LogitSweep:
 
     Notes
     -----
-    One draw of some .3 microseconds per entry beside a Gaussian sweep. Source: Polson, Scott and Windle (2013).
+    One draw of some .2 microseconds per entry beside a Gaussian sweep. Source: Polson, Scott and Windle (2013).
     """
 
     gaussian: GibbsSweep
