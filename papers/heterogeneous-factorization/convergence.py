@@ -15,25 +15,19 @@ from _runs import Errors, alternate
 
 from halfseen.datasets import SourcesDesign, make_sources_data
 
-SIZES = [
-    [n, rows, share, "rotated", 1.0, "spectral"]
-    for n in (10, 100)
-    for rows in (30, 60, 120)
-    for share in (0.5, 0.9, 0.95, 0.99)
-]
-THIN = [[10, 30, 0.5, "gaussian", 1.0, "spectral"]] + [
-    [10, rows, share, kind, 1.0, "spectral"]
-    for kind in ("rotated", "gaussian")
-    for rows, share in ((60, 0.3), (120, 0.22))
-]
-BAD = [[10, 120, 0.7, "rotated", condition, "spectral"] for condition in (10.0, 30.0, 100.0)] + [
-    [10, rows, share, "rotated", 100.0, "stepwise"] for rows, share in ((120, 0.7), (60, 0.5))
-]
 CONFIG = {
-    "full": {"designs": BAD + THIN + SIZES, "seeds": 24, "sweeps": 300},
-    "quick": {"designs": [[4, 40, 0.9, "rotated", 1.0, "spectral"]], "seeds": 2, "sweeps": 50},
-}
+    "full": {
+        "sources": [10, 100], "rows": [30, 60, 120], "observed": [0.5, 0.9, 0.95, 0.99],
+        "thin": [[60, 0.3], [120, 0.22]], "conditions": [10.0, 30.0, 100.0], "stepwise": [[120, 0.7], [60, 0.5]],
+        "seeds": 24, "sweeps": 300,
+    },
+    "quick": {
+        "sources": [4], "rows": [40], "observed": [0.9], "thin": [], "conditions": [10.0], "stepwise": [], "seeds": 2,
+        "sweeps": 50,
+    },
+}  # fmt: skip
 TARGET = 1e-12
+NAMES = ("n_sources", "n_rows", "observed", "kind", "condition", "start")
 
 
 def per_unknown(n_sources: int, n_rows: int, observed: float) -> float:
@@ -44,6 +38,22 @@ def per_unknown(n_sources: int, n_rows: int, observed: float) -> float:
 def allowed(n_rows: int, condition: float) -> int:
     """Sweeps asked for; at a condition number of 100 nothing is."""
     return (40 if n_rows == 30 else 30) if condition == 1.0 else 20
+
+
+def designs_of(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Badly conditioned parts, thin tables, and every size of Table 2."""
+    bad = [[10, 120, 0.7, "rotated", condition, "spectral"] for condition in config["conditions"]]
+    bad += [[10, rows, share, "rotated", 100.0, "stepwise"] for rows, share in config["stepwise"]]
+    thin = [
+        [10, rows, share, kind, 1.0, "spectral"] for kind in ("rotated", "gaussian") for rows, share in config["thin"]
+    ]
+    sizes = [
+        [n, rows, share, "rotated", 1.0, "spectral"]
+        for n in config["sources"]
+        for rows in config["rows"]
+        for share in config["observed"]
+    ]
+    return [dict(zip(NAMES, design, strict=True)) for design in bad + thin + sizes]
 
 
 def sweeps_needed(
@@ -59,15 +69,14 @@ def sweeps_needed(
 
 def run(config: dict[str, Any], study: Any) -> None:
     """A line per design: sweeps needed, and how many seeds kept to what was asked."""
-    names = ("n_sources", "n_rows", "observed", "kind", "condition", "start")
-    designs = [dict(zip(names, design, strict=True)) for design in config["designs"]]
+    designs = designs_of(config)
     points = [
         {"seed": seed, **design, "sweeps": config["sweeps"]} for design in designs for seed in range(config["seeds"])
     ]
     rows = study.repeat("sweeps", points, sweeps_needed)
     table = []
     for design in designs:
-        own = [row for row in rows if all(row[name] == design[name] for name in names)]
+        own = [row for row in rows if all(row[name] == design[name] for name in NAMES)]
         if own:
             table.append({**design, **line(own, design)})
     study.table("", table)

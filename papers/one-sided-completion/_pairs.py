@@ -223,7 +223,7 @@ def lines(table: list[dict[str, Any]], x: str, names: list[str], label: str) -> 
     """Errors over one setting on logarithmic axes, a line per contestant."""
     figure = new_figure(5.4, 3.6)
     axes = tidy(figure.subplots())
-    colors = [BLUE, ORANGE, GREY, "#6a994e", "#9c6644"]
+    colors = [BLUE, ORANGE, GREY, "#6a994e", "#9c6644", "#a23b72", "#b8a100"]
     for name, color in zip(names, colors, strict=False):
         points = [(row[x], row[name]) for row in table if name in row]
         if points:

@@ -79,10 +79,9 @@ def run(config: dict[str, Any], study: Any) -> None:
                     f" at rank {config['rank']}, {4 * other['error']:.4f} at the rank chosen on rows held out, "
                     f"{4 * other['error, columns seen']:.4f} over the columns seen"
                 )
-                reason = (
-                    "hardly more pairs than unknowns at the paper's rank of ten, on data of rank one: the fit warns; "
-                    f"{other['columns unseen']:.1f} columns unseen on average, which count in full"
-                )
+                is_thin = line["n"] * line["m"] * (line["m"] - 1) / 2 < 1.5 * config["d"] * config["rank"]
+                reason = "hardly more pairs than unknowns at rank ten, on data of rank one: the fit warns; " * is_thin
+                reason += f"{other['columns unseen']:.1f} columns unseen on average, which count in full"
             best = found if other is None else min(found, 4 * other["error, columns seen"])
             study.claim(
                 f"absolute error, {line['m']} per row, n = {line['n']}", known, f"{found:.4f}{beside}",
