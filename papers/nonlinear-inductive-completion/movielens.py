@@ -273,6 +273,6 @@ def targets(rows: list[dict[str, Any]], mean: dict[str, float], study: Any) -> N
         paper="targets: IMC <= 1.035, NIMC <= 1.030, on splits 10 to 12",
         ours=f"splits 10 to 12: {text(first)}; all {len(rows)}: {text(mean)}",
         verdict="reproduced" if is_met[0] else "not reproduced",
-        reason="" if all(is_met) else f"on all splits one start of NIMC is above: split {worst['seed']} is hard for every "
-        f"model (item mean {worst['item mean']:.3f})",
+        reason="" if all(is_met) else f"on all splits one start of NIMC is above: split {worst['seed']} is hard for "
+        f"every model (item mean {worst['item mean']:.3f})",
     )  # fmt: skip
