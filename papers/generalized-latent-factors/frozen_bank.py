@@ -133,7 +133,10 @@ def picture(table: list[dict[str, Any]]) -> Any:
     right.set(xscale="log", xlabel="questions", title="coverage of 95 % intervals")
     left.legend(frameon=False, fontsize=7)
     for ax in (left, right):
+        ax.set_xticks(k, k)
+        ax.minorticks_off()
         tidy(ax)
+    left.set_yticks([0.02, 0.05, 0.1], [".02", ".05", ".1"])
     return figure
 
 
