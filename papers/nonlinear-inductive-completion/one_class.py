@@ -287,7 +287,8 @@ def claim_all(table: list[dict[str, Any]], sets: list[str], starts: int, study: 
             study.claim(f"relu's average precision on {name}", paper="target: linear's - .02",
                         ours=f"{relu[1]:.4f} against {linear[1]:.4f}",
                         verdict="reproduced" if is_met else "not reproduced",
-                        reason="" if is_met else f"one start; the mean of {starts} has {two[1]:.4f} against {one[1]:.4f}")  # fmt: skip
+                        reason="" if is_met else
+                        f"one start; the mean of {starts} has {two[1]:.4f} against {one[1]:.4f}")  # fmt: skip
         ahead = two[0] > one[0] and two[1] > one[1]
         study.claim(f"the same, mean of {starts} starts, {name}", paper="not tried",
                     ours=f"area {two[0]:.3f} against {one[0]:.3f}, average precision {two[1]:.3f} against {one[1]:.3f}"

@@ -3,7 +3,7 @@
 k = 5, d = 10, three tables a cell, m in units of 2kd = 100 weights. A success is a relative error of predictions for
 new rows and columns of at most 1e-3. "gd" is gradient descent with backtracking from one N(0, 1) start, "lbfgs" and
 "8 starts" are L-BFGS from one start, and from up to eight until one fits the data exactly. "printed" is L-BFGS judged
-by the printed criterion, phi(XU) phi(XU)'. Then, near the frontier and with five tables a cell, what one start can
+by the printed criterion, phi(XU) phi(XU)'. Then, near the frontier and with up to five tables a cell, what one start can
 do: N(0, 1), the size that the data ask for ("sized"), moments of the features (tensor for sigmoid, cross for relu),
 Levenberg-Marquardt; and up to eight starts of either solver.
 """
@@ -111,7 +111,8 @@ def one_start(rows: list[dict[str, Any]], study: Any) -> None:
             for many, least in ((False, 4), (True, 3))
         ]  # fmt: skip
         study.claim(
-            f"{kind}: what one start reaches, and eight", paper="target: one start 3 to 4 x weights, several 2.5 to 3 x",
+            f"{kind}: what one start reaches, and eight",
+            paper="target: one start 3 to 4 x weights, several 2.5 to 3 x",
             ours=f"share of tables at m = {', '.join(f'{m:g}' for m in share['sized'])} x weights: {'; '.join(text)}",
             verdict="reproduced" if all(is_met) else "partly" if any(is_met) else "not reproduced",
             reason="" if all(is_met) else "no way to begin spares one start the traps; eight pass them",
