@@ -3,8 +3,8 @@
 k = 5, d = 10, three tables a cell, m in units of 2kd = 100 weights. A success is a relative error of predictions for
 new rows and columns of at most 1e-3. "gd" is gradient descent with backtracking from one N(0, 1) start, "lbfgs" and
 "8 starts" are L-BFGS from one start, and from up to eight until one fits the data exactly. "printed" is L-BFGS judged
-by the printed criterion, phi(XU) phi(XU)'. Then, near the frontier and with up to five tables a cell, what one start can
-do: N(0, 1), the size that the data ask for ("sized"), moments of the features (tensor for sigmoid, cross for relu),
+by the printed criterion, phi(XU) phi(XU)'. Then, near the frontier and with five tables a cell at most, what one start
+can do: N(0, 1), the size that the data ask for ("sized"), moments of the features (tensor for sigmoid, cross for relu),
 Levenberg-Marquardt; and up to eight starts of either solver.
 """
 
