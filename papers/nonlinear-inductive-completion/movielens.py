@@ -267,11 +267,12 @@ def targets(rows: list[dict[str, Any]], mean: dict[str, float], study: Any) -> N
 
     first = {model: float(np.mean([row[model] for row in few])) for model in models}
     worst = max(rows, key=lambda row: row["item mean"])
-    is_met = mean["IMC, constant"] <= 1.035 and mean["NIMC, constant"] <= 1.030
+    is_met = [found["IMC, constant"] <= 1.035 and found["NIMC, constant"] <= 1.030 for found in (first, mean)]
     study.claim(
         "ml-100k: errors with a constant film feature",
         paper="targets: IMC <= 1.035, NIMC <= 1.030, on splits 10 to 12",
         ours=f"splits 10 to 12: {text(first)}; all {len(rows)}: {text(mean)}",
-        verdict="reproduced" if is_met else "partly",
-        reason="" if is_met else f"split {worst['seed']} is hard for every model (item mean {worst['item mean']:.3f})",
+        verdict="reproduced" if is_met[0] else "not reproduced",
+        reason="" if all(is_met) else f"on all splits one start of NIMC is above: split {worst['seed']} is hard for "
+        f"every model (item mean {worst['item mean']:.3f})",
     )  # fmt: skip

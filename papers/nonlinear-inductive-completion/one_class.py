@@ -200,7 +200,8 @@ def run(config: dict[str, Any], study: Any) -> None:
              "starts": config["starts"]}  # fmt: skip
     points = [
         {"name": name, "seed": seed, "folder": str(folders[name]), **means}
-        for seed in range(config["splits"]) for name in config["sets"]
+        for is_last in (False, True)  # the largest set comes last
+        for seed in range(config["splits"]) for name in config["sets"] if (name == "genes") == is_last
     ]  # fmt: skip
     rows += study.repeat("means of starts", points, averaged, len(config["sets"]))
     table = []
@@ -280,13 +281,14 @@ def claim_all(table: list[dict[str, Any]], sets: list[str], starts: int, study: 
             verdict="reproduced" if all(wins) else "partly" if any(wins) else "not reproduced",
             reason="" if all(wins) else "other data and features; linear is ahead in the rest of the list",
         )  # fmt: skip
+        one, two = (own[f"{title}, {starts} starts, {WIDTH} eigenvectors"] for title in ("IMC", "NIMC relu"))
         if name in TARGET:
             is_met = relu[1] >= linear[1] - 0.02
             study.claim(f"relu's average precision on {name}", paper="target: linear's - .02",
                         ours=f"{relu[1]:.4f} against {linear[1]:.4f}",
                         verdict="reproduced" if is_met else "not reproduced",
-                        reason="" if is_met else "one start; the mean of several is below")  # fmt: skip
-        one, two = (own[f"{title}, {starts} starts, {WIDTH} eigenvectors"] for title in ("IMC", "NIMC relu"))
+                        reason="" if is_met else
+                        f"one start; the mean of {starts} has {two[1]:.4f} against {one[1]:.4f}")  # fmt: skip
         ahead = two[0] > one[0] and two[1] > one[1]
         study.claim(f"the same, mean of {starts} starts, {name}", paper="not tried",
                     ours=f"area {two[0]:.3f} against {one[0]:.3f}, average precision {two[1]:.3f} against {one[1]:.3f}"

@@ -28,7 +28,7 @@ def i(model):
 
 class TestScores:
     def test_expected_scores_are_the_means_of_the_predictions_and_what_rows_lean(self, model, i):
-        wanted = model.predict_table().mean(axis=1) + model.board_.leanings.effect
+        wanted = model.predict_table().mean(axis=1) + i.leanings.effect
         np.testing.assert_allclose(i.scores().estimate, wanted, atol=1e-5)
 
     def test_realised_scores_take_known_answers_as_they_are(self, truth, model, i):

@@ -55,6 +55,8 @@ class RandomColumnsInference:
     claim : str
     block_effects : BlockEffects or None
         How far blocks of columns (``fit(R, groups=...)``) stray from each other.
+    leanings : RowLeanings
+        How far the rows' means stray from what their abilities say.
 
     Examples
     --------
@@ -75,7 +77,7 @@ class RandomColumnsInference:
         self._model, self._draws = model, int(draws)
         self._board: Board = model.board_
         self._seed = int(as_generator(random_state).integers(2**62))
-        self.block_effects = self._board.blocks
+        self.block_effects, self.leanings = self._board.blocks, self._board.leanings
 
     def __repr__(self) -> str:
         n, p = self._model.observed_shape_
