@@ -75,8 +75,8 @@ def late(row: dict[str, Any]) -> float:
 
 def paired(gaps: list[float]) -> tuple[str, str]:
     """Mean of differences by split and its standard error."""
-    error = np.std(gaps, ddof=1) / np.sqrt(len(gaps)) if len(gaps) > 1 else np.nan
-    return f"{np.mean(gaps):+.4f}", f"{error:.4f}"
+    error = f"{np.std(gaps, ddof=1) / np.sqrt(len(gaps)):.4f}" if len(gaps) > 1 else "one split"
+    return f"{np.mean(gaps):+.4f}", error
 
 
 def table_of(done: list[dict[str, Any]], plain: dict[int, list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -161,7 +161,7 @@ def claims(table: list[dict[str, Any]], several: list[dict[str, Any]], study: An
                 f"{best['setting']}", verdict="beyond")  # fmt: skip
     for knob in dict.fromkeys(row["knob"] for row in table):
         said = [f"{row['setting']}{' (SparseFC)' * (row['model'] != 'HAE')} {row['minus SparseFC']} "
-                f"± {row['standard error']}" for row in table if row["knob"] == knob]  # fmt: skip
+                f"(± {row['standard error']})" for row in table if row["knob"] == knob]  # fmt: skip
         study.claim(f"minus SparseFC; changed: {knob}", ours="; ".join(said), verdict="beyond")
     most = max(row["networks"] for row in several)
     by_kind = {(row["SparseFC"], row["HAE"]): row for row in several}
