@@ -1,10 +1,11 @@
 """Table 4: what was tried to make HAE better than SparseFC, paired with it on held-out training entries.
 
-MovieLens-100k. A tenth of the training entries of a split is held out, networks are trained on the others and judged on
-it (predictions clipped to 1..5): no test entry is looked at. Lines change one thing each of HAE as it stands in
-`table4`. Errors are means over the last ten sweeps, since AdamW at a constant rate moves them by .001 from sweep to
-sweep; "at the best sweep" is the least of all sweeps. Differences are to the mean of several SparseFC networks (other
-starts) on the same entries. Ensembles are means of predictions after the last sweep, over all choices of members.
+MovieLens-100k. A tenth of the training entries of a split is held out, networks are trained on the others and judged
+on it (predictions clipped to 1..5): no test entry is looked at. Lines change one thing each of HAE with tanh ends, as
+the first run of `table4` had it. Errors are means over the last ten sweeps, since AdamW at a constant rate moves them
+by .001 from sweep to sweep; "at the best sweep" is the least of all sweeps. Differences are to the mean of several
+SparseFC networks (other starts) on the same entries. Ensembles are means of predictions after the last sweep, over all
+choices of members.
 """
 
 from __future__ import annotations
