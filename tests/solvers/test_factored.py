@@ -19,6 +19,7 @@ from halfseen.solvers import (
     detect_rank,
     loop,
     product_svd,
+    rank_detector,
     small_start,
 )
 
@@ -148,6 +149,16 @@ class TestRankDetector:
         found = detect_rank(self.table(4, 0.0, 0.4, 0), random_state=0)
         assert found.rank == 4
         assert found.n_iter < 100
+
+    def test_what_looks_like_noise_is_not_waited_for(self, monkeypatch):
+        """A component of the size of the noise would be due after 200 passes and more."""
+        runs, loop_ = [], rank_detector.loop
+        monkeypatch.setattr(
+            rank_detector, "loop", lambda *given, **more: runs.append(loop_(*given, **more)) or runs[-1]
+        )
+        for seed in range(3):
+            assert detect_rank(self.table(4, 0.3, 0.4, seed), random_state=seed).rank == 4
+        assert max(run.n_iter for run in runs) < 120
 
     def test_a_component_that_comes_late_is_grown_out_before_it_is_judged(self):
         """The smallest of three is a fifth of the largest: half grown it would count as one of the heap below."""
