@@ -45,7 +45,7 @@ def shape() -> tuple[int, int]:
 def least_squares(rank: int, epochs: int) -> np.ndarray:
     """Alternating least squares."""
     import halfseen as hs
-    from halfseen.methods.baselines import LeastSquaresOptions
+    from halfseen.methods.completion import LeastSquaresOptions
 
     (users, films, values), (rows, cols, _) = split()
     table = hs.Observed.from_triplets(users, films, values, shape=shape())
@@ -56,7 +56,7 @@ def least_squares(rank: int, epochs: int) -> np.ndarray:
 def gibbs(rank: int, sweeps: int) -> np.ndarray:
     """Bayesian factorisation: four sweeps before those that count."""
     import halfseen as hs
-    from halfseen.methods.baselines import BayesianOptions
+    from halfseen.methods.completion import BayesianOptions
 
     (users, films, values), (rows, cols, _) = split()
     table = hs.Observed.from_triplets(users, films, values, shape=shape())

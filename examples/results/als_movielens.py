@@ -23,7 +23,7 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.datasets import path
-from halfseen.methods.baselines import LeastSquaresOptions
+from halfseen.methods.completion import LeastSquaresOptions
 
 OUT = Path(__file__).with_name("als_movielens.csv")
 COLUMNS = ("data", "system", "split", "test_rmse", "cpu_seconds", "config")

@@ -19,7 +19,7 @@ import numpy as np
 from als_movielens import SPLITS, ratings
 
 import halfseen as hs
-from halfseen.methods.baselines import LeastSquaresOptions
+from halfseen.methods.completion import LeastSquaresOptions
 
 OUT = Path(__file__).with_suffix(".csv")
 COLUMNS = ("table", "seed", "auto_rank", "auto_error", "auto_seconds", "cv_rank", "cv_error", "cv_seconds")

@@ -23,7 +23,7 @@ import numpy as np
 from als_movielens import SPLITS, ratings
 
 import halfseen as hs
-from halfseen.methods.baselines import BayesianOptions, SoftImputeOptions
+from halfseen.methods.completion import BayesianOptions, SoftImputeOptions
 
 OUT = Path(__file__).with_suffix(".csv")
 COLUMNS = ("data", "system", "split", "test_rmse", "coverage", "cpu_seconds", "config")

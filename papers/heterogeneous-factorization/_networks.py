@@ -9,9 +9,9 @@ import numpy as np
 from movielens import by_cluster
 
 import halfseen as hs
-from halfseen.methods.heterogeneous.autoencoder_fitting import Plan, train
-from halfseen.methods.heterogeneous.autoencoder_network import Layers, Layout, embed, outputs
-from halfseen.methods.heterogeneous.autoencoder_options import checked_options
+from halfseen.methods.autoencoder.fitting import Plan, train
+from halfseen.methods.autoencoder.network import Layers, Layout, embed, outputs
+from halfseen.methods.autoencoder.options import checked_options
 from halfseen.nets import Columns, find_device, load_torch, threads_of
 
 SIZES = ("hidden", "unique_hidden", "folds", "kernel", "gamma", "dimension", "unique_end")

@@ -17,7 +17,7 @@ import numpy as np
 from _synthetic import BLUE, GREY, RED, new_figure
 
 import halfseen as hs
-from halfseen.methods.baselines import KronRidge, NeighbourProfile, Popularity, RowKernelRidge
+from halfseen.methods.comparisons import KronRidge, NeighbourProfile, Popularity, RowKernelRidge
 from halfseen.metrics import average_precision, precision_recall, rank_cdf, roc_auc
 
 CONFIG = {

@@ -25,16 +25,16 @@ _PUBLIC = {
     "load": "halfseen.data",
     "GeneralizedFactorModel": "halfseen.methods.factor",
     "FactorOptions": "halfseen.methods.factor",
-    "AlternatingLeastSquares": "halfseen.methods.baselines",
-    "LeastSquaresOptions": "halfseen.methods.baselines",
-    "BayesianFactorization": "halfseen.methods.baselines",
-    "BayesianOptions": "halfseen.methods.baselines",
-    "SoftImpute": "halfseen.methods.baselines",
-    "SoftImputeOptions": "halfseen.methods.baselines",
+    "AlternatingLeastSquares": "halfseen.methods.completion",
+    "LeastSquaresOptions": "halfseen.methods.completion",
+    "BayesianFactorization": "halfseen.methods.completion",
+    "BayesianOptions": "halfseen.methods.completion",
+    "SoftImpute": "halfseen.methods.completion",
+    "SoftImputeOptions": "halfseen.methods.completion",
     "OverparametrizedFactorization": "halfseen.methods.descent",
     "DescentOptions": "halfseen.methods.descent",
-    "ColumnMean": "halfseen.methods.baselines",
-    "BiasModel": "halfseen.methods.baselines",
+    "ColumnMean": "halfseen.methods.comparisons",
+    "BiasModel": "halfseen.methods.comparisons",
     "OneSidedCompletion": "halfseen.methods.moment",
     "OneSidedOptions": "halfseen.methods.moment",
     "PairMoments": "halfseen.methods.moment",
@@ -45,14 +45,14 @@ _PUBLIC = {
     "InductiveOptions": "halfseen.methods.inductive",
     "SimilarityClustering": "halfseen.methods.inductive",
     "SideFeatures": "halfseen.data",
-    "HeterogeneousAutoencoder": "halfseen.methods.heterogeneous",
-    "SparseAutoencoder": "halfseen.methods.heterogeneous",
-    "AutoencoderOptions": "halfseen.methods.heterogeneous",
-    "JIVE": "halfseen.methods.baselines",
-    "RobustJIVE": "halfseen.methods.baselines",
-    "PersonalizedPCA": "halfseen.methods.baselines",
-    "COBE": "halfseen.methods.baselines",
-    "TwoStepSVD": "halfseen.methods.baselines",
+    "HeterogeneousAutoencoder": "halfseen.methods.autoencoder",
+    "SparseAutoencoder": "halfseen.methods.autoencoder",
+    "AutoencoderOptions": "halfseen.methods.autoencoder",
+    "JIVE": "halfseen.methods.comparisons",
+    "RobustJIVE": "halfseen.methods.comparisons",
+    "PersonalizedPCA": "halfseen.methods.comparisons",
+    "COBE": "halfseen.methods.comparisons",
+    "TwoStepSVD": "halfseen.methods.comparisons",
     "engine": "halfseen.engines",
     "report": "halfseen.show.page",
 }
@@ -64,30 +64,27 @@ if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
     from halfseen.data import Observed, SideFeatures, Sources, load, read_table, save
     from halfseen.engines import engine
-    from halfseen.methods.baselines import (
+    from halfseen.methods.autoencoder import AutoencoderOptions, HeterogeneousAutoencoder, SparseAutoencoder
+    from halfseen.methods.comparisons import (
         COBE,
         JIVE,
+        BiasModel,
+        ColumnMean,
+        PersonalizedPCA,
+        RobustJIVE,
+        TwoStepSVD,
+    )
+    from halfseen.methods.completion import (
         AlternatingLeastSquares,
         BayesianFactorization,
         BayesianOptions,
-        BiasModel,
-        ColumnMean,
         LeastSquaresOptions,
-        PersonalizedPCA,
-        RobustJIVE,
         SoftImpute,
         SoftImputeOptions,
-        TwoStepSVD,
     )
     from halfseen.methods.descent import DescentOptions, OverparametrizedFactorization
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
-    from halfseen.methods.heterogeneous import (
-        AutoencoderOptions,
-        HeterogeneousAutoencoder,
-        HeterogeneousFactorization,
-        HeterogeneousOptions,
-        SparseAutoencoder,
-    )
+    from halfseen.methods.heterogeneous import HeterogeneousFactorization, HeterogeneousOptions
     from halfseen.methods.inductive import InductiveCompletion, InductiveOptions, SimilarityClustering
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
     from halfseen.show.page import report

@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 import halfseen as hs
 from halfseen.data.align import with_columns
 from halfseen.linalg.pairs import PAIRS_AT_ONCE, pair_products
-from halfseen.methods.baselines import LeastSquaresOptions
+from halfseen.methods.completion import LeastSquaresOptions
 from halfseen.select.held_out import held_out_deviance
 
 PEOPLE, FOODS = ["ann", "bob", "cid", "dee"], ["jam", "rye", "tea"]

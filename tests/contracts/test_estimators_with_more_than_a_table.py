@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import halfseen as hs
 from halfseen.data import as_observed
-from halfseen.methods.baselines import KronRidge, NeighbourProfile, Popularity, RowKernelRidge
+from halfseen.methods.comparisons import KronRidge, NeighbourProfile, Popularity, RowKernelRidge
 
 
 def kernels_of(R):

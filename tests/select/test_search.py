@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV, cross_val_score
 
 import halfseen as hs
-from halfseen.methods.baselines import LeastSquaresOptions
+from halfseen.methods.completion import LeastSquaresOptions
 from halfseen.select import EntryFolds, EntryRegressor, NewRowScore, SearchOptions, choose_parameters, cross_validate
 from halfseen.select.options import takes_start
 

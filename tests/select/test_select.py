@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 
 import halfseen as hs
-from halfseen.methods.baselines import LeastSquaresOptions
+from halfseen.methods.completion import LeastSquaresOptions
 from halfseen.select import SearchOptions, choose_rank, cross_validate, held_out_deviance
 
 

@@ -11,7 +11,7 @@ from halfseen.cli.completion_options import BayesOptions, NuclearOptions
 from halfseen.cli.fit import Method, parse_clip
 from halfseen.cli.scores import places
 from halfseen.losses import get_loss
-from halfseen.methods.baselines import BayesianOptions, SoftImputeOptions
+from halfseen.methods.completion import BayesianOptions, SoftImputeOptions
 from halfseen.metrics import coverage, mean_width
 
 LEVEL = 0.95

@@ -23,8 +23,8 @@ from halfseen.cli.source import family_of, open_table
 from halfseen.data import check_support
 from halfseen.engines import engine
 from halfseen.losses import ColumnLoss, Loss, get_loss
-from halfseen.methods.baselines import LeastSquaresOptions
-from halfseen.methods.baselines.least_squares import DEFAULT_RANK
+from halfseen.methods.completion import LeastSquaresOptions
+from halfseen.methods.completion.least_squares import DEFAULT_RANK
 
 PENALTIES = ("auto", "map", "none")
 

@@ -39,7 +39,7 @@ class CallbackSupport:
     Examples
     --------
     >>> import numpy as np
-    >>> from halfseen.methods.baselines import BiasModel
+    >>> from halfseen.methods.comparisons import BiasModel
     >>> class Count:
     ...     sweeps = 0
     ...     def setup(self, estimator, context): pass

@@ -17,7 +17,7 @@ from halfseen.methods.factor.intervals_core import ParameterInference
 from halfseen.methods.factor.intervals_scores import ScoreTable
 
 if TYPE_CHECKING:  # loaded when asked for
-    from halfseen.methods.factor.marginal.newrows import NewRows
+    from halfseen.methods.response.newrows import NewRows
 
 Array = NDArray[Any]
 
@@ -95,10 +95,10 @@ class FunctionalInference(ParameterInference):
         an unpenalised fit are shrunk towards their common normal distribution first: questions are chosen by their
         estimated slopes, and the steepest are overestimated.
         """
-        from halfseen.methods.factor.marginal.answers import as_shares
-        from halfseen.methods.factor.marginal.bank import bank_of_normal
-        from halfseen.methods.factor.marginal.newrows import place
-        from halfseen.methods.factor.marginal.shrinking import shrunk_items
+        from halfseen.methods.response.answers import as_shares
+        from halfseen.methods.response.bank import bank_of_normal
+        from halfseen.methods.response.newrows import place
+        from halfseen.methods.response.shrinking import shrunk_items
 
         found, loss, labels = self._found, self._passes.loss, self._setting.col_labels
         if found.factors.rank != 1:

@@ -220,7 +220,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     @staticmethod
     def _random() -> Any:
         """What integrates columns out; loaded when asked for."""
-        from halfseen.methods.factor.marginal import learn
+        from halfseen.methods.response import learn
 
         return learn
 

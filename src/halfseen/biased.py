@@ -1,0 +1,83 @@
+"""Predictions of models of the form mean + row bias + column bias + product of factors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from halfseen._typing import FloatArray, IntArray
+from halfseen.base import CompletionEstimator
+from halfseen.data import Observed
+from halfseen.data.arguments import at_least, bounds
+from halfseen.linalg.pairs import pair_products
+from halfseen.losses import get_loss
+from halfseen.data.spread import weighted_mean
+
+
+def usable_rank(rank: Any, shape: tuple[int, int], default: int) -> int:
+    """The rank to fit: as given, or the default cut to the table; a table has no rank above its shorter side."""
+    largest = min(shape)
+    if rank is None:
+        return min(default, largest)
+    at_least("rank", rank, 0, whole=True)
+    if rank > largest:
+        raise ValueError(
+            f"rank={rank} is too large for a table of {shape[0]} rows and {shape[1]} columns; "
+            f"give at most {largest}, the shorter side, or None"
+        )
+    return int(rank)
+
+
+def check_same_table(model: Any, start: Any) -> None:
+    """Refuse to begin at a model of another kind or of a table of another size."""
+    if type(start) is not type(model) or not hasattr(start, "observed_shape_"):
+        raise TypeError(f"start must be a fitted {type(model).__name__}; got {type(start).__name__}")
+    if start.observed_shape_ != model.observed_shape_:
+        raise ValueError(
+            f"start was fitted to a table of shape {start.observed_shape_}, this one has {model.observed_shape_}; "
+            "give a model of the same rows and columns"
+        )
+
+
+class BiasedPredictions(CompletionEstimator):
+    """Pairs, blocks and new rows from ``mean_``, ``row_bias_``, ``col_bias_``, ``row_factors_``, ``col_factors_``."""
+
+    mean_: float
+    row_bias_: FloatArray
+    col_bias_: FloatArray
+    row_factors_: FloatArray
+    col_factors_: FloatArray
+    bounds_: tuple[float, float] | None
+
+    def _begin(self, R: Any, clip: Any, precision: str | None = None) -> Observed:
+        """The table in the arithmetic of the fit; loss, bounds and mean are set."""
+        observed = self._observe(R, reset=True)
+        observed = observed.astype(precision or observed.dtype)
+        self.loss_ = get_loss("gaussian")
+        self.bounds_ = bounds(clip, observed.values)
+        self.mean_ = weighted_mean(observed)
+        return observed
+
+    def _place(self, observed: Observed) -> tuple[FloatArray, FloatArray]:
+        """Factors (n_new, k) and biases (n_new,) of new rows."""
+        raise NotImplementedError
+
+    def _linear_pairs(self, rows: IntArray, cols: IntArray) -> FloatArray:
+        offsets = self.mean_ + self.row_bias_[rows] + self.col_bias_[cols]
+        return offsets + pair_products(self.row_factors_, self.col_factors_, rows, cols)
+
+    def _linear_block(self, rows: IntArray, cols: IntArray) -> FloatArray:
+        return self._table(self.row_factors_[rows], self.row_bias_[rows], cols)
+
+    def _linear_rows(self, observed: Observed) -> FloatArray:
+        return self._table(*self._place(observed), np.arange(self.observed_shape_[1]))
+
+    def _table(self, factors: FloatArray, bias: FloatArray, cols: IntArray) -> FloatArray:
+        block = factors @ self.col_factors_[cols].T
+        block += bias[:, None]
+        block += self.mean_ + self.col_bias_[cols]
+        return block
+
+    def _bounded(self, linear: FloatArray) -> FloatArray:
+        return linear if self.bounds_ is None else np.clip(linear, *self.bounds_)

@@ -1,0 +1,26 @@
+"""What every model is judged against: means, biases, joint models of many sources, one-class rules."""
+
+from __future__ import annotations
+
+from halfseen.methods.comparisons.bias import BiasModel, ColumnMean
+from halfseen.methods.comparisons.jive import JIVE, RobustJIVE
+from halfseen.methods.comparisons.one_class import KronRidge, NeighbourProfile, Popularity, RowKernelRidge
+from halfseen.methods.comparisons.second_moments import SecondMoment, alternating_gradient, nuclear_norm_pairs
+from halfseen.methods.comparisons.shared_spaces import COBE, PersonalizedPCA, TwoStepSVD
+
+__all__ = [
+    "COBE",
+    "JIVE",
+    "BiasModel",
+    "ColumnMean",
+    "KronRidge",
+    "NeighbourProfile",
+    "PersonalizedPCA",
+    "Popularity",
+    "RobustJIVE",
+    "RowKernelRidge",
+    "SecondMoment",
+    "TwoStepSVD",
+    "alternating_gradient",
+    "nuclear_norm_pairs",
+]

@@ -1,0 +1,194 @@
+"""What one-class completion is compared with: popularity, neighbours, kernel ridge regression of rows and of cells."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from halfseen._typing import FloatArray
+from halfseen.data import Observed, as_observed
+from halfseen.data.arguments import at_least
+
+# These closed forms hold the whole table: rows x columns numbers, several times.
+MOST_CELLS = 50_000_000
+
+
+class OneClassBaseline(BaseEstimator):
+    """Scores of columns for rows known by their similarity to the training rows; unseen cells count as 0.
+
+    Subclasses give ``_learn(table, row_kernel, col_kernel)`` and ``_scores(similarity)``.
+    """
+
+    needs_rows, needs_cols = True, False
+
+    def fit(self, R: Any, y: None = None, *, row_kernel: Any = None, col_kernel: Any = None) -> Self:
+        """Fit to seen associations and similarities of the rows (n, n) and columns (p, p)."""
+        observed = as_observed(R)
+        validate_data(self, R, reset=True, skip_check_array=True)
+        n, p = observed.shape
+        if n * p > MOST_CELLS:
+            raise ValueError(f"R has {n} x {p} cells; {type(self).__name__} holds all of them, at most {MOST_CELLS}")
+        rows = _kernel(row_kernel, n, "row_kernel", self.needs_rows)
+        cols = _kernel(col_kernel, p, "col_kernel", self.needs_cols)
+        self.observed_shape_, self._similarity = observed.shape, rows
+        self._learn(_table(observed), rows, cols)
+        return self
+
+    def predict_table(self, row_kernel: Any = None) -> FloatArray:
+        """Scores (m, p) of all columns for new rows, given their similarity (m, n) to the training rows."""
+        check_is_fitted(self)
+        found: Any
+        if row_kernel is None:
+            found = self._similarity if self.needs_rows else np.zeros(self.observed_shape_)
+        else:
+            found = np.asarray(row_kernel, dtype=float)
+        if self.needs_rows and (found.ndim != 2 or found.shape[1] != self.observed_shape_[0]):
+            raise ValueError(
+                f"row_kernel has shape {found.shape}; needed: similarities of new rows to the "
+                f"{self.observed_shape_[0]} training rows"
+            )
+        return self._scores(found)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        return tags
+
+    def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
+        raise NotImplementedError
+
+    def _scores(self, similarity: FloatArray) -> FloatArray:
+        raise NotImplementedError
+
+
+class Popularity(OneClassBaseline):
+    """The share of rows that have a column, for every row the same.
+
+    Examples
+    --------
+    >>> Popularity().fit(np.array([[1.0, np.nan], [1.0, 1.0]])).predict_table().tolist()
+    [[1.0, 0.5], [1.0, 0.5]]
+    """
+
+    needs_rows = False
+
+    def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
+        self.shares_ = table.mean(axis=0)
+
+    def _scores(self, similarity: FloatArray) -> FloatArray:
+        return np.tile(self.shares_, (len(similarity), 1))
+
+
+class NeighbourProfile(OneClassBaseline):
+    r"""What similar rows have: :math:`\sum_{i'} s(i, i')\,a_{i'j} / \sum_{i'} s(i, i')` over the nearest training rows.
+
+    Parameters
+    ----------
+    n_neighbours : int or None
+        None takes all training rows.
+
+    Examples
+    --------
+    >>> table = np.array([[1.0, np.nan], [np.nan, 1.0]])
+    >>> NeighbourProfile().fit(table, row_kernel=np.eye(2)).predict_table([[0.75, 0.25]]).tolist()
+    [[0.75, 0.25]]
+    """
+
+    def __init__(self, n_neighbours: int | None = None) -> None:
+        self.n_neighbours = n_neighbours
+
+    def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
+        if self.n_neighbours is not None:
+            at_least("n_neighbours", self.n_neighbours, 1, whole=True)
+        self.profiles_ = table
+
+    def _scores(self, similarity: FloatArray) -> FloatArray:
+        weights = np.maximum(similarity, 0.0)
+        if self.n_neighbours is not None and self.n_neighbours < weights.shape[1]:
+            place = weights.shape[1] - int(self.n_neighbours)
+            weights = np.where(weights >= np.partition(weights, place, axis=1)[:, place, None], weights, 0.0)
+        return weights @ self.profiles_ / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+
+
+class RowKernelRidge(OneClassBaseline):
+    r"""Ridge regression of every column on the rows' kernel: :math:`K_{new}(K + \lambda I)^{-1} A`.
+
+    Parameters
+    ----------
+    ridge : float
+
+    Examples
+    --------
+    >>> RowKernelRidge(1.0).fit(np.array([[1.0, np.nan], [np.nan, 1.0]]), row_kernel=np.eye(2)).predict_table().tolist()
+    [[0.5, 0.0], [0.0, 0.5]]
+    """
+
+    def __init__(self, ridge: float = 1.0) -> None:
+        self.ridge = ridge
+
+    def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
+        at_least("ridge", self.ridge, 0.0)
+        self.dual_ = np.linalg.solve(rows + self.ridge * np.eye(len(rows)), table)
+
+    def _scores(self, similarity: FloatArray) -> FloatArray:
+        return similarity @ self.dual_
+
+
+class KronRidge(OneClassBaseline):
+    r"""Ridge regression of all cells on the product of both kernels, in closed form through their eigenvectors.
+
+    .. math:: \min_C \|A - K C G\|^2 + \lambda\,\langle C, K C G\rangle,\qquad
+              C = Q\,\frac{Q^\top A P}{\lambda_i\gamma_j + \lambda}\,P^\top
+
+    Parameters
+    ----------
+    ridge : float
+
+    Notes
+    -----
+    O(n^3 + p^3 + n p (n + p)) time.
+
+    Examples
+    --------
+    >>> model = KronRidge(1.0).fit(np.array([[1.0, np.nan], [np.nan, 1.0]]), row_kernel=np.eye(2), col_kernel=np.eye(2))
+    >>> model.predict_table().round(3).tolist()
+    [[0.5, 0.0], [0.0, 0.5]]
+    """
+
+    needs_cols = True
+
+    def __init__(self, ridge: float = 1.0) -> None:
+        self.ridge = ridge
+
+    def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
+        at_least("ridge", self.ridge, np.finfo(float).tiny)
+        (own, Q), (other, P) = np.linalg.eigh(rows), np.linalg.eigh(cols)
+        # similarities are not always positive definite; what is negative is noise of the measure
+        own, other = np.maximum(own, 0.0), np.maximum(other, 0.0)
+        self.dual_ = Q @ ((Q.T @ table @ P) / (np.outer(own, other) + self.ridge) * other) @ P.T
+
+    def _scores(self, similarity: FloatArray) -> FloatArray:
+        return similarity @ self.dual_
+
+
+def _kernel(given: Any, length: int, name: str, is_needed: bool) -> FloatArray | None:
+    """A symmetric kernel, or a refusal that names it."""
+    if given is None:
+        if is_needed:
+            raise ValueError(f"give {name}: similarities of shape {(length, length)}")
+        return None
+    kernel = np.asarray(given, dtype=float)
+    if kernel.shape != (length, length) or not np.isfinite(kernel).all():
+        raise ValueError(f"{name} has shape {kernel.shape}; needed: {(length, length)} finite similarities")
+    return 0.5 * (kernel + kernel.T)
+
+
+def _table(observed: Observed) -> FloatArray:
+    """All cells, unseen ones 0."""
+    table = np.zeros(observed.shape)
+    table[observed.rows, observed.cols] = observed.values
+    return table

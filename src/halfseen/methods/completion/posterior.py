@@ -1,0 +1,169 @@
+"""Kept draws of a Gibbs sampler, and what they say about cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from halfseen._typing import FloatArray, IntArray
+from halfseen.data.storable import storable
+from halfseen.engines import EntryPasses
+from halfseen.engines.draws import GaussianPrior, draw_rows
+from halfseen.linalg.align import procrustes
+from halfseen.methods.completion.gibbs import GibbsState, with_constant
+from halfseen.solvers.loop import SweepResult
+
+NEWTON_STEPS = 20  # for a new row; quadratic convergence, damped
+NUMBERS_AT_ONCE = 1 << 20  # gathered coefficients at a time: a few megabytes, of the size of a cache
+
+
+@storable
+@dataclass(frozen=True)
+class PosteriorDraws:
+    """Draws from the posterior distribution, all in the frame of the first.
+
+    Attributes
+    ----------
+    rows, cols : ndarray (n, S, k + 1), (p, S, k + 1)
+        Factors and, last, the bias of each of S draws.
+    noise : ndarray (S,)
+        Precision of an entry's noise.
+    prior_mean, prior_precision : ndarray (S, k + 1), (S, k + 1, k + 1)
+        Of the rows.
+    """
+
+    rows: FloatArray
+    cols: FloatArray
+    noise: FloatArray
+    prior_mean: FloatArray
+    prior_precision: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.noise)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the draws take."""
+        return int(self.rows.nbytes + self.cols.nbytes)
+
+    def at(self, i: IntArray, j: IntArray) -> Iterator[tuple[slice, FloatArray]]:
+        """Predictors without the mean of cells ``(i[t], j[t])``, (cells, S), a part of the cells at a time."""
+        at_once = max(1, NUMBERS_AT_ONCE // max(self.rows[0].size, 1))
+        for begin in range(0, len(i), at_once):
+            part = slice(begin, begin + at_once)
+            x, y = self.rows[i[part]], self.cols[j[part]]
+            yield part, np.einsum("esk,esk->es", x[:, :, :-1], y[:, :, :-1]) + x[:, :, -1] + y[:, :, -1]
+
+    def moments(self, i: IntArray, j: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance over the draws of the predictors of cells."""
+        mean, variance = np.empty(len(i), self.rows.dtype), np.empty(len(i), self.rows.dtype)
+        for part, drawn in self.at(i, j):
+            mean[part] = drawn.mean(axis=1)
+            variance[part] = drawn.var(axis=1, ddof=1)
+        return mean, variance
+
+    def averaged(self, i: IntArray, j: IntArray, image: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """Mean over the draws of a function of the predictors of cells, in double precision."""
+        mean = np.empty(len(i))
+        for part, drawn in self.at(i, j):
+            mean[part] = image(drawn).mean(axis=1)
+        return mean
+
+    def averaged_block(self, rows: FloatArray, j: IntArray, image: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """The same for given rows (m, S, k + 1) in the columns ``j``, one draw at a time."""
+        table = np.zeros((len(rows), len(j)))
+        for s in range(len(self)):
+            cols = self.cols[j, s]
+            table += image(rows[:, s] @ with_constant(cols).T + cols[:, -1])
+        return table / len(self)
+
+    def block(self, rows: FloatArray, j: IntArray) -> FloatArray:
+        """Mean predictors of given rows (m, S, k + 1) in the columns ``j``: one product of all draws side by side."""
+        cols = self.cols[j]
+        features = cols.copy()
+        features[:, :, -1] = 1.0
+        table = rows.reshape(len(rows), -1) @ features.reshape(len(j), -1).T
+        table /= rows.dtype.type(len(self))
+        table += cols[:, :, -1].mean(axis=1)
+        return table
+
+    def place(self, passes: EntryPasses, mean: float) -> FloatArray:
+        """Conditional means (m, S, k + 1) of new rows, draw by draw; modes, where the loss is not the squared one."""
+        placed = np.empty((passes.shape[0], *self.rows.shape[1:]), self.rows.dtype)
+        noise = np.zeros((passes.shape[0], self.rows.shape[2]), self.rows.dtype)
+        for s in range(len(self)):
+            cols = np.ascontiguousarray(self.cols[:, s])
+            prior = GaussianPrior(self.prior_mean[s], self.prior_precision[s])
+            offset = cols[:, -1] + cols.dtype.type(mean)
+            if passes.loss.name != "gaussian":
+                placed[:, s] = conditional_modes(passes, with_constant(cols), offset, prior)
+                continue
+            placed[:, s], _ = draw_rows(
+                passes, 0, with_constant(cols), noise, precision=float(self.noise[s]), prior=prior, minor_offset=offset
+            )
+        return placed
+
+
+def conditional_modes(
+    passes: EntryPasses, features: FloatArray, offset: FloatArray, prior: GaussianPrior
+) -> FloatArray:
+    r"""Most probable rows given their answers, the columns and a prior :math:`N(m, \Lambda^{-1})`.
+
+    With :math:`\Lambda = L L^\top` and :math:`x = m + L^{-\top} u` the prior is a ridge on :math:`u`.
+    """
+    L = np.linalg.cholesky(prior.precision)
+    whitened = np.linalg.solve(L, features.T.astype(float)).T
+    known = offset + features @ prior.mean
+    start, ridge = np.zeros((passes.shape[0], features.shape[1])), np.ones(features.shape[1])
+    u, _ = passes.newton(0, start, whitened, minor_offset=known, ridge=ridge, steps=NEWTON_STEPS, method="cholesky")
+    return prior.mean + np.linalg.solve(L.T, u.T.astype(float)).T
+
+
+class Collector:
+    """Watcher that keeps every ``thin``-th state after ``burn_in`` sweeps, turned to match the first one kept.
+
+    Draws are the same model up to a rotation; in one frame their factors have a mean.
+    """
+
+    def __init__(self, burn_in: int, n_sweeps: int, thin: int) -> None:
+        self.burn_in, self.thin, self.n_kept = burn_in, thin, -(-n_sweeps // thin)
+        self._states: list[Any] = []
+        self._rows: FloatArray = np.empty(0)
+        self._cols: FloatArray = np.empty(0)
+
+    def __call__(self, iteration: int, result: SweepResult, seconds: float) -> None:
+        since = iteration - self.burn_in - 1
+        if since < 0 or since % self.thin or not np.isfinite(result.value):
+            return
+        state: GibbsState = result.params
+        if not self._states:
+            self._rows, self._cols = (
+                np.empty((len(side), self.n_kept, side.shape[1]), side.dtype) for side in (state.rows, state.cols)
+            )
+        s, turn = len(self._states), self._turn(state)
+        self._rows[:, s], self._cols[:, s] = state.rows @ turn, state.cols @ turn
+        prior, exact = state.row_prior, turn.astype(float)
+        assert prior is not None
+        self._states.append((state.precision, prior.mean @ exact, exact.T @ prior.precision @ exact))
+
+    def draws(self) -> PosteriorDraws:
+        """What was kept; of a chain that ended early, what there was."""
+        kept = len(self._states)
+        noise, means, precisions = (np.array(part) for part in zip(*self._states, strict=True))
+        return PosteriorDraws(self._rows[:, :kept], self._cols[:, :kept], noise, means, precisions)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def _turn(self, state: GibbsState) -> FloatArray:
+        """Rotation of the factors (the bias stays) that brings a state closest to the first one kept."""
+        k = state.rows.shape[1] - 1
+        turn = np.eye(k + 1, dtype=state.rows.dtype)
+        if self._states and k:
+            here = np.concatenate([state.rows[:, :k], state.cols[:, :k]])
+            first = np.concatenate([self._rows[:, 0, :k], self._cols[:, 0, :k]])
+            turn[:k, :k] = procrustes(here, first)
+        return turn

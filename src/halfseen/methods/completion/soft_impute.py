@@ -1,0 +1,394 @@
+"""Soft-impute: completion by the nuclear norm, along a path of penalties that is judged on held-out entries."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from halfseen._typing import BoolArray, FloatArray, IntArray, RandomState, as_generator
+from halfseen.base import PlacesRows
+from halfseen.data import Observed
+from halfseen.data.arguments import at_least, one_of
+from halfseen.data.storable import storable
+from halfseen.engines import Engine, EntryPasses
+from halfseen.solvers.alternating import Coefficients, Penalty, SmallFall, regress
+from halfseen.biased import check_same_table, usable_rank
+from halfseen.methods.completion.nuclear import (
+    NO_BIAS,
+    NuclearProblem,
+    PathPoint,
+    PenaltyPath,
+    in_order,
+    unshrunk,
+    with_factors,
+)
+from halfseen.biased import BiasedPredictions
+from halfseen.solvers.loop import Run, loop
+from halfseen.solvers.stops import HeldOut
+from halfseen.solvers.watch import CallbackSupport
+
+DEFAULT_RANK = 16
+# Solutions along the path only have to be told apart; the last one is solved ten times closer.
+FINAL_SHARE_OF_TOL = 0.1
+
+
+@storable
+@dataclass(frozen=True)
+class SoftImputeOptions:
+    """The finer switches of `SoftImpute`.
+
+    Parameters
+    ----------
+    n_penalties : int
+        Penalties on the path, falling geometrically from the one that leaves nothing.
+    smallest : float
+        Last penalty, as a share of the first.
+    held_out : float
+        Share of the entries that judges the path.
+    patience : int
+        The path ends after so many penalties without improvement.
+    debias : "auto" or bool
+        Fit the singular values anew, without penalty, once their vectors are known; "auto" does so if it predicts the
+        held-out entries better (with a given penalty: never).
+    solver : {"auto", "ridge", "low_rank"}
+        Both lower the same objective: exact ridge regressions row by row, or soft-impute ALS with the table held as
+        sparse plus low rank, whose sweeps cost less from about rank 40 on ("auto" changes there).
+    tol : float
+        Stop when the objective falls by less than this share of what it was after a penalty's first sweep.
+    max_iter : int
+        Sweeps per penalty.
+    clip : None, "range" or (low, high)
+        Keep mean predictions inside the range of the training values, or inside given bounds.
+    """
+
+    n_penalties: int = 20
+    smallest: float = 0.05
+    held_out: float = 0.1
+    patience: int = 2
+    debias: str | bool = "auto"
+    solver: str = "auto"
+    tol: float = 1e-4
+    max_iter: int = 200
+    clip: str | tuple[float, float] | None = None
+
+
+@storable
+@dataclass(frozen=True)
+class NuclearPath:
+    """The path as it was judged, one number per penalty.
+
+    Attributes
+    ----------
+    penalties, ranks : ndarray
+    losses, debiased_losses : ndarray
+        Mean squared errors of the held-out entries; nan where not asked for.
+    """
+
+    penalties: FloatArray
+    ranks: IntArray
+    losses: FloatArray
+    debiased_losses: FloatArray
+
+
+class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
+    r"""Completion by a low-rank table whose singular values are penalised, biases fitted jointly.
+
+    .. math::
+
+        \tfrac12\sum_{ij\ \mathrm{seen}} w_{ij}(r_{ij} - \mu - b_i - d_j - z_{ij})^2 + \lambda\|Z\|_*
+        + \tfrac\kappa2(\|b\|^2 + \|d\|^2),\qquad \mathrm{rank}(Z) \le k
+
+    Parameters
+    ----------
+    rank : int or None
+        Largest rank :math:`k`; None is 16, or the shorter side of the table where that is less. With the shorter side
+        itself the problem is convex, and the result the nuclear-norm solution; a smaller one is faster and, on ratings,
+        predicts better.
+    penalty : "auto" or float
+        :math:`\lambda`, in the unit of the values; "auto" is the best on held-out entries along a path.
+    bias_penalty : float or None
+        :math:`\kappa`, in entries; None leaves out mean and biases: :math:`R \approx Z`.
+    options : SoftImputeOptions or None
+        The path, debiasing, solver, clipping.
+    random_state : int, Generator or None
+        Draws the held-out entries and the blocks in which missing directions are searched.
+    engine : {"serial", "threads"}, Engine or None
+        Where row blocks are computed; without influence on the result.
+
+    Attributes
+    ----------
+    mean_, penalty_ : float
+    rank_ : int
+        Singular values above 0, :math:`r`.
+    singular_values_ : ndarray (r,)
+        Of :math:`Z`, debiased where that was chosen.
+    row_factors_, col_factors_ : ndarray (n, r), (p, r)
+        :math:`Z` is their product; their columns are orthogonal and of equal lengths, but for what debiasing adds to
+        the rows'.
+    row_bias_, col_bias_ : ndarray (n,), (p,)
+    growth_ : ndarray (r,)
+        Factors by which debiasing moved the singular values; ones without.
+    path_ : NuclearPath or None
+        What was tried, with ``penalty="auto"``.
+    run_ : Run
+        Of the path (one sweep per penalty; the last, on all entries, is not among them) or of the given penalty.
+    n_iter_ : int
+        Penalties that were solved for.
+
+    Raises
+    ------
+    ValueError
+        For parameters outside their range.
+
+    Notes
+    -----
+    The path starts at the largest singular value of the residual of the biases. Each solution starts from the last one,
+    and from those directions of the residual whose singular values exceed the penalty; it is repeated until
+    none is missing. Directions that died are dropped by one exact soft-impute step. The penalty chosen on a part of
+    the entries is raised by the root of what is added to them: the noise in singular values grows so.
+
+    Time per sweep O(E k^2) or O(E k) (see ``solver``); memory O(E + (n + p) k), nothing of size n x p.
+
+    Sources: Mazumder, Hastie & Tibshirani (2010); Hastie, Mazumder, Lee & Zadeh (2015).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import halfseen as hs
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.normal(size=(60, 2)) @ rng.normal(size=(2, 40))
+    >>> table = np.where(rng.random(truth.shape) < 0.5, truth + 0.1 * rng.normal(size=truth.shape), np.nan)
+    >>> model = hs.SoftImpute(bias_penalty=None, random_state=0).fit(table)
+    >>> hidden = np.isnan(table)
+    >>> bool(np.std((model.predict_table() - truth)[hidden]) < 0.1 * truth.std())
+    True
+    """
+
+    def __init__(
+        self,
+        rank: int | None = None,
+        penalty: str | float = "auto",
+        bias_penalty: float | None = 3.0,
+        options: SoftImputeOptions | None = None,
+        random_state: RandomState = None,
+        engine: str | Engine | None = None,
+    ) -> None:
+        self.rank = rank
+        self.penalty = penalty
+        self.bias_penalty = bias_penalty
+        self.options = options
+        self.random_state = random_state
+        self.engine = engine
+
+    def fit(self, R: Any, y: None = None, *, start: SoftImpute | None = None) -> Self:
+        """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
+
+        Parameters
+        ----------
+        R : table
+        y : None
+            Ignored; there for scikit-learn.
+        start : fitted SoftImpute, optional
+            Of a table with the same rows and columns: with a given penalty the solution is looked for from there, not
+            along a path from above.
+        """
+        options = self._checked_options()
+        observed = self._begin(R, options.clip)
+        if self.bias_penalty is None:
+            self.mean_ = 0.0
+        rng = as_generator(self.random_state)
+        split = None if self.penalty != "auto" else held_out(observed, options.held_out, rng)
+        problem = self._problem(observed if split is None else split[0], options)
+        with self._watched(observed, options.n_penalties, lambda point: self._learned(problem, point, False)) as watch:
+            watchers = [watch] if watch else []
+            stops = [watch.stop] if watch else []
+            if split is None:
+                run = self._given_penalty(problem, rng, (watchers, stops), start)
+                point, is_debiased = run.params, options.debias is True
+            else:
+                run, judge = self._judged_path(problem, split[1], rng, (watchers, stops))
+                problem = self._problem(observed, options)
+                point, is_debiased = self._refitted(problem, judge, observed.n_entries / split[0].n_entries, rng)
+            self.__dict__.update(self._learned(problem, point, is_debiased))
+        self.path_ = None if split is None else judge.path()
+        self.run_, self.n_iter_ = run.record(), run.n_iter
+        return self
+
+    def transform(self, R: Any) -> FloatArray:
+        """Factors of rows (new ones, or the training rows again) given the fitted columns, shape (n_rows, r)."""
+        check_is_fitted(self)
+        return self._place(self._observe(R, reset=False))[0]
+
+    def _checked_options(self) -> SoftImputeOptions:
+        options = SoftImputeOptions() if self.options is None else self.options
+        if not isinstance(options, SoftImputeOptions):
+            raise TypeError(f"options must be a SoftImputeOptions or None; got {type(options).__name__}")
+        if isinstance(self.penalty, str):
+            one_of("penalty", self.penalty, ("auto",))
+        else:
+            above_zero("penalty", self.penalty)
+        if self.bias_penalty is not None:
+            at_least("bias_penalty", self.bias_penalty, 0.0)
+        for name, low in (("n_penalties", 1), ("patience", 1), ("max_iter", 1)):
+            at_least(name, getattr(options, name), low, whole=True)
+        for name in ("smallest", "held_out"):
+            if not (isinstance(getattr(options, name), Real) and 0 < getattr(options, name) < 1):
+                raise ValueError(f"{name} must lie between 0 and 1; got {getattr(options, name)!r}")
+        at_least("tol", options.tol, 0.0)
+        one_of("solver", options.solver, ("auto", "ridge", "low_rank"))
+        one_of("debias", options.debias, ("auto", True, False))
+        return options
+
+    def _problem(self, observed: Observed, options: SoftImputeOptions) -> NuclearProblem:
+        largest = usable_rank(self.rank, observed.shape, DEFAULT_RANK)
+        passes = EntryPasses(observed, self.loss_, self.engine)
+        return NuclearProblem(
+            passes, self.mean_, self.bias_penalty, largest, options.solver, options.tol, options.max_iter
+        )
+
+    def _start(self, problem: NuclearProblem, rng: np.random.Generator) -> tuple[PathPoint, float]:
+        """The biases alone, and the penalty from which on there is nothing else."""
+        run = loop(problem.sweep(1.0, 0), problem.start(), [SmallFall(1e-6)], max_iter=problem.max_iter)
+        return PathPoint(-1, np.inf, run.params), problem.spectral_norm(run.params, rng)
+
+    def _given_penalty(
+        self, problem: NuclearProblem, rng: np.random.Generator, watch: tuple[Any, Any], begin: SoftImpute | None
+    ) -> Run:
+        """Solve for one penalty, from above in steps of a half; without a split to judge a path, for none."""
+        watchers, stops = watch
+        if begin is not None and self.penalty != "auto":
+            check_same_table(self, begin)
+            point = PathPoint(-1, begin.penalty_, begin._solution(problem.largest_rank))
+            path = PenaltyPath(problem, np.array([float(self.penalty)]), rng)
+            return loop(path, point, stops, max_iter=1, watchers=watchers)
+        start, largest = self._start(problem, rng)
+        wanted = 1.01 * largest + np.finfo(float).tiny if self.penalty == "auto" else float(self.penalty)
+        n_steps = 1 + int(np.ceil(np.log2(max(largest / wanted, 1.0))))
+        path = PenaltyPath(problem, wanted * 2.0 ** np.arange(n_steps - 1, -1, -1), rng)
+        return loop(path, start, stops, max_iter=n_steps, watchers=watchers)
+
+    def _judged_path(
+        self, problem: NuclearProblem, test: Observed, rng: np.random.Generator, watch: tuple[Any, Any]
+    ) -> tuple[Run, Judge]:
+        options = self._checked_options()
+        start, largest = self._start(problem, rng)
+        ratio = options.smallest ** (1.0 / max(options.n_penalties - 1, 1))
+        path = PenaltyPath(problem, largest * ratio ** np.arange(1, options.n_penalties + 1), rng)
+        judge = Judge(problem, test, options.debias)
+        stops = [HeldOut(judge, options.patience), *watch[1]]
+        run = loop(path, start, stops, max_iter=options.n_penalties, watchers=watch[0])
+        if run.reason == "not_finite":
+            warnings.warn("SoftImpute ended with numbers beyond the range; scale the values", ConvergenceWarning,
+                          stacklevel=3)  # fmt: skip
+        return run, judge
+
+    def _refitted(
+        self, problem: NuclearProblem, judge: Judge, more: float, rng: np.random.Generator
+    ) -> tuple[PathPoint, bool]:
+        """The best point of the path once more, on all entries."""
+        best, is_debiased = judge.best()
+        problem = replace(problem, tol=FINAL_SHARE_OF_TOL * problem.tol)
+        path = PenaltyPath(problem, np.array([best.penalty * np.sqrt(more)]), rng)
+        return path(replace(best, place=-1)).params, is_debiased
+
+    def _learned(self, problem: NuclearProblem, point: PathPoint, is_debiased: bool) -> dict[str, Any]:
+        (rows, cols), s = in_order(point.params)
+        table = problem.passes.observed
+        for side, counts in ((rows, table.by_rows.counts), (cols, table.by_cols.counts)):
+            side[counts == 0] = 0.0  # to the last bit, not only to rounding
+        growth = unshrunk(problem, (rows, cols)) if is_debiased and len(s) else np.ones(len(s))
+        has_bias = self.bias_penalty is not None
+        return {
+            "penalty_": point.penalty,
+            "rank_": len(s),
+            "singular_values_": s * growth,
+            "growth_": growth,
+            "row_factors_": rows[:, :-1] * growth.astype(rows.dtype),
+            "col_factors_": np.ascontiguousarray(cols[:, :-1]),
+            "row_bias_": rows[:, -1] if has_bias else np.zeros_like(rows[:, -1]),
+            "col_bias_": cols[:, -1] if has_bias else np.zeros_like(cols[:, -1]),
+        }
+
+    def _solution(self, largest_rank: int) -> Coefficients:
+        """The solution before debiasing, cut to a rank."""
+        plain = self.row_factors_ / np.where(self.growth_ > 0, self.growth_, 1.0).astype(self.row_factors_.dtype)
+        rows = np.column_stack([plain[:, :largest_rank], self.row_bias_])
+        return rows, np.column_stack([self.col_factors_[:, :largest_rank], self.col_bias_])
+
+    def _place(self, observed: Observed) -> tuple[FloatArray, FloatArray]:
+        observed = observed.astype(self.col_factors_.dtype)
+        passes, n = EntryPasses(observed, self.loss_, self.engine), observed.shape[0]
+        ridge = np.append(
+            np.full(self.rank_, self.penalty_), NO_BIAS if self.bias_penalty is None else self.bias_penalty
+        )
+        cols = np.column_stack([self.col_factors_, self.col_bias_])
+        begin = np.zeros((n, self.rank_ + 1), observed.dtype)
+        rows, _ = regress(passes, 0, begin, cols, self.mean_, Penalty(ridge, np.ones(n)), "cholesky")
+        bias = rows[:, -1] if self.bias_penalty is not None else np.zeros(n, observed.dtype)
+        return rows[:, :-1] * self.growth_.astype(observed.dtype), bias
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.rank_
+
+
+class Judge:
+    """Mean squared error of held-out entries along a path, plain and debiased; remembers the best point."""
+
+    def __init__(self, problem: NuclearProblem, test: Observed, debias: str | bool) -> None:
+        self._problem, self._debias = problem, debias
+        self._test = replace(problem, passes=EntryPasses(test, problem.passes.loss, problem.passes.engine))
+        self._points: list[tuple[float, int, float, float]] = []
+        self._best: tuple[float, PathPoint, bool] | None = None
+
+    def __call__(self, point: PathPoint) -> float:
+        plain, debiased = np.nan, np.nan
+        if self._debias is not True:
+            plain = self._loss(point.params)
+        if self._debias is not False:
+            growth = unshrunk(self._problem, point.params) if point.params[0].shape[1] > 1 else np.ones(0)
+            debiased = self._loss(with_factors(point.params, growth))
+        self._points.append((point.penalty, point.params[0].shape[1] - 1, plain, debiased))
+        loss = float(np.nanmin([plain, debiased]))
+        if self._best is None or loss < self._best[0]:
+            self._best = loss, point, bool(debiased < plain) if self._debias == "auto" else self._debias is True
+        return loss
+
+    def _loss(self, params: Coefficients) -> float:
+        gap, weights = self._test.residual(params).astype(float), self._test.passes.observed.weights
+        if weights is None:
+            return float(np.mean(np.square(gap)))
+        used: BoolArray = weights > 0
+        return float(np.sum(np.square(gap[used]) / weights[used]) / np.sum(weights, dtype=float))
+
+    def best(self) -> tuple[PathPoint, bool]:
+        """The point with the smallest loss, and whether it is to be debiased."""
+        if self._best is None:
+            raise ValueError("the path ended before its first penalty was solved for; scale the values")
+        return self._best[1], self._best[2]
+
+    def path(self) -> NuclearPath:
+        """All that was judged."""
+        penalties, ranks, losses, debiased = (np.array(part) for part in zip(*self._points, strict=True))
+        return NuclearPath(penalties, ranks, losses, debiased)
+
+
+def held_out(observed: Observed, fraction: float, rng: np.random.Generator) -> tuple[Observed, Observed] | None:
+    """A split that leaves every row and column an entry; None where no entry can be spared."""
+    try:
+        return observed.split(fraction, rng, keep_covered=True)
+    except ValueError:
+        return None
+
+
+def above_zero(name: str, value: Any) -> None:
+    """Refuse what is not a positive finite number."""
+    at_least(name, value, 0.0)
+    if not value > 0:
+        raise ValueError(f"{name} must be positive; got {value!r}. Without penalty: AlternatingLeastSquares(penalty=0)")

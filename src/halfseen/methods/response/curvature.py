@@ -1,0 +1,169 @@
+r"""Second derivatives of the marginal likelihood, and how scores follow the parameters: Louis' identity on nodes.
+
+.. math:: H = \sum_j \mathrm{E}_j\Bigl[\sum_i n_{ij} w_{ij}\, \dot m_{ij} \dot m_{ij}^\top - e_{ij}\, \ddot m_{ij}\Bigr]
+              - \mathrm{Cov}_j\Bigl(\sum_i e_{ij} \dot m_{ij}\Bigr) + \text{prior}
+
+with :math:`e = k - n\,\sigma(m)`, :math:`w = \sigma'(m)` and means and covariances over a column's posterior.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from halfseen._typing import FloatArray
+from halfseen.methods.response.likelihood import MarginalLikelihood, Point, Posterior
+from halfseen.methods.response.table import NUMBERS_AT_ONCE, Block
+
+
+@dataclass(frozen=True)
+class ScoreSums:
+    r"""Sums over columns of the chances of the cells that count, and their errors.
+
+    Attributes
+    ----------
+    expected : ndarray (n,)
+        :math:`\sum_j U_{ij} P_{ij}`.
+    slopes : ndarray (n, n + k)
+        Its derivatives by ``theta``, through the columns' posteriors too.
+    column_covariance : ndarray (n, n)
+        :math:`\sum_j U_{ij} U_{lj}\,\mathrm{Cov}_j(p_{ij}, p_{lj})`.
+    noise : ndarray (n,)
+        :math:`\sum_j U_{ij}\,\mathrm{E}_j[p_{ij} (1 - p_{ij})]`.
+    """
+
+    expected: FloatArray
+    slopes: FloatArray
+    column_covariance: FloatArray
+    noise: FloatArray
+
+    @classmethod
+    def zeros(cls, n: int, size: int) -> ScoreSums:
+        """Nothing counted yet."""
+        return cls(np.zeros(n), np.zeros((n, size)), np.zeros((n, n)), np.zeros(n))
+
+
+def parts_of(found: Posterior, size: int) -> list[Posterior]:
+    """The same columns in smaller blocks, of about ``NUMBERS_AT_ONCE`` numbers when a column has size x G of them."""
+    b, G = found.chance.shape
+    size_of_part = max(1, NUMBERS_AT_ONCE // (size * G))
+    parts, first = [], found.block.cols.start
+    for begun in range(0, b, size_of_part):
+        cut = slice(begun, min(b, begun + size_of_part))
+        block = Block(slice(first + begun, first + cut.stop), found.block.successes[cut], found.block.weights[cut])
+        u, z, y, mean = (
+            part if found.is_shared else part[cut] for part in (found.u, found.z, found.y, found.mean)
+        )  # fmt: skip
+        parts.append(Posterior(block, found.log_likelihood[cut], found.chance[cut], u, z, y, mean, found.is_shared))
+    return parts
+
+
+def hessian(problem: MarginalLikelihood, at: Point) -> FloatArray:
+    """Hessian (n + k, n + k) of minus the log posterior.
+
+    Notes
+    -----
+    O((n + k)^2 p G) in matrix products; memory some blocks of (n + k) x G numbers per column.
+    """
+    size = len(at.theta)
+    H = np.diag(problem.prior_precision())
+    for whole in problem.posteriors(at):
+        for found in parts_of(whole, size):
+            S = complete_scores(at, found)
+            S_mean = np.matmul(S, found.chance[:, :, None])[:, :, 0]
+            flat = _flat(S, np.sqrt(found.chance))
+            H += S_mean.T @ S_mean - flat @ flat.T
+            _add_complete(H, at, found)
+    return 0.5 * (H + H.T)
+
+
+def score_sums(problem: MarginalLikelihood, at: Point) -> tuple[ScoreSums, ScoreSums]:
+    """Score sums over the unseen cells, and over all cells; costs as :func:`hessian`."""
+    n, size = len(at.x), len(at.theta)
+    unseen, every = ScoreSums.zeros(n, size), ScoreSums.zeros(n, size)
+    for whole in problem.posteriors(at):
+        for found in parts_of(whole, size):
+            S = complete_scores(at, found)
+            root, P = np.sqrt(found.chance), found.expected(found.mean)
+            scores = _flat(S, root), np.matmul(S, found.chance[:, :, None])[:, :, 0]
+            _add(unseen, at, found, 1.0 - found.block.is_seen, (P, root, scores))
+            _add(every, at, found, np.ones_like(P), (P, root, scores))
+    return unseen, every
+
+
+def complete_scores(at: Point, found: Posterior) -> FloatArray:
+    """Gradients (b, size, G) of a column's complete log-likelihood by ``theta``."""
+    n, block = len(at.x), found.block
+    S = np.empty((len(block.weights), len(at.theta), found.chance.shape[1]))
+    e = S[:, :n]
+    np.multiply(block.weights[:, :, None], -found.mean, out=e)
+    e += block.successes[:, :, None]
+    S[:, n] = e.sum(axis=1)
+    S[:, n + 1] = S[:, n] * found.u[..., 0]
+    if at.is_sloped:
+        moved = np.matmul(at.x, e)
+        S[:, n + 2], S[:, n + 3] = moved * found.u[..., 0], moved * found.u[..., 1]
+        e *= found.y[:, None, :]
+    return S
+
+
+def _flat(cells: FloatArray, factor: FloatArray) -> FloatArray:
+    """(b, m, G) times (b, G), as (m, b G)."""
+    out = np.empty((cells.shape[1], cells.shape[0], cells.shape[2]))
+    np.multiply(np.moveaxis(cells, 1, 0), factor, out=out)
+    return out.reshape(len(out), -1)
+
+
+def _over_columns(found: Posterior, cells: FloatArray) -> FloatArray:
+    """Cells (b, n) times posterior chances: summed over columns (1, n, G) where these share nodes, else (b, n, G)."""
+    if found.is_shared:
+        return np.asarray((cells.T @ found.chance)[None])
+    return cells[:, :, None] * found.chance[:, None, :]
+
+
+def _along(at: Point, found: Posterior) -> list[tuple[FloatArray, int]]:
+    """Derivatives of m by the loadings: functions (1 or b, 1, G) of the node, times x to the power 0 or 1."""
+    u1, u2 = found.u[..., 0][:, None, :], found.u[..., 1][:, None, :]
+    return [(np.ones_like(u1), 0), (u1, 0), (u1, 1), (u2, 1)][: len(at.theta) - len(at.x)]
+
+
+def _add(
+    sums: ScoreSums, at: Point, found: Posterior, counted: FloatArray,
+    known: tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray]],
+) -> None:  # fmt: skip
+    """Another block of columns, of which the cells in ``counted`` (b, n) count."""
+    P, root, (S, S_mean) = known
+    n = len(at.x)
+    UW, w = _over_columns(found, counted), found.mean * (1.0 - found.mean)
+    sums.expected[:] += np.sum(UW * found.mean, axis=(0, 2))
+    felt = UW * w
+    sums.noise[:] += felt.sum(axis=(0, 2))
+    cells = counted[:, :, None] * found.mean
+    flat, mean = _flat(cells, root), counted * P
+    sums.column_covariance[:] += flat @ flat.T - mean.T @ mean
+    sums.slopes[:] += flat @ S.T - mean.T @ S_mean
+    sums.slopes[np.arange(n), np.arange(n)] += np.sum(felt * found.y[:, None, :], axis=(0, 2))
+    for k, (f, power) in enumerate(_along(at, found)):
+        sums.slopes[:, n + k] += np.sum(felt * f, axis=(0, 2)) * at.x**power
+
+
+def _add_complete(H: FloatArray, at: Point, found: Posterior) -> None:
+    """Add the posterior means of the complete information and of the bend of the bilinear predictor."""
+    n, x, y = len(at.x), at.x, found.y[:, None, :]
+    NW = _over_columns(found, found.block.weights)
+    e = _over_columns(found, found.block.successes) - NW * found.mean
+    info = NW * (found.mean * (1.0 - found.mean))
+    H[np.arange(n), np.arange(n)] += np.sum(info * y**2, axis=(0, 2))
+    along = _along(at, found)
+    for k, (f, power) in enumerate(along):
+        cross = np.sum(info * (y * f), axis=(0, 2)) * x**power
+        if power:
+            cross = cross - np.sum(e * f, axis=(0, 2))
+        H[:n, n + k] += cross
+        H[n + k, :n] += cross
+        for l, (h, other) in enumerate(along[: k + 1]):  # noqa: E741
+            both = float(np.sum(info * (f * h), axis=(0, 2)) @ x ** (power + other))
+            H[n + k, n + l] += both
+            if k != l:
+                H[n + l, n + k] += both

@@ -1,0 +1,177 @@
+"""Rounds of the random-column fit: abilities and loadings, then the abilities' variance and the dispersion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import logit
+
+from halfseen._typing import FloatArray
+from halfseen.data.storable import storable
+from halfseen.methods.response.curvature import ScoreSums, hessian, score_sums
+from halfseen.methods.response.leaveout import deviances, dispersion, left_out_chances
+from halfseen.methods.response.likelihood import MarginalLikelihood, Point
+from halfseen.methods.response.nodes import Loadings, choose_nodes
+from halfseen.methods.response.table import Table
+from halfseen.solvers import GradientNorm, LimitedMemory, Run, SweepResult, loop
+
+MAX_ROUNDS = 12
+# A round that moves the logarithms of the variance and of the dispersion by less changes no interval visibly.
+ROUND_TOL = 0.01
+MAX_SWEEPS = 200
+# The abilities' variance stays above this: tables of pure noise would shrink it to nothing.
+LEAST_VARIANCE = 1e-4
+START = Loadings(0.0, 1.5, 0.0, 0.3)
+
+
+@dataclass(frozen=True)
+class State:
+    """What the rounds move, and what they found on the way."""
+
+    at: Point
+    prior_variance: float
+    dispersion: float
+    problem: MarginalLikelihood | None = None
+    hessian: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class RandomFit:
+    """A converged fit.
+
+    Attributes
+    ----------
+    at : Point
+    problem : MarginalLikelihood
+        With the weights, nodes and variance of the last round.
+    hessian : ndarray (n + k, n + k)
+    chances : ndarray (n_entries,)
+        Left-out chance of success of every seen cell.
+    dispersion : float
+    run : Run
+    """
+
+    at: Point
+    problem: MarginalLikelihood
+    hessian: FloatArray
+    chances: FloatArray
+    dispersion: float
+    run: Run
+
+    def score_sums(self) -> tuple[ScoreSums, ScoreSums]:
+        """Over unseen cells, and over all."""
+        return score_sums(self.problem, self.at)
+
+    @property
+    def deviance(self) -> FloatArray:
+        """Left-out deviance of every seen cell."""
+        return deviances(self.problem.table.shares, self.chances)
+
+
+@storable
+@dataclass(frozen=True)
+class ColumnsChoice:
+    """Left-out deviance per answer of the two kinds of columns, and the kind kept.
+
+    Attributes
+    ----------
+    chosen : {"rasch", "2pl"}
+        "2pl" where its deviance is lower by more than a standard error of the difference.
+    deviance : dict
+        Mean left-out deviance of both.
+    gain, gain_se : float
+        By how much that of 2pl is lower, and the standard error (paired, clustered by column).
+    """
+
+    chosen: str
+    deviance: dict[str, float]
+    gain: float
+    gain_se: float
+
+
+def start_of(table: Table, is_sloped: bool) -> Point:
+    """Abilities from the shares of right answers, shrunk towards the middle."""
+    n = table.shape[0]
+    right, asked = np.bincount(table.rows, table.successes, n), np.bincount(table.rows, table.weights, n)
+    middle = float(table.successes.sum() / table.weights.sum())
+    middle = float(np.clip(middle, 0.01, 0.99))
+    level = logit((right + 4.0 * middle) / (asked + 4.0))
+    return Point(level - level.mean(), replace(START, mean=float(logit(middle)) * 1.3), is_sloped)
+
+
+class Rounds:
+    """One round as a sweep: L-BFGS at fixed nodes, then the abilities' variance and the dispersion in closed form."""
+
+    def __init__(self, table: Table, is_sloped: bool, has_dispersion: bool, tol: float, watch: Any = None) -> None:
+        self.table, self.is_sloped, self.has_dispersion, self.tol = table, is_sloped, has_dispersion, tol
+        self.watchers = () if watch is None else (watch,)
+        self.inner: Run | None = None
+        self._hessian: FloatArray | None = None
+
+    def __call__(self, state: State) -> SweepResult:
+        table = self.table.scaled(1.0 / state.dispersion)
+        nodes = choose_nodes(table, state.at.x, state.at.loadings, self.is_sloped)
+        problem = MarginalLikelihood(table, nodes, self.is_sloped, state.prior_variance)
+        H = hessian(problem, state.at) if state.hessian is None else state.hessian
+        precondition = inverse_of(H)
+        solver = LimitedMemory(problem, memory=30, precondition=lambda theta: precondition, refresh=10**9)
+        scale = float(np.sqrt(table.weights.sum()))
+        self.inner = loop(
+            solver, state.at.theta, [GradientNorm(self.tol * scale)], max_iter=MAX_SWEEPS, watchers=self.watchers
+        )
+        at = Point.of(self.inner.params, self.is_sloped)
+        H = hessian(problem, at)
+        v = np.diag(covariance_of(H))[: len(at.x)]
+        variance = max(float(np.mean(at.x**2 + v)), LEAST_VARIANCE)
+        phi = state.dispersion
+        if self.has_dispersion:
+            phi = dispersion(table.shares, left_out_chances(problem, at), self.table.weights, len(at.theta))
+        moved = max(abs(np.log(variance / state.prior_variance)), abs(np.log(phi / state.dispersion)))
+        return SweepResult(State(at, variance, phi, problem, H), self.inner.value, moved, self.inner.work)
+
+
+def inverse_of(H: FloatArray) -> Any:
+    """Solves with a Hessian, made positive definite where it is not."""
+    values, vectors = np.linalg.eigh(H)
+    values = np.maximum(np.abs(values), 1e-6 * np.abs(values).max())
+    factor = cho_factor((vectors * values) @ vectors.T)
+    return lambda v: cho_solve(factor, v)
+
+
+def covariance_of(H: FloatArray) -> FloatArray:
+    """Inverse of the Hessian; directions without curvature keep the little they have."""
+    values, vectors = np.linalg.eigh(H)
+    values = np.maximum(values, 1e-8 * values.max())
+    return np.asarray((vectors / values) @ vectors.T)
+
+
+def fit_random(table: Table, is_sloped: bool, has_dispersion: bool, tol: float, watch: Any = None) -> RandomFit:
+    """Abilities, loadings, their prior's variance and the dispersion.
+
+    Notes
+    -----
+    Some 10 gradients per round and one Hessian; two to six rounds.
+    """
+    rounds = Rounds(table, is_sloped, has_dispersion, tol, watch)
+    start = State(start_of(table, is_sloped), 1.0, 1.0)
+    # the "gradient norm" is the relative change of the variance and of the dispersion
+    outer = loop(rounds, start, [GradientNorm(ROUND_TOL)], max_iter=MAX_ROUNDS)
+    found, inner = outer.params, rounds.inner
+    assert inner is not None
+    chances = left_out_chances(found.problem, found.at)
+    return RandomFit(found.at, found.problem, found.hessian, chances, found.dispersion, inner.record())
+
+
+def choose_columns(fits: dict[str, RandomFit], n_cols: int) -> ColumnsChoice:
+    """2pl where it predicts left-out answers better by more than a standard error, else rasch."""
+    rasch, sloped = fits["rasch"], fits["2pl"]
+    cols = rasch.problem.table.cols
+    difference = rasch.deviance - sloped.deviance
+    gain = float(difference.mean())
+    by_column = np.bincount(cols, difference - gain, n_cols)
+    se = float(np.sqrt(np.sum(by_column**2))) / len(difference)
+    means = {name: float(fit.deviance.mean()) for name, fit in fits.items()}
+    return ColumnsChoice("2pl" if gain > se else "rasch", means, gain, se)
