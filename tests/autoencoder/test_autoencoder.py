@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from small_autoencoders import OPTIONS, OWN, RIDGES, plan_of, start_of, two_tables, value_at  # noqa: E402
 
-from halfseen.methods.autoencoder import (
+from halfseen.methods.autoencoder import (  # noqa: E402
     fitting,
     network,
 )
