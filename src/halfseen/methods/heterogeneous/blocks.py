@@ -11,7 +11,7 @@ from halfseen._typing import FloatArray
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
 from halfseen.linalg.subspace import leading_left, sketched_left
-from halfseen.losses import Gaussian, Loss
+from halfseen.losses import Loss, is_quadratic
 
 # Below this share of the loss of predicting nothing, values are summed up entry by entry.
 CANCELLED = 1e-6
@@ -53,7 +53,7 @@ class SourceBlock(Protocol):
 def make_block(table: Observed, loss: Loss, weight: float = 1.0) -> SourceBlock:
     """Products of matrices for a complete table under squared loss, passes over entries for all others."""
     is_complete = table.n_entries == table.shape[0] * table.shape[1] and table.weights is None
-    if is_complete and isinstance(loss, Gaussian):
+    if is_complete and is_quadratic(loss):
         return CompleteBlock(table, weight)
     return EntryBlock(table, loss, weight)
 
@@ -68,7 +68,7 @@ class EntryBlock:
 
     def __init__(self, table: Observed, loss: Loss, weight: float = 1.0) -> None:
         self.shape, self.dtype, self.weight = table.shape, table.dtype, weight
-        self.is_quadratic = isinstance(loss, Gaussian)
+        self.is_quadratic = is_quadratic(loss)
         reweighted = getattr(loss, "reweighted", None)
         self.is_robust = reweighted is not None
         loss = loss if reweighted is None else reweighted()

@@ -212,4 +212,6 @@ def without(sources: Sources, parts: Parts, out: Any) -> tuple[Sources, Parts]:
 
 def as_double(placed: Placed) -> Placed:
     """The parts in double precision."""
-    return Placed(*(part.astype(float) for part in (placed.shared_loadings, placed.unique_basis, placed.unique_loadings)))
+    return Placed(
+        *(part.astype(float) for part in (placed.shared_loadings, placed.unique_basis, placed.unique_loadings))
+    )

@@ -12,7 +12,7 @@ from halfseen._typing import FloatArray, as_generator
 from halfseen.data import Observed, Sources, as_observed, check_support
 from halfseen.data.labels import find_labels
 from halfseen.engines import resolve
-from halfseen.losses import get_loss
+from halfseen.losses import get_loss, is_one_for_all
 from halfseen.many import Parts, Placed, SourcesEstimator, in_gauge
 from halfseen.methods.heterogeneous.options import SOLVERS, STARTS
 from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, RANK, ByName, Nothing, Number, Table, Whole, Word
@@ -189,7 +189,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         settings = self._checked()
         check_together(settings)
         sources = self._observe_sources(S)
-        self.loss_ = get_loss(settings.family)
+        self.loss_ = get_loss(settings.family, is_one_for_all, type(self).__name__)
         source_weights = check_weights(weights, sources.names)
         self.weights_ = dict(zip(sources.names, source_weights, strict=True))
         engine, rng = resolve(settings.engine), as_generator(settings.random_state)
@@ -330,7 +330,9 @@ class HeterogeneousFactorization(SourcesEstimator):
 
     def _cast(self, placed: Placed) -> Placed:
         dtype = self.shared_basis_.dtype
-        return Placed(*(part.astype(dtype) for part in (placed.shared_loadings, placed.unique_basis, placed.unique_loadings)))
+        return Placed(
+            *(part.astype(dtype) for part in (placed.shared_loadings, placed.unique_basis, placed.unique_loadings))
+        )
 
 
 def parts_of(model: SourcesEstimator) -> Parts:

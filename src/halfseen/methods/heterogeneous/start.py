@@ -32,7 +32,11 @@ def generators(rng: np.random.Generator, blocks: tuple[SourceBlock, ...]) -> lis
 
 
 def spectral_start(
-    blocks: tuple[SourceBlock, ...], shared_rank: int, unique_ranks: tuple[int, ...], engine: Engine, rng: np.random.Generator
+    blocks: tuple[SourceBlock, ...],
+    shared_rank: int,
+    unique_ranks: tuple[int, ...],
+    engine: Engine,
+    rng: np.random.Generator,
 ) -> Parts:
     r"""Two SVDs: every source's leading r1 + r2 directions, then what these have in common.
 
@@ -74,7 +78,11 @@ def with_loadings(block: SourceBlock, shared: FloatArray, unique: FloatArray) ->
 
 
 def random_start(
-    blocks: tuple[SourceBlock, ...], shared_rank: int, unique_ranks: tuple[int, ...], scale: float, rng: np.random.Generator
+    blocks: tuple[SourceBlock, ...],
+    shared_rank: int,
+    unique_ranks: tuple[int, ...],
+    scale: float,
+    rng: np.random.Generator,
 ) -> Parts:
     """Gaussian factors of standard deviation ``scale``."""
     seeds = generators(rng, blocks)
@@ -105,7 +113,9 @@ def safe_step(blocks: tuple[SourceBlock, ...], engine: Engine, rng: np.random.Ge
     return STEP / largest if largest > 0 else STEP
 
 
-def warm_start(point: Parts, blocks: tuple[SourceBlock, ...], engine: Engine, step: float, is_shared_fixed: bool) -> Parts:
+def warm_start(
+    point: Parts, blocks: tuple[SourceBlock, ...], engine: Engine, step: float, is_shared_fixed: bool
+) -> Parts:
     """Some rounds of descent from small factors."""
     rounds = DescentRounds(blocks, engine, step, is_shared_fixed=is_shared_fixed)
     return loop(rounds, point, max_iter=WARM_ROUNDS).params
@@ -177,7 +187,12 @@ class SecondTries:
 
 
 def place_source(
-    block: SourceBlock, shared: FloatArray, unique_rank: int, penalty: float, rng: np.random.Generator, max_iter: int = 30
+    block: SourceBlock,
+    shared: FloatArray,
+    unique_rank: int,
+    penalty: float,
+    rng: np.random.Generator,
+    max_iter: int = 30,
 ) -> Placed:
     """One source against a shared basis that stays: small start, rounds of descent, exact sweeps."""
     from halfseen.engines import Serial

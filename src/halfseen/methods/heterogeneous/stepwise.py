@@ -57,7 +57,9 @@ class OneMoreFactor:
     def __call__(self, point: Parts) -> SweepResult:
         shared, engine = point.shared_basis, self.engine
         has_more = shared.shape[1] < self.shared_rank
-        wanted = [placed.unique_basis.shape[1] < rank for placed, rank in zip(point.own, self.unique_ranks, strict=True)]
+        wanted = [
+            placed.unique_basis.shape[1] < rank for placed, rank in zip(point.own, self.unique_ranks, strict=True)
+        ]
         items = list(zip(self.blocks, point.own, wanted, generators(self.rng, self.blocks), strict=True))
 
         def leading(item: tuple[SourceBlock, Placed, bool, np.random.Generator]) -> tuple[FloatArray, FloatArray]:
