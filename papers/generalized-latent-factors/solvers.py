@@ -14,7 +14,7 @@ from _simulation import simulate
 import halfseen as hs
 from halfseen.engines import EntryPasses
 from halfseen.losses import get_loss
-from halfseen.methods.factor.fitting import Plan, Stages
+from halfseen.methods.factor.fitting import FitPlan, Stages
 from halfseen.methods.factor.problem import FactorProblem, Penalty
 from halfseen.solvers import largest_curvature
 
@@ -123,7 +123,7 @@ def descent(config: dict[str, Any], step: float | str, study: Any) -> dict[str, 
     problem = FactorProblem(passes, 2, Penalty())
     theta = problem.pack(stages.refined)
     eta = 1.6 / largest_curvature(problem, theta) if step == "auto" else float(step)
-    fit = stages.descend(Plan(Penalty()))
+    fit = stages.descend(FitPlan(Penalty()))
     gap = fit.run.trace.value - fit.run.trace.value[-1]
     late = (gap > 1e-8) & (np.arange(len(gap)) >= len(gap) // 5)
     rate = np.polyfit(np.flatnonzero(late), np.log(gap[late]), 1)[0]

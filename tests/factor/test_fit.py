@@ -10,7 +10,7 @@ from factor_truth import EVERY, relative_error
 from halfseen.engines import EntryPasses
 from halfseen.linalg import row_errors
 from halfseen.losses import get_loss
-from halfseen.methods.factor.fitting import Plan, Stages
+from halfseen.methods.factor.fitting import FitPlan, Stages
 from halfseen.methods.factor.problem import FactorProblem, Penalty
 
 FAMILIES = ["gaussian", "bernoulli", "binomial(6)", "poisson"]
@@ -184,7 +184,7 @@ def test_gradient_descent_contracts_linearly_and_keeps_the_balance():
     data = hs.datasets.make_factor_data(400, 200, rank=2, family="bernoulli", observed=0.6, random_state=0)
     passes = EntryPasses(data.observed, get_loss("bernoulli"))
     stages = Stages(passes, 2, hs.FactorOptions(solver="gd", tol=1e-8, max_iter=4000), np.random.default_rng(0))
-    done = stages.descend(Plan(Penalty()))
+    done = stages.descend(FitPlan(Penalty()))
     gap = done.run.trace.value - done.run.trace.value[-1]
     tail = np.log(gap[(gap > 1e-9) & (np.arange(len(gap)) > 30)])
     rate = np.polyfit(np.arange(len(tail)), tail, 1)

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.special import expit
 
 import halfseen as hs
-from halfseen.methods.response.shrinking import shrunk_items
+from halfseen.inference.shrinking import shrunk_items
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one factor", "two factors"])

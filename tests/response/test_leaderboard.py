@@ -8,7 +8,7 @@ from response_tables import simulated
 from scipy.special import expit
 
 import halfseen as hs
-from halfseen.methods.response.bank import Bank, bank_of_normal
+from halfseen.inference.bank import Bank, bank_of_normal
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +250,7 @@ class TestNewRows:
 
 
 def halfseen_place(bank, table):
-    from halfseen.methods.response.newrows import place
+    from halfseen.inference.new_rows import place
 
     return place(bank, hs.Observed.from_dense(table), 0.95, None, 1.0)
 

@@ -12,11 +12,11 @@ from scipy.special import expit
 
 import halfseen as hs
 from halfseen.methods.response.curvature import hessian, score_sums
-from halfseen.methods.response.fitting import choose_columns, fit_random
+from halfseen.methods.response.fitting import choose_kind, fit_random
 from halfseen.methods.response.leaveout import _lopsided, left_out_chances
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point
 from halfseen.methods.response.nodes import Loadings, choose_nodes, column_modes, own_nodes, shared_nodes
-from halfseen.methods.response.table import Table
+from halfseen.methods.response.table import AnswerTable
 
 RASCH, SLOPED = Loadings(0.3, 1.4), Loadings(0.3, 1.4, 0.1, 0.35)
 kinds = pytest.mark.parametrize(
@@ -101,7 +101,7 @@ class TestLikelihood:
         truth = simulated(6, 10, 0.8, seed=5)
         once, at = problem_of(truth, True, True)
         twice, _ = problem_of(truth, True, True, truth.table.scaled(2.0))
-        doubled = Table(*(np.repeat(getattr(truth.table, name), 2) for name in ("rows", "cols", "shares", "weights")),
+        doubled = AnswerTable(*(np.repeat(getattr(truth.table, name), 2) for name in ("rows", "cols", "shares", "weights")),
                         truth.table.shape)  # fmt: skip
         naive = naive_log_likelihood(doubled, at.x, at.loadings, nodes=40).sum()
         found = sum(part.log_likelihood.sum() for part in twice.posteriors(at))
@@ -144,7 +144,7 @@ class TestLeftOut:
         for slope, share, wanted in ((0.8, 0.9, "2pl"), (0.0, 0.15, "rasch")):
             truth = simulated(40, 150, share, slope=slope, seed=7)
             fits = {kind: fit_random(truth.table, kind == "2pl", False, 1e-6) for kind in ("rasch", "2pl")}
-            assert choose_columns(fits, 150).chosen == wanted
+            assert choose_kind(fits, 150).chosen == wanted
 
 
 class TestFit:
@@ -242,7 +242,7 @@ class TestFit:
 
 
 def table_parts(observed):
-    table = Table.of(observed, np.asarray(observed.values, dtype=float))
+    table = AnswerTable.of(observed, np.asarray(observed.values, dtype=float))
     return (block.weights.size for block in table.blocks(400))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.model import GeneralizedFactorModel
-from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.methods.factor.problem import Penalty
 
 if TYPE_CHECKING:
     from halfseen.methods.factor.intervals import FactorInference
 
-__all__ = ["FactorInference", "FactorOptions", "Factors", "GeneralizedFactorModel", "Penalty"]
+__all__ = ["FactorInference", "Factors", "GeneralizedFactorModel", "Penalty"]
 
 
 def __getattr__(name: str) -> Any:

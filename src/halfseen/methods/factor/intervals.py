@@ -163,7 +163,7 @@ class FactorInference(FunctionalInference):
             raise ValueError(
                 f"{what} need every interval to hold at once, but this fit is penalised: the prior pulls the rows "
                 "furthest from the middle most, and it is these that a statement about all rows leans on. Refit with "
-                "penalty='none' (bias='firth'), with columns='random' (a joint posterior of all scores, for few "
+                "penalty='none' (bias='firth'), fit an ItemResponseModel (a joint posterior of all scores, for few "
                 "rows), or ask for intervals and ranks(kind='per_item')."
             )
 
@@ -359,16 +359,16 @@ def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any)
     fit = fitted_point(model, passes)
     found = Curvature(passes, fit).uncertainty(variance)
     check_stationary(found, model)
-    options, here = model._options(), model.placement_
+    rho, rotation, here = model.rho, model.rotation, model.placement_
     found = found.turned(np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
     warn_about_rows(found, model.row_labels_, model.col_labels_)
     warn_about_thin_columns(passes, fit)
     share = 0.0
     if gauge == "denoised" and found.factors.rank:
-        found, share = _denoised(found, options.rho, options.rotation, fit.has_prior)
+        found, share = _denoised(found, rho, rotation, fit.has_prior)
     if variance != "plug_in" and found.factors.rank:
-        found = replace(found, gauge=gauge_noise(found, options.rho, options.rotation, share))
-    identified = rotation_noise(found, options.rotation) <= LARGEST_ROTATION_NOISE[options.rotation]
+        found = replace(found, gauge=gauge_noise(found, rho, rotation, share))
+    identified = rotation_noise(found, rotation) <= LARGEST_ROTATION_NOISE[rotation]
     setting = Setting(
         level=float(level),
         variance=variance,

@@ -18,8 +18,8 @@ from halfseen.errors import shown
 from halfseen.inference.influence import Clustered
 from halfseen.losses import Binomial, Gaussian, Mixed, NegativeBinomial, Ordinal, Poisson, Probit, ScaledGaussian
 from halfseen.methods.factor.checks import checked_input
-from halfseen.methods.factor.intervals_blocks import VARIANCES, Curvature, Fitted, Uncertainty, spent_freedom
-from halfseen.methods.factor.options import Factors
+from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.intervals_blocks import VARIANCES, Curvature, StationaryPoint, Uncertainty, spent_freedom
 
 Array = NDArray[Any]
 
@@ -127,7 +127,7 @@ def check_run(model: Any) -> None:
         )
 
 
-def fitted_point(model: Any, passes: EntryPasses) -> Fitted:
+def fitted_point(model: Any, passes: EntryPasses) -> StationaryPoint:
     """The stationary point in the solver's coordinates, where the prior is a plain ridge."""
     here = model.placement_
     turn = np.asarray(here.turn, dtype=float)
@@ -139,14 +139,14 @@ def fitted_point(model: Any, passes: EntryPasses) -> Fitted:
     rows = np.asarray(model.row_factors_, dtype=float) @ np.linalg.inv(turn) + np.asarray(here.mean, dtype=float)
     at = Factors(np.asarray(here.intercept, dtype=float), rows, np.ascontiguousarray(here.cols, dtype=float))
     has_firth = bool(model.has_bias_correction_)
-    fit = Fitted(at, model.penalty_, has_firth, float(model.dispersion_))
+    fit = StationaryPoint(at, model.penalty_, has_firth, float(model.dispersion_))
     if not model.loss_.has_dispersion:
         return fit
     if fit.has_prior:
         rss = 2.0 * passes.value(at.rows, at.cols, col_offset=at.intercept)
-        unscaled = Curvature(passes, Fitted(at, fit.penalty, has_firth, 1.0))
+        unscaled = Curvature(passes, StationaryPoint(at, fit.penalty, has_firth, 1.0))
         freedom = passes.observed.n_entries - spent_freedom(unscaled)
-        fit = Fitted(at, fit.penalty, has_firth, rss / max(freedom, 1.0))
+        fit = StationaryPoint(at, fit.penalty, has_firth, rss / max(freedom, 1.0))
     if not fit.dispersion > 1e-20:
         raise ValueError("the model fits its entries exactly: there is no noise left to judge uncertainty by.")
     return fit
@@ -160,25 +160,25 @@ def check_stationary(found: Uncertainty, model: Any) -> None:
     if not run.converged and not (found.step <= LARGEST_STEP and found.typical_step <= TYPICAL_STEP):
         raise ValueError(
             f"the fit ended for the reason {run.reason!r} before it reached a stationary point: one Newton step still "
-            f"moves {who} by {found.step:.2g} standard errors. Raise options.max_iter, use a penalty, or leave "
+            f"moves {who} by {found.step:.2g} standard errors. Raise max_iter, use a penalty, or leave "
             f"{who} out if it says too little."
         )
     if not found.step <= LARGEST_STEP:
         raise ValueError(
             f"these entries do not have their stationary point at the fitted parameters: one Newton step still moves "
             f"{who} by {found.step:.2g} standard errors (at most {LARGEST_STEP:g} are allowed). Pass the entries, "
-            "trials and offset of fit; or refit with a smaller options.tol."
+            "trials and offset of fit; or refit with a smaller tol."
         )
 
 
-def warn_about_thin_columns(passes: EntryPasses, fit: Fitted) -> None:
+def warn_about_thin_columns(passes: EntryPasses, fit: StationaryPoint) -> None:
     """Say so where penalised columns of yes/no answers have too few of them for any interval."""
     per_column = passes.observed.n_entries / max(passes.shape[1], 1)
     if fit.has_prior and fit.at.rank and isinstance(passes.loss, Binomial) and per_column < THIN_COLUMNS:
         warnings.warn(
             f"the columns have {per_column:.3g} answers on average: with fewer than {THIN_COLUMNS} the intervals of a "
             "penalised fit hold far too rarely, for rows and columns are estimated together and shrink each other. Use "
-            "columns='random', which integrates the columns out.",
+            "ItemResponseModel, which integrates the columns out.",
             UserWarning,
             stacklevel=4,
         )

@@ -13,11 +13,11 @@ from halfseen.data.labels import find_labels, find_positions
 from halfseen.engines import EntryPasses
 from halfseen.inference import Ellipsoids, Intervals, normal_quantile
 from halfseen.inference.influence import Clustered
+from halfseen.inference.responses import response_ends
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import Loss, Ordinal, at_columns
 from halfseen.losses.derived import slope
 from halfseen.methods.factor.intervals_blocks import Uncertainty
-from halfseen.methods.factor.intervals_responses import response_ends
 
 Array = NDArray[Any]
 

@@ -17,7 +17,7 @@ from halfseen.methods.factor.intervals_core import ParameterInference
 from halfseen.methods.factor.intervals_scores import ScoreTable
 
 if TYPE_CHECKING:  # loaded when asked for
-    from halfseen.methods.response.newrows import NewRows
+    from halfseen.inference.new_rows import NewRows
 
 Array = NDArray[Any]
 
@@ -95,10 +95,11 @@ class FunctionalInference(ParameterInference):
         an unpenalised fit are shrunk towards their common normal distribution first: questions are chosen by their
         estimated slopes, and the steepest are overestimated.
         """
-        from halfseen.methods.response.answers import as_shares
-        from halfseen.methods.response.bank import bank_of_normal
-        from halfseen.methods.response.newrows import place
-        from halfseen.methods.response.shrinking import shrunk_items
+        from halfseen.data.shares import as_shares
+        from halfseen.inference.bank import bank_of_normal
+        from halfseen.inference.new_rows import place
+        from halfseen.inference.responses import check_answers
+        from halfseen.inference.shrinking import shrunk_items
 
         found, loss, labels = self._found, self._passes.loss, self._setting.col_labels
         if found.factors.rank != 1:
@@ -108,7 +109,8 @@ class FunctionalInference(ParameterInference):
             observed = with_columns(observed, labels)
         if observed.shape[1] != self._passes.shape[1]:
             raise ValueError(f"R has {observed.shape[1]} columns; the fit had {self._passes.shape[1]} features.")
-        observed = as_shares(observed, loss, trials, "new_rows()")
+        check_answers(loss, "new_rows()")
+        observed = as_shares(observed, loss.trials, trials)
         x, errors = found.factors.rows[:, 0], found.rows.covariance[:, 0, 0]
         known = found.rows.is_resolved
         variance = max(float(np.mean(x[known] ** 2 - errors[known])), 0.1 * float(np.mean(x**2)), 1e-8)

@@ -20,10 +20,10 @@ from halfseen.inference import (
     tie_groups,
     upper_quantile,
 )
+from halfseen.inference.new_rows import NewRows
+from halfseen.inference.responses import response_ends
 from halfseen.losses import at_columns
-from halfseen.methods.factor.intervals_responses import response_ends
 from halfseen.methods.response.board import Board, Scores
-from halfseen.methods.response.newrows import NewRows
 from halfseen.methods.response.tables import item_listing, leaderboard, score_notes
 
 CLAIM = (
@@ -35,8 +35,8 @@ SCORE_KINDS = ("mean", "realised")
 RANKED = (0, "score", "realised")
 
 
-class RandomColumnsInference:
-    r"""Uncertainty of a :class:`GeneralizedFactorModel` with ``columns="random"``; made by its method ``inference``.
+class ItemResponseInference:
+    r"""Uncertainty of an :class:`ItemResponseModel` whose columns were integrated out; made by its method ``inference``.
 
     Scores have a joint covariance over rows: errors of abilities and loadings (inverse Hessian of the marginal
     likelihood), of items that rows share, and the chance in unseen answers. It needs no entries, so it works for a
@@ -44,7 +44,7 @@ class RandomColumnsInference:
 
     Parameters
     ----------
-    model : GeneralizedFactorModel
+    model : ItemResponseModel
     level : float
     draws : int
     random_state : int, Generator or None
@@ -54,7 +54,7 @@ class RandomColumnsInference:
     level : float
     claim : str
     block_effects : BlockEffects or None
-        How far blocks of columns (``fit(R, groups=...)``) stray from each other.
+        How far blocks of columns (``fit(R, blocks=...)``) stray from each other.
     leanings : RowLeanings
         How far the rows' means stray from what their abilities say.
 
@@ -62,7 +62,7 @@ class RandomColumnsInference:
     --------
     >>> import halfseen as hs
     >>> data = hs.datasets.make_factor_data(40, 100, rank=1, family="bernoulli", observed=0.3, random_state=0)
-    >>> model = hs.GeneralizedFactorModel(1, "bernoulli", columns="random").fit(data.observed)
+    >>> model = hs.ItemResponseModel("auto").fit(data.observed)
     >>> table = model.inference(random_state=0).leaderboard()
     >>> list(table.data)[:9]
     ['row', 'score', 'se', 'low', 'high', 'rank', 'rank_low', 'rank_high', 'group']
@@ -81,7 +81,7 @@ class RandomColumnsInference:
 
     def __repr__(self) -> str:
         n, p = self._model.observed_shape_
-        return f"RandomColumnsInference({n} x {p}, {self._model.columns_}, level {self.level:g})"
+        return f"ItemResponseInference({n} x {p}, {self._model.kind_}, level {self.level:g})"
 
     # ---- parameters --------------------------------------------------------------------------------------------
 
@@ -260,7 +260,7 @@ class RandomColumnsInference:
             "groups": self.ranks(component, kind="ties").extra["group"],
         }  # fmt: skip
         (labels,) = self._labels(0).values()
-        notes = score_notes(self._board, kind, self.level, self._model.columns_)
+        notes = score_notes(self._board, kind, self.level, self._model.kind_)
         return leaderboard(self._board, found, labels, notes, (self.level, self.claim))
 
     def items(self) -> Listing:
@@ -281,9 +281,9 @@ class RandomColumnsInference:
         NewRows
             Abilities, scores, next-best questions, and how many are needed.
         """
-        from halfseen.methods.response.learn import new_rows
-
-        return new_rows(self._model, R, trials, self.level)
+        model = self._model
+        placed: NewRows = model._integration().new_rows(model, model._observe(R, reset=False), trials, self.level)
+        return placed
 
     # ---- inside ------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ def score_notes(board: Board, kind: str, level: float, columns: str) -> tuple[st
             "what its own answers show of it is in its score, the rest in its interval"
         )
     if board.blocks is None:
-        notes.append("blocks: none were given (groups=): rows that miss whole benchmarks have too short intervals")
+        notes.append("blocks: none were given (blocks=): rows that miss whole benchmarks have too short intervals")
     else:
         notes.append(
             f"blocks: a row's own effect of a block has a standard deviation of {board.blocks.sd:.3f} (from "

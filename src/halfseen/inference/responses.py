@@ -1,4 +1,4 @@
-"""Intervals for responses not yet seen, family by family."""
+"""Responses not yet seen: their intervals, family by family; which families are yes/no answers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ Array = NDArray[Any]
 
 # Nodes of the Gauss-Hermite rule that averages over the predictor's error.
 NODES = 21
+
+
+def check_answers(loss: Loss, what: str) -> None:
+    """Refuse families other than yes/no answers and counts out of N; ``what`` is who asks."""
+    if not isinstance(loss, Binomial):
+        raise ValueError(
+            f"{what} needs yes/no answers or pass rates (family='bernoulli') or counts out of N "
+            f"(family='binomial(N)'), not family={loss.name!r}."
+        )
 
 
 def response_ends(loss: Loss, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:

@@ -11,9 +11,9 @@ from scipy.special import expit
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.inference import Intervals, normal_quantile
+from halfseen.inference.bank import Bank, spline
 from halfseen.inference.intervals import as_frame
 from halfseen.inference.ranks import chunks
-from halfseen.methods.response.bank import Bank, spline
 
 # Abilities between two knots, and rows refined at once.
 FINER, CLAIM = 60, "average (Bayesian) coverage: holds for this share of new rows drawn from the fitted normal prior"
