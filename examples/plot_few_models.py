@@ -23,9 +23,9 @@ table = hs.Observed.from_dense(seen, row_labels=[f"model {i:02d}" for i in range
 table
 
 # %%
-# ``columns="random"`` chooses between equal and own slopes of the questions by left-out answers.
+# ``ItemResponseModel("auto")`` chooses between equal and own slopes of the questions by left-out answers.
 
-model = hs.GeneralizedFactorModel(rank=1, family="bernoulli", columns="random").fit(table)
+model = hs.ItemResponseModel("auto").fit(table)
 inference = model.inference(level=0.95, random_state=0)
 inference.leaderboard().to_frame("pandas")[
     ["row", "score", "low", "high", "rank_low", "rank_high", "group", "raw"]

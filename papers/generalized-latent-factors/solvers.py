@@ -93,10 +93,10 @@ def solver_table(config: dict[str, Any], strength: float, study: Any) -> list[di
     reference = None
     for name, choice in SOLVERS.items():
         study.progress(f"lambda = {strength}: {name}")
-        options = hs.FactorOptions(**{"solver": name, **choice})
-        model = hs.GeneralizedFactorModel(
-            2, "bernoulli", penalty="none", bias="none", options=options, random_state=0
-        ).fit(data.observed)
+        options = {"solver": name, **choice}
+        model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", bias="none", **options, random_state=0).fit(
+            data.observed
+        )
         table = model.predict_table(kind="linear")
         reference = table if reference is None else reference
         rows.append(
@@ -118,7 +118,7 @@ def descent(config: dict[str, Any], step: float | str, study: Any) -> dict[str, 
     study.progress(f"contraction with step {step}")
     data = simulate(config["n"], config["p"], config["seed"], 1.0, config["share"])
     passes = EntryPasses(data.observed, get_loss("bernoulli"))
-    options = hs.FactorOptions(solver="gd", step=step, tol=1e-6)
+    options = {"solver": "gd", "step": step, "tol": 1e-6}
     stages = Stages(passes, 2, options, np.random.default_rng(0))
     problem = FactorProblem(passes, 2, Penalty())
     theta = problem.pack(stages.refined)

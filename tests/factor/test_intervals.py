@@ -290,9 +290,9 @@ def test_rows_and_columns_may_come_in_any_order():
     data, rng = informative("bernoulli"), np.random.default_rng(1)
     rows, cols = rng.permutation(120), rng.permutation(90)
     table = data.observed.to_dense()
-    options = hs.FactorOptions(start="linear", tol=1e-9)
+    options = {"start": "linear", "tol": 1e-9}
     one, two = (
-        hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", options=options, random_state=0).fit(R).inference()
+        hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", **options, random_state=0).fit(R).inference()
         for R in (table, table[np.ix_(rows, cols)])
     )
     np.testing.assert_allclose(two.row_factors().se, one.row_factors().se[rows], rtol=1e-5)
@@ -303,8 +303,7 @@ def test_rows_and_columns_may_come_in_any_order():
 def test_the_denoised_gauge_balances_what_is_left_without_the_errors(logit_case):
     data, _, _ = logit_case
     for rho in (1.0, 2.0):
-        options = hs.FactorOptions(rho=rho)
-        model = fit(data, options=options)
+        model = fit(data, rho=rho)
         i = model.inference()
         X, Y = i.row_factors_estimate, i.col_factors_estimate
         G_x = X.T @ X - i._found.rows.inverse.sum(axis=0)
@@ -447,14 +446,14 @@ def test_an_exposure_is_part_of_the_information():
 
 def test_a_fit_that_did_not_converge_is_refused(logit):
     with pytest.warns(UserWarning, match="max_iter"):
-        model = fit(logit, bias="none", options=hs.FactorOptions(max_iter=1))
+        model = fit(logit, bias="none", max_iter=1)
     with pytest.raises(ValueError, match="stationary point"):
         model.inference()
 
 
 def test_an_early_stop_close_enough_is_accepted(logit):
     with pytest.warns(UserWarning, match="max_iter"):
-        model = fit(logit, bias="none", options=hs.FactorOptions(max_iter=5, tol=1e-14))
+        model = fit(logit, bias="none", max_iter=5, tol=1e-14)
     done = fit(logit, bias="none").inference()
     np.testing.assert_allclose(model.inference().row_factors().se, done.row_factors().se, rtol=1e-3)
 
@@ -512,10 +511,9 @@ def test_varimax_positions_are_offered_where_the_loadings_are_simple():
     X = np.linalg.qr(rng.normal(size=(200, 2)))[0] * np.sqrt(200)
     X -= X.mean(axis=0)
     simple = np.where(rng.random((150, 1)) < 0.5, [1.2, 0.05], [0.05, 0.8]) * rng.choice([-1.0, 1.0], (150, 1))
-    options = hs.FactorOptions(rotation="varimax")
     for loadings, is_simple in ((simple, True), (rng.normal(size=(150, 2)), False)):
         table = X @ loadings.T + rng.normal(size=(200, 150))
-        model = hs.GeneralizedFactorModel(2, "gaussian", penalty="none", options=options, random_state=0)
+        model = hs.GeneralizedFactorModel(2, "gaussian", penalty="none", rotation="varimax", random_state=0)
         i = model.fit(table).inference()
         assert i.identified.all() == is_simple
         product = i.row_factors_estimate @ i.col_factors_estimate.T

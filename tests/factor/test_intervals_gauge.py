@@ -7,10 +7,10 @@ import pytest
 
 import halfseen as hs
 from halfseen.inference import BlockCovariance, Span
+from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.intervals_blocks import Uncertainty
 from halfseen.methods.factor.intervals_gauge import gauge_noise
-from halfseen.methods.factor.options import Factors
 
 N, P, R, RHO = 40, 30, 2, 2.0
 

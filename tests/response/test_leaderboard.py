@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from response_tables import simulated
 from scipy.special import expit
+from sklearn.base import clone
 
 import halfseen as hs
 from halfseen.inference.bank import Bank, bank_of_normal
@@ -18,7 +19,7 @@ def truth():
 
 @pytest.fixture(scope="module")
 def model(truth):
-    return hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(truth.observed)
+    return hs.ItemResponseModel("2pl").fit(truth.observed)
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +46,7 @@ class TestScores:
         truth = simulated(20, 50, 0.5)
         table = truth.observed.to_dense()
         table[4] = truth.answers[4]
-        found = (
-            hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(table).inference().scores(kind="realised")
-        )
+        found = hs.ItemResponseModel("rasch").fit(table).inference().scores(kind="realised")
         assert found.estimate[4] == pytest.approx(truth.answers[4].mean())
         assert found.se[4] == pytest.approx(0.0, abs=1e-9)
         assert found.se[5] > 0.01
@@ -132,7 +131,7 @@ class TestTables:
         np.testing.assert_array_equal(found["answered"], np.isfinite(table).sum(axis=1))
         np.testing.assert_allclose(found["raw"], np.nanmean(table, axis=1))
         assert found.claim
-        assert any("groups=" in note for note in found.notes)
+        assert any("blocks=" in note for note in found.notes)
         assert found.records()[0]["rank"] == 1
         assert found.to_frame("pandas").shape == (40, 13)
 
@@ -141,7 +140,7 @@ class TestTables:
         table = truth.observed.to_dense()
         table[:, 0], table[:, 1], table[:, 2] = np.nan, 1.0, 0.0
         table[:, 3] = truth.ability < np.median(truth.ability)
-        found = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(table).inference().items()
+        found = hs.ItemResponseModel("2pl").fit(table).inference().items()
         assert found["flag"][:4].tolist() == ["unseen", "all right", "all wrong", "against order"]
         assert np.mean(found["flag"][4:] == "") > 0.9
         assert found["discrimination"][3] < 0 < found["discrimination"][4:].min()
@@ -152,7 +151,7 @@ class TestTables:
         truth = simulated(150, 60, 1.0, seed=3, spread=1.0)
         table = truth.observed.to_dense()
         table[:, 0] = np.random.default_rng(0).integers(2, size=150)
-        found = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(table).inference().items()
+        found = hs.ItemResponseModel("rasch").fit(table).inference().items()
         assert found["infit"][0] > 1.15
         assert found["flag"][0] == "misfit"
         assert np.mean(found["flag"][1:] == "misfit") < 0.05
@@ -232,7 +231,7 @@ class TestNewRows:
         rng = np.random.default_rng(6)
         table = truth.observed.to_dense()
         # the first 20 rows build the bank's neighbours, the last 300 are new
-        fitted = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(table)
+        fitted = hs.ItemResponseModel("2pl").fit(table)
         x = rng.normal(size=300)
         items = simulated(60, 400, 0.5, slope=0.3, seed=5)
         logit = np.log(items.chance / (1 - items.chance))
@@ -260,11 +259,7 @@ class TestCoverage:
         inside, ranked, errors, raws = [], [], [], []
         for seed in range(6):
             truth = simulated(40, 200, 0.25, slope=0.3, seed=100 + seed, spread=2.5)
-            i = (
-                hs.GeneralizedFactorModel(1, "bernoulli", columns="random")
-                .fit(truth.observed)
-                .inference(random_state=0)
-            )
+            i = hs.ItemResponseModel("auto").fit(truth.observed).inference(random_state=0)
             found, ranks, score = i.scores(kind="realised"), i.ranks(), truth.score
             inside.append((found.low <= score) & (score <= found.high))
             above = np.sum(score[:, None] < score, axis=1)
@@ -283,11 +278,7 @@ class TestCoverage:
         inside = []
         for seed in range(12):
             truth = simulated(n, 300, share, slope=0.3, seed=200 + seed)
-            i = (
-                hs.GeneralizedFactorModel(1, "bernoulli", columns="random")
-                .fit(truth.observed)
-                .inference(random_state=0)
-            )
+            i = hs.ItemResponseModel("auto").fit(truth.observed).inference(random_state=0)
             found = i.scores(kind="realised")
             inside.append(np.mean((found.low <= truth.score) & (truth.score <= found.high)))
         # at least 336 rows; errors that rows of a table share allow for twice their binomial spread of .012
@@ -335,7 +326,7 @@ class TestBadInput:
 
     def test_pass_rates_have_no_prediction_intervals(self):
         rates = np.random.default_rng(0).integers(5, size=(12, 40)) / 4
-        model = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(rates)
+        model = hs.ItemResponseModel("rasch").fit(rates)
         with pytest.raises(ValueError, match="runs"):
             model.inference().responses([0], [0])
 
@@ -406,16 +397,20 @@ class TestFixedBank:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("given", [{"columns": "2pl"}, {"penalty": "none", "random_state": 0}], ids=["2pl", "fixed"])
+@pytest.mark.parametrize(
+    "model",
+    [hs.ItemResponseModel("2pl"), hs.GeneralizedFactorModel(1, "bernoulli", penalty="none", random_state=0)],
+    ids=["2pl", "fixed"],
+)
 @pytest.mark.filterwarnings("ignore:too little information", "ignore:the descent ended")
-def test_the_bank_of_section_six_saves_questions(given):
+def test_the_bank_of_section_six_saves_questions(model):
     """Bank of 200 models x 1000 items, 70 % seen; 300 new rows, 100 questions at random and chosen."""
     rng = np.random.default_rng(0)
     n, p, new = 200, 1000, 300
     z, y = 2.0 * rng.normal(size=p), np.exp(0.5 * rng.normal(size=p))
     answers = (rng.random((n, p)) < expit(z + np.outer(rng.normal(size=n), y))).astype(float)
     answers[rng.random((n, p)) > 0.7] = np.nan
-    inference = hs.GeneralizedFactorModel(1, "bernoulli", **given).fit(answers).inference()
+    inference = clone(model).fit(answers).inference()
     every = (rng.random((new, p)) < expit(z + np.outer(rng.normal(size=new), y))).astype(float)
     score, random, adaptive = every.mean(axis=1), np.full((new, p), np.nan), np.full((new, p), np.nan)
     for i in range(new):

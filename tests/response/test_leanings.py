@@ -102,7 +102,7 @@ class TestScores:
         plain, better, inside, bare = [], [], [], []
         for seed in range(3):
             answers, seen = strayed(seed)
-            model = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(seen)
+            model = hs.ItemResponseModel("2pl").fit(seen)
             found, lean, score = model.inference().scores(kind="realised"), model.board_.leanings, answers.mean(axis=1)
             unseen = np.isnan(seen).mean(axis=1)
             assert lean.sd > 0.01
@@ -121,7 +121,7 @@ class TestScores:
         for is_left_out in (False, True):
             if is_left_out:
                 monkeypatch.setattr(board, "row_leanings", lambda fit: RowLeanings.none(50))
-            model = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(seen)
+            model = hs.ItemResponseModel("2pl").fit(seen)
             found.append((model.board_, model.inference()))
         leanings, unseen = found[0][0].leanings, np.isnan(seen).mean(axis=1)
         assert leanings.variance.min() > 1e-5
@@ -145,7 +145,7 @@ class TestScores:
         blocks = np.repeat(["a", "b"], 200)
         seen[:8, 200:] = np.nan
         seen[:8, :200] = answers[:8, :200]  # all of one block, nothing of the other
-        i = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(seen, groups=blocks).inference()
+        i = hs.ItemResponseModel("2pl").fit(seen, blocks=blocks).inference()
         model = i._model
         assert model.board_.leanings.sd > 0
         wanted = np.where(np.isnan(seen), model.predict_table(), seen).mean(axis=1)

@@ -24,9 +24,7 @@ def add_rank(app: typer.Typer) -> None:
 
 
 def rank(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit factor ... --columns random -o RUN'.")
-    ],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit irt ... -o RUN'.")],
     level: Annotated[float, typer.Option(metavar="P", help="Probability with which intervals hold.")] = 0.95,
     score: Annotated[
         Score, typer.Option(help="The score on the complete table (seen answers as they are), or the expected one.")
@@ -37,8 +35,8 @@ def rank(
 ) -> None:
     """The leaderboard of a fitted table: scores, intervals, rank intervals and tie groups.
 
-    Example: [bold]halfseen fit factor results.csv --row model --col question --value correct --columns random
-    -o run/[/bold], then [bold]halfseen rank run/[/bold]
+    Example: [bold]halfseen fit irt results.csv --row model --col question --value correct -o run/[/bold], then
+    [bold]halfseen rank run/[/bold]
     """
     from halfseen.cli.leaderboard import run_rank
 

@@ -36,7 +36,7 @@ RANKED = (0, "score", "realised")
 
 
 class ItemResponseInference:
-    r"""Uncertainty of an :class:`ItemResponseModel` whose columns were integrated out; made by its method ``inference``.
+    r"""Uncertainty of an :class:`ItemResponseModel` with its columns integrated out; made by its ``inference``.
 
     Scores have a joint covariance over rows: errors of abilities and loadings (inverse Hessian of the marginal
     likelihood), of items that rows share, and the chance in unseen answers. It needs no entries, so it works for a
