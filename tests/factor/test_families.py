@@ -372,7 +372,7 @@ def test_families_by_column_label_follow_the_labels():
 @pytest.mark.parametrize("options", [{"solver": "gd"}, {"solver": "alternating"}, {"start": "spectral"}])
 def test_solvers_and_starts_that_know_no_parameters_per_column_say_so(options):
     data = draw("ordinal")
-    with pytest.raises(ValueError, match=r"parameters .*\(family='ordinal'\)"):
+    with pytest.raises(ValueError, match="family='ordinal'"):
         fit(data, **options)
 
 

@@ -205,7 +205,7 @@ def test_the_printed_algorithm_is_available_and_reaches_the_same_likelihood():
     with pytest.warns(UserWarning, match="max_iter"):
         printed = hs.GeneralizedFactorModel.paper(2, step=0.005, max_iter=400).fit(data.observed)
     ours = fit(data, penalty="none", bias="none")
-    assert printed.options.is_centred is False
+    assert printed.is_centred is False
     assert printed.stages_["spectral"].rows.shape == (400, 2)
     assert relative_error(printed, data) == pytest.approx(relative_error(ours, data), rel=0.05)
     # the uncentred threshold shrinks the mean component: the start is worse than the centred one

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from halfseen.data import Observed, check_support
 from halfseen.data.shares import per_entry
 from halfseen.engines import EntryPasses
-from halfseen.losses import Bernoulli, ColumnLoss, Loss, Mixed, Probit, family_per_column, get_loss, is_estimated
+from halfseen.losses import Loss, family_per_column, get_loss, has_columns, is_estimated, members_of, takes_totals
 from halfseen.methods.factor.factors import Factors
 from halfseen.parameters import BadArgument
 from halfseen.solvers import Run
@@ -27,7 +27,7 @@ def checked_input(model: Any, R: Any, trials: Any, offset: Any = None) -> tuple[
     observed = model._observe(R, reset=True)
     family = model.family
     loss = family_per_column(family, observed.col_labels) if isinstance(family, Mapping) else get_loss(family)
-    if isinstance(loss, ColumnLoss):
+    if has_columns(loss):
         loss = loss.learned(observed)
     if is_estimated(loss) and model.solver != "newton-cg":
         raise BadArgument(
@@ -57,17 +57,15 @@ def judged(observed: Observed, loss: Loss, trials: Any, offset: Any) -> tuple[Ob
 
 def check_columns(observed: Observed, loss: Loss) -> None:
     """Refuse values that the loss, or that of their own column, cannot judge."""
-    if not isinstance(loss, Mixed):
-        return check_support(observed, loss, "family")
-    for member, chosen in loss.groups():
+    for member, chosen in members_of(loss):
         # the other columns' entries are left out, places and labels stay
-        check_support(observed.select(np.isin(observed.cols, chosen)), member, "family")
-    return None
+        own = observed if chosen is None else observed.select(np.isin(observed.cols, chosen))
+        check_support(own, member, "family")
 
 
 def _shares(observed: Observed, loss: Loss, totals: Array) -> Observed:
     """Counts out of known totals as shares with weights."""
-    if not isinstance(loss, Bernoulli | Probit):
+    if not takes_totals(loss):
         raise ValueError(f"trials= goes with family='bernoulli' or 'probit', not with family={loss.name!r}.")
     values = np.asarray(observed.values, dtype=float)
     bad = ~((totals > 0) & (values >= 0) & (values <= totals) & (values == np.floor(values)))

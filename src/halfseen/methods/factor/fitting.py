@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance
-from halfseen.losses import ColumnLoss, Loss, is_estimated
+from halfseen.losses import Loss, has_columns, is_estimated
 from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.firth import FirthSweep
 from halfseen.methods.factor.identification import to_gauge
@@ -134,7 +134,7 @@ class Stages:
     def _starts(self) -> list[Factors]:
         settings, (n, p) = self.settings, self.passes.shape
         starts = [] if settings.start == "spectral" else [self.linear.factors]
-        is_known = self.passes.offset is None and not isinstance(self.passes.loss, ColumnLoss)
+        is_known = self.passes.offset is None and not has_columns(self.passes.loss)
         is_affordable = n * p <= MAX_CELLS and is_known
         if self.rank and (settings.start == "spectral" or (settings.start == "auto" and is_affordable)):
             starts.insert(0, spectral_start(self.passes, self.rank, settings, self.rng))

@@ -16,7 +16,7 @@ from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.errors import shown
 from halfseen.inference.influence import Clustered
-from halfseen.losses import Binomial, Gaussian, Mixed, NegativeBinomial, Ordinal, Poisson, Probit, ScaledGaussian
+from halfseen.losses import has_quantiles, is_logistic, members_of
 from halfseen.methods.factor.checks import checked_input
 from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.intervals_blocks import VARIANCES, Curvature, StationaryPoint, Uncertainty, spent_freedom
@@ -113,11 +113,11 @@ def _same_table(model: Any, twin: Any) -> None:
 
 def check_run(model: Any) -> None:
     """Refuse families without theory here, and fits that ran away."""
-    known = Gaussian | Binomial | Poisson | Probit | NegativeBinomial | Ordinal
-    losses = model.loss_.members if isinstance(model.loss_, Mixed) else (model.loss_,)
-    for loss in losses:
-        if not isinstance(loss, known | ScaledGaussian):
-            raise ValueError(f"intervals are there for the families of the library, not for {loss.name!r}.")
+    for loss, _ in members_of(model.loss_):
+        if not has_quantiles(loss):
+            raise ValueError(
+                f"intervals need a family with predictive quantiles, which family={loss.name!r} does not have."
+            )
     run = model.run_
     if run.reason == "separated":
         raise ValueError(
@@ -174,7 +174,7 @@ def check_stationary(found: Uncertainty, model: Any) -> None:
 def warn_about_thin_columns(passes: EntryPasses, fit: StationaryPoint) -> None:
     """Say so where penalised columns of yes/no answers have too few of them for any interval."""
     per_column = passes.observed.n_entries / max(passes.shape[1], 1)
-    if fit.has_prior and fit.at.rank and isinstance(passes.loss, Binomial) and per_column < THIN_COLUMNS:
+    if fit.has_prior and fit.at.rank and is_logistic(passes.loss) and per_column < THIN_COLUMNS:
         warnings.warn(
             f"the columns have {per_column:.3g} answers on average: with fewer than {THIN_COLUMNS} the intervals of a "
             "penalised fit hold far too rarely, for rows and columns are estimated together and shrink each other. Use "

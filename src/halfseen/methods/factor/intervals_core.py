@@ -13,9 +13,8 @@ from halfseen.data.labels import find_labels, find_positions
 from halfseen.engines import EntryPasses
 from halfseen.inference import Ellipsoids, Intervals, normal_quantile
 from halfseen.inference.influence import Clustered
-from halfseen.inference.responses import response_ends
 from halfseen.linalg.pairs import pair_products
-from halfseen.losses import Loss, Ordinal, at_columns
+from halfseen.losses import Loss, at_columns, has_classes
 from halfseen.losses.derived import slope
 from halfseen.methods.factor.intervals_blocks import Uncertainty
 
@@ -78,8 +77,9 @@ class ParameterInference:
     def thresholds(self) -> Intervals:
         r"""Intervals of the thresholds :math:`\tau_{jt} = c_{jt} - \zeta_j` of ordinal columns, shape (p, K - 1)."""
         self._check_precision()
-        loss, found = self._passes.loss, self._found
-        if not isinstance(loss, Ordinal):
+        loss: Any = self._passes.loss
+        found = self._found
+        if not has_classes(loss):
             raise ValueError(f"thresholds() are those of family='ordinal'; this fit is {loss.name!r}.")
         p, count = self._passes.shape[1], np.shape(loss.cuts)[-1]
         # the intercept moves all thresholds, and the cuts follow it
@@ -203,8 +203,8 @@ class ParameterInference:
         """
         i, j = self._pairs(rows, cols)
         m, v, phi = self._linear(i, j), self._linear_variance(i, j), self._found.dispersion
-        loss = at_columns(self._passes.loss, j)
-        low, high = response_ends(loss, m, v, phi, 0.5 * (1.0 - self.level))
+        loss: Any = at_columns(self._passes.loss, j)
+        low, high = loss.quantiles(m, v, phi, 0.5 * (1.0 - self.level))
         scale = np.square(slope(loss, m))
         own = np.where(np.isfinite(v), scale * np.where(np.isfinite(v), v, 0.0), np.inf)
         se = np.sqrt(own + phi * loss.variance(m))

@@ -11,7 +11,7 @@ from halfseen._typing import IntArray
 from halfseen.data import as_observed
 from halfseen.data.align import with_columns
 from halfseen.inference import Intervals, Listing, Span
-from halfseen.losses import at_columns
+from halfseen.losses import at_columns, is_logistic
 from halfseen.losses.derived import slope
 from halfseen.methods.factor.intervals_core import ParameterInference
 from halfseen.methods.factor.intervals_scores import ScoreTable
@@ -98,7 +98,6 @@ class FunctionalInference(ParameterInference):
         from halfseen.data.shares import as_shares
         from halfseen.inference.bank import bank_of_normal
         from halfseen.inference.new_rows import place
-        from halfseen.inference.responses import check_answers
         from halfseen.inference.shrinking import shrunk_items
 
         found, loss, labels = self._found, self._passes.loss, self._setting.col_labels
@@ -109,7 +108,8 @@ class FunctionalInference(ParameterInference):
             observed = with_columns(observed, labels)
         if observed.shape[1] != self._passes.shape[1]:
             raise ValueError(f"R has {observed.shape[1]} columns; the fit had {self._passes.shape[1]} features.")
-        check_answers(loss, "new_rows()")
+        if not is_logistic(loss):
+            raise ValueError(f"new_rows() needs yes/no answers or counts out of N, not family={loss.name!r}.")
         observed = as_shares(observed, loss.trials, trials)
         x, errors = found.factors.rows[:, 0], found.rows.covariance[:, 0, 0]
         known = found.rows.is_resolved

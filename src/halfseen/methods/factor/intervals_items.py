@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from halfseen._typing import Labels
 from halfseen.inference import Listing, normal_quantile
-from halfseen.losses import Binomial, Probit
+from halfseen.losses import is_logistic, takes_totals
 
 Array = NDArray[Any]
 
@@ -43,7 +43,7 @@ def item_listing(inference: Any, labels: Labels) -> Listing:
         "col": labels, "answered": np.asarray(answered), "raw": _ratio(total, answered),
         "intercept": z, "intercept_se": _error(inference, np.eye(1 + y.shape[1])[[0] * len(z)]),
     }  # fmt: skip
-    if isinstance(passes.loss, Binomial | Probit):
+    if is_logistic(passes.loss) or takes_totals(passes.loss):
         safe = np.where(is_telling, s, np.nan)
         gradient = np.concatenate([-1.0 / safe[:, None], (z / safe**2)[:, None] * u], axis=1)
         columns |= {"difficulty": -z / safe, "difficulty_se": _error(inference, gradient)}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance, optimal_shrinkage, soft_threshold, trim_rows, truncated_svd
-from halfseen.losses import ColumnLoss, Loss, Mixed, at_columns
+from halfseen.losses import Loss, at_columns, has_columns
 from halfseen.losses.derived import information
 from halfseen.methods.factor.factors import Factors
 from halfseen.parameters import BadArgument
@@ -51,7 +51,7 @@ def null_intercept(passes: EntryPasses) -> Array:
     With offsets, the minimiser of each column's loss, drawn to the overall intercept by one pseudo-entry.
     """
     observed, loss, p = passes.observed, passes.loss, passes.shape[1]
-    by_column = isinstance(loss, Mixed)
+    by_column = hasattr(loss, "members")
     if passes.offset is None:
         return np.asarray(at_columns(loss, np.arange(p)).link(column_means(observed, by_column)), dtype=float)
     centre = _overall_intercept(passes)
@@ -84,7 +84,7 @@ def _overall_intercept(passes: EntryPasses) -> float:
         return SweepResult(new, float(np.sum(weights * loss.value(values, new + offset))), abs(new - centre))
 
     begin = 0.0
-    if not isinstance(loss, ColumnLoss):
+    if not has_columns(loss):
         begin = float(loss.link(np.array(np.average(values, weights=weights))))
         begin -= float(np.average(offset, weights=weights))
     return float(loop(sweep, begin, [GradientNorm(1e-10)], max_iter=200).params)
@@ -127,7 +127,7 @@ def spectral_start(passes: EntryPasses, rank: int, settings: SimpleNamespace, rn
     (``is_centred=False`` restores the print), because the threshold otherwise shrinks the mean component.
     """
     observed, loss, (n, p) = passes.observed, passes.loss, passes.shape
-    if passes.offset is not None or isinstance(loss, ColumnLoss):
+    if passes.offset is not None or has_columns(loss):
         what = (
             "offsets" if passes.offset is not None else f"columns with parameters of their own (family={loss.name!r})"
         )

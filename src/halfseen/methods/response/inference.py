@@ -21,7 +21,6 @@ from halfseen.inference import (
     upper_quantile,
 )
 from halfseen.inference.new_rows import NewRows
-from halfseen.inference.responses import response_ends
 from halfseen.losses import at_columns
 from halfseen.methods.response.board import Board, Scores
 from halfseen.methods.response.tables import item_listing, leaderboard, score_notes
@@ -133,8 +132,8 @@ class ItemResponseInference:
             )
         i, j, labels = self._pairs(rows, cols)
         m, v = self._predictor(i, j)
-        loss = at_columns(self._model.loss_, j)
-        low, high = response_ends(loss, m, v, 1.0, 0.5 * (1.0 - self.level))
+        loss: Any = at_columns(self._model.loss_, j)
+        low, high = loss.quantiles(m, v, 1.0, 0.5 * (1.0 - self.level))
         mean = loss.mean(self._model._linear_pairs(i, j))
         se = np.sqrt(mean * (1.0 - mean / loss.trials))
         return Intervals("response", mean, se, low, high, self.level, labels, self.claim, "prediction")

@@ -12,8 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed
-from halfseen.inference.responses import check_answers
-from halfseen.losses import get_loss
+from halfseen.losses import get_loss, is_logistic
 from halfseen.parameters import RANDOM_STATE, Number, Suits, Table, Whole, Word
 from halfseen.solvers.watch import CallbackSupport
 
@@ -148,8 +147,7 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         """
         settings = self._checked()
         observed = self._observe(R, reset=True)
-        self.loss_ = get_loss(self.family)
-        check_answers(self.loss_, "an item response model")
+        self.loss_ = get_loss(self.family, needs=is_logistic, taker="ItemResponseModel")
         self.engine_ = settled_side(settings, observed.shape)
         self._integration().fit(self, settings, observed, trials, blocks)
         self._n_features_out = self.row_factors_.shape[1]
