@@ -9,8 +9,8 @@ import halfseen as hs
 from halfseen.inference import BlockCovariance, Span
 from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.identification import to_gauge
-from halfseen.methods.factor.intervals_blocks import Uncertainty
-from halfseen.methods.factor.intervals_gauge import gauge_noise
+from halfseen.methods.factor.intervals.covariances import Uncertainty
+from halfseen.methods.factor.intervals.gauge import gauge_noise
 
 N, P, R, RHO = 40, 30, 2, 2.0
 

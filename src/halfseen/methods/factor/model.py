@@ -238,7 +238,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def _remember(self, passes: EntryPasses) -> None:
         """Keep the entries for :meth:`inference`; they are not saved with the model."""
-        from halfseen.methods.factor.intervals_checks import Seen
+        from halfseen.methods.factor.intervals.checks import Seen
 
         self._seen = Seen(passes)
 
@@ -336,14 +336,14 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     def inference(
         self,
         level: float = 0.95,
-        variance: str = "second_order",
-        gauge: str = "denoised",
-        draws: int = 1000,
-        random_state: Any = None,
         *,
+        random_state: Any = 0,
         R: Any = None,
         trials: Any = None,
         offset: Any = None,
+        variance: str = "second_order",
+        gauge: str = "denoised",
+        draws: int = 1000,
     ) -> Any:
         r"""Intervals, bands and ranks of the fitted model.
 
@@ -351,6 +351,10 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         ----------
         level : float
             Probability with which intervals hold.
+        random_state : int, Generator or None
+            Of the draws behind bands and simultaneous ranks.
+        R, trials, offset
+            The data of :meth:`fit`; needed again only for a model that was loaded or pickled, which leaves them out.
         variance : {"second_order", "plug_in", "sandwich"}
             Covariances that count the errors of the other side, :math:`H_c^{-1}H(H - Q)^{-1}H H_c^{-1}`; the
             published inverse information :math:`H^{-1}`; or :math:`H^{-1}(\sum e^2 y y^\top)H^{-1}`.
@@ -359,9 +363,6 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             the attributes.
         draws : int
             Random draws behind bands and simultaneous ranks.
-        random_state : int, Generator or None
-        R, trials, offset
-            The data of :meth:`fit`; needed again only for a model that was loaded or pickled, which leaves them out.
 
         Returns
         -------
@@ -379,7 +380,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         statements that must hold for all rows at once are refused.
         """
         check_is_fitted(self)
-        from halfseen.methods.factor.intervals import infer
+        from halfseen.methods.factor.intervals.making import infer
 
         choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
         return infer(self, choices, R, trials, offset)

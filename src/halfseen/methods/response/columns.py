@@ -100,7 +100,7 @@ def linear_block(model: Any, x: FloatArray, j: IntArray) -> FloatArray:
 def new_rows(model: Any, observed: Observed, trials: Any, level: float) -> NewRows:
     """Posteriors of the rows of a validated table against the frozen items."""
     answers = as_shares(observed, model.loss_.trials, trials)
-    return place(model.bank_, answers, level, model.col_labels_, model.loss_.trials)
+    return place(model.bank_, answers, level, model.col_labels_, model.loss_.trials, model.library_)
 
 
 def abilities(model: Any, observed: Observed, trials: Any) -> FloatArray:

@@ -24,11 +24,11 @@ from halfseen.losses.derived import information
 from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.firth import tilts
 from halfseen.methods.factor.identification import varimax
-from halfseen.methods.factor.intervals_cuts import CutNoise, cut_noise, efficient_extra
+from halfseen.methods.factor.intervals.cuts import CutNoise, cut_noise, efficient_extra
 from halfseen.methods.factor.problem import Penalty
 
 if TYPE_CHECKING:
-    from halfseen.methods.factor.intervals_gauge import GaugeNoise
+    from halfseen.methods.factor.intervals.gauge import GaugeNoise
 
 Array = NDArray[Any]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from dataclasses import InitVar, dataclass
 from typing import Any
 
@@ -19,7 +18,14 @@ from halfseen.inference.influence import Clustered
 from halfseen.losses import has_quantiles, is_logistic, members_of
 from halfseen.methods.factor.checks import checked_input
 from halfseen.methods.factor.factors import Factors
-from halfseen.methods.factor.intervals_blocks import VARIANCES, Curvature, StationaryPoint, Uncertainty, spent_freedom
+from halfseen.methods.factor.intervals.covariances import (
+    VARIANCES,
+    Curvature,
+    StationaryPoint,
+    Uncertainty,
+    spent_freedom,
+)
+from halfseen.parameters import BadArgument
 
 Array = NDArray[Any]
 
@@ -70,16 +76,12 @@ class Seen:
         return Seen, ()
 
 
-def check_choices(level: float, variance: Any, gauge: str, draws: int) -> None:
-    """Refuse levels outside (0, 1) and unknown words."""
-    if not 0 < level < 1:
-        raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
+def check_choices(variance: Any, gauge: str) -> None:
+    """Refuse unknown words."""
     if not isinstance(variance, Clustered) and variance not in VARIANCES:
-        raise ValueError(f"variance={variance!r} is not known; use one of {VARIANCES}, or Clustered(cols=groups).")
+        raise BadArgument("variance", variance, f"one of {', '.join(map(repr, VARIANCES))} or Clustered(cols=groups)")
     if gauge not in GAUGES:
-        raise ValueError(f"gauge={gauge!r} is not known; use one of {GAUGES}.")
-    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 20:
-        raise ValueError(f"draws={draws!r} must be a whole number of at least 20.")
+        raise BadArgument("gauge", gauge, f"one of {', '.join(map(repr, GAUGES))}")
 
 
 def passes_of(model: Any, R: Any, trials: Any, offset: Any) -> EntryPasses:
@@ -171,31 +173,29 @@ def check_stationary(found: Uncertainty, model: Any) -> None:
         )
 
 
-def warn_about_thin_columns(passes: EntryPasses, fit: StationaryPoint) -> None:
-    """Say so where penalised columns of yes/no answers have too few of them for any interval."""
+def about_thin_columns(passes: EntryPasses, fit: StationaryPoint) -> str:
+    """What is to be said where penalised columns of yes/no answers have too few of them for any interval."""
     per_column = passes.observed.n_entries / max(passes.shape[1], 1)
-    if fit.has_prior and fit.at.rank and is_logistic(passes.loss) and per_column < THIN_COLUMNS:
-        warnings.warn(
-            f"the columns have {per_column:.3g} answers on average: with fewer than {THIN_COLUMNS} the intervals of a "
-            "penalised fit hold far too rarely, for rows and columns are estimated together and shrink each other. Use "
-            "ItemResponseModel, which integrates the columns out.",
-            UserWarning,
-            stacklevel=4,
-        )
+    if not (fit.has_prior and fit.at.rank and is_logistic(passes.loss) and per_column < THIN_COLUMNS):
+        return ""
+    return (
+        f"the columns have {per_column:.3g} answers on average: with fewer than {THIN_COLUMNS} the intervals of a "
+        "penalised fit hold far too rarely, for rows and columns are estimated together and shrink each other. Use "
+        "ItemResponseModel, which integrates the columns out."
+    )
 
 
-def warn_about_rows(found: Uncertainty, row_labels: Labels | None, col_labels: Labels | None) -> None:
-    """One warning that counts the rows and columns whose intervals should not be trusted."""
+def about_rows(found: Uncertainty, row_labels: Labels | None, col_labels: Labels | None) -> str:
+    """What is to be said of the rows and columns whose intervals should not be trusted."""
     parts = []
     for name, blocks, labels in (("rows", found.rows, row_labels), ("columns", found.cols, col_labels)):
         doubtful = np.flatnonzero(~blocks.is_reliable)
         if doubtful.size:
             first = int(doubtful[0])
             parts.append(f"{doubtful.size} {name}, first {shown(first if labels is None else labels[first])}")
-    if parts:
-        warnings.warn(
-            f"too little information for trustworthy intervals of {' and of '.join(parts)}: they are marked by "
-            "reliable=False. Observe more of them, or use penalty='map'.",
-            UserWarning,
-            stacklevel=4,
-        )
+    if not parts:
+        return ""
+    return (
+        f"too little information for trustworthy intervals of {' and of '.join(parts)}: they are marked by "
+        "reliable=False. Observe more of them, or use penalty='map'."
+    )
