@@ -4,8 +4,8 @@ The bank: 200 models x 1000 items, 70 % of the answers seen; logit P = z + x y, 
 log-normal (log y ~ N(0, .5^2)) or normal (N(1, .3^2), at least .1). Then 300 new models answer k items: drawn at
 random, easy ones with preference, or chosen one after the other by Fisher information. The score is the mean of all
 1000 answers. *Integrated* is the bank of `ItemResponseModel`, *fixed* that of fixed columns, shrunk towards their
-common distribution; "raw" is the mean of the k answers. The notes that set the targets do not say how z and y were drawn: with
-log-normal slopes the raw mean has their error to 2 % and the model to 8 %; with normal ones a question says less.
+common distribution; "raw" is the mean of the k answers. The notes that set the targets do not say how z and y were
+drawn: with log-normal slopes the raw mean has their error to 2 % and the model to 8 %; with normal ones a question says less.
 """
 
 from __future__ import annotations

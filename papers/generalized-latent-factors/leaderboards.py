@@ -187,11 +187,11 @@ def fitted(seen: np.ndarray, kind: str, groups: Any) -> tuple[Found, str]:
         model = hs.ItemResponseModel("auto" if items == "random" else items, integrate="columns")
         model.fit(seen, blocks=None if groups is None else groups.get(kind))
     i = model.inference(random_state=0)
-    found = i.scores(kind="realised")
+    found = i.scores("these")
     effects = i.block_effects
     more = {"2pl kept": float(model.kind_ == "2pl"), "block sd": np.nan if effects is None else effects.sd,
             "leaning sd": model.board_.leanings.sd}  # fmt: skip
-    return Found(found.estimate, found.low, found.high, i.ranks("realised"), more), model.kind_
+    return Found(found.estimate, found.low, found.high, i.ranks(about="these"), more), model.kind_
 
 
 def judge(found: Found, table: np.ndarray, judged: np.ndarray) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def test_json_holds_all_columns_and_what_they_mean(halfseen, run):
 
 def test_expected_scores_can_be_asked_for(halfseen, run):
     one = json.loads(halfseen("rank", run, "--json").stdout)["rows"]
-    two = json.loads(halfseen("rank", run, "--json", "--score", "mean").stdout)["rows"]
+    two = json.loads(halfseen("rank", run, "--json", "--about", "again").stdout)["rows"]
     assert {row["row"]: row["score"] for row in one} != {row["row"]: row["score"] for row in two}
 
 
@@ -78,7 +78,7 @@ def test_the_same_seed_prints_the_same_table(halfseen, run):
     [
         (("--level", "1.5"), "--level 1.5"),
         (("--top", "0"), "--top 0"),
-        (("--score", "raw"), "raw"),
+        (("--about", "raw"), "raw"),
     ],
 )
 def test_a_wrong_option_takes_one_line_and_exit_code_2(halfseen, run, words, text):

@@ -103,7 +103,7 @@ class TestScores:
         for seed in range(3):
             answers, seen = strayed(seed)
             model = hs.ItemResponseModel("2pl").fit(seen)
-            found, lean, score = model.inference().scores(kind="realised"), model.board_.leanings, answers.mean(axis=1)
+            found, lean, score = model.inference().scores("these"), model.board_.leanings, answers.mean(axis=1)
             unseen = np.isnan(seen).mean(axis=1)
             assert lean.sd > 0.01
             better.append(found.estimate - score)
@@ -125,8 +125,8 @@ class TestScores:
             found.append((model.board_, model.inference()))
         leanings, unseen = found[0][0].leanings, np.isnan(seen).mean(axis=1)
         assert leanings.variance.min() > 1e-5
-        for kind, share in (("realised", unseen), ("mean", np.ones(50))):
-            more, less = (i.score_covariance(kind) for _, i in found)
+        for about, share in (("these", unseen), ("again", np.ones(50))):
+            more, less = (i.score_covariance(about) for _, i in found)
             np.testing.assert_allclose(more - less, np.diag(share**2 * leanings.variance), atol=1e-12)
 
     def test_what_is_known_stays_within_the_blocks_it_was_seen_in(self):
@@ -149,6 +149,6 @@ class TestScores:
         model = i._model
         assert model.board_.leanings.sd > 0
         wanted = np.where(np.isnan(seen), model.predict_table(), seen).mean(axis=1)
-        found = i.scores(kind="realised").estimate
+        found = i.scores("these").estimate
         np.testing.assert_allclose(found[:8], wanted[:8], atol=1e-5)
         assert np.abs(found[8:] - wanted[8:]).max() > 1e-3

@@ -44,7 +44,7 @@ def blocks_of(labels: Any, separator: str) -> list[str]:
 
 def run_rank(run: Path, question: tuple[float, str, int | None], seed: int, as_json: bool) -> None:
     """Print the leaderboard of a run: on a screen as a table, in a pipe as tab-separated lines, or as JSON."""
-    level, kind, top = question
+    level, about, top = question
     if not 0 < level < 1:
         raise ValueError(f"--level {level} must lie between 0 and 1, such as 0.95")
     if top is not None and top < 1:
@@ -55,10 +55,10 @@ def run_rank(run: Path, question: tuple[float, str, int | None], seed: int, as_j
             f"{run} holds a {record.get('method', type(model).__name__)!r} fit without a leaderboard; fit one with "
             "'halfseen fit irt DATA -o RUN'"
         )
-    found = model.inference(level=level, random_state=seed).leaderboard(kind)
+    found = model.inference(level=level, random_state=seed).leaderboard(about)
     rows = found.records()[:top]
     if as_json:
-        print_json({"level": level, "score": kind, "kind": model.kind_, "notes": found.notes, "rows": rows})
+        print_json({"level": level, "about": about, "kind": model.kind_, "notes": found.notes, "rows": rows})
         return
     show(found, rows, model, top)
 

@@ -236,7 +236,7 @@ class TableInference(Tells):
         if not sets:
             raise ValueError(f"band() needs a set: one of {', '.join(map(repr, self._sets))}, or intervals.")
         parts = [self._set(one, asked) for one in sets]
-        statements = [part.statement for part in parts]
+        statements = [part.statement for part in parts if part.statement is not None]
         maxima = [np.abs(batch).max(axis=1, initial=0.0) for batch in self._deviations(statements, method)]
         q = upper_quantile(np.concatenate(maxima), self.level)
         return Intervals.together([part.widened(q) for part in parts])

@@ -9,7 +9,7 @@ from halfseen.methods.factor.model import GeneralizedFactorModel
 from halfseen.methods.factor.problem import Penalty
 
 if TYPE_CHECKING:
-    from halfseen.methods.factor.intervals import FactorInference
+    from halfseen.methods.factor.intervals.inference import FactorInference
 
 __all__ = ["FactorInference", "Factors", "GeneralizedFactorModel", "Penalty"]
 
@@ -17,7 +17,7 @@ __all__ = ["FactorInference", "Factors", "GeneralizedFactorModel", "Penalty"]
 def __getattr__(name: str) -> Any:
     """Load what intervals need when it is asked for; a fit needs none of it."""
     if name == "FactorInference":
-        from halfseen.methods.factor.intervals import FactorInference
+        from halfseen.methods.factor.intervals.inference import FactorInference
 
         return FactorInference
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

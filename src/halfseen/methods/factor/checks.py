@@ -26,7 +26,7 @@ def checked_input(model: Any, R: Any, trials: Any, offset: Any = None) -> tuple[
     """
     observed = model._observe(R, reset=True)
     family = model.family
-    loss = family_per_column(family, observed.col_labels) if isinstance(family, Mapping) else get_loss(family)
+    loss: Any = family_per_column(family, observed.col_labels) if isinstance(family, Mapping) else get_loss(family)
     if has_columns(loss):
         loss = loss.learned(observed)
     if is_estimated(loss) and model.solver != "newton-cg":

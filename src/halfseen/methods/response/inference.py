@@ -105,7 +105,7 @@ class ItemResponseInference(TableInference):
         which = [0, 1] if component is None else [0 if component == "intercept" else 1]
         se = np.sqrt(np.einsum("jkk->jk", items.covariance)[:, which])
         root = _roots(items.covariance)[:, which].reshape(-1, 2)
-        places = 2 * np.repeat(np.arange(p), len(which))[:, None] + [0, 1]
+        places = 2 * np.repeat(np.arange(p), len(which))[:, None] + np.arange(2)
         errors = CommonErrors({"items": self._of_items(root, places)}, PARAMETERS)
         if component is not None:
             name = "intercept" if component == "intercept" else "column factor 0"
@@ -195,7 +195,7 @@ class ItemResponseInference(TableInference):
         sign = np.where(items.mean[j, 1] < 0, -1.0, 1.0)
         of_abilities = (sign * slope)[:, None] * _root(self._board.ability_covariance)[i]
         own = np.einsum("ek,ekl->el", a, _roots(items.covariance[j]))
-        of_items = self._of_items(own, 2 * np.asarray(j)[:, None] + [0, 1])
+        of_items = self._of_items(own, 2 * np.asarray(j, dtype=np.int64)[:, None] + np.arange(2))
         return CommonErrors({"abilities": of_abilities, "items": of_items}, PARAMETERS)
 
     # ---- scores ----------------------------------------------------------------------------------------------------
@@ -270,7 +270,10 @@ class ItemResponseInference(TableInference):
         errors = self._errors_of(of, about).combined(weights[None, :])
         return self._interval("contrast", np.array([weights @ estimate]), se, {}, errors)
 
-    def _named_set(
+    def _named_set(self, name: str, **choices: Any) -> Intervals:
+        return self._members(name, **choices)
+
+    def _members(
         self, name: str, about: str = "again", rows: Any = None, cols: Any = None, kind: str = "mean"
     ) -> Intervals:
         if name == "entries":
@@ -400,7 +403,7 @@ class ItemResponseInference(TableInference):
     def _errors_of(self, of: Any, about: str) -> CommonErrors:
         if of == "score":
             return self._score_errors(about)
-        return self.row_factors().statement.errors  # type: ignore[union-attr,no-any-return]
+        return self.row_factors().statement.errors  # type: ignore[union-attr]
 
     def _drawn(self, covariance: FloatArray) -> FloatArray:
         """Joint draws (draws, n), the same for every call."""

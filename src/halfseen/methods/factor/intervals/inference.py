@@ -200,8 +200,8 @@ class FactorInference(TableInference):
         """
         which = axis_of(axis)
         _only_again(about)
-        pair = np.broadcast_arrays(self.names.positions(first, which), self.names.positions(second, which))
-        return functionals.differences(self._view, *pair, of, which)
+        i, l = np.broadcast_arrays(self.names.positions(first, which), self.names.positions(second, which))  # noqa: E741
+        return functionals.differences(self._view, i, l, of, which)
 
     def contrast(
         self, entries: Any = None, row_factors: Any = None, col_factors: Any = None, intercepts: Any = None,
@@ -320,7 +320,10 @@ class FactorInference(TableInference):
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _named_set(
+    def _named_set(self, name: str, **choices: Any) -> Intervals:
+        return self._members(name, **choices)
+
+    def _members(
         self, name: str, component: int | None = None, rows: Any = None, cols: Any = None, kind: str = "mean"
     ) -> Intervals:
         """The set that a name stands for."""

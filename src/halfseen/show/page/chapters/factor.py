@@ -104,9 +104,9 @@ def ranked(inference: Any, n: int) -> tuple[Intervals | None, Intervals | None]:
     """Rank intervals of the scores, and tie groups where the fit can state them (it is not penalised)."""
     if n > MOST_RANKED:
         return None, None
-    ranks = inference.ranks(component="score", kind="per_item")
+    ranks = inference.ranks()
     try:
-        return ranks, inference.ranks(component="score", kind="ties")
+        return ranks, inference.ties()
     except ValueError:
         return ranks, None
 
