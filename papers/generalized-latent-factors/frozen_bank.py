@@ -5,7 +5,8 @@ log-normal (log y ~ N(0, .5^2)) or normal (N(1, .3^2), at least .1). Then 300 ne
 random, easy ones with preference, or chosen one after the other by Fisher information. The score is the mean of all
 1000 answers. *Integrated* is the bank of `ItemResponseModel`, *fixed* that of fixed columns, shrunk towards their
 common distribution; "raw" is the mean of the k answers. The notes that set the targets do not say how z and y were
-drawn: with log-normal slopes the raw mean has their error to 2 % and the model to 8 %; with normal ones a question says less.
+drawn: with log-normal slopes the raw mean has their error to 2 % and the model to 8 %; with normal ones a question says
+less.
 """
 
 from __future__ import annotations
