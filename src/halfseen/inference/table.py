@@ -93,7 +93,8 @@ class CommonErrors:
 
     Examples
     --------
-    >>> CommonErrors({"z": np.array([[3.0, 4.0]])}, "numbers").deviations({"z": np.array([[1.0, 1.0]])}).tolist()
+    >>> errors = CommonErrors({"z": np.array([[3.0, 4.0]])}, "numbers")
+    >>> errors.deviations({"z": np.array([[1.0, 1.0]])}).round(6).tolist()
     [[1.4]]
     """
 
