@@ -24,7 +24,7 @@ _PUBLIC = {
     "save": "halfseen.data",
     "load": "halfseen.data",
     "GeneralizedFactorModel": "halfseen.methods.factor",
-    "FactorOptions": "halfseen.methods.factor",
+    "ItemResponseModel": "halfseen.methods.response",
     "AlternatingLeastSquares": "halfseen.methods.completion",
     "LeastSquaresOptions": "halfseen.methods.completion",
     "BayesianFactorization": "halfseen.methods.completion",
@@ -82,10 +82,11 @@ if TYPE_CHECKING:
         SoftImputeOptions,
     )
     from halfseen.methods.descent import DescentOptions, OverparametrizedFactorization
-    from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
+    from halfseen.methods.factor import GeneralizedFactorModel
     from halfseen.methods.heterogeneous import HeterogeneousFactorization
     from halfseen.methods.inductive import InductiveCompletion, InductiveOptions, SimilarityClustering
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
+    from halfseen.methods.response import ItemResponseModel
     from halfseen.show.page import report
 
 

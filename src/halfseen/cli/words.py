@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-OPTIONS = "row|col|value|weight|sep|missing|shift|duplicates|rank|penalty|bias_penalty|alpha|trials|family|clip|memory"
+OPTIONS = (
+    "row|col|value|weight|sep|missing|shift|duplicates|rank|penalty|bias_penalty|alpha|trials|family|clip|memory|"
+    "blocks|kind"
+)
 VALUE = r"('[^']*'|\"[^\"]*\"|[-\w.]+)"
 # In order; an argument that is named without a value comes last.
 PHRASES: tuple[tuple[str, str], ...] = (
