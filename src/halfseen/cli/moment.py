@@ -186,8 +186,8 @@ def record(outcome: MomentOutcome, data: str, options: TableOptions, plan: Momen
         "seconds": outcome.seconds,
         "versions": versions(),
     }
-    if model.rank_choice_ is not None:
-        choice = model.rank_choice_
+    if model.rank_search_ is not None:
+        choice = model.rank_search_
         facts["choice"] = {"ranks": choice.ranks, "losses": choice.losses}
     if outcome.inference is not None:
         facts["intervals"] = errors_of(outcome.inference, plan.level)
