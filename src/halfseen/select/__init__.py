@@ -29,4 +29,3 @@ __all__ = [
     "progress",
     "settled_rank",
 ]
-

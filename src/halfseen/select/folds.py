@@ -84,9 +84,7 @@ def rows_of(part: Observed) -> Observed:
     return part.take_rows(np.flatnonzero(part.by_rows.counts))
 
 
-def over_folds(
-    work: Callable[[Fold], Result], folds: Iterable[Fold], n_folds: int
-) -> list[Result]:
+def over_folds(work: Callable[[Fold], Result], folds: Iterable[Fold], n_folds: int) -> list[Result]:
     """Results of all folds, in their order, one fold per worker of the surrounding engine.
 
     Inside a worker everything is serial: folds are the larger pieces, and a pool must not wait for itself. A single

@@ -76,8 +76,8 @@ def choose_parameters(
         Is not changed.
     R : Observed, NaN array, data frame or scipy.sparse
     grid : mapping from parameter to values
-        All combinations are tried, the last parameter changing fastest. Give simple values first (small ranks, large penalties): fits then can begin at the
-        model before, and the one-standard-error rule knows what is simple.
+        All combinations are tried, the last parameter changing fastest. Give simple values first (small ranks, large
+        penalties): fits then can begin at the model before, and the one-standard-error rule knows what is simple.
     folds : int
         Every setting sees the same ones.
     by : {"entries", "rows"}

@@ -114,7 +114,9 @@ def alternating_gradient(
 class _ShrinkPairs:
     """Fill unseen pairs with the estimate, shrink the eigenvalues: one step of soft-impute on a symmetric matrix."""
 
-    def __init__(self, seen: Any, places: tuple[IntArray, IntArray], penalty: float, largest_rank: int, start: Any) -> None:
+    def __init__(
+        self, seen: Any, places: tuple[IntArray, IntArray], penalty: float, largest_rank: int, start: Any
+    ) -> None:
         self.seen, self.places, self.penalty, self.largest_rank, self.start = seen, places, penalty, largest_rank, start
 
     def __call__(self, params: FloatArray) -> SweepResult:

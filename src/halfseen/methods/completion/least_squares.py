@@ -121,9 +121,9 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
 
     ``alpha``, ``solver`` and ``precision`` are rarely needed.
 
-    Time per iteration O(E k^2 + (n + p) k^3) for E entries and k = rank + 1 (conjugate gradients: O(E k)); memory beyond
-    the two views of the entries O((n + p) k). Sources: Hu, Koren & Volinsky (2008) for the alternation; Zhou et al.
-    (2008) for the penalty with ``alpha=1``.
+    Time per iteration O(E k^2 + (n + p) k^3) for E entries and k = rank + 1 (conjugate gradients: O(E k)); memory
+    beyond the two views of the entries O((n + p) k). Sources: Hu, Koren & Volinsky (2008) for the alternation; Zhou et
+    al. (2008) for the penalty with ``alpha=1``.
 
     Examples
     --------
