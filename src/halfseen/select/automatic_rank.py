@@ -178,7 +178,8 @@ def automatic_rank(
         train, test = observed.split(SHARE, search_rng, keep_covered=True)
         guess = detected_rank(train, search_rng, getattr(model, "engine", None))
     except ValueError:  # no entry can be spared: nothing to judge a rank by
-        return RankSearch(smallest, 0, np.array([smallest]), *np.full((2, 1), np.nan), rule)
+        unknown = np.full(1, np.nan)
+        return RankSearch(smallest, 0, np.array([smallest]), unknown, unknown, rule)
     judged: dict[int, FloatArray] = {}
 
     def judge(rank: int) -> float:
