@@ -148,6 +148,13 @@ class Binomial:
         """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
         return binomial_quantiles(int(self.trials), linear, variance, tail)
 
+    def masses(self, m: Array) -> Array:
+        """Chances of 0, 1, ..., N successes, along a further axis."""
+        counts = np.arange(int(self.trials) + 1)
+        ways = gammaln(self.trials + 1.0) - gammaln(counts + 1.0) - gammaln(self.trials - counts + 1.0)
+        m = np.asarray(m)[..., None]
+        return np.exp(ways + counts * m - self.trials * np.logaddexp(0.0, m))
+
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         y = np.asarray(y)
         return ~((y >= 0) & (y <= self.trials) & (y == np.floor(y)))

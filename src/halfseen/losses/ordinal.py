@@ -194,6 +194,10 @@ class Ordinal:
         """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
         return class_quantiles(self, linear, variance, float(self.range[0]), tail)
 
+    def masses(self, m: Array) -> Array:
+        """Chances of the classes, along a further axis."""
+        return self.probabilities(m)
+
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         y = np.asarray(y)
         whole = np.isfinite(y) & (y == np.floor(y))

@@ -92,15 +92,11 @@ class Probit:
 
     def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
         """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
-        return class_quantiles(_NoAndYes, linear, variance, 0.0, tail)
+        return class_quantiles(self, linear, variance, 0.0, tail)
+
+    def masses(self, m: Array) -> Array:
+        """Chances of no and yes, along a further axis."""
+        return np.stack([ndtr(-m), ndtr(m)], axis=-1)
 
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         return ~np.isin(np.asarray(y), (0.0, 1.0))
-
-
-class _NoAndYes:
-    """The two answers as classes."""
-
-    @staticmethod
-    def probabilities(m: Array) -> Array:
-        return np.stack([ndtr(-m), ndtr(m)], axis=-1)

@@ -58,11 +58,11 @@ def count_quantiles(linear: Array, variance: Array, own: Array | float, tail: fl
 def class_quantiles(loss: Any, linear: Array, variance: Array, lowest: float, tail: float) -> tuple[Array, Array]:
     """Ordered classes (or no and yes): their probabilities averaged over the predictor's error.
 
-    ``loss.probabilities(m)`` gives the chance of every class along a further axis.
+    ``loss.masses(m)`` gives the chance of every class along a further axis.
     """
     nodes, weights = hermite_rule()
     m = linear + nodes[:, None] * np.sqrt(np.minimum(variance, WIDEST))
-    below = np.cumsum(np.einsum("q,qek->ek", weights, loss.probabilities(m)), axis=1)
+    below = np.cumsum(np.einsum("q,qek->ek", weights, loss.masses(m)), axis=1)
     return _crossings(below, lowest, tail)
 
 

@@ -265,7 +265,8 @@ def automatic_source_ranks(model: Any, sources: Sources, rng: np.random.Generato
     -------
     SourceRanks
         Of the candidates whose loss is within one standard error of the least (of the paired difference, clustered by
-        row), the one with the fewest factors.
+        row), the one with the fewest factors. Both ranks together are at most half the shortest side of a table (or
+        1), and one source has no unique factors.
 
     Notes
     -----
@@ -284,10 +285,12 @@ def automatic_source_ranks(model: Any, sources: Sources, rng: np.random.Generato
     split_rng, seed_rng = rng.spawn(2)
     seed = int(seed_rng.integers(2**31))
     changes |= {"random_state": seed} if "random_state" in model.get_params(deep=False) else {}
-    moves = isinstance(model.shared_rank, str), isinstance(model.unique_rank, str)
-    largest = min(sources.n_rows, *(table.shape[1] for table in sources.values()))
-    known = highest(model.shared_rank, largest), highest(model.unique_rank, largest)
-    begin = known[0] if not moves[0] else 1, known[1] if not moves[1] else int(largest > 1)
+    is_free = len(sources) > 1
+    moves = isinstance(model.shared_rank, str), isinstance(model.unique_rank, str) and is_free
+    shortest = min(sources.n_rows, *(table.shape[1] for table in sources.values()))
+    known = highest(model.shared_rank, shortest), highest(model.unique_rank, shortest)
+    largest = max(shortest // 2, 1, sum(known))
+    begin = 1 if moves[0] else known[0], int(sum(known) < largest - 1) if moves[1] else known[1]
     try:
         train, test = sources.split(SHARE, split_rng)
     except ValueError:  # no entry can be spared: nothing to judge ranks by
@@ -295,7 +298,8 @@ def automatic_source_ranks(model: Any, sources: Sources, rng: np.random.Generato
     judged: dict[RankPair, tuple[FloatArray, IntArray]] = {}
 
     def judge(pair: RankPair) -> float:
-        ranks = {name: rank for name, rank, moved in zip(NAMES, pair, moves, strict=True) if moved}
+        given = (model.shared_rank, model.unique_rank)
+        ranks = {name: rank for name, rank, old in zip(NAMES, pair, given, strict=True) if isinstance(old, str)}
         judged[pair] = fitted_quietly(model, ranks | changes, train).entry_losses(test)
         return float(np.mean(judged[pair][0]))
 
