@@ -26,17 +26,13 @@ _PUBLIC = {
     "GeneralizedFactorModel": "halfseen.methods.factor",
     "ItemResponseModel": "halfseen.methods.response",
     "AlternatingLeastSquares": "halfseen.methods.completion",
-    "LeastSquaresOptions": "halfseen.methods.completion",
     "BayesianFactorization": "halfseen.methods.completion",
-    "BayesianOptions": "halfseen.methods.completion",
     "SoftImpute": "halfseen.methods.completion",
-    "SoftImputeOptions": "halfseen.methods.completion",
     "OverparametrizedFactorization": "halfseen.methods.descent",
     "DescentOptions": "halfseen.methods.descent",
     "ColumnMean": "halfseen.methods.comparisons",
     "BiasModel": "halfseen.methods.comparisons",
     "OneSidedCompletion": "halfseen.methods.moment",
-    "OneSidedOptions": "halfseen.methods.moment",
     "PairMoments": "halfseen.methods.moment",
     "Privacy": "halfseen.methods.moment",
     "HeterogeneousFactorization": "halfseen.methods.heterogeneous",
@@ -76,16 +72,13 @@ if TYPE_CHECKING:
     from halfseen.methods.completion import (
         AlternatingLeastSquares,
         BayesianFactorization,
-        BayesianOptions,
-        LeastSquaresOptions,
         SoftImpute,
-        SoftImputeOptions,
     )
     from halfseen.methods.descent import DescentOptions, OverparametrizedFactorization
     from halfseen.methods.factor import GeneralizedFactorModel
     from halfseen.methods.heterogeneous import HeterogeneousFactorization
     from halfseen.methods.inductive import InductiveCompletion, InductiveOptions, SimilarityClustering
-    from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
+    from halfseen.methods.moment import OneSidedCompletion, PairMoments, Privacy
     from halfseen.methods.response import ItemResponseModel
     from halfseen.show.page import report
 
