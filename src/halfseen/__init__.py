@@ -32,7 +32,6 @@ _PUBLIC = {
     "SoftImpute": "halfseen.methods.completion",
     "SoftImputeOptions": "halfseen.methods.completion",
     "OverparametrizedFactorization": "halfseen.methods.descent",
-    "DescentOptions": "halfseen.methods.descent",
     "ColumnMean": "halfseen.methods.comparisons",
     "BiasModel": "halfseen.methods.comparisons",
     "OneSidedCompletion": "halfseen.methods.moment",
@@ -41,12 +40,10 @@ _PUBLIC = {
     "Privacy": "halfseen.methods.moment",
     "HeterogeneousFactorization": "halfseen.methods.heterogeneous",
     "InductiveCompletion": "halfseen.methods.inductive",
-    "InductiveOptions": "halfseen.methods.inductive",
     "SimilarityClustering": "halfseen.methods.inductive",
     "SideFeatures": "halfseen.data",
     "HeterogeneousAutoencoder": "halfseen.methods.autoencoder",
     "SparseAutoencoder": "halfseen.methods.autoencoder",
-    "AutoencoderOptions": "halfseen.methods.autoencoder",
     "JIVE": "halfseen.methods.comparisons",
     "RobustJIVE": "halfseen.methods.comparisons",
     "PersonalizedPCA": "halfseen.methods.comparisons",
@@ -63,7 +60,7 @@ if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
     from halfseen.data import Observed, SideFeatures, Sources, load, read_table, save
     from halfseen.engines import engine
-    from halfseen.methods.autoencoder import AutoencoderOptions, HeterogeneousAutoencoder, SparseAutoencoder
+    from halfseen.methods.autoencoder import HeterogeneousAutoencoder, SparseAutoencoder
     from halfseen.methods.comparisons import (
         COBE,
         JIVE,
@@ -81,10 +78,10 @@ if TYPE_CHECKING:
         SoftImpute,
         SoftImputeOptions,
     )
-    from halfseen.methods.descent import DescentOptions, OverparametrizedFactorization
+    from halfseen.methods.descent import OverparametrizedFactorization
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
     from halfseen.methods.heterogeneous import HeterogeneousFactorization
-    from halfseen.methods.inductive import InductiveCompletion, InductiveOptions, SimilarityClustering
+    from halfseen.methods.inductive import InductiveCompletion, SimilarityClustering
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
     from halfseen.show.page import report
 
