@@ -24,7 +24,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"pass sep\b(?!=)", "give --sep"),
     (r"pass (?=row=|col=|value=|weight=|sep=)", "give "),
     (r"\bclip=\(low, high\) needs low < high; got \((.*?), (.*?)\)", r"--clip LOW,HIGH needs LOW < HIGH; got \1,\2"),
-    (r"\boptions\.(folds)=(\d+)", r"--\1 \2"),
+    (r"\b(folds)=(\d+)", r"--\1 \2"),
     (r"\bwidth=(\d+)", r"--width \1"),
     (r"\bR\[", "entry ["),
 )
