@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from halfseen.data.evals.access import mapping, parsed, sequence
+from halfseen.data.evals.archive import Archive
 from halfseen.data.evals.problems import Problem, RefusedFileError, counted
 from halfseen.data.files import told
 
@@ -47,6 +48,7 @@ class LogFile:
 
     def __init__(self, path: Path, name: str, shared: Shared) -> None:
         self.path, self.name, self.shared = path, name, shared
+        self.is_gzipped = False
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -72,7 +74,8 @@ class LogFile:
                 head = file.read(HEAD)
         except OSError as error:
             raise RefusedFileError(f"cannot be opened ({error.strerror})", "make it readable") from None
-        if head[:2] == b"\x1f\x8b":
+        self.is_gzipped = head[:2] == b"\x1f\x8b"
+        if self.is_gzipped:
             return next(_gunzipped(self.path, HEAD), b"")
         return head
 
@@ -107,16 +110,13 @@ class LogFile:
 
     def content(self) -> bytes:
         """Return all bytes, unpacked, if the limit allows it."""
-        limit, size = self.shared.limit, self.path.stat().st_size
+        limit, size = self.shared.limit, os.path.getsize(self.path)
         if size > limit:
             raise RefusedFileError(f"has {size:,} bytes, the limit is {limit:,}", f"give max_bytes={size}")
-        if self._is_gzipped():
+        head = self.head
+        if self.is_gzipped:
             return b"".join(_gunzipped(self.path, limit, whole=True))
-        return self.head if len(self.head) < HEAD else self.path.read_bytes()
-
-    def _is_gzipped(self) -> bool:
-        with self.path.open("rb") as file:
-            return file.read(2) == b"\x1f\x8b"
+        return head if len(head) < HEAD else self.path.read_bytes()
 
     @cached_property
     def json(self) -> Any:
@@ -161,7 +161,7 @@ class LogFile:
                 self.shared.problems.append(problem)
 
     def _opened(self) -> Any:
-        return io.BytesIO(self.content()) if self._is_gzipped() else self.path.open("rb")
+        return io.BytesIO(self.content()) if self.head and self.is_gzipped else self.path.open("rb")
 
     def rows(self) -> Iterator[list[str]]:
         """Yield the lines of a CSV or TSV file as lists of text."""
@@ -175,6 +175,11 @@ class LogFile:
             raise RefusedFileError("is not UTF-8 text", "convert it to UTF-8") from None
         except csv.Error as error:
             raise RefusedFileError(f"is no table of text ({error})", "write it as plain CSV") from None
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The listing of a zip archive."""
+        return Archive(self.path, self.shared.limit)
 
     @cached_property
     def header(self) -> list[str]:

@@ -37,8 +37,7 @@ def is_eval(file: LogFile) -> bool:
     """A zip archive with a header, or (killed) with only the journal's start."""
     if file.kind != "zip":
         return False
-    archive = Archive(file.path, file.shared.limit)
-    return any(name in archive for name in ("header.json", "_journal/start.json", "summaries.json"))
+    return any(name in file.archive for name in ("header.json", "_journal/start.json", "summaries.json"))
 
 
 def is_json(file: LogFile) -> bool:
@@ -49,7 +48,7 @@ def is_json(file: LogFile) -> bool:
 
 def read_eval(file: LogFile, asked: Asked, trials: Trials) -> None:
     """Read header and summaries, never whole samples; of a killed run what its journal has."""
-    archive = Archive(file.path, file.shared.limit)
+    archive = file.archive
     killed = "header.json" not in archive
     name = "_journal/start.json" if killed else "header.json"
     if name not in archive:
@@ -160,12 +159,12 @@ class _Reader:
         """Ids and epochs that the log set out to run, as far as its header says so."""
         config, data = mapping(self.spec.get("config")), mapping(self.spec.get("dataset"))
         ids = [text for text in map(text_of, sequence(data.get("sample_ids"))) if text is not None]
-        n_epochs = max(whole(config.get("epochs")), 1)
+        n_runs = max(whole(config.get("epochs")), 1)
         planned = mapping(self.header.get("results")).get("total_samples")
         part = config.get("limit") is not None or config.get("sample_id") is not None
-        if len(ids) * n_epochs > MOST_NOT_RUN or (part and planned != len(ids) * n_epochs):
+        if len(ids) * n_runs > MOST_NOT_RUN or (part and planned != len(ids) * n_runs):
             return []
-        return [(id_, epoch + 1) for id_ in ids for epoch in range(n_epochs)]  # not an iteration: repeats of a question
+        return [(id_, epoch + 1) for id_ in ids for epoch in range(n_runs)]  # not an iteration: repeats of a question
 
     def _tell(self, killed: bool, n_read: int, n_expected: int) -> None:
         read = f"{n_read} of {n_expected} samples" if n_expected else f"{n_read} samples"
