@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
 from measure import Line, in_fresh_process
 
 SAMPLES, ARCHIVE_BYTES = 10_000, 100_000_000

@@ -1,7 +1,7 @@
 """Run benchmarks and print their table: ``python benchmarks/run.py [NAME ...] [--out FILE.csv]``.
 
-Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13 14; none means all. One thread unless the row
-says so.
+Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13 14; none means all. One thread unless the
+row says so.
 """
 
 # ruff: noqa: E402
