@@ -83,7 +83,13 @@ def packed_as(data: bytes, method: int) -> bytes:
 
 def inspect_spec(**changes: Any) -> dict[str, Any]:
     """The `eval` part of a header: three questions, two epochs."""
-    spec = {"eval_id": "E1", "created": "2027-03-04T05:06:07+00:00", "task": "capitals", "task_id": "T1", "model": "org/oak"}
+    spec = {
+        "eval_id": "E1",
+        "created": "2027-03-04T05:06:07+00:00",
+        "task": "capitals",
+        "task_id": "T1",
+        "model": "org/oak",
+    }
     spec |= {"task_version": 0, "dataset": {"name": "capitals", "samples": 3, "sample_ids": ["fr", 2, 3]}}
     spec |= {"config": {"epochs": 2}, "scorers": [{"name": "exact"}, {"name": "style"}]}
     return spec | changes
@@ -102,7 +108,11 @@ def inspect_summaries() -> list[dict[str, Any]]:
 
 def inspect_members() -> dict[str, Any]:
     header = {"version": 2, "status": "success", "eval": inspect_spec(), "results": {"scores": [{"name": "exact"}]}}
-    return {"_journal/start.json": {"eval": inspect_spec()}, "summaries.json": inspect_summaries(), "header.json": header}
+    return {
+        "_journal/start.json": {"eval": inspect_spec()},
+        "summaries.json": inspect_summaries(),
+        "header.json": header,
+    }
 
 
 def inspect_rows(source: str) -> list[Row]:
@@ -170,15 +180,22 @@ def helm(folder: Path) -> None:
     put(folder, f"{run}/run_spec.json", spec | {"scenario_spec": {"class_name": "x", "args": {"area": "land"}}})
     put(folder, f"{run}/scenario_state.json", {"adapter_spec": {"model": "org/oak"}, "request_states": []})
     put(folder, f"{run}/per_instance_stats.json", [
-        {"instance_id": "id1", "train_trial_index": 0, "stats": [stat("exact_match", 1.0), stat("num_output_tokens", 3)]},
-        {"instance_id": "id1", "perturbation": {"name": "typos"}, "train_trial_index": 0, "stats": [stat("exact_match", 0)]},
+        {"instance_id": "id1", "train_trial_index": 0,
+         "stats": [stat("exact_match", 1.0), stat("num_output_tokens", 3)]},
+        {"instance_id": "id1", "perturbation": {"name": "typos"}, "train_trial_index": 0,
+         "stats": [stat("exact_match", 0)]},
         {"instance_id": "id1", "train_trial_index": 1, "stats": [stat("exact_match", 0.0)]},
         {"instance_id": "id2", "train_trial_index": 0, "stats": [stat("num_output_tokens", 0)]},
     ])  # fmt: skip
 
 
 def opencompass(folder: Path) -> None:
-    details = {"type": "GEN", "0": {"correct": True}, "1": {"correct": False, "cascade_correct": True}, "2": {"pred": "x"}}
+    details = {
+        "type": "GEN",
+        "0": {"correct": True},
+        "1": {"correct": False, "cascade_correct": True},
+        "2": {"pred": "x"},
+    }
     put(folder, "20270304_050607/results/oak/capitals.json", {"accuracy": 66.7, "details": details})
     put(folder, "20270304_050607/results/elm/capitals.json", {"accuracy": 33.3})
     put(folder, "20270304_050607/predictions/oak/capitals.json", {"0": {"prediction": "Rome"}})
@@ -210,7 +227,13 @@ def swe_pro(folder: Path) -> None:
 
 def tb_trial(task: str, attempt: int, resolved: bool | None, mode: str = "unset") -> dict[str, Any]:
     name = f"{task}.{attempt}-of-2"
-    return {"id": f"{task}{attempt}", "trial_name": name, "task_id": task, "is_resolved": resolved, "failure_mode": mode}
+    return {
+        "id": f"{task}{attempt}",
+        "trial_name": name,
+        "task_id": task,
+        "is_resolved": resolved,
+        "failure_mode": mode,
+    }
 
 
 def terminal_bench(folder: Path) -> None:
@@ -249,7 +272,9 @@ def evalplus(folder: Path) -> None:
 
 
 def bigcodebench(folder: Path) -> None:
-    tasks = {f"BigCodeBench/{k}": [{"task_id": f"BigCodeBench/{k}", "status": s}] for k, s in ((0, "pass"), (7, "timeout"))}
+    tasks = {
+        f"BigCodeBench/{k}": [{"task_id": f"BigCodeBench/{k}", "status": s}] for k, s in ((0, "pass"), (7, "timeout"))
+    }
     name = "org--oak--main--bigcodebench-hard-instruct--vllm-0-1-sanitized_calibrated_eval_results.json"
     put(folder, name, {"date": "x", "eval": tasks})
 
@@ -316,7 +341,8 @@ def long_csv(folder: Path) -> None:
 
 def long_lines(folder: Path) -> None:
     put(folder, "counts.jsonl", lines(
-        {"benchmark_id": "capitals", "model": "oak", "example_id": "capitals/0", "pass1": 0.5, "correct": 1, "count": 2},
+        {"benchmark_id": "capitals", "model": "oak", "example_id": "capitals/0", "pass1": 0.5, "correct": 1,
+         "count": 2},
         {"benchmark_id": "capitals", "model": "elm", "example_id": "capitals/0", "pass1": 0, "correct": 0, "count": 1},
     ))  # fmt: skip
 
@@ -437,7 +463,8 @@ SAMPLES: dict[str, Sample] = {
     ),
     "deepeval": Sample(
         deepeval,
-        rows("results/test_run_20270304_050607.json", "oak", "capitals", ("case_0", 1, 0.75, OK), ("case_1", 1, None, NOT)),
+        rows("results/test_run_20270304_050607.json", "oak", "capitals",
+             ("case_0", 1, 0.75, OK), ("case_1", 1, None, NOT)),
     ),
     "openai evals": Sample(
         openai_evals,

@@ -16,6 +16,8 @@ ABSENT = {"", "-", "--", "n/a", "na", "nan", "none", "null", "?", "tbd"}
 # The pieces of a log that are large and say nothing about the score; dropped while a large file is parsed.
 BULKY = frozenset(("messages", "events", "store", "attachments", "output", "transcript", "model_usage"))
 SLIM_FROM = 8 << 20
+FIRST, SECOND = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+LONE = re.compile(rf"{FIRST}(?!{SECOND})|(?<!{FIRST}){SECOND}")
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -37,9 +39,7 @@ def text_of(value: Any) -> str | None:
     ('1', '1', '1', '007', None, None)
     """
     if isinstance(value, str):
-        # lone surrogates are legal in JSON and in no other place
-        clean = value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
-        return clean.strip() or None
+        return value.strip() or None
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, int):
@@ -120,6 +120,16 @@ def looked_up(key: str, *records: Any) -> Any:
     return None
 
 
+def decoded(data: bytes | str, what: str) -> str:
+    """Return JSON as text; half of a pair of surrogates, legal in JSON and in no other place, is replaced."""
+    if isinstance(data, bytes):
+        try:
+            data = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise RefusedFileError(f"{what} is not UTF-8 text", "convert it to UTF-8") from None
+    return LONE.sub(r"\\ufffd", data) if "\\ud" in data or "\\uD" in data else data
+
+
 def parsed(data: bytes | str, what: str = "the file", slim: bool = False) -> Any:
     """Parse JSON, whatever it holds; large parts of no use are dropped on the way if it is large.
 
@@ -128,12 +138,9 @@ def parsed(data: bytes | str, what: str = "the file", slim: bool = False) -> Any
     RefusedFileError
         Not UTF-8, not JSON, cut off, nested too deeply, a number of thousands of digits.
     """
+    data = decoded(data, what)
     try:
-        if isinstance(data, bytes):
-            data = data.decode("utf-8-sig")
         return json.loads(data, object_pairs_hook=_slim if slim or len(data) > SLIM_FROM else None)
-    except UnicodeDecodeError:
-        raise RefusedFileError(f"{what} is not UTF-8 text", "convert it to UTF-8") from None
     except RecursionError:
         raise RefusedFileError(f"{what} is nested too deeply to be results", "leave the file out") from None
     except json.JSONDecodeError as error:
@@ -148,10 +155,7 @@ def _slim(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def array_items(data: bytes, what: str) -> Any:
     """Yield the elements of a JSON array one by one, so that only one of them is held at a time."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise RefusedFileError(f"{what} is not UTF-8 text", "convert it to UTF-8") from None
+    text = decoded(data, what)
     decoder, blank = json.JSONDecoder(), re.compile(r"[ \t\n\r]*")
     place = blank.match(text, 0).end()  # type: ignore[union-attr]
     wrong = RefusedFileError(f"{what} is no JSON array, or cut off", "write or download it again")

@@ -247,8 +247,9 @@ class LogFile:
 def _damaged(error: Exception) -> RefusedFileError:
     if isinstance(error, RefusedFileError):
         return error
-    first = (str(error).splitlines() or [type(error).__name__])[0]
-    return RefusedFileError(f"cannot be read as Parquet ({first[-120:]})", AGAIN)
+    cause = error.__cause__ or error
+    first = (str(cause).splitlines() or [type(cause).__name__])[0]
+    return RefusedFileError(f"cannot be read as Parquet ({first[:120]})", AGAIN)
 
 
 def _gunzipped(path: Path, limit: int, whole: bool = False) -> Iterator[bytes]:

@@ -35,19 +35,27 @@ class Problem:
     level: str = "warning"
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.what}; {self.way_out}."
+        return plain(f"{self.file}: {self.what}; {self.way_out}.")
 
 
 class RefusedFileError(ValueError):
     """One file cannot be read: what is the matter with it, and the way out. The other files are read."""
 
     def __init__(self, what: str, way_out: str) -> None:
-        super().__init__(f"{what}; {way_out}")
-        self.what, self.way_out = what, way_out
+        self.what, self.way_out = plain(what), plain(way_out)
+        super().__init__(f"{self.what}; {self.way_out}")
 
 
 class ChoiceError(ValueError):
     """The files leave a choice that only their owner can make; nothing is read before it is made."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(plain(text))
+
+
+def plain(text: str) -> str:
+    """Return text on one line that any terminal can show: names in files may hold anything."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -115,7 +115,7 @@ def read_evals(
         raise TypeError(f"read_evals has no argument {sorted(unknown)[0]!r}")
     asked = _asked(model, question, metric, filter, cluster, reading)
     limit = reading.get("max_bytes", MAX_BYTES)
-    if not isinstance(limit, int) or limit < 1:
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise ValueError(f"max_bytes must be a positive whole number, got {limit!r}")
     shared, trials = Shared(limit), Trials()
     files = found_files(_paths(paths), shared)
@@ -130,6 +130,9 @@ def _asked(
     model: str | None, question: str | None, metric: Names, filter: Names, cluster: str | None, reading: Rules
 ) -> Asked:
     not_graded = reading.get("not_graded", "missing")
+    for argument, name in (("model", model), ("question", question), ("cluster", cluster)):
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"{argument} must be the name of a column or key, got {name!r}")
     if not_graded not in ("missing", "wrong"):
         raise ValueError(f"not_graded must be 'missing' or 'wrong', got {not_graded!r}")
     return Asked(
@@ -145,7 +148,9 @@ def _asked(
 
 
 def _names(given: Names, argument: str) -> tuple[str, ...]:
-    names = () if given is None else (given,) if isinstance(given, str) else tuple(given)
+    if given is None:
+        return ()
+    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (given,)
     if not all(isinstance(name, str) for name in names):
         raise ValueError(f"{argument} must be a name or a list of names, got {given!r}")
     return names
@@ -274,7 +279,7 @@ def _question_set(given: Any) -> frozenset[str] | str | None:
         except (ValueError, RecursionError):
             raise ValueError(f"question_set: {given} is no JSON list; write one id on each line") from None
         given = value
-    names = frozenset(given)
+    names = frozenset(given if isinstance(given, Iterable) else ())
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError("question_set must hold ids as text, at least one")
     return names

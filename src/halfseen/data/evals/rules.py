@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from halfseen.data.evals.problems import ChoiceError, Problem, RefusedFileError, counted, listed
+from halfseen.data.evals.problems import ChoiceError, Problem, RefusedFileError, counted, listed, plain
 from halfseen.data.evals.trials import STATUSES, Asked, N, Trials, U
 from halfseen.errors import close_matches
 
@@ -303,5 +303,6 @@ def refuse_if_empty(trials: Trials, unread: list[tuple[str, RefusedFileError]]) 
     if not unread:
         raise ValueError("no evaluation results among the files; name the format with format=, or give other paths")
     name, error = unread[0]
+    name = plain(name)
     more = f" ({len(unread)} files, none could be read)" if len(unread) > 1 else ""
     raise ValueError(f"{name}: {error.what}; {error.way_out}.{more}")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.data.evals.problems import Problem
+from halfseen.data.evals.trials import STATUSES
 
 if TYPE_CHECKING:
     from halfseen.data.observed import Observed
@@ -63,7 +64,7 @@ class Evaluations:
         status = Counter(self._list("status"))
         sizes = [(len(self.models), "model"), (len(self.benchmarks), "benchmark"), (len(cells), "question")]
         parts = [_sized(number, noun) for number, noun in [*sizes, (len(self), "trial")]]
-        shown = ", ".join(f"{number} {name}" for name, number in status.most_common())
+        shown = ", ".join(f"{status[name]} {name}" for name in STATUSES if name in status)
         told = f"; {_sized(len(self.problems), 'problem')}" if self.problems else ""
         return f"Evaluations({', '.join(parts)}: {shown}{told})"
 
