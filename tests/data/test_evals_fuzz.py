@@ -6,6 +6,7 @@ changed and packed again, a column of a table changes its type. Others do not: b
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import struct
@@ -34,6 +35,11 @@ def choose(rng: Random, values: Any) -> Any:
     return values[int(rng.integers(len(values)))]
 
 
+def strange(rng: Random) -> Any:
+    """A value that does not belong there; a copy, for it may be changed again."""
+    return copy.deepcopy(choose(rng, STRANGE))
+
+
 def places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """Every (container, key) of a JSON value."""
     keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
@@ -49,13 +55,13 @@ def changed_json(value: Any, rng: Random) -> Any:
     for _ in range(int(rng.integers(1, 4))):
         spots = places(value, [])
         if not spots:
-            return choose(rng, STRANGE)
+            return strange(rng)
         inside, key = choose(rng, spots)
         other, other_key = choose(rng, spots)
         kind = rng.integers(6)
         try:
             if kind <= 1:
-                inside[key] = choose(rng, STRANGE)
+                inside[key] = strange(rng)
             elif kind == 2:
                 del inside[key]
             elif kind == 3:
@@ -66,7 +72,7 @@ def changed_json(value: Any, rng: Random) -> Any:
                 inside.insert(0, json.loads(json.dumps(inside[key])))
         except (KeyError, IndexError):  # an earlier change took the place away
             continue
-    return value if rng.random() < 0.97 else choose(rng, STRANGE)
+    return value if rng.random() < 0.97 else strange(rng)
 
 
 def changed_bytes(data: bytes, rng: Random) -> bytes:

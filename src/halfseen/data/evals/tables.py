@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from halfseen.data.evals.access import score_of, text_of, whole
@@ -30,6 +30,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "cluster": ("cluster",),
     "count": ("count", "n_trials", "trials"),
 }  # fmt: skip
+FLOAT = re.compile(r"\d+\.0")
 VOTES = ({"model_a", "model_b"}, {"generator_1", "generator_2"}, {"left_model", "right_model"})
 AVERAGE = re.compile(r"^(the )?(macro[- _]|micro[- _])?(average|avg|mean|overall|total)([-_ ].*)?[.\s⬆️↑]*$", re.I)
 BESIDE = re.compile(
@@ -102,7 +103,8 @@ def _records(file: LogFile, names: list[str], wanted: list[str]) -> Iterator[Map
     elif file.kind == "text":
         rows = file.rows()
         next(rows, None)
-        places = [names.index(name) for name in wanted]
+        place_of = {name: place for place, name in enumerate(names)}
+        places = [place_of[name] for name in wanted]
         for number, row in enumerate(rows, 2):
             if not any(row):
                 continue
@@ -120,13 +122,13 @@ def read_long(file: LogFile, asked: Asked, trials: Trials) -> None:
     if asked.metric and not set(asked.metric) & set(names):
         raise _no_column(asked.metric[0], names, "metric")
     roles = roles_of(names, asked)
-    records = list(_records(file, names, list(dict.fromkeys(roles.values()))))
-    ids = _Ids(roles, records if file.kind == "text" else [])
+    wanted = list(dict.fromkeys(roles.values()))
+    ids = _Ids(roles, _records(file, names, wanted) if file.kind == "text" else ())
     opened: dict[tuple[str, str], int] = {}
     seen: Counter[tuple[int, str]] = Counter()
     strange: Counter[str] = Counter()
     without = 0
-    for record in records:
+    for record in _records(file, names, wanted):
         model, question = ids(record, "model"), ids(record, "question")
         if model is None or question is None:
             without += 1
@@ -156,19 +158,21 @@ def _no_column(name: str, names: list[str], argument: str) -> RefusedFileError:
 class _Ids:
     """Identifiers of a record as text; a column of whole numbers that was written as 1.0, 2.0 is 1, 2."""
 
-    def __init__(self, roles: dict[str, str], texts: list[Mapping[str, Any]]) -> None:
+    def __init__(self, roles: dict[str, str], texts: Iterable[Mapping[str, Any]]) -> None:
         self.roles = roles
-        named = [role for role in ("model", "benchmark", "question", "cluster") if role in roles]
-        self.floats = {role for role in named if _all_floats(texts, roles[role])}
+        maybe = {role for role in ("model", "benchmark", "question", "cluster") if role in roles}
+        known: set[str] = set()
+        for record in texts:
+            values = {role: record[roles[role]].strip() for role in maybe}
+            maybe = {role for role, text in values.items() if not text or FLOAT.fullmatch(text)}
+            known |= {role for role in maybe if values[role]}
+            if not maybe:
+                break
+        self.floats = maybe & known
 
     def __call__(self, record: Mapping[str, Any], role: str) -> str | None:
         text = text_of(record.get(self.roles[role])) if role in self.roles else None
         return text[:-2] if text and role in self.floats and text.endswith(".0") else text
-
-
-def _all_floats(records: list[Mapping[str, Any]], name: str) -> bool:
-    texts = {record[name].strip() for record in records} - {""}
-    return bool(texts) and all(re.fullmatch(r"\d+\.0", text) for text in texts)
 
 
 def _answers(
@@ -208,7 +212,7 @@ def is_wide(file: LogFile) -> bool:
 
 
 def read_wide(file: LogFile, asked: Asked, trials: Trials) -> None:
-    """Read a line per model; a column is a question, empty cells were not run."""
+    """Read a line per model; a column is a question, empty cells were not graded."""
     names = names_of(file)
     lowered = {name.lower(): name for name in names[::-1]}
     known = next((lowered[name] for name in ROLES["model"] if name in lowered), names[0])
@@ -239,7 +243,8 @@ def read_wide(file: LogFile, asked: Asked, trials: Trials) -> None:
             trials.add(opened[key], question, score)
     if averages:
         trials.tell(file, f"column {listed(averages)} left out", "nothing to do, averages are made anew", "note")
-    dropped = [name for name in names if name not in {model, *averages, *columns}]
+    used = {model, *averages, *columns}
+    dropped = [name for name in names if name not in used]
     if dropped:
         trials.tell(file, f"column {listed(dropped)} left out, not scores", "rename those that are scores", "note")
 
