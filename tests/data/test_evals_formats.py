@@ -50,23 +50,10 @@ def test_the_table_has_the_columns_and_types_it_promises(tmp_path):
 def test_one_folder_of_everything_gives_what_its_parts_give(tmp_path):
     metrics = ["em", "correct", "exact", "exact_match", "score", "base", "plus", "match", "main_score", "Truth"]
     metrics += ["pass1", "reward"]
-        "em",
-        "correct",
-        "exact",
-        "exact_match",
-        "score",
-        "base",
-        "plus",
-        "match",
-        "main_score",
-        "Truth",
-        "pass1",
-        "reward",
-    ]
     options = {"metric": metrics, "filter": "strict", "question_set": "union", "percent": True}
-    names = [name for name in SAMPLES if "wide" not in name and not name.startswith("inspect")]
+    shapes = [name for name in SAMPLES if "wide" not in name and not name.startswith("inspect")]
     apart = set()
-    for number, name in enumerate(names):
+    for number, name in enumerate(shapes):
         folder = tmp_path / f"part{number}"
         folder.mkdir()
         SAMPLES[name].write(folder)
