@@ -21,6 +21,7 @@ _PUBLIC = {
     "Observed": "halfseen.data",
     "Sources": "halfseen.data",
     "read_table": "halfseen.data",
+    "read_evals": "halfseen.data",
     "save": "halfseen.data",
     "load": "halfseen.data",
     "GeneralizedFactorModel": "halfseen.methods.factor",
@@ -54,7 +55,7 @@ __all__ = ["__version__", *_PUBLIC, *_ROOMS]
 
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
-    from halfseen.data import Observed, SideFeatures, Sources, load, read_table, save
+    from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_table, save
     from halfseen.engines import engine
     from halfseen.methods.autoencoder import HeterogeneousAutoencoder, SparseAutoencoder
     from halfseen.methods.comparisons import (
