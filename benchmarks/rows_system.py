@@ -53,7 +53,7 @@ hs.AlternatingLeastSquares(rank=16, max_iter=2, random_state=0).fit(table)
 _FACTOR_MODEL = """
 import warnings
 warnings.simplefilter("ignore")
-hs.GeneralizedFactorModel(4, penalty="map", options=hs.FactorOptions(max_iter=3), random_state=0).fit(table)
+hs.GeneralizedFactorModel(4, penalty="map", max_iter=3, random_state=0).fit(table)
 """
 # What NumPy, SciPy and scikit-learn's base cost is paid before the clock starts: it is far more, and noisier.
 _IMPORT = """

@@ -70,8 +70,8 @@ def one(cell: str, seed: int) -> dict[str, float]:
 
 def descent(table: Any, seed: int) -> tuple[np.ndarray, int]:
     """The estimator as users get it, with ten columns and no centring."""
-    options = hs.DescentOptions(centre="none", max_iter=3000, keep=0, record=1.0)
-    model = hs.OverparametrizedFactorization(10, options=options, random_state=seed).fit(table)
+    options = {"centre": "none", "max_iter": 3000, "keep": 0, "record": 1.0}
+    model = hs.OverparametrizedFactorization(10, **options, random_state=seed).fit(table)
     return model.predict_table(), int(np.sum(model.singular_values_ > 0.05 * model.singular_values_[0]))
 
 

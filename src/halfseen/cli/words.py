@@ -6,7 +6,10 @@ import re
 
 from halfseen.parameters import BadArgument
 
-OPTIONS = "row|col|value|weight|sep|missing|shift|duplicates|rank|penalty|bias_penalty|alpha|trials|family|clip|memory"
+OPTIONS = (
+    "row|col|value|weight|sep|missing|shift|duplicates|rank|penalty|bias_penalty|alpha|trials|family|clip|memory|"
+    "blocks|kind|format|metric|filter|cluster|rename|not_graded|question_set|max_bytes"
+)
 VALUE = r"('[^']*'|\"[^\"]*\"|[-\w.]+)"
 # In order; an argument that is named without a value comes last.
 PHRASES: tuple[tuple[str, str], ...] = (
@@ -21,7 +24,8 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"pass sep\b(?!=)", "give --sep"),
     (r"pass (?=row=|col=|value=|weight=|sep=)", "give "),
     (r"\bclip=\(low, high\) needs low < high; got \((.*?), (.*?)\)", r"--clip LOW,HIGH needs LOW < HIGH; got \1,\2"),
-    (r"\boptions\.(folds)=(\d+)", r"--\1 \2"),
+    (r"\b(folds)=(\d+)", r"--\1 \2"),
+    (r"\bpercent=True\b", "--percent"),
     (r"\bwidth=(\d+)", r"--width \1"),
     (r"\bR\[", "entry ["),
 )

@@ -1,25 +1,30 @@
-"""Scores of rows and columns (means over the other side), and intervals for responses not yet seen."""
+"""Scores of rows and columns: means over the other side."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.data import Compressed
+from halfseen.inference import Intervals, Span
 from halfseen.inference.covariance import packed, packed_blocks, unpacked
 from halfseen.inference.draws import Errors
 from halfseen.inference.ranks import PairScale, chunks
 from halfseen.losses import Loss, at_columns
 from halfseen.losses.derived import bend, response_range, slope
-from halfseen.methods.factor.intervals_blocks import Uncertainty
+from halfseen.methods.factor.intervals.covariances import Uncertainty
+from halfseen.methods.factor.intervals.view import FactorView
+from halfseen.parameters import BadArgument
 
 Array = NDArray[Any]
 
 # Pairwise standard errors of scores are kept as one table: 3000 items take 72 MB.
 MOST_PAIRED_SCORES = 3000
+ABOUT = ("again", "these")
 
 
 class ScoreCells(NamedTuple):
@@ -232,7 +237,7 @@ class ScoreTable:
             yield out
 
     def deviations(self, batches: Iterator[Errors], use_plug_in: bool = False) -> Iterator[Array]:
-        r"""Errors (b, m) of the rows' mean scores over the standard errors they would have shown.
+        r"""Errors (b, m) of the mean scores over the standard errors they would have shown.
 
         .. math:: \frac{c_i^\top\delta + \frac12\delta^\top A_i\delta + \dots}
                   {\{(c_i + A_i\delta)^\top V_i (c_i + A_i\delta) + \dots\}^{1/2}}
@@ -244,9 +249,10 @@ class ScoreTable:
             self._blocks(blocks, use_plug_in)[at]
             for blocks, at in ((self._own_blocks, self.own), (self._other_blocks, self.other))
         )
-        for own, other in batches:
+        for batch in batches:
+            own, _ = batch if self.axis == 0 else batch[::-1]
             out = np.empty((own.shape[0], len(self.own)))
-            linear = next(self.errors(iter([(own, other)])))
+            linear = next(self.errors(iter([batch])))
             for part in chunks(len(self.own), max(4 * p, own.shape[0] * own.shape[2])):
                 cells, V, d = self._cells(part), own_V[part], own[:, part]
                 turned = np.einsum("mkl,bml->bmk", self._bends(cells.bend), d)
@@ -299,6 +305,51 @@ class ScoreTable:
         loose = _roots(self.found.cuts.covariance[self.other[others]])
         more = np.einsum("mjs,jst->mjt", cells.cuts / len(self.other), loose).reshape(len(self.own), -1)
         return np.concatenate([spread, more], axis=1)
+
+
+@dataclass(frozen=True)
+class ScoreErrors:
+    """Errors of mean scores, their second-order terms kept.
+
+    Attributes
+    ----------
+    table : ScoreTable
+    """
+
+    table: ScoreTable
+    is_linear: bool = False
+
+    @property
+    def rows(self) -> Array:
+        return self.table.own if self.table.axis == 0 else self.table.other
+
+    @property
+    def cols(self) -> Array:
+        return self.table.other if self.table.axis == 0 else self.table.own
+
+    def deviations(self, errors: Errors, size: str) -> Array:
+        """See :class:`halfseen.methods.factor.intervals.draws.FactorErrors`."""
+        return next(self.table.deviations(iter([errors]), size == "inverse"))
+
+
+def score_table(view: FactorView, axis: int, about: str, over: Any, own: Array | None = None) -> ScoreTable:
+    """Scores of the chosen items (None: of all) over the chosen columns or rows of the other side."""
+    if about not in ABOUT:
+        raise BadArgument("about", about, f"one of {', '.join(map(repr, ABOUT))}")
+    other = view.names.positions(over, 1 - axis)
+    seen = view.passes.view(axis) if about == "these" else None
+    items = np.arange(view.names.shape[axis]) if own is None else own
+    return ScoreTable(view.found, view.passes.loss, axis, items, other, seen, view.variance == "second_order")
+
+
+def scores(view: FactorView, axis: int, about: str, over: Any) -> Intervals:
+    """Intervals of the mean responses of all rows or columns."""
+    table = score_table(view, axis, about, over)
+    estimate, variance, lowest, highest = table.intervals_parts()
+    name = "realised score" if about == "these" else "score"
+    labels, reliable, span = view.names.column(axis), view.reliable(axis), Span(lowest, highest)
+    errors = ScoreErrors(table) if about == "again" else None
+    return view.spanned(name, estimate, np.sqrt(variance), span, labels, reliable, errors)
 
 
 def _roots(V: Array) -> Array:

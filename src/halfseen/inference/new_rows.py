@@ -11,9 +11,9 @@ from scipy.special import expit
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.inference import Intervals, normal_quantile
+from halfseen.inference.bank import Bank, spline
 from halfseen.inference.intervals import as_frame
 from halfseen.inference.ranks import chunks
-from halfseen.methods.response.bank import Bank, spline
 
 # Abilities between two knots, and rows refined at once.
 FINER, CLAIM = 60, "average (Bayesian) coverage: holds for this share of new rows drawn from the fitted normal prior"
@@ -32,18 +32,21 @@ class WidthCurve:
     best, random : ndarray (m, k)
         Expected width of each row's score interval when the most informative questions, or random ones, are asked.
     row_labels : ndarray (m,)
+    library : {"pyarrow", "pandas", "polars"}
+        Of frames.
     """
 
     counts: IntArray
     best: FloatArray
     random: FloatArray
     row_labels: Labels
+    library: str = "pyarrow"
 
-    def to_frame(self, backend: str = "pyarrow") -> Any:
+    def to_frame(self, backend: str | None = None) -> Any:
         """One line per row and number of questions."""
         m, k = self.best.shape
         columns = {"row": np.repeat(self.row_labels, k), "questions": np.tile(self.counts, m)}
-        return as_frame({**columns, "best": self.best.ravel(), "random": self.random.ravel()}, backend)
+        return as_frame({**columns, "best": self.best.ravel(), "random": self.random.ravel()}, backend or self.library)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class NewRows:
         Mode and standard deviation of the posterior.
     trials : float
         What a share of 1 is in the responses' unit.
+    library : {"pyarrow", "pandas", "polars"}
+        Of frames.
 
     Notes
     -----
@@ -79,6 +84,7 @@ class NewRows:
     row_labels: Labels
     col_labels: Labels
     trials: float = 1.0
+    library: str = "pyarrow"
     ability: FloatArray = field(init=False)
     ability_se: FloatArray = field(init=False)
     _moments: dict[str, FloatArray] = field(init=False, repr=False)
@@ -131,7 +137,7 @@ class NewRows:
         found = self._moments
         return Intervals(
             "ability", self.ability, self.ability_se, found["low"], found["high"], self.level,
-            {"row": self.row_labels}, CLAIM, extra={"answered": self._asked()},
+            {"row": self.row_labels}, CLAIM, extra={"answered": self._asked()}, library=self.library,
         )  # fmt: skip
 
     def scores(self) -> Intervals:
@@ -143,7 +149,7 @@ class NewRows:
         N = self.trials
         return Intervals(
             "score", N * estimate, N * se, N * low, N * high, self.level, {"row": self.row_labels}, CLAIM,
-            extra={"answered": asked},
+            extra={"answered": asked}, library=self.library,
         )  # fmt: skip
 
     def _asked(self) -> IntArray:
@@ -165,7 +171,7 @@ class NewRows:
     def _answered(self, row: int) -> IntArray:
         return self.answers.indices[self.answers.indptr[row] : self.answers.indptr[row + 1]]
 
-    def next_items(self, count: int = 10, backend: str = "pyarrow") -> Any:
+    def next_items(self, count: int = 10, backend: str | None = None) -> Any:
         """The unanswered questions that say most about each row, best first: a table of row, place, item, information.
 
         Raises
@@ -185,7 +191,7 @@ class NewRows:
             items.append(self.col_labels[best])
             values.append(found[best])
         parts = {"row": rows, "place": places, "item": items, "information": values}
-        return as_frame({name: np.concatenate(part) for name, part in parts.items()}, backend)
+        return as_frame({name: np.concatenate(part) for name, part in parts.items()}, backend or self.library)
 
     def width_curve(self, counts: Any = (5, 10, 20, 50, 100, 200)) -> WidthCurve:
         r"""Expected width of the score intervals after so many further questions.
@@ -203,7 +209,7 @@ class NewRows:
             raise ValueError(f"counts={counts!r} must be whole numbers of at least 0.")
         pairs = [self._widths(row, asked) for row in range(len(self))]
         best, random = (np.array([pair[k] for pair in pairs]).reshape(len(self), len(asked)) for k in (0, 1))
-        return WidthCurve(asked, self.trials * best, self.trials * random, self.row_labels)
+        return WidthCurve(asked, self.trials * best, self.trials * random, self.row_labels, self.library)
 
     def _widths(self, row: int, counts: IntArray) -> tuple[FloatArray, FloatArray]:
         information, x = self.information(row), self._moments["mean"][row : row + 1]
@@ -252,7 +258,9 @@ def _running(values: FloatArray) -> FloatArray:
     return np.concatenate([[0.0], np.cumsum(values)])
 
 
-def place(bank: Bank, observed: Any, level: float, col_labels: Labels | None, trials: float) -> NewRows:
+def place(
+    bank: Bank, observed: Any, level: float, col_labels: Labels | None, trials: float, library: str = "pyarrow"
+) -> NewRows:
     """Posteriors of the rows of an Observed whose values are shares of success."""
     m, p = observed.shape
     values = np.asarray(observed.values, dtype=float)
@@ -262,4 +270,4 @@ def place(bank: Bank, observed: Any, level: float, col_labels: Labels | None, tr
     answers, counts = (sparse.csr_array(sparse.coo_array((v, entries), shape=(m, p))) for v in (values, weights))
     rows = np.arange(m) if observed.row_labels is None else observed.row_labels
     cols = np.arange(p) if col_labels is None else col_labels
-    return NewRows(bank, answers, counts, level, rows, cols, trials)
+    return NewRows(bank, answers, counts, level, rows, cols, trials, library)

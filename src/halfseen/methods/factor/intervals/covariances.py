@@ -21,14 +21,14 @@ from halfseen.inference.covariance import (
 from halfseen.inference.influence import Clustered, Influence
 from halfseen.losses import at_columns
 from halfseen.losses.derived import information
+from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.firth import tilts
 from halfseen.methods.factor.identification import varimax
-from halfseen.methods.factor.intervals_cuts import CutNoise, cut_noise, efficient_extra
-from halfseen.methods.factor.options import Factors
+from halfseen.methods.factor.intervals.cuts import CutNoise, cut_noise, efficient_extra
 from halfseen.methods.factor.problem import Penalty
 
 if TYPE_CHECKING:
-    from halfseen.methods.factor.intervals_gauge import GaugeNoise
+    from halfseen.methods.factor.intervals.gauge import GaugeNoise
 
 Array = NDArray[Any]
 
@@ -113,7 +113,7 @@ def with_ones(rows: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class StationaryPoint:
     """The stationary point in the solver's coordinates, and what it is a stationary point of.
 
     Attributes
@@ -150,7 +150,7 @@ class Curvature:
     """
 
     passes: EntryPasses
-    fit: Fitted
+    fit: StationaryPoint
     rows_ok: BoolArray = field(init=False)
     cols_ok: BoolArray = field(init=False)
     V_rows: Array = field(init=False)

@@ -1,4 +1,4 @@
-"""The table of the columns of a fit with fixed columns: difficulty and discrimination with their errors."""
+"""The table of the columns of a fit: difficulty and discrimination with their errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from halfseen._typing import Labels
 from halfseen.inference import Listing, normal_quantile
-from halfseen.losses import Binomial, Probit
+from halfseen.losses import is_logistic, takes_totals
+from halfseen.methods.factor.intervals.view import FactorView
 
 Array = NDArray[Any]
 
@@ -22,7 +23,7 @@ NOTES = (
 )
 
 
-def item_listing(inference: Any, labels: Labels) -> Listing:
+def item_listing(view: FactorView) -> Listing:
     r"""Columns in their order, with :math:`-\zeta_j / y_j` (rank 1) or :math:`-\zeta_j / |y_j|`.
 
     .. math:: \mathrm{var}(d_j) = g^\top \tilde V_j g + \text{gauge},\qquad
@@ -30,7 +31,8 @@ def item_listing(inference: Any, labels: Labels) -> Listing:
 
     with the direction :math:`u_j` of the column (1 for rank 1: a column against the order has a negative slope).
     """
-    found, passes, level = inference._found, inference._passes, inference.level
+    view.check_precision()
+    found, passes, level = view.found, view.passes, view.level
     z, y, V = found.factors.intercept, found.factors.cols, found.cols.covariance
     length = np.linalg.norm(y, axis=1)
     u = np.ones_like(y) if y.shape[1] == 1 else y / np.maximum(length, 1e-300)[:, None]
@@ -40,31 +42,31 @@ def item_listing(inference: Any, labels: Labels) -> Listing:
     observed = passes.observed
     total = np.bincount(observed.cols, observed.values.astype(float), len(z))
     columns: dict[str, Labels] = {
-        "col": labels, "answered": np.asarray(answered), "raw": _ratio(total, answered),
-        "intercept": z, "intercept_se": _error(inference, np.eye(1 + y.shape[1])[[0] * len(z)]),
+        "col": view.names.labels(1), "answered": np.asarray(answered), "raw": _ratio(total, answered),
+        "intercept": z, "intercept_se": _error(view, np.eye(1 + y.shape[1])[[0] * len(z)]),
     }  # fmt: skip
-    if isinstance(passes.loss, Binomial | Probit):
+    if is_logistic(passes.loss) or takes_totals(passes.loss):
         safe = np.where(is_telling, s, np.nan)
         gradient = np.concatenate([-1.0 / safe[:, None], (z / safe**2)[:, None] * u], axis=1)
-        columns |= {"difficulty": -z / safe, "difficulty_se": _error(inference, gradient)}
-    slope_se = _error(inference, np.concatenate([np.zeros((len(z), 1)), u], axis=1))
+        columns |= {"difficulty": -z / safe, "difficulty_se": _error(view, gradient)}
+    slope_se = _error(view, np.concatenate([np.zeros((len(z), 1)), u], axis=1))
     columns |= {"discrimination": s, "discrimination_se": slope_se}
     flag = np.full(len(z), "", dtype="<U16")
-    flag[~inference.reliable_cols] = "little known"
+    flag[~view.reliable(1)] = "little known"
     flag[s + normal_quantile(level) * slope_se < 0] = "against order"
     flag[~found.cols.is_resolved | ~np.isfinite(V).all(axis=(1, 2))] = "separated"
     flag[answered == 0] = "unseen"
     columns["flag"] = flag
-    return Listing("items", columns, level, NOTES, inference.claim)
+    return Listing("items", columns, level, NOTES, view.claim, view.library)
 
 
 def _ratio(total: Array, count: Array) -> Array:
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
-def _error(inference: Any, gradient: Array) -> Array:
+def _error(view: FactorView, gradient: Array) -> Array:
     """Standard errors (p,) of one number per column, from its gradients (p, r + 1) by intercept and factors."""
-    found = inference._found
+    found = view.found
     V = np.where(found.cols.is_resolved[:, None, None], found.cols.covariance, np.inf)
     is_known = np.asarray(np.isfinite(V).all(axis=(1, 2)))
     own = np.einsum("jk,jkl,jl->j", gradient, np.where(is_known[:, None, None], V, 0.0), gradient)

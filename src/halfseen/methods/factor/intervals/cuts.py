@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.engines import EntryPasses
-from halfseen.losses import Loss, Mixed, Ordinal
+from halfseen.losses import Loss, Ordinal, has_classes, members_of
 from halfseen.losses.ordinal import PULL, bent, contrasts, safe, stiffness
 
 Array = NDArray[Any]
@@ -54,7 +54,7 @@ def cut_noise(passes: EntryPasses, linear: Array, features: Array) -> CutNoise |
     members = _ordinal_members(passes.loss, p)
     if not members:
         return None
-    width = passes.loss.n_cuts if isinstance(passes.loss, Mixed) else members[0][0].cuts.shape[1]
+    width = getattr(passes.loss, "n_cuts", members[0][0].cuts.shape[1])
     out = CutNoise(np.zeros((p, width, k)), np.zeros((p, width, width)), np.zeros((p, k, k)))
     for member, chosen in members:
         H, cross = _blocks(member, passes, linear, features, chosen)
@@ -69,11 +69,8 @@ def cut_noise(passes: EntryPasses, linear: Array, features: Array) -> CutNoise |
 
 def _ordinal_members(loss: Loss, p: int) -> list[tuple[Ordinal, Array]]:
     """Losses whose cuts were estimated, with their columns."""
-    members: list[tuple[Any, Array]] = [(loss, np.arange(p))]
-    if isinstance(loss, Mixed):
-        which = np.asarray(loss.which)
-        members = [(member, np.flatnonzero(which == k)) for k, member in enumerate(loss.members)]
-    return [(m, chosen) for m, chosen in members if isinstance(m, Ordinal) and m.is_estimated and chosen.size]
+    members = ((m, np.arange(p) if chosen is None else chosen) for m, chosen in members_of(loss))
+    return [(m, chosen) for m, chosen in members if has_classes(m) and m.is_estimated and chosen.size]
 
 
 def _blocks(member: Ordinal, passes: EntryPasses, linear: Array, features: Array, chosen: Array) -> tuple[Array, Array]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from dataclasses import InitVar, dataclass
 from typing import Any
 
@@ -16,10 +15,17 @@ from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.errors import shown
 from halfseen.inference.influence import Clustered
-from halfseen.losses import Binomial, Gaussian, Mixed, NegativeBinomial, Ordinal, Poisson, Probit, ScaledGaussian
+from halfseen.losses import has_quantiles, is_logistic, members_of
 from halfseen.methods.factor.checks import checked_input
-from halfseen.methods.factor.intervals_blocks import VARIANCES, Curvature, Fitted, Uncertainty, spent_freedom
-from halfseen.methods.factor.options import Factors
+from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.intervals.covariances import (
+    VARIANCES,
+    Curvature,
+    StationaryPoint,
+    Uncertainty,
+    spent_freedom,
+)
+from halfseen.parameters import BadArgument
 
 Array = NDArray[Any]
 
@@ -70,16 +76,12 @@ class Seen:
         return Seen, ()
 
 
-def check_choices(level: float, variance: Any, gauge: str, draws: int) -> None:
-    """Refuse levels outside (0, 1) and unknown words."""
-    if not 0 < level < 1:
-        raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
+def check_choices(variance: Any, gauge: str) -> None:
+    """Refuse unknown words."""
     if not isinstance(variance, Clustered) and variance not in VARIANCES:
-        raise ValueError(f"variance={variance!r} is not known; use one of {VARIANCES}, or Clustered(cols=groups).")
+        raise BadArgument("variance", variance, f"one of {', '.join(map(repr, VARIANCES))} or Clustered(cols=groups)")
     if gauge not in GAUGES:
-        raise ValueError(f"gauge={gauge!r} is not known; use one of {GAUGES}.")
-    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 20:
-        raise ValueError(f"draws={draws!r} must be a whole number of at least 20.")
+        raise BadArgument("gauge", gauge, f"one of {', '.join(map(repr, GAUGES))}")
 
 
 def passes_of(model: Any, R: Any, trials: Any, offset: Any) -> EntryPasses:
@@ -113,11 +115,11 @@ def _same_table(model: Any, twin: Any) -> None:
 
 def check_run(model: Any) -> None:
     """Refuse families without theory here, and fits that ran away."""
-    known = Gaussian | Binomial | Poisson | Probit | NegativeBinomial | Ordinal
-    losses = model.loss_.members if isinstance(model.loss_, Mixed) else (model.loss_,)
-    for loss in losses:
-        if not isinstance(loss, known | ScaledGaussian):
-            raise ValueError(f"intervals are there for the families of the library, not for {loss.name!r}.")
+    for loss, _ in members_of(model.loss_):
+        if not has_quantiles(loss):
+            raise ValueError(
+                f"intervals need a family with predictive quantiles, which family={loss.name!r} does not have."
+            )
     run = model.run_
     if run.reason == "separated":
         raise ValueError(
@@ -127,7 +129,7 @@ def check_run(model: Any) -> None:
         )
 
 
-def fitted_point(model: Any, passes: EntryPasses) -> Fitted:
+def fitted_point(model: Any, passes: EntryPasses) -> StationaryPoint:
     """The stationary point in the solver's coordinates, where the prior is a plain ridge."""
     here = model.placement_
     turn = np.asarray(here.turn, dtype=float)
@@ -139,14 +141,14 @@ def fitted_point(model: Any, passes: EntryPasses) -> Fitted:
     rows = np.asarray(model.row_factors_, dtype=float) @ np.linalg.inv(turn) + np.asarray(here.mean, dtype=float)
     at = Factors(np.asarray(here.intercept, dtype=float), rows, np.ascontiguousarray(here.cols, dtype=float))
     has_firth = bool(model.has_bias_correction_)
-    fit = Fitted(at, model.penalty_, has_firth, float(model.dispersion_))
+    fit = StationaryPoint(at, model.penalty_, has_firth, float(model.dispersion_))
     if not model.loss_.has_dispersion:
         return fit
     if fit.has_prior:
         rss = 2.0 * passes.value(at.rows, at.cols, col_offset=at.intercept)
-        unscaled = Curvature(passes, Fitted(at, fit.penalty, has_firth, 1.0))
+        unscaled = Curvature(passes, StationaryPoint(at, fit.penalty, has_firth, 1.0))
         freedom = passes.observed.n_entries - spent_freedom(unscaled)
-        fit = Fitted(at, fit.penalty, has_firth, rss / max(freedom, 1.0))
+        fit = StationaryPoint(at, fit.penalty, has_firth, rss / max(freedom, 1.0))
     if not fit.dispersion > 1e-20:
         raise ValueError("the model fits its entries exactly: there is no noise left to judge uncertainty by.")
     return fit
@@ -160,42 +162,40 @@ def check_stationary(found: Uncertainty, model: Any) -> None:
     if not run.converged and not (found.step <= LARGEST_STEP and found.typical_step <= TYPICAL_STEP):
         raise ValueError(
             f"the fit ended for the reason {run.reason!r} before it reached a stationary point: one Newton step still "
-            f"moves {who} by {found.step:.2g} standard errors. Raise options.max_iter, use a penalty, or leave "
+            f"moves {who} by {found.step:.2g} standard errors. Raise max_iter, use a penalty, or leave "
             f"{who} out if it says too little."
         )
     if not found.step <= LARGEST_STEP:
         raise ValueError(
             f"these entries do not have their stationary point at the fitted parameters: one Newton step still moves "
             f"{who} by {found.step:.2g} standard errors (at most {LARGEST_STEP:g} are allowed). Pass the entries, "
-            "trials and offset of fit; or refit with a smaller options.tol."
+            "trials and offset of fit; or refit with a smaller tol."
         )
 
 
-def warn_about_thin_columns(passes: EntryPasses, fit: Fitted) -> None:
-    """Say so where penalised columns of yes/no answers have too few of them for any interval."""
+def about_thin_columns(passes: EntryPasses, fit: StationaryPoint) -> str:
+    """What is to be said where penalised columns of yes/no answers have too few of them for any interval."""
     per_column = passes.observed.n_entries / max(passes.shape[1], 1)
-    if fit.has_prior and fit.at.rank and isinstance(passes.loss, Binomial) and per_column < THIN_COLUMNS:
-        warnings.warn(
-            f"the columns have {per_column:.3g} answers on average: with fewer than {THIN_COLUMNS} the intervals of a "
-            "penalised fit hold far too rarely, for rows and columns are estimated together and shrink each other. Use "
-            "columns='random', which integrates the columns out.",
-            UserWarning,
-            stacklevel=4,
-        )
+    if not (fit.has_prior and fit.at.rank and is_logistic(passes.loss) and per_column < THIN_COLUMNS):
+        return ""
+    return (
+        f"the columns have {per_column:.3g} answers on average: with fewer than {THIN_COLUMNS} the intervals of a "
+        "penalised fit hold far too rarely, for rows and columns are estimated together and shrink each other. Use "
+        "ItemResponseModel, which integrates the columns out."
+    )
 
 
-def warn_about_rows(found: Uncertainty, row_labels: Labels | None, col_labels: Labels | None) -> None:
-    """One warning that counts the rows and columns whose intervals should not be trusted."""
+def about_rows(found: Uncertainty, row_labels: Labels | None, col_labels: Labels | None) -> str:
+    """What is to be said of the rows and columns whose intervals should not be trusted."""
     parts = []
     for name, blocks, labels in (("rows", found.rows, row_labels), ("columns", found.cols, col_labels)):
         doubtful = np.flatnonzero(~blocks.is_reliable)
         if doubtful.size:
             first = int(doubtful[0])
             parts.append(f"{doubtful.size} {name}, first {shown(first if labels is None else labels[first])}")
-    if parts:
-        warnings.warn(
-            f"too little information for trustworthy intervals of {' and of '.join(parts)}: they are marked by "
-            "reliable=False. Observe more of them, or use penalty='map'.",
-            UserWarning,
-            stacklevel=4,
-        )
+    if not parts:
+        return ""
+    return (
+        f"too little information for trustworthy intervals of {' and of '.join(parts)}: they are marked by "
+        "reliable=False. Observe more of them, or use penalty='map'."
+    )

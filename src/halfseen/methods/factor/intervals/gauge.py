@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halfseen.methods.factor.intervals_blocks import Uncertainty
+from halfseen.methods.factor.intervals.covariances import Uncertainty
 
 Array = NDArray[Any]
 
