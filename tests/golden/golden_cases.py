@@ -97,8 +97,8 @@ add("factor of rank 0", "GeneralizedFactorModel", "counts", ["predictions", "int
 
 ABILITIES = ["predictions", "placed", "intercept_", "row_factors_", "col_factors_"]
 BOARD = ["entries", "linear entries", "responses", "rows", "columns", "intercepts", "scores", "realised scores",
-         "differences", "ranks", "ranks, per item", "ranks, ties", "band of scores", "abilities of new rows",
-         "scores of new rows"]  # fmt: skip
+         "differences", "ranks", "ranks, ties", "ranks, posterior", "ranks by realised score", "band of scores",
+         "abilities of new rows", "scores of new rows"]  # fmt: skip
 for kind in ("auto", "rasch", "2pl"):
     for data in ("wide_board", "tall_board"):
         add(
@@ -108,7 +108,7 @@ for kind in ("auto", "rasch", "2pl"):
 add(
     "items blocks", "ItemResponseModel", "wide_board", ["row_factors_"], fit={"blocks": ["x", "y", "z"] * 20},
     parameters={"kind": "rasch", "integrate": "columns", "tol": 0.05, "random_state": 0},
-    inference={"random_state": 0, "draws": 200}, intervals=["scores", "realised scores", "ranks"],
+    inference={"random_state": 0, "draws": 200}, intervals=["scores", "realised scores", "ranks by realised score"],
 )  # fmt: skip
 add(
     "items pass rates", "ItemResponseModel", "rates_board", ["row_factors_", "col_factors_", "dispersion_"],
@@ -253,7 +253,7 @@ CASES["HeterogeneousFactorization sources"].update(
 )  # fmt: skip
 HETEROGENEOUS: dict[str, Case] = {
     "stepwise, huber": {"family": "huber(0.8)", "start": "stepwise", "max_iter": 60, "tol": 1e-7},
-    "random start, penalty": {"penalty": 0.5, "start": "random", "start_scale": 0.01, "tries": 1},
+    "random start, penalty": {"penalty": 0.5, "start": "random", "start_scale": 0.01, "n_restarts": 1},
     "warm start": {"start": "warm", "unique_rank": {"a": 2, "b": 1, "c": 0}},
     "descent": {"solver": "gd", "step": 0.01, "beta": 0.1, "max_iter": 300},
     "scaled descent": {"solver": "scaled-gd", "max_iter": 200},
@@ -279,21 +279,21 @@ add("COBE, other choices", "COBE", "complete_sources", ["tables"],
 
 # ---- autoencoders --------------------------------------------------------------------------------------------------
 
-SMALL = {"width": 6, "hidden": 8, "max_iter": 2, "steps": 4, "precision": "double", "random_state": 0}
+SMALL = {"width": 6, "hidden": 8, "max_iter": 2, "steps": 4, "precision": "float64", "random_state": 0}
 OWN = {**SMALL, "folds": 2, "unique_hidden": 5}
 for data in SOURCES:
-    add(f"sparse autoencoder {data}", "SparseAutoencoder", data, ["tables", "score"], parameters={**SMALL, "folds": 0})
+    add(f"sparse autoencoder {data}", "SparseAutoencoder", data, ["tables", "score"], parameters=SMALL)
     add(f"heterogeneous autoencoder {data}", "HeterogeneousAutoencoder", data, ["tables", "score"], parameters=OWN)
-CASES["sparse autoencoder sources"]["reads"] = ["tables", "score", "embedded", "completed"]
-CASES["heterogeneous autoencoder sources"]["reads"] = ["tables", "score", "embedded", "completed"]
+CASES["sparse autoencoder sources"]["reads"] = ["tables", "score", "embedded", "predicted columns"]
+CASES["heterogeneous autoencoder sources"]["reads"] = ["tables", "score", "embedded", "predicted columns"]
 NETWORKS: dict[str, Case] = {
     "L-BFGS": {"solver": "lbfgs", "history": 5, "kernel": "gaussian", "gamma": 0.5, "dimension": 3,
                "penalty": 0.1, "unique_penalty": 1.0, "unique_end": "sigmoid"},
-    "stopped early": {"held_out": 0.4, "patience": 1, "max_iter": 8, "rate": 0.05, "refit": False},
-    "rounds": {"solver": "rounds", "local_steps": 2, "kernel": "none", "unique_end": "linear", "refit": False,
+    "stopped early": {"held_out": 0.4, "patience": 1, "max_iter": 8, "learning_rate": 0.05, "is_refitted": False},
+    "rounds": {"solver": "rounds", "local_steps": 2, "kernel": "none", "unique_end": "linear", "is_refitted": False,
                "pretrain": 1},
-    "batches": {"batch": 5, "rate": 0.01, "decay": 0.01, "cooldown": 0.3, "drop_entries": 0.3, "drop_units": 0.2,
-                "n_starts": 2, "clip": (-0.2, 0.2), "sparsity": 0.02},
+    "batches": {"batch": 5, "learning_rate": 0.01, "weight_decay": 0.01, "cooldown": 0.3, "drop_entries": 0.3,
+                "drop_units": 0.2, "n_starts": 2, "clip": (-0.2, 0.2), "sparsity": 0.02},
 }  # fmt: skip
 for name, changed in NETWORKS.items():
     add(f"heterogeneous autoencoder, {name}", "HeterogeneousAutoencoder", "sources", ["tables", "embedded"],
@@ -313,7 +313,7 @@ add("inductive, sandwich", "InductiveCompletion", "with_features", ["predictions
     intervals=["entries"])  # fmt: skip
 INDUCTIVE: dict[str, Case] = {
     "many starts": {"n_starts": 4, "max_iter": 30, "random_state": 3},
-    "cross start": {"start": "cross", "penalty": 1e-4, "intercept": False, "scale": "rms"},
+    "cross start": {"start": "cross", "penalty": 1e-4, "has_intercept": False, "scale": "rms"},
     "tensor start": {"activation": "sigmoid", "start": "tensor", "max_iter": 100, "tol": 1e-8},
     "Levenberg-Marquardt": {"solver": "levenberg-marquardt", "gauge": "none"},
     "descent": {"solver": "gd", "step": 0.05, "start_scale": 0.3, "max_iter": 60, "gauge": "first_row"},
