@@ -77,8 +77,9 @@ def descent(table: Any, seed: int) -> tuple[np.ndarray, int]:
 
 def als(rank: int, penalty: float, seed: int) -> Any:
     """Ridge on factors alone: the truth has no biases."""
-    options = hs.LeastSquaresOptions(max_iter=60, tol=1e-7)
-    return hs.AlternatingLeastSquares(rank, penalty, bias_penalty=1e6, alpha=0.0, options=options, random_state=seed)
+    return hs.AlternatingLeastSquares(
+        rank, penalty, bias_penalty=1e6, alpha=0.0, max_iter=60, tol=1e-7, random_state=seed
+    )
 
 
 def chosen(table: Any, train: Any, test: Any, ranks: tuple[int, ...], seed: int) -> tuple[np.ndarray, int]:
@@ -100,8 +101,9 @@ def polished(table: Any, train: Any, test: Any, seed: int) -> tuple[np.ndarray, 
 
 def soft_impute(table: Any, seed: int) -> tuple[np.ndarray, int]:
     """Nuclear norm along 20 penalties, warm started, the best of them on held-out entries fitted again on all."""
-    options = hs.SoftImputeOptions(smallest=0.003, patience=3, debias=False)
-    model = hs.SoftImpute(min(SHAPE), bias_penalty=None, options=options, random_state=seed).fit(table)
+    model = hs.SoftImpute(
+        min(SHAPE), bias_penalty=None, debias=False, smallest=0.003, patience=3, random_state=seed
+    ).fit(table)
     return model.predict_table(), model.rank_
 
 
