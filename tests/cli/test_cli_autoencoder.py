@@ -26,7 +26,7 @@ def test_sources_get_encoders_of_their_own_and_a_folder_that_predicts(long, tmp_
     done = halfseen("fit", "autoencoder", long, "--source", "site", *SMALL, "--penalty", "0.1,1", "-o", out)
     assert done.exit_code == 0, done.stderr
     assert "HeterogeneousAutoencoder, width 6" in done.stdout
-    assert "best of 2 on held-out entries" in done.stdout
+    assert "best of 2 on held-out entries" in " ".join(done.stdout.split())
     facts = json.loads((out / "run.json").read_text())
     assert [one["model"].split(",")[0] for one in facts["figures"]] == [
         "heterogeneous autoencoder", "sparse autoencoder", "alternating least squares", "column mean"

@@ -43,7 +43,7 @@ def test_switches_reach_the_model(halfseen, ratings):
                      "--centre", "none", "--held-out", "0", "--json", "--threads", "1")  # fmt: skip
     config = json.loads(found.stdout)["config"]
     assert (config["rank"], config["stop"], config["start_scale"]) == (5, 30, 0.01)
-    assert config["options"]["centre"] == "none"
+    assert config["centre"] == "none"
 
 
 @pytest.mark.parametrize(
