@@ -387,8 +387,8 @@ def test_thin_sources_are_warned_about_and_a_penalty_silences_it():
 
 
 def test_too_large_a_step_is_a_reason_and_a_warning(data):
+    model = hs.HeterogeneousFactorization(2, 1, solver="gd", step=1e6, max_iter=50, random_state=0)
     with np.errstate(all="ignore"), pytest.warns(ConvergenceWarning, match="a smaller step"):
-        model = hs.HeterogeneousFactorization(2, 1, solver="gd", step=1e6, max_iter=50, random_state=0)
         model.fit(data.sources)
     assert model.run_.reason == "not_finite"
 

@@ -79,7 +79,7 @@ def models():
     return {
         "Leaderboard": (hs.GeneralizedFactorModel(1, "bernoulli", random_state=0), "table"),
         "Biases": (hs.AlternatingLeastSquares(2, random_state=0), "numbers"),
-        "Uncertainty": (hs.BayesianFactorization(2, n_sweeps=20, burn_in=5, random_state=0), "numbers"),
+        "Uncertainty": (hs.BayesianFactorization(2, max_iter=20, burn_in=5, random_state=0), "numbers"),
         "path of penalties": (hs.SoftImpute(3, random_state=0), "numbers"),
         "Mean and biases without factors": (hs.ColumnMean(), "numbers"),
         "The descent": (hs.OverparametrizedFactorization(6, random_state=0), "numbers"),

@@ -79,6 +79,8 @@ class HeterogeneousFactorization(SourcesEstimator):
         :math:`r_1` of the fit.
     unique_rank_ : dict from source name to int
         :math:`r_{2,(i)}` of the fit.
+    rank_search_ : SourceRanks or None
+        What "auto" ranks tried.
     misalignment_ : float
         :math:`\theta = 1 - \lambda_{\max}(\frac1N\sum_i P_{U_{(i)}})`; near 0 shared and unique cannot be told apart.
     shares_ : dict from source name to dict
@@ -194,7 +196,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         self.weights_ = dict(zip(sources.names, source_weights, strict=True))
         engine, rng = resolve(settings.engine), as_generator(settings.random_state)
         blocks = tuple(engine.map(self._block, zip(sources.values(), source_weights, strict=True)))
-        self.shared_rank_, self.unique_rank_ = ranks_of(self, sources)
+        self.shared_rank_, self.unique_rank_, self.rank_search_ = ranks_of(self, settings, sources, rng)
         ranks = self.shared_rank_, tuple(self.unique_rank_.values())
         fit = fit_parts(blocks, ranks, settings, engine, rng)
         self._keep(sources, in_gauge(fit.parts.shared_basis, fit.parts.own))

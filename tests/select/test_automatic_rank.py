@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import halfseen as hs
-from halfseen.methods.completion.automatic_rank import Climb, best_of
+from halfseen.select.automatic_rank import Climb, best_of
 from halfseen.solvers.loop import loop
 
 FIGURES = Path(__file__).parents[2] / "examples" / "results" / "automatic_rank.csv"
@@ -99,7 +99,7 @@ def test_several_starts_and_callbacks_go_with_it():
 def test_a_given_rank_searches_nothing():
     model = hs.AlternatingLeastSquares(2, random_state=0).fit(table_of(2))
     assert model.rank_search_ is None
-    with pytest.raises(ValueError, match="rank must be an integer of at least 0; got 'best'"):
+    with pytest.raises(ValueError, match="rank='best' is not allowed; needed: a whole number of at least 0 or 'auto'"):
         hs.AlternatingLeastSquares("best").fit(table_of(2))
 
 
