@@ -187,7 +187,7 @@ def test_the_draws_keep_to_their_budget():
     assert model.n_iter_ == 80
     assert model.run_.reason == "sampled"
     assert model.run_.converged
-    with pytest.raises(ValueError, match=r"memory=0\.01 is not allowed; needed: at least .* \(MiB\), for two draws"):
+    with pytest.raises(ValueError, match=r"memory=0\.01 is not allowed; needed: at least .* two draws of rank 3"):
         model.set_params(memory=0.01).fit(table)
 
 

@@ -117,7 +117,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     run_ : Run
         Reason, sweeps, work and trace of the last stage.
     n_iter_ : int
-        Its sweeps.
+        Sweeps of the last stage.
 
     Raises
     ------
@@ -289,7 +289,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.dispersion_ = dispersion_of(passes, final)
         self.placement_ = placement(fit.final, final, self.penalty_.ridge, self.has_bias_correction_)
         self._n_features_out = final.rank
-        self.run_, self.n_iter_ = fit.run.record(), max(fit.run.n_iter, 1)
+        self.run_, self.n_iter_ = fit.run.record(), fit.run.n_iter
         if not self.run_.converged:
             self._warn(not_converged(self.run_), ConvergenceWarning)
 
