@@ -49,9 +49,9 @@ def test_switches_reach_the_model(halfseen, ratings):
 @pytest.mark.parametrize(
     ("switches", "message"),
     [
-        (("--stop", "soon"), "stop='soon' is not allowed; needed: one of 'auto'"),
+        (("--stop", "soon"), "--stop 'soon' is not allowed; needed: one of 'auto'"),
         (("--stop", "sure"), "needs all singular values"),
-        (("--centre", "x"), "centre='x' is not allowed; needed: one of"),
+        (("--centre", "x"), "--centre 'x' is not allowed; needed: one of"),
         (("--family", "binomial"), "--family binomial and --trials N belong together"),
     ],
 )
