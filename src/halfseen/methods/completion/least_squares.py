@@ -41,6 +41,7 @@ from halfseen.solvers.alternating import (
 )
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
+from halfseen.telling import NoStructureWarning
 
 # Entries from which the columns are regrouped block by block: below, a second copy of the table is small.
 FRUGAL_FROM = 3_000_000
@@ -238,8 +239,8 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
 
     def _settle(self, observed: Observed, spread: float, settings: SimpleNamespace, rng: np.random.Generator) -> None:
         """Set ``rank_`` and ``penalty_``, each as given or as held-out entries say."""
-        search, choice = rng.spawn(2)
         is_auto = isinstance(settings.penalty, str)
+        choice = rng.spawn(1)[0] if is_auto else rng
         self.penalty_, self.penalty_choice_ = PENALTY_PER_SPREAD * spread, None
         changes: dict[str, Any] = {"n_starts": 1}
         if not is_auto:
@@ -248,17 +249,18 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
             self.rank_ = min(USUAL_RANK, *observed.shape)
             first = self._choose_penalty(observed, spread, settings, choice)
             changes["penalty"] = self.penalty_ if first is None else first.penalty
-        self.rank_, self.rank_search_ = settled_rank(self, observed, search, rule="tie", **changes)
+        self.rank_, self.rank_search_ = settled_rank(self, observed, rng, rule="tie", **changes)
         if is_auto and self.rank_ > 0:
             self.penalty_choice_ = self._choose_penalty(observed, spread, settings, choice)
         if self.penalty_choice_ is not None:
             self.penalty_ = self.penalty_choice_.penalty
-            if not self.penalty_choice_.has_structure:
+            if not self.penalty_choice_.has_structure and self.penalty_choice_.bias_loss > 1e-12 * spread**2:
                 self._warn(
                     "row and column effects alone predict held-out entries as well as factors do, up to chance (mean "
                     f"squared error {self.penalty_choice_.bias_loss:.4g} against "
                     f"{self.penalty_choice_.losses.min():.4g} at best): the largest penalty was taken. BiasModel or "
-                    "rank=0 says the same with less."
+                    "rank=0 says the same with less.",
+                    NoStructureWarning,
                 )
 
     def _down_the_path(
