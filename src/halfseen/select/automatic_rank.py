@@ -102,8 +102,11 @@ class Climb:
         if best == min(known) and best > self.smallest:
             return max(best // 2, self.smallest)
         below = max((rank for rank in known if rank < best), default=best)
-        if best - below > 1 and best <= REFINED_UP_TO:
+        above = min((rank for rank in known if rank > best), default=best)
+        if best <= REFINED_UP_TO and best - below > 1:
             return (below + best) // 2
+        if best <= REFINED_UP_TO and above - best > 1:
+            return (best + above) // 2
         return None
 
 
@@ -220,7 +223,7 @@ def climbed_rank(
 
     smallest, largest = bounds
     climb = Climb(judge, min(max(guess, smallest), largest), largest, smallest)
-    tried = loop(climb, (), max_iter=3 + 2 * int(np.ceil(np.log2(largest + 1)))).params
+    tried = loop(climb, (), max_iter=3 + 4 * int(np.ceil(np.log2(largest + 1)))).params
     return chosen_rank(tried, judged, rows, guess, rule)
 
 
