@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -141,8 +142,12 @@ def _find_class(name: str) -> Any:
     if name in REGISTRY:
         return REGISTRY[name]
     halfseen = import_module("halfseen")
-    found = getattr(halfseen, name) if name in halfseen.__all__ else None
-    return found if isinstance(found, type) else None
+    if name in halfseen.__all__:
+        named = getattr(halfseen, name)
+        return named if isinstance(named, type) else None
+    public = (getattr(halfseen, word) for word in halfseen.__all__)
+    modules = (module for module in public if isinstance(module, ModuleType) and name in getattr(module, "__all__", ()))
+    return next((getattr(module, name) for module in modules), None)
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:
