@@ -156,10 +156,10 @@ class Observed(Constructors):
         if self.weights is None and "parts" not in self._columns:
             # Values move straight to their places: the order of the entries, half as large again, is not needed.
             indptr, indices, values = transposed(self.by_rows, self.values)
-            return Compressed(indptr, indices, values, None, self.shape[0])
+            return Compressed.trusted(indptr, indices, values, None, self.shape[0])
         starts, indices, order = self._structure()
         weights = None if self.weights is None else self.weights[order]
-        return Compressed(starts, indices, self.values[order], weights, self.shape[0])
+        return Compressed.trusted(starts, indices, self.values[order], weights, self.shape[0])
 
     @property
     def column_order(self) -> IntArray:
