@@ -21,6 +21,7 @@ _PUBLIC = {
     "Observed": "halfseen.data",
     "Sources": "halfseen.data",
     "read_table": "halfseen.data",
+    "read_sources": "halfseen.data",
     "save": "halfseen.data",
     "load": "halfseen.data",
     "GeneralizedFactorModel": "halfseen.methods.factor",
@@ -62,7 +63,7 @@ __all__ = ["__version__", *_PUBLIC, *_ROOMS]
 
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
-    from halfseen.data import Observed, SideFeatures, Sources, load, read_table, save
+    from halfseen.data import Observed, SideFeatures, Sources, load, read_sources, read_table, save
     from halfseen.engines import engine
     from halfseen.methods.autoencoder import AutoencoderOptions, HeterogeneousAutoencoder, SparseAutoencoder
     from halfseen.methods.comparisons import (

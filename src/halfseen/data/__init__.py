@@ -8,7 +8,7 @@ from __future__ import annotations
 from halfseen.data.compressed import Compressed
 from halfseen.data.features import SideFeatures
 from halfseen.data.observed import Observed
-from halfseen.data.readers import read_table
+from halfseen.data.readers import read_sources, read_table
 from halfseen.data.sources import Sources, as_sources
 from halfseen.data.storable import storable
 from halfseen.data.store import load, save
@@ -23,6 +23,7 @@ __all__ = [
     "as_sources",
     "check_support",
     "load",
+    "read_sources",
     "read_table",
     "save",
     "storable",

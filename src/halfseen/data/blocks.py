@@ -18,7 +18,7 @@ from halfseen.data.codes import is_whole
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
 from halfseen.data.labels import as_label_array
 from halfseen.data.observed import Observed
-from halfseen.data.readers import Collector
+from halfseen.data.collect import Collector
 
 # A block of this many entries holds about a quarter of a gigabyte while it is sorted.
 BLOCK_ENTRIES = 4_000_000
