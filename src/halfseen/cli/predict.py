@@ -20,6 +20,7 @@ from halfseen.cli.folder import MODEL, RECORD
 from halfseen.cli.screen import figures, plain, stdout, table
 from halfseen.cli.source import column, separator
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
+from halfseen.data.labels import labels_from_text
 from halfseen.many import SourcesModel
 
 ON_SCREEN = 40
@@ -59,7 +60,7 @@ def run_predict(run: Path, question: Question, out: Path | None, as_json: bool) 
         labels, numbers = predict_new(model, question, record)
     else:
         rows, cols = asked(question, record)
-        labels = as_labels(rows, model.row_labels_), as_labels(cols, model.col_labels_)
+        labels = labels_from_text(rows, model.row_labels_), labels_from_text(cols, model.col_labels_)
         numbers = predictions(model, labels, question.kind, record)
         if question.level is not None:
             numbers |= interval_ends(model, labels, question.level)
@@ -171,21 +172,6 @@ def read_pairs(question: Question, fitted: dict[str, Any]) -> tuple[list[Any], l
     if not rows:
         raise ValueError(f"{path} has no pairs")
     return rows, cols
-
-
-def as_labels(given: list[Any], labels: Any) -> np.ndarray:
-    """The given names in the type of the model's own labels (positions where it has none)."""
-    kind = "i" if labels is None else labels.dtype.kind
-    if kind in "iu":
-        try:
-            return np.array([int(str(name)) for name in given], dtype=np.int64)
-        except ValueError:  # let the model say which name it does not know
-            return np.array([str(name) for name in given])
-    if kind == "U":
-        return np.array([str(name) for name in given])
-    if kind == "M":
-        return np.array(given, dtype=labels.dtype)
-    return np.array(given, dtype=object)
 
 
 def write_file(answer: dict[str, np.ndarray], out: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from halfseen._typing import IntArray
 
+
 @dataclass(frozen=True)
 class Components:
     """Parts of a table that are linked by what was observed.

@@ -136,7 +136,8 @@ class Constructors:
             check_finite(values, place)
         if weights is not None:
             weights = check_weights(weights, len(values), value_dtype(values.dtype, dtype), place)
-        totals, notes = None, ()
+        totals = None
+        notes: tuple[str, ...] = ()
         if trials is not None:
             values, totals, notes = successes(values, trials, weights, duplicates, place)
         by_rows = compress(rows, cols, values, weights, shape, duplicates, place, dtype)
@@ -273,8 +274,8 @@ class Constructors:
         words, trials = reading.get("values"), reading.get("trials")
         names = {"row": row, "col": col, "value": value, "weight": weight, "trials": trials}
         columns = long_columns(frame, names, words)
-        rows, row_names = factorise(columns["row"], f"column {row!r}")
-        cols, col_names = factorise(columns["col"], f"column {col!r}")
+        rows, row_names = factorise(columns["row"], "rows")
+        cols, col_names = factorise(columns["col"], "cols")
         numbers = as_numbers(columns["value"], f"column {value!r}", dtype)
         shape = (len(row_names), len(col_names))
         more = {"dtype": dtype, "trials": columns.get("trials")}

@@ -48,8 +48,8 @@ def _open(frame: Any) -> Any:
     except TypeError as error:
         if not hasattr(frame, STREAM):
             raise ValueError(
-                f"frame must be a pandas, polars or pyarrow table, or have the Arrow stream interface; "
-                f"got {type(frame).__name__}"
+                f"frame must be a pandas, polars or pyarrow table, got {type(frame).__name__}; anything else needs the "
+                "Arrow stream interface (__arrow_c_stream__)"
             ) from error
         native = nw.from_native(_from_stream(frame))
     return native.collect() if isinstance(native, nw.LazyFrame) else native

@@ -27,7 +27,7 @@ def is_annotated(thing: Any) -> bool:
 
 def is_multimodal(thing: Any) -> bool:
     """Tell whether an object is a MuData: several annotated tables by name under ``mod``."""
-    tables = getattr(thing, "mod", None)
+    tables: Any = getattr(thing, "mod", None)
     return hasattr(tables, "items") and len(tables) > 0 and all(is_annotated(table) for _, table in tables.items())
 
 
@@ -63,13 +63,13 @@ def from_other(thing: Any, name: str, dtype: Any = None) -> Observed | None:
 def _of_data_array(array: Any, name: str, dtype: Any) -> Observed:
     if array.ndim != 2:
         raise ValueError(f"{name} must have two dimensions, got {array.ndim}: {', '.join(map(str, array.dims))}")
-    labels = []
+    labels: list[Any] = []
     for dimension in array.dims:
         known = dimension in array.coords and array.coords[dimension].ndim == 1
         coordinates = np.asarray(array.coords[dimension].values) if known else None
         is_position = known and coordinates is not None and _counts(coordinates)
         labels.append(None if coordinates is None or is_position else coordinates)
-    return Observed(compress_dense(np.asarray(array.values), name, dtype), *labels)
+    return Observed(compress_dense(np.asarray(array.values), name, dtype), labels[0], labels[1])
 
 
 def _counts(labels: np.ndarray) -> bool:

@@ -52,7 +52,7 @@ class JsonSource:
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
         with self.path.open("rb") as raw:
-            yield io.BufferedReader(gzip.GzipFile(fileobj=raw)) if self._gz else raw  # type: ignore[misc]
+            yield io.BufferedReader(gzip.GzipFile(fileobj=raw)) if self._gz else raw
 
     def _records(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield every record with its number: that of its line, or its place in the list, from 1."""
@@ -159,7 +159,7 @@ class JsonSource:
             if kind is int:
                 arrays.append(self._integers(name, items))
                 continue
-            types = {str: pa.string(), bool: pa.bool_(), float: pa.float64(), None: pa.null()}
+            types: dict[Any, Any] = {str: pa.string(), bool: pa.bool_(), float: pa.float64(), None: pa.null()}
             try:
                 arrays.append(pa.array(items, type=types[kind]))
             except (pa.ArrowException, UnicodeEncodeError, OverflowError) as error:

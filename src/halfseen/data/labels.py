@@ -415,7 +415,7 @@ def _as_kind(asked: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray
         exact = np.abs(asked.astype(np.int64)) <= EXACT_FLOAT
     kept = np.where(exact, asked, np.zeros(1, asked.dtype))
     if dtype == np.uint64:
-        exact &= kept >= 0
+        exact = exact & ~np.signbit(kept.astype(np.float64))
         kept = np.where(exact, kept, np.zeros(1, kept.dtype))
     if dtype.kind == "b":
         exact &= (kept == 0) | (kept == 1)

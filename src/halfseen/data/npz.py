@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -162,12 +162,12 @@ def _header_of(member: Any) -> Header:
     return Header(shape, dtype, is_fortran)
 
 
-def _array_of(member: BinaryIO) -> np.ndarray:
+def _array_of(member: Any) -> np.ndarray:
     header = _header_of(member)
     data = bytearray(header.nbytes)
     view, place = memoryview(data), 0
     while place < len(view):  # not an iteration: reads on until the array is full
-        count = member.readinto(view[place:])  # type: ignore[attr-defined]
+        count = member.readinto(view[place:])
         if not count:
             raise ValueError(f"it ends after {place} of {len(view)} bytes")
         place += count

@@ -146,8 +146,11 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
     form = TextFormat(reading.get("sep"), reading.get("header", True))
     if _is_wide(reading):
         _refuse_long(roles, duplicates)
-        chosen = (reading.get(name) for name in ("columns", "drop", "labels", "values"))
-        return read_wide(file, kind, form, WideReading(roles["row"], *chosen, missing, shift, dtype), budget)
+        wide = WideReading(
+            roles["row"], reading.get("columns"), reading.get("drop"), reading.get("labels"), reading.get("values"),
+            missing, shift, dtype,
+        )  # fmt: skip
+        return read_wide(file, kind, form, wide, budget)
     if kind == "npz":
         if roles["trials"] is not None or reading.get("values") is not None:
             raise ValueError(f"{file.name}: trials= and values= are for files of lines; an .npz holds arrays of numbers")
@@ -246,15 +249,21 @@ def _collected(
 ) -> tuple[Collector, list[str]]:
     """A collector of the columns that were asked for, and their names."""
     given = [role for role in roles if role in ("row", "col", "value") or roles[role] is not None]
+    repeat = len(set(source.names)) < len(source.names) > WIDE_FROM
+    if source.text and reading.get("header", True) and repeat and all(map(_is_number, source.names)):
+        raise ValueError(f"{_data_text(file, source.names)}; if every line is a row, pass wide=True too")
     names = [resolve(roles[role], place, source.names, role, file) for place, role in enumerate(given)]
     if source.text and reading.get("header", True) and _is_number(names[2]):
-        first = ", ".join(names[:3])
-        raise ValueError(f"the first line of {file.name} looks like data ({first}); pass header=False")
+        raise ValueError(_data_text(file, names))
     for position, name in enumerate(names):
         if name in names[:position]:
             raise ValueError(f"column {name!r} of {file.name} is asked for twice; row, col, value, weight must differ")
     words, missing, shift = words_of(reading.get("values")), reading.get("missing"), reading.get("shift", 0.0)
     return Collector(names, source.text, missing, shift, dtype, tuple(given), words, budget), names
+
+
+def _data_text(file: Path, names: list[str]) -> str:
+    return f"the first line of {file.name} looks like data ({', '.join(names[:3])}); pass header=False"
 
 
 def _collect(source: Any, names: list[str], collector: Collector, reading: Any) -> None:
@@ -284,7 +293,7 @@ def _a_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     if os.fspath(path) != STANDARD_INPUT:
         yield Path(path)
         return
-    stream = getattr(sys.stdin, "buffer", sys.stdin)
+    stream: Any = getattr(sys.stdin, "buffer", sys.stdin)
     head = stream.read(1 << 16)
     if not head:
         raise ValueError("standard input is empty (0 bytes)")

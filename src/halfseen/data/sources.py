@@ -125,8 +125,8 @@ class Sources(Mapping[str, Observed]):
         wanted = {"source": source, "row": row, "col": col, "value": value, "weight": weight}
         wanted["trials"] = reading.get("trials")
         columns = long_columns(frame, wanted, reading.get("values"))
-        coded = [Coded(*factorise(columns.pop(key), f"column {wanted[key]!r}")) for key in ("source", "row", "col")]
-        return cls(tables_by_source(*coded, columns.pop("value"), columns, duplicates), rows=rows)
+        own, i, j = (Coded(*factorise(columns.pop(key), f"column {wanted[key]!r}")) for key in ("source", "row", "col"))
+        return cls(tables_by_source(own, i, j, columns.pop("value"), columns, duplicates), rows=rows)
 
     def __getitem__(self, name: str) -> Observed:
         if name not in self._tables:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from halfseen.data.observed import Observed
 from halfseen.data.storable import REGISTRY
 from halfseen.data.tree import Packer, Unpacker, check_kinds
 from halfseen.errors import shown
@@ -218,14 +219,34 @@ def _corners(model: Any) -> Any:
     """What predicts the first and the last cell of every table of a model, or None if it predicts no cells."""
     state = vars(model)
     shape = state.get("observed_shape_")
-    if shape is None or not hasattr(model, "predict"):
+    if shape is not None and hasattr(model, "predict"):
+        if "row_factors_" in state and state["row_factors_"] is None:  # it keeps no rows, and predicts new ones only
+            return lambda: [model.predict(_two_rows(shape[1], state.get("col_labels_")))]
+        rows, cols = _ends(state.get("row_labels_"), shape[0]), _ends(state.get("col_labels_"), shape[1])
+        return lambda: [model.predict(rows, cols)]
+    names = state.get("source_names_")
+    if names is None or not hasattr(model, "predict_entries"):
         return None
 
-    def ends(labels: Any, length: int) -> Any:
-        return [0, length - 1] if labels is None else labels[[0, length - 1]]
+    def corners() -> list[Any]:
+        rows, found = _ends(model.row_labels_, model.n_rows_), []
+        for name in names:
+            labels = model.col_labels_[name]
+            length = model._n_columns(name) if labels is None else len(labels)
+            found.append(model.predict_entries(name, rows, _ends(labels, length)))
+        return found
 
-    rows, cols = ends(state.get("row_labels_"), shape[0]), ends(state.get("col_labels_"), shape[1])
-    return lambda: [model.predict(rows, cols)]
+    return corners
+
+
+def _two_rows(n_cols: int, labels: Any) -> Observed:
+    """Two rows, of which the first and the last column were seen."""
+    return Observed.from_triplets([0, 1], [0, n_cols - 1], [1.0, 1.0], shape=(2, n_cols), col_labels=labels)
+
+
+def _ends(labels: Any, length: int) -> Any:
+    """The first and the last label of an axis, or their positions."""
+    return [0, length - 1] if labels is None else labels[[0, length - 1]]
 
 
 def _find_class(name: str) -> Any:

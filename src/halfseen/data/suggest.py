@@ -71,7 +71,7 @@ def hints(observed: Observed) -> list[Hint]:
     distinct, counts = np.unique(observed.values, return_counts=True)
     distinct = distinct.astype(np.float64)
     found = [*_families(observed, distinct), *_questions(distinct, counts, observed.n_entries)]
-    return found + (_structure(observed, distinct) if observed.n_entries <= LARGEST else [])
+    return found + (_structure(observed, distinct) if observed.n_entries + sum(observed.shape) <= LARGEST else [])
 
 
 def as_dicts(found: list[Hint]) -> list[dict[str, str]]:
@@ -88,7 +88,7 @@ def _families(observed: Observed, distinct: FloatArray) -> list[Hint]:
     halves = bool((2 * distinct == np.trunc(2 * distinct)).all())
     low, high = distinct[0], distinct[-1]
     is_scale = whole and 3 <= high - low + 1 <= STEPS and len(distinct) >= 3 and low in (0.0, 1.0)
-    is_rating = is_scale or (halves and 0 <= low and high <= 10 and len(distinct) >= 3)
+    is_rating = is_scale or (halves and low >= 0 and high <= 10 and len(distinct) >= 3)
     ratings = []
     if is_rating and observed.density < SPARSE and low > 0:
         ratings = [Hint("method", "Ratings of which most are unseen: Bayesian factorization completes them best.", "bayes")]
@@ -180,8 +180,8 @@ def _structure(observed: Observed, distinct: FloatArray) -> list[Hint]:
     (n, p), found = observed.shape, []
     if observed.n_entries == n * p:
         found.append(Hint("structure", "The table is complete: every cell was observed, and none is left to predict."))
-    if observed.shape[1] <= LARGEST:
-        found += _columns(observed, is_real=len(distinct) > STEPS)
+    is_real = len(distinct) > STEPS and not (distinct == np.trunc(distinct)).all()
+    found += _columns(observed, is_real)
     parts = components(observed)
     if parts.n_parts > 1:
         sizes = ", ".join(str(size) for size in parts.row_counts[:NAMED])

@@ -52,7 +52,7 @@ class Packer:
         if isinstance(value, np.ndarray | np.generic):
             return self._array(value, place)
         if isinstance(value, Observed):
-            parts = {"by_rows": value.by_rows, "row_labels": value.row_labels, "col_labels": value.col_labels}
+            parts: dict[str, Any] = {"by_rows": value.by_rows, "row_labels": value.row_labels, "col_labels": value.col_labels}
             more = {"trials": value.trials, "notes": list(value.notes)}
             parts |= {name: part for name, part in more.items() if part is not None and len(part)}
             return {"kind": "observed", **{name: self.pack(part, f"{place}.{name}") for name, part in parts.items()}}
@@ -164,11 +164,11 @@ class Unpacker:
         raise ValueError(f"unknown kind of value {kind!r}")
 
     def _observed(self, node: dict[str, Any]) -> Observed:
-        parts = [self.unpack(node[name]) for name in ("by_rows", "row_labels", "col_labels")]
+        by_rows, rows, cols = (self.unpack(node[name]) for name in ("by_rows", "row_labels", "col_labels"))
         notes = _list(self.unpack(node.get("notes", [])), "notes")
         if not all(isinstance(note, str) for note in notes):
             raise ValueError("the notes of a table must be text")
-        table, trials = Observed(*parts, tuple(notes)), self.unpack(node.get("trials"))
+        table, trials = Observed(by_rows, rows, cols, tuple(notes)), self.unpack(node.get("trials"))
         if trials is not None and np.shape(trials) != table.values.shape:
             raise ValueError(f"a table of {table.n_entries} entries has trials of shape {np.shape(trials)}")
         return table._told((), trials)

@@ -9,7 +9,7 @@ import numpy as np
 
 from halfseen.data.codes import whole_labels
 from halfseen.data.columns import picked
-from halfseen.data.files import TextFormat, TextSource, open_source, resolve, told
+from halfseen.data.files import TextFormat, TextSource, kind_of, open_source, resolve, told
 from halfseen.data.frames import WideChoice, wide_table
 from halfseen.data.limits import Budget
 from halfseen.data.observed import Observed
@@ -95,6 +95,28 @@ def _number(name: str) -> float | None:
 def _counts(numbers: list[Any]) -> bool:
     """Whether names that are all numbers count up by ones, as those of a matrix written with its positions do."""
     return bool((np.diff(np.array(numbers)) == 1).all()) and float(numbers[0]).is_integer()
+
+
+def read_frame(path: Path, key: str | int | None, form: TextFormat) -> tuple[Any, str]:
+    """Read a file of any columns as a pyarrow table, one of which names the lines; return it and that column's name.
+
+    In a text file the names are read as text: 007 stays 007.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet, Feather, CSV, TSV or JSON Lines.
+    key : str, int or None
+        The column that names the lines; None: the first.
+    form : TextFormat
+    """
+    kind = kind_of(path, form.sep)
+    if kind == "npz":
+        raise ValueError(f"{path.name}: a file of features has named columns; an .npz has none")
+    budget = Budget.of(path)
+    source = open_source(path, kind, form, budget)
+    name = resolve(key, 0, source.names, "key", path)
+    return _read_frame(source, list(source.names), name, budget), name
 
 
 def _label_column(names: list[str], reading: WideReading, path: Path) -> str | None:
