@@ -12,6 +12,7 @@ from typing import Any
 from halfseen.data.arrow_sizes import MAGIC, check_messages, checked_batch
 from halfseen.data.blanks import Squeezed
 from halfseen.data.limits import LONGEST_LINE, Budget
+from halfseen.data.parquet_sizes import check_pages
 from halfseen.errors import UnknownLabelError, close_matches, shown
 
 PARQUET = (".parquet", ".pq")
@@ -127,18 +128,9 @@ class ParquetSource:
     def batches(self, columns: list[str], kinds: list[str] | None = None) -> Iterator[Any]:
         """Yield record batches of the named columns, in that order."""
         with told(self.path, "Parquet"), self._file:
-            self._check_pages(columns)
+            check_pages(self.path, columns, self.budget)
             for batch in self._file.iter_batches(BATCH, columns=columns, use_threads=False):
                 yield checked_batch(batch.select(columns))
-
-    def _check_pages(self, columns: list[str]) -> None:
-        """Compare what the column chunks promise with the budget: a page is decompressed as a whole."""
-        metadata = self._file.metadata
-        for group in range(metadata.num_row_groups):
-            for position in range(metadata.num_columns):
-                chunk = metadata.row_group(group).column(position)
-                if chunk.path_in_schema.split(".")[0] in columns and chunk.total_compressed_size >= 0:
-                    self.budget.check(chunk.total_uncompressed_size, f"column {chunk.path_in_schema!r}")
 
 
 class ArrowSource:

@@ -382,7 +382,7 @@ def find_labels(labels: Labels, wanted: Any, axis: str = "row") -> IntArray:
 
 
 def _position(table: dict[Any, int], label: Any) -> int:
-    is_lossy = isinstance(label, float | np.floating) and not abs(label) <= EXACT_FLOAT
+    is_lossy = isinstance(label, float | np.floating) and not abs(float(label)) <= EXACT_FLOAT
     try:
         return -1 if is_lossy else table.get(label, -1)
     except TypeError:  # what cannot be hashed is no label

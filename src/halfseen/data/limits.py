@@ -57,8 +57,8 @@ class Budget:
     >>> Budget(Path("ratings.csv.gz"), 10**9).check(10**12, "its text")
     Traceback (most recent call last):
     ...
-    ValueError: ratings.csv.gz: its text would take 1000 GB of memory, more than the limit of 1 GB for a file of this \
-size; if it is right, raise the limit: max_bytes='1001GB'
+    ValueError: ratings.csv.gz: its text would take 1000 GB of memory, and at most 1 GB are allowed for this file; \
+if it is right, raise the limit: max_bytes='2000000MB'
     """
 
     path: Path
@@ -79,9 +79,8 @@ size; if it is right, raise the limit: max_bytes='1001GB'
         """Refuse what needs more than the limit."""
         if needed > self.limit:
             raise ValueError(
-                f"{self.path.name}: {what} would take {in_words(needed)} of memory, more than the limit of "
-                f"{in_words(self.limit)} for a file of this size; if it is right, raise the limit: "
-                f"max_bytes='{needed // 10**9 + 1}GB'"
+                f"{self.path.name}: {what} would take {in_words(needed)} of memory, and at most {in_words(self.limit)} are "
+                f"allowed for this file; if it is right, raise the limit: max_bytes='{-(-2 * needed // 10**6)}MB'"
             )
 
 

@@ -22,7 +22,7 @@ from halfseen.data.observed import Observed
 from halfseen.data.sources import Sources
 from halfseen.data.wide import WideReading, read_wide
 from halfseen.data.words import words_of
-from halfseen.errors import shown
+from halfseen.errors import UnknownLabelError, shown
 
 Column = str | int | None
 WIDE_FROM = 5  # a file of entries rarely has more than row, column, value and a time or a weight
@@ -134,7 +134,7 @@ def read_table(
     if unknown:
         raise TypeError(f"read_table has no argument {sorted(unknown)[0]!r}")
     roles = {"row": row, "col": col, "value": value, "weight": weight, "trials": reading.get("trials")}
-    with _a_file(path) as file:
+    with _a_file(path) as file, _named(file):
         return _read(file, roles, duplicates, dtype, reading)
 
 
@@ -228,7 +228,7 @@ def read_sources(
     roles = {"row": row, "col": col, "value": value, "weight": weight, "trials": reading.get("trials")}
     duplicates, dtype = check_rule(reading.get("duplicates", "error")), reading.get("dtype")
     value_dtype(np.dtype(np.float64), dtype)
-    with _a_file(path) as file:
+    with _a_file(path) as file, _named(file):
         kind, budget = kind_of(file, reading.get("sep")), Budget.of(file, reading.get("max_bytes"))
         if kind == "npz":
             raise ValueError(f"{file.name}: sources are read from files of lines; give an .npz per source to Sources")
@@ -285,6 +285,19 @@ def _refuse_long(roles: dict[str, Column], duplicates: str) -> None:
     given += ["duplicates"] if duplicates != "error" else []
     if given:
         raise ValueError(f"{given[0]}= is for files with one entry per line; leave it or wide=True out")
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Every refusal of what is in a file names it."""
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        text = " ".join(str(error).split("\n"))
+        if type(error) in (ValueError, UnknownLabelError) and file.name in text and text == str(error):
+            raise
+        kind = UnknownLabelError if isinstance(error, UnknownLabelError) else ValueError
+        raise kind(text if file.name in text else f"{file.name}: {text}") from error
 
 
 @contextmanager
