@@ -1,4 +1,5 @@
-"""Damaged files of every format, read in child processes: nothing may crash, raise anything but one clear ValueError, take
+"""Damaged files of every format, read in child processes: nothing may crash, raise anything but one clear ValueError,
+take
 more than ten seconds or more than a gigabyte.
 
     python tests/fuzz/fuzz_run.py --seconds 600 --seed 0 --record tests/fuzz/record.csv
@@ -25,7 +26,7 @@ import numpy as np
 from fuzz_mutations import MUTATIONS
 from fuzz_seeds import FORMATS
 
-BATCH = 250
+BATCH = 2000
 SEEDS = 24
 SECONDS, BYTES = 10.0, 10**9
 OUTCOMES = ("read", "refused", "raw", "crash", "slow", "large")
@@ -112,7 +113,9 @@ def batch(kind: str, seed: int, first: int, count: int) -> tuple[Counter, list[t
     command = [sys.executable, __file__, "--child", kind, str(seed), str(first), str(count)]
     limit = count * 0.5 + 120
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=limit, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
         output, code, errors = done.stdout, done.returncode, done.stderr
     except subprocess.TimeoutExpired as late:
         output, code, errors = (late.stdout or b"").decode(), None, ""

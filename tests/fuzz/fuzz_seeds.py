@@ -71,7 +71,7 @@ def wide_text(rng: np.random.Generator) -> bytes:
     sep = ","
     lines = [sep.join(["id", *(f"x{k}" for k in range(6))])]
     for row in range(15):
-        cells = [""  if rng.random() < 0.2 else f"{x:.3g}" for x in rng.normal(size=6)]
+        cells = ["" if rng.random() < 0.2 else f"{x:.3g}" for x in rng.normal(size=6)]
         lines.append(sep.join([f"r{row}", *cells]))
     return ("\n".join(lines) + "\n").encode()
 
@@ -89,7 +89,9 @@ def parquet_file(rng: np.random.Generator) -> bytes:
     """The long table as Parquet."""
     sink = io.BytesIO()
     codec = ["none", "snappy", "zstd", "gzip"][rng.integers(4)]
-    parquet.write_table(arrow_table(rng), sink, compression=codec, row_group_size=15, use_dictionary=bool(rng.integers(2)))
+    parquet.write_table(
+        arrow_table(rng), sink, compression=codec, row_group_size=15, use_dictionary=bool(rng.integers(2))
+    )
     return sink.getvalue()
 
 

@@ -93,9 +93,7 @@ class TableOptions:
     ] = False
     read_columns: Annotated[
         str | None,
-        typer.Option(
-            metavar="A1:O5,...", help="Columns of a wide file that are the table.", rich_help_panel=READING
-        ),
+        typer.Option(metavar="A1:O5,...", help="Columns of a wide file that are the table.", rich_help_panel=READING),
     ] = None
     drop_columns: Annotated[
         str | None,

@@ -18,7 +18,10 @@ def _meanings(pairs: str) -> str:
 
 
 OPTION_NAMES = {"drop": "drop-columns", "columns": "read-columns"}
-OPTIONS = "row|col|value|weight|source|sep|missing|shift|duplicates|rank|penalty|bias_penalty|alpha|trials|family|clip|memory|columns|drop|max_bytes"
+OPTIONS = (
+    "row|col|value|weight|source|sep|missing|shift|duplicates|rank"
+    "|penalty|bias_penalty|alpha|trials|family|clip|memory|columns|drop|max_bytes"
+)
 VALUE = r"('[^']*'|\"[^\"]*\"|[-\w.]+)"
 # In order; an argument that is named without a value comes last.
 PHRASES: tuple[tuple[str, Any], ...] = (

@@ -1,8 +1,8 @@
 """What the messages of an Arrow file or stream promise, read before Arrow itself reads anything.
 
 Arrow's own reader allocates what a message asks for. These few functions follow the messages (encapsulated FlatBuffers,
-https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc) far enough to compare
-lengths with the file, and uncompressed sizes with a limit.
+https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc) far enough to
+compare lengths with the file, and uncompressed sizes with a limit.
 """
 
 from __future__ import annotations
@@ -112,9 +112,7 @@ def _root(data: bytes) -> tuple[bytes, int]:
     return data, number(data, "<I", 0)
 
 
-def _promised(
-    source: BinaryIO, kind: int, header: Table, body: tuple[int, int], budget: Budget, held: int
-) -> int:
+def _promised(source: BinaryIO, kind: int, header: Table, body: tuple[int, int], budget: Budget, held: int) -> int:
     """Check one message; return the bytes that stay in memory after it (those of dictionaries)."""
     if kind == DICTIONARY:
         if header.value(2, "<B"):

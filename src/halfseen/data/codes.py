@@ -267,7 +267,8 @@ class TextCoder:
 
 
 def listed(items: Any, name: str) -> list[Any]:
-    """Return a pyarrow array as a list of Python values; times of nanoseconds only where they are whole microseconds."""
+    """Return a pyarrow array as a list of Python values; times of nanoseconds only where they are whole
+    microseconds."""
     import pyarrow as pa
 
     if pa.types.is_timestamp(items.type) and items.type.unit == "ns":

@@ -107,7 +107,8 @@ class Collector:
         known = self._types[role]
         if labels.type != known and not (pa.types.is_integer(labels.type) and pa.types.is_integer(known)):
             raise ValueError(
-                f"column {name!r} mixes types: {known} at first, {labels.type} from entry {offset} on; write all of its "
+                f"column {name!r} mixes types: {known} at first, {labels.type} from entry {offset} on; write all of "
+                "its "
                 "labels alike"
             )
         refuse_null(labels, name, offset)

@@ -109,7 +109,8 @@ def suspects_note(found: dict[str, str], n_columns: int) -> tuple[str, ...]:
     verb = "looks" if len(found) == 1 else "look"
     drop = ", ".join(repr(name) for name in list(found)[:8])
     return (
-        f"{listed}{more} {verb} like no measurement, and {'is' if len(found) == 1 else 'are'} read as columns of the table; "
+        f"{listed}{more} {verb} like no measurement, and {'is' if len(found) == 1 else 'are'} read as columns of the "
+        "table; "
         f"leave out what does not belong with drop=[{drop}], or choose with columns='FIRST:LAST'",
     )
 

@@ -43,7 +43,7 @@ class Components:
 def components(observed: Any, common: int = 1) -> Components:
     r"""Cut a table into the parts between which nothing can be compared.
 
-    With ``common=1`` these are the connected components of the graph in which a row and a column are joined by an entry.
+    With ``common=1`` these are the connected components of the graph in which an entry joins a row and a column.
     A model of rank :math:`r` with intercepts needs more: the factors of two parts come into one system of coordinates
     only through at least :math:`r + 1` rows or columns that both have, so ``common=r + 1``.
 
@@ -61,11 +61,13 @@ def components(observed: Any, common: int = 1) -> Components:
     Notes
     -----
     ``common=1``: O(E) time and memory. Above, with :math:`k` for it: rows and columns of fewer than :math:`k` entries
-    link nothing and are set aside. A part grows from a row by the rows that share :math:`k` columns with it, the columns
-    that :math:`k` of these have, and so on; what is left is apart if fewer than :math:`k` rows and columns of the part
-    touch it (a vertex cut, so a split is certain). Growth starts from :math:`k` rows in turn, as a single one may itself
-    be the link. Where growth stops early nothing is split: a missed split is possible in very sparse tables, a false one
-    is not. Time: O(k E) per round of growth.
+    link nothing and are set aside. A part grows from a row by the rows that share :math:`k` columns with it, the
+    columns that :math:`k` of these have, and so on; what is left is apart if fewer than :math:`k` rows and columns
+    of the part touch it (a vertex cut, so a split is certain). Growth starts from :math:`k` rows in turn, as a
+    single one may
+    itself
+    be the link. Where growth stops early nothing is split: a missed split is possible in very sparse tables, a false
+    one is not. Time: O(k E) per round of growth.
 
     Examples
     --------

@@ -23,8 +23,8 @@ from halfseen.data.compressed import Compressed
 from halfseen.data.labels import as_label_array, factorise, find_labels, unique_labels
 from halfseen.data.trials import successes
 
-# Without shape= or labels, positions up to n make n rows. Where nearly all would be empty (this many rows, and this many
-# per entry), they are identifiers in all likelihood: the rows that occur are kept, under the numbers as labels.
+# Without shape= or labels, positions up to n make n rows. Where nearly all would be empty (this many rows, and this
+# many per entry), they are identifiers in all likelihood: the rows that occur are kept, under the numbers as labels.
 SPARSE_FROM = 10_000
 SPARSE_PER_ENTRY = 20
 
@@ -388,8 +388,10 @@ def _axis(given: Any, labels: Any, length: int | None, axis: str) -> _Axis:
 
 def _sparse_note(name: str, axis: str, n: int, n_entries: int, kept: int) -> str:
     return (
-        f"{name} are whole numbers up to {n - 1}, but there are only {n_entries} entries: the {kept} numbers that occur "
-        f"were taken as labels, instead of {n} {name} of which nearly all are empty. If they are positions, say how many "
+        f"{name} are whole numbers up to {n - 1}, but there are only {n_entries} entries: the {kept} numbers that "
+        "occur "
+        f"were taken as labels, instead of {n} {name} of which nearly all are empty. If they are positions, say how "
+        "many "
         f"{name} there are (shape=); if they are identifiers, {axis}_labels='infer' says so"
     )
 

@@ -116,8 +116,8 @@ def describe(observed: Observed) -> dict[str, Any]:
     dict
         n_rows, n_cols, n_entries, density, dtype, has_weights, nbytes; ``values`` (min, mean, max, sd, kind, and the
         counts of each value if there are few); ``rows`` and ``cols`` (labelled, entries per row or column as
-        min/median/max, number that are empty and the first of them); ``notes`` of the reader; ``hints``, what the values
-        suggest (`halfseen.data.suggest.hints`): kind, text and value of each.
+        min/median/max, number that are empty and the first of them); ``notes`` of the reader; ``hints``, what the
+        values suggest (`halfseen.data.suggest.hints`): kind, text and value of each.
     """
     from halfseen.data.suggest import as_dicts, hints
 

@@ -123,7 +123,9 @@ class ParquetSource:
             self.names = list(self._file.schema_arrow.names)
             self.n_rows = int(self._file.metadata.num_rows)
         if self.n_rows < 0:
-            raise ValueError(f"{path} cannot be read as Parquet: it says that it has {self.n_rows} rows; is it damaged?")
+            raise ValueError(
+                f"{path} cannot be read as Parquet: it says that it has {self.n_rows} rows; is it damaged?"
+            )
 
     def batches(self, columns: list[str], kinds: list[str] | None = None) -> Iterator[Any]:
         """Yield record batches of the named columns, in that order."""

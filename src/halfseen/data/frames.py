@@ -61,7 +61,7 @@ def _from_stream(frame: Any) -> Any:
 
     try:
         return pa.table(frame)
-    except (TypeError, pa.ArrowException) as error:
+    except (TypeError, ValueError, pa.ArrowException) as error:
         raise ValueError(f"the Arrow stream of {type(frame).__name__} is no table of columns: {error}") from error
 
 
@@ -102,9 +102,11 @@ def _column(series: Any, role: str, name: str, words: Words | None = None) -> np
     if role in ("value", "weight", "trials"):
         _refuse_words(series, name)
         return as_numbers(series.to_numpy(), f"column {name!r}")
-    # NumPy moves times with a zone to UTC without a word: their objects know the zone.
-    array = series.to_list() if getattr(series.dtype, "time_zone", None) else series.to_numpy()
-    return array if getattr(array, "dtype", None) not in (None, np.dtype(object)) else _objects(list(array))
+    # NumPy moves times with a zone to UTC, and drops NUL at the end of text, without a word: objects keep both.
+    if getattr(series.dtype, "time_zone", None) or not (series.dtype.is_numeric() or series.dtype.is_temporal()):
+        return _objects(series.to_list())
+    array = series.to_numpy()
+    return _objects(list(array)) if array.dtype == object else array
 
 
 def _objects(items: list[Any]) -> np.ndarray:

@@ -93,7 +93,9 @@ class JsonSource:
             return
         records = [value] if isinstance(value, dict) else value
         if not isinstance(records, list):
-            raise ValueError(f"{self.path} holds {shown(value)}; needed: one JSON object per line, or a list of objects")
+            raise ValueError(
+                f"{self.path} holds {shown(value)}; needed: one JSON object per line, or a list of objects"
+            )
         for place, record in enumerate(records, 1):
             yield place, self._checked(record, f"record {place}")
 
@@ -175,7 +177,9 @@ class JsonSource:
         if low >= -(2**63) and high < 2**64 and (low >= 0 or high < 2**63):
             return pa.array(items, type=pa.int64() if high < 2**63 else pa.uint64())
         wrong = high if high >= 2**63 else low
-        raise ValueError(f"{self.path}: column {name!r} holds {wrong}, which is beyond 64-bit integers; write it as text")
+        raise ValueError(
+            f"{self.path}: column {name!r} holds {wrong}, which is beyond 64-bit integers; write it as text"
+        )
 
 
 def _is_object(text: bytes) -> bool:

@@ -16,7 +16,7 @@ from halfseen.errors import UnknownLabelError, close_matches, shown
 
 # Fixed-width text arrays take 4 bytes per character of the LONGEST label; beyond this many bytes per label, objects.
 WIDEST_TEXT = 1024
-# Beyond 2^53 a float stands for several whole numbers: identifiers would be merged without a word.
+# From 2^53 on a float stands for several whole numbers: identifiers would be merged without a word.
 EXACT_FLOAT = 2**53
 DATES = {"a date": "M8[D]", "a time": "M8[us]"}
 ZONED = "a time with a zone"
@@ -173,7 +173,9 @@ def _text(label: Any, name: str, position: int) -> str:
         try:
             return label.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ValueError(f"{name}[{position}] = {shown(label)} is not UTF-8 text; decode the labels first") from error
+            raise ValueError(
+                f"{name}[{position}] = {shown(label)} is not UTF-8 text; decode the labels first"
+            ) from error
     if isinstance(label, datetime):
         return label.isoformat()
     return str(label)
@@ -196,7 +198,9 @@ def _integers(array: np.ndarray, name: str) -> np.ndarray:
 def _times(array: np.ndarray) -> np.ndarray:
     """Times of objects; those that count nanoseconds (pandas) keep them."""
     if any(getattr(label, "nanosecond", 0) for label in array):
-        return np.array([np.datetime64(label, "ns") for label in array])
+        return np.array(
+            [getattr(label, "to_datetime64", lambda label=label: np.datetime64(label))() for label in array]
+        )
     return array.astype("M8[us]")
 
 
@@ -208,7 +212,9 @@ def _tuples(array: np.ndarray, name: str) -> np.ndarray:
         odd = next((item for item in items if not isinstance(item, PARTS_OF_TUPLES)), None)
         if odd is None and isinstance(label, tuple):
             continue
-        why = "it is not hashable; give" if not _is_hashable(label) else f"a {type(odd).__name__} cannot be stored; give"
+        why = (
+            "it is not hashable; give" if not _is_hashable(label) else f"a {type(odd).__name__} cannot be stored; give"
+        )
         raise ValueError(
             f"{name}[{position}] = {shown(label)} cannot be a label: {why} whole numbers, text, dates, times, truth "
             "values or tuples of these, such as str(label)"
@@ -230,11 +236,12 @@ def _whole(array: np.ndarray, name: str) -> np.ndarray:
     if bad.any():
         first = int(bad.argmax())
         raise ValueError(f"{name}[{first}] is missing ({shown(array[first])}); every label must be given")
-    large = np.abs(array) > EXACT_FLOAT
+    large = np.abs(array) >= EXACT_FLOAT
     if large.any():
         first = int(large.argmax())
         raise ValueError(
-            f"{name}[{first}] = {shown(array[first])} is a float beyond 2^53, where floats no longer tell whole numbers "
+            f"{name}[{first}] = {shown(array[first])} is a float of 2^53 or more, where floats no longer tell whole "
+            "numbers "
             "apart; read the identifiers as integers or as text"
         )
     whole = array.astype(np.int64)
@@ -382,7 +389,7 @@ def find_labels(labels: Labels, wanted: Any, axis: str = "row") -> IntArray:
 
 
 def _position(table: dict[Any, int], label: Any) -> int:
-    is_lossy = isinstance(label, float | np.floating) and not abs(float(label)) <= EXACT_FLOAT
+    is_lossy = isinstance(label, float | np.floating) and not abs(float(label)) < EXACT_FLOAT
     try:
         return -1 if is_lossy else table.get(label, -1)
     except TypeError:  # what cannot be hashed is no label
@@ -408,11 +415,11 @@ def _as_kind(asked: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray
     if dtype.kind not in "iufb" or asked.dtype == dtype:
         return asked, exact
     if asked.dtype.kind == "f":
-        exact = (asked == np.trunc(asked)) & (np.abs(asked) <= EXACT_FLOAT) if dtype.kind != "f" else exact
+        exact = (asked == np.trunc(asked)) & (np.abs(asked) < EXACT_FLOAT) if dtype.kind != "f" else exact
     elif asked.dtype == np.uint64:
         exact = asked < np.uint64(2**53 if dtype.kind == "f" else 2**63) if dtype != np.uint64 else exact
     elif dtype.kind == "f":
-        exact = np.abs(asked.astype(np.int64)) <= EXACT_FLOAT
+        exact = np.abs(asked.astype(np.int64)) < EXACT_FLOAT
     kept = np.where(exact, asked, np.zeros(1, asked.dtype))
     if dtype == np.uint64:
         exact = exact & ~np.signbit(kept.astype(np.float64))

@@ -1,7 +1,7 @@
 """How much memory a file may ask for: what its headers promise is checked before anything is allocated.
 
-A file of a few kilobytes can promise terabytes, by mistake or on purpose. Readers compare what a header promises with what
-the file can hold, and what decompression brings with a limit that grows with the file.
+A file of a few kilobytes can promise terabytes, by mistake or on purpose. Readers compare what a header promises with
+what the file can hold, and what decompression brings with a limit that grows with the file.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ if it is right, raise the limit: max_bytes='2000000MB'
         """Refuse what needs more than the limit."""
         if needed > self.limit:
             raise ValueError(
-                f"{self.path.name}: {what} would take {in_words(needed)} of memory, and at most {in_words(self.limit)} are "
+                f"{self.path.name}: {what} would take {in_words(needed)} of memory, and at most "
+                f"{in_words(self.limit)} are "
                 f"allowed for this file; if it is right, raise the limit: max_bytes='{-(-2 * needed // 10**6)}MB'"
             )
 

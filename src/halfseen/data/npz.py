@@ -60,6 +60,10 @@ def read_npz(
     )
 
 
+# The last code point of Unicode.
+LAST_LETTER = 0x10FFFF
+
+
 class Header(NamedTuple):
     """What an array says of itself before it is read."""
 
@@ -107,7 +111,8 @@ class Arrays(Mapping[str, np.ndarray]):
         place = f"{member!r}: " if member else ""
         text = str(why).splitlines()[0] if str(why) else type(why).__name__
         return ValueError(
-            f"{self.path} cannot be read as .npz: {place}{text} (is it cut off, damaged, or are there Python objects in it?)"
+            f"{self.path} cannot be read as .npz: {place}{text} (is it cut off, damaged, or are there Python objects "
+            "in it?)"
         )
 
     def _header(self, info: zipfile.ZipInfo) -> Header:
@@ -173,6 +178,10 @@ def _array_of(member: Any) -> np.ndarray:
         place += count
     member.read()  # to the end, where zip compares the checksum
     array = np.frombuffer(data, dtype=header.dtype)
+    if header.dtype.kind == "U" and array.size:
+        letters = np.frombuffer(data, dtype=np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
+        if letters.max() > LAST_LETTER:  # Python itself fails on such text
+            raise ValueError(f"it holds text with a letter {int(letters.max())}, which there is none of")
     return array.reshape(header.shape, order="F" if header.is_fortran else "C")
 
 

@@ -153,7 +153,9 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
         return read_wide(file, kind, form, wide, budget)
     if kind == "npz":
         if roles["trials"] is not None or reading.get("values") is not None:
-            raise ValueError(f"{file.name}: trials= and values= are for files of lines; an .npz holds arrays of numbers")
+            raise ValueError(
+                f"{file.name}: trials= and values= are for files of lines; an .npz holds arrays of numbers"
+            )
         given = {role: roles[role] for role in ("row", "col", "value", "weight")}
         return read_npz(file, given, missing=missing, shift=shift, duplicates=duplicates, dtype=dtype, budget=budget)
     source = open_source(file, kind, form, budget)

@@ -256,7 +256,7 @@ def _find_class(name: str) -> Any:
     halfseen = import_module("halfseen")
     found = getattr(halfseen, name, None) if isinstance(name, str) and name in halfseen.__all__ else None
     # What is public and no estimator (a table, say) is not rebuilt from its attributes.
-    return found if isinstance(found, type) and (hasattr(found, "get_params") or hasattr(found, "__dict__")) else None
+    return found if isinstance(found, type) and found.__dictoffset__ else None
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:

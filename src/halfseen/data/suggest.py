@@ -53,10 +53,12 @@ def hints(observed: Observed) -> list[Hint]:
     """Return what the values and places of a table suggest, the family first.
 
     Rules, with the constants of this module: two values 0 and 1 are bernoulli; whole steps of a scale (3 to 11
-    neighbouring values) are ordinal; counts are negative_binomial where their squared errors about the product of row and
-    column means exceed the means twofold, else poisson; all else is gaussian. Ratings of which less than half was seen
-    point to Bayesian factorization. Asked about: two values that are not 0 and 1, a code far from all other values, an
-    end of the scale that many entries share. Said: a complete table, constant columns, columns of very different spread,
+    neighbouring values) are ordinal; counts are negative_binomial where their squared errors about the product of row
+    and column means exceed the means twofold, else poisson; all else is gaussian. Ratings of which less than half
+    was seen point to Bayesian factorization. Asked about: two values that are not 0 and 1, a code far from all other
+    values, an end of the scale that many entries share. Said: a complete table, constant columns, columns of very
+    different
+    spread,
     groups of rows without a common column.
 
     Examples
@@ -91,7 +93,9 @@ def _families(observed: Observed, distinct: FloatArray) -> list[Hint]:
     is_rating = is_scale or (halves and low >= 0 and high <= 10 and len(distinct) >= 3)
     ratings = []
     if is_rating and observed.density < SPARSE and low > 0:
-        ratings = [Hint("method", "Ratings of which most are unseen: Bayesian factorization completes them best.", "bayes")]
+        ratings = [
+            Hint("method", "Ratings of which most are unseen: Bayesian factorization completes them best.", "bayes")
+        ]
     if is_scale:
         steps = f"{int(high - low + 1)} ordered steps, {low:g} to {high:g}"
         first = Hint("family", f"The values are {steps}: ordered answers (Likert codes, ratings).", "ordinal")
@@ -152,7 +156,8 @@ def _questions(distinct: FloatArray, counts: Any, n_entries: int) -> list[Hint]:
         low, high = distinct
         text = (
             f"There are only two values, {low:g} and {high:g}. If they are codes of two answers, say so: "
-            f"values={{{low:g}: 0, {high:g}: 1}} with family='bernoulli'; if {high:g} means 'not observed', missing={high:g}"
+            f"values={{{low:g}: 0, {high:g}: 1}} with family='bernoulli'; if {high:g} means 'not observed', "
+            f"missing={high:g}"
         )
         return [Hint("question", text)]
     found = []
@@ -166,10 +171,15 @@ def _questions(distinct: FloatArray, counts: Any, n_entries: int) -> list[Hint]:
                 f"{others[-1]:g}). If it means 'not observed', say missing={code:g}"
             )
             found.append(Hint("question", text))
-        elif len(distinct) > STEPS and share >= 4 * HEAPED and share > 2 * counts[1 + side if side == 0 else side - 1] / n_entries:
+        elif (
+            len(distinct) > STEPS
+            and share >= 4 * HEAPED
+            and share > 2 * counts[1 + side if side == 0 else side - 1] / n_entries
+        ):
             end = "largest" if side else "smallest"
             text = (
-                f"{100 * share:.0f} % of the entries are {code:g}, the {end} value. If that is a limit of the measurement or "
+                f"{100 * share:.0f} % of the entries are {code:g}, the {end} value. If that is a limit of the "
+                "measurement or "
                 f"means 'not observed', say missing={code:g}"
             )
             found.append(Hint("question", text)) if code != 0 else None
@@ -187,7 +197,8 @@ def _structure(observed: Observed, distinct: FloatArray) -> list[Hint]:
         sizes = ", ".join(str(size) for size in parts.row_counts[:NAMED])
         more = ", ..." if parts.n_parts > NAMED else ""
         found.append(Hint("structure", (
-            f"The rows fall into {parts.n_parts} groups without a common column ({sizes}{more} rows): rows of different "
+            f"The rows fall into {parts.n_parts} groups without a common column ({sizes}{more} rows): rows of "
+            "different "
             "groups cannot be compared. Fit the groups apart, or add entries that link them"
         )))  # fmt: skip
     return found
@@ -213,7 +224,8 @@ def _columns(observed: Observed, is_real: bool) -> list[Hint]:
     if is_real and len(spread) >= 2 and spread.max() > SPREAD * spread.min():
         ratio = spread.max() / spread.min()
         found.append(Hint("structure", (
-            f"The columns differ in spread by a factor of {ratio:.3g}, so the widest ones decide the fit: fit in units of each "
+            f"The columns differ in spread by a factor of {ratio:.3g}, so the widest ones decide the fit: fit in "
+            "units of each "
             "column's spread (scale columns), if they measure different things"
         ), "scale columns"))  # fmt: skip
     return found

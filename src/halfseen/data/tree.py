@@ -52,7 +52,11 @@ class Packer:
         if isinstance(value, np.ndarray | np.generic):
             return self._array(value, place)
         if isinstance(value, Observed):
-            parts: dict[str, Any] = {"by_rows": value.by_rows, "row_labels": value.row_labels, "col_labels": value.col_labels}
+            parts: dict[str, Any] = {
+                "by_rows": value.by_rows,
+                "row_labels": value.row_labels,
+                "col_labels": value.col_labels,
+            }
             more = {"trials": value.trials, "notes": list(value.notes)}
             parts |= {name: part for name, part in more.items() if part is not None and len(part)}
             return {"kind": "observed", **{name: self.pack(part, f"{place}.{name}") for name, part in parts.items()}}
@@ -216,7 +220,9 @@ class Unpacker:
         if dtype.kind not in "UO":
             raise ValueError(f"text is said to be {dtype}")
         if dtype.kind == "U" and dtype.itemsize * len(lengths) > max(WIDEST * (len(raw) + len(lengths)), 1 << 24):
-            raise ValueError(f"{len(lengths)} texts of {len(raw)} bytes are said to be {dtype.itemsize // 4} letters wide")
+            raise ValueError(
+                f"{len(lengths)} texts of {len(raw)} bytes are said to be {dtype.itemsize // 4} letters wide"
+            )
         shape, data = _shape(node.get("shape"), len(lengths)), raw.tobytes()
         ends = np.cumsum(lengths).tolist()
         flat = np.empty(len(lengths), dtype=object)

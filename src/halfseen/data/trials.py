@@ -67,7 +67,8 @@ def successes(
         if off.any():
             first = int(off.argmax())
             raise ValueError(
-                f"{place(first)} = {shown(shares[first])} of {totals[first]:g} trials is not a whole number of successes "
+                f"{place(first)} = {shown(shares[first])} of {totals[first]:g} trials is not a whole number of "
+                "successes "
                 f"({int(off.sum())} such entries)"
             )
         notes = ("the values are shares of the trials; they were turned into counts of successes",)

@@ -13,6 +13,7 @@ from halfseen.data.files import TextFormat, TextSource, kind_of, open_source, re
 from halfseen.data.frames import WideChoice, wide_table
 from halfseen.data.limits import Budget
 from halfseen.data.observed import Observed
+from halfseen.data.words import NOTHING
 from halfseen.errors import shown
 
 # The dense table, and the columns it is made from.
@@ -64,7 +65,11 @@ def read_wide(path: Path, kind: str, form: TextFormat, reading: WideReading, bud
     is_spare = label is not None and chosen is not None and reading.row is None and reading.labels is None
     if is_spare and not is_chosen and _repeats(frame.column(label).to_pylist()):
         label = None  # a column that nobody asked for need not name the rows
-    label, notes = _judged(frame, None if is_chosen else label, reading, source.text, path)
+        frame = frame.select([name for name in wanted if name in (chosen or ())])
+    judged, notes = _judged(frame, None if is_chosen else label, reading, source.text, path)
+    if judged is None and label is not None and source.text:
+        frame = _with_numbers(frame, label)
+    label = judged
     if label is None and chosen is not None:
         frame = frame.select([name for name in wanted if name in chosen])
     return _table(frame, label, form, source, reading, (*notes, *getattr(source, "notes", ())))
@@ -147,9 +152,13 @@ def _judged(
     if not values:
         if is_given or _is_named(label):
             place = column.to_pylist().index("" if is_text and "" in column.to_pylist() else None)
-            raise ValueError(f"column {label!r} has no label in entry {place} (counted from 0); drop such lines, or pass "
-                             "labels=False to read the column as a part of the table")  # fmt: skip
-        return None, (f"column {label!r} has empty cells, so it was read as a column of the table; rows have no labels",)
+            raise ValueError(
+                f"column {label!r} has no label in entry {place} (counted from 0); drop such lines, or pass "
+                "labels=False to read the column as a part of the table"
+            )
+        return None, (
+            f"column {label!r} has empty cells, so it was read as a column of the table; rows have no labels",
+        )
     numbers = [_number(str(value)) for value in values] if is_text or not pa.types.is_string(column.type) else [None]
     are_numbers = None not in numbers and not isinstance(values[0], bool)
     if is_given or not are_numbers:
@@ -157,19 +166,33 @@ def _judged(
         return label, ()
     if not all(float(number).is_integer() for number in numbers if number is not None):
         return None, (
-            f"column {label!r} holds numbers that are not whole (first {shown(values[0])}), so it was read as a column of "
+            f"column {label!r} holds numbers that are not whole (first {shown(values[0])}), so it was read as a "
+            "column of "
             f"the table and the rows have no labels; if they are labels, pass row={label!r}",
         )
     _check_distinct(values, label, path, are_numbers)
     if label == "" or label.lower().strip("_.") in ID_NAMES or label.lower().endswith(("_id", ".id")):
         return label, ()
     return label, (
-        f"the numbers of the first column, {label!r}, were taken as row labels; if they were measured, pass labels=False",
+        f"the numbers of the first column, {label!r}, were taken as row labels; if they were measured, pass "
+        "labels=False",
     )
 
 
 def _is_named(label: str) -> bool:
     return label.lower() in ID_NAMES
+
+
+def _with_numbers(frame: Any, name: str) -> Any:
+    """The frame with a column of text, which labels were read as, turned into numbers if all of it are numbers."""
+    import pyarrow as pa
+
+    texts = frame.column(name).to_pylist()
+    try:
+        numbers = [None if text is None or text in NOTHING else float(text) for text in texts]
+    except ValueError:  # text after all: the table will say so
+        return frame
+    return frame.set_column(frame.schema.get_field_index(name), name, pa.array(numbers, pa.float64()))
 
 
 def _repeats(values: list[Any]) -> bool:
@@ -184,7 +207,8 @@ def _check_distinct(values: list[Any], label: str, path: Path, are_numbers: bool
                 f"drop=[{label!r}] with labels=False leaves it out"
             )  # fmt: skip
             raise ValueError(
-                f"{path.name}: the row labels in column {label!r} repeat: {shown(value)} stands in lines {seen[value]} and "
+                f"{path.name}: the row labels in column {label!r} repeat: "
+                f"{value if are_numbers else shown(value)} stands in lines {seen[value]} and "
                 f"{place} (counted from 0). Pass row= to name another column of labels, or labels=False for none: {way}"
             )
 
@@ -204,7 +228,8 @@ def _read_frame(source: Any, wanted: list[str], label: str | None, budget: Budge
 
 
 def _text_batches(source: TextSource, wanted: list[str], label: str | None) -> Any:
-    """Batches of a text file: labels as text, numbers as float64, truth values, and text where the first block has it."""
+    """Batches of a text file: labels as text, numbers as float64, truth values, and text where the first block has
+    it."""
     import pyarrow as pa
 
     types = {name: pa.string() for name in wanted if name == label}
