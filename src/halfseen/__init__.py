@@ -21,11 +21,8 @@ _PUBLIC = {
     "Observed": "halfseen.data",
     "Sources": "halfseen.data",
     "read_table": "halfseen.data",
-<<<<<<< HEAD
-    "read_sources": "halfseen.data",
-=======
     "read_evals": "halfseen.data",
->>>>>>> main
+    "read_sources": "halfseen.data",
     "save": "halfseen.data",
     "load": "halfseen.data",
     "GeneralizedFactorModel": "halfseen.methods.factor",
@@ -59,11 +56,7 @@ __all__ = ["__version__", *_PUBLIC, *_ROOMS]
 
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
-<<<<<<< HEAD
-    from halfseen.data import Observed, SideFeatures, Sources, load, read_sources, read_table, save
-=======
-    from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_table, save
->>>>>>> main
+    from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_sources, read_table, save
     from halfseen.engines import engine
     from halfseen.methods.autoencoder import HeterogeneousAutoencoder, SparseAutoencoder
     from halfseen.methods.comparisons import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-<<<<<<< HEAD
+from halfseen.parameters import BadArgument
+
 
 def _listed(names: str) -> str:
     """``'a', 'b'`` as ``a,b``."""
@@ -22,13 +23,7 @@ OPTION_NAMES = {"drop": "drop-columns", "columns": "read-columns"}
 OPTIONS = (
     "row|col|value|weight|source|sep|missing|shift|duplicates|rank"
     "|penalty|bias_penalty|alpha|trials|family|clip|memory|columns|drop|max_bytes"
-=======
-from halfseen.parameters import BadArgument
-
-OPTIONS = (
-    "row|col|value|weight|sep|missing|shift|duplicates|rank|penalty|bias_penalty|alpha|trials|family|clip|memory|"
-    "blocks|kind|format|metric|filter|cluster|rename|not_graded|question_set|max_bytes"
->>>>>>> main
+    "|blocks|kind|format|metric|filter|cluster|rename|not_graded|question_set"
 )
 VALUE = r"('[^']*'|\"[^\"]*\"|[-\w.]+)"
 # In order; an argument that is named without a value comes last.
