@@ -2,6 +2,7 @@
 #include "draws.hpp"
 #include "newton.hpp"
 #include "passes.hpp"
+#include "responses.hpp"
 
 #define HALFSEEN_TEXT_(x) #x
 #define HALFSEEN_TEXT(x) HALFSEEN_TEXT_(x)
@@ -23,7 +24,7 @@ namespace halfseen {
 
 const Build& HALFSEEN_JOIN(build_, HALFSEEN_BUILD)() {
     static const Build build{HALFSEEN_TEXT(HALFSEEN_BUILD), HALFSEEN_SPACE::functions<float>(),
-                             HALFSEEN_SPACE::functions<double>()};
+                             HALFSEEN_SPACE::functions<double>(), {HALFSEEN_SPACE::expect, HALFSEEN_SPACE::response_scores}};
     return build;
 }
 

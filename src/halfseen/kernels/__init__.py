@@ -11,10 +11,13 @@ from halfseen.kernels.draws import row_draws
 from halfseen.kernels.newton import RowNewton, information, row_newton
 from halfseen.kernels.pairs import PairTable, add_pair_moments, merge_pairs, pair_moments
 from halfseen.kernels.passes import at, hessian_vector, loss_and_gradient, quadratic, to_cols, to_rows
+from halfseen.kernels.responses import Derivatives, Responses, response_expectations, response_scores
 
 __all__ = [
+    "Derivatives",
     "Eliminated",
     "PairTable",
+    "Responses",
     "RowNewton",
     "add_pair_moments",
     "at",
@@ -27,6 +30,8 @@ __all__ = [
     "merge_pairs",
     "pair_moments",
     "quadratic",
+    "response_expectations",
+    "response_scores",
     "row_draws",
     "row_newton",
     "to_cols",
