@@ -18,8 +18,8 @@ from halfseen.methods.response.rows_map import IndexMap
 from halfseen.methods.response.rows_population import Grid, Population
 from halfseen.methods.response.rows_prior import ItemPrior
 
-# Numbers that a block of rows may hold for itself when it asks for posteriors or scores: 16 MB.
-NUMBERS_AT_ONCE = 2_000_000
+# Numbers that a block of rows may hold for itself when it asks for posteriors or scores: 3 MB.
+NUMBERS_AT_ONCE = 400_000
 
 
 @dataclass(frozen=True)
