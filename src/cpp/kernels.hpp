@@ -131,9 +131,35 @@ struct Derivatives {
     std::int64_t n_parameters;
 };
 
+// Nodes of each row's own: x_s = mode_i + root_i t_s, with log weights log N(x_s; 0, I) - log N(t_s; 0, I) + log |root_i|
+// - log S. Line l of an answer has the log-probability
+// log s(<slope_l, x> + upper_l) + log s(-<slope_l, x> - lower_l) + constant_l; a bound of infinity is none.
+struct OwnNodes {
+    const double* points;    // (D, S)
+    const double* modes;     // (n_rows, D)
+    const double* roots;     // (n_rows, D, D), lower triangular
+    const double* slopes;    // (n_lines, D)
+    const double* upper;     // (n_lines,)
+    const double* lower;     // (n_lines,)
+    const double* constant;  // (n_lines,)
+    const double* frequency;
+    std::int64_t n_dims;
+    std::int64_t n_nodes;  // a multiple of 8
+};
+
+// Each may be null; `sums` is added into, the others are written.
+struct OwnExpected {
+    double* log_likelihood;  // (n_rows,)
+    double* mean;            // (n_rows, D)
+    double* covariance;      // (n_rows, D, D)
+    double* sums;            // (n_lines, D + 2): derivatives with respect to slope, upper and lower
+    double* scores;          // (n_answers, D + 2): the same of each answer
+};
+
 struct ResponseFunctions {
     double (*expect)(const Responses&, const Nodes&, const Expected&);
     void (*scores)(const Responses&, const double* posterior, std::int64_t n_nodes, const Derivatives&, double* out);
+    double (*own)(const Responses&, const OwnNodes&, const OwnExpected&);
 };
 
 struct Build {

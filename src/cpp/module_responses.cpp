@@ -107,6 +107,32 @@ void scores(nb::tuple rows, In<double> posterior, In<double> derivatives, In<std
     chosen_build().responses.scores(view, posterior.data(), G, d, to);
 }
 
+double own(nb::tuple rows, In<double> points, In<double> modes, In<double> roots, nb::tuple lines,
+           MaybeIn<double> frequency, MaybeOut log_likelihood, MaybeOut mean, MaybeOut covariance, MaybeOut sums,
+           MaybeOut answer_scores) {
+    const Rows held(rows);
+    const Responses view = held.view();
+    const auto n = static_cast<std::size_t>(view.n_rows), S = static_cast<std::size_t>(nodes_of(points));
+    const std::size_t D = points.shape(0);
+    const auto slopes = nb::cast<In<double>>(lines[0], false), upper = nb::cast<In<double>>(lines[1], false),
+               lower = nb::cast<In<double>>(lines[2], false), constant = nb::cast<In<double>>(lines[3], false);
+    const std::size_t L = upper.size();
+    if (modes.size() != n * D || roots.size() != n * D * D || slopes.size() != L * D || lower.size() != L ||
+        constant.size() != L) {
+        throw nb::value_error("modes, roots and lines disagree");
+    }
+    const OwnNodes nodes{points.data(),   modes.data(), roots.data(),
+                         slopes.data(),   upper.data(), lower.data(),
+                         constant.data(), checked(frequency, n, "frequency"),
+                         static_cast<std::int64_t>(D), static_cast<std::int64_t>(S)};
+    const OwnExpected out{checked(log_likelihood, n, "log_likelihood"), checked(mean, n * D, "mean"),
+                          checked(covariance, n * D * D, "covariance"), checked(sums, L * (D + 2), "sums"),
+                          answer_scores ? answer_scores->data() : nullptr};
+    if (answer_scores && answer_scores->ndim() != 2) throw nb::value_error("scores must be a table");
+    nb::gil_scoped_release released;
+    return chosen_build().responses.own(view, nodes, out);
+}
+
 }  // namespace
 
 void define_responses(nb::module_& m) {
@@ -114,4 +140,5 @@ void define_responses(nb::module_& m) {
     const auto none = nb::arg().noconvert().none();
     m.def("response_expect", expect, no, no, no, none, none, none, none, none, none, none, none, none);
     m.def("response_scores", scores, no, no, no, no, no, no, no);
+    m.def("own_expect", own, no, no, no, no, no, none, none, none, none, none, none);
 }

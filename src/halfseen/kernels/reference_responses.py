@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.special import expit, log_expit
 
 Array = NDArray[Any]
 
@@ -78,3 +79,52 @@ def scores(
         who = gave[:, [line]].nonzero()[0]
         for k in range(count[line]):
             out[who, target[line] + k] += posterior[who] @ table[first[line] + k]
+
+
+def own_expect(
+    rows: tuple[Any, ...],
+    points: Array,
+    modes: Array,
+    roots: Array,
+    lines: tuple[Array, ...],
+    frequency: Array | None,
+    log_likelihood: Array | None,
+    mean: Array | None,
+    covariance: Array | None,
+    sums: Array | None,
+    scores: Array | None,
+) -> float:
+    """See :func:`halfseen.kernels.own_expectations`; one row after the other."""
+    slopes, upper, lower, constant = lines
+    of_row, line_of = lines_of(rows)
+    n, (D, S) = len(modes), points.shape
+    starts = np.searchsorted(of_row, np.arange(n + 1))
+    total = 0.0
+    for i in range(n):
+        line = line_of[starts[i] : starts[i + 1]]
+        x = modes[i][:, None] + roots[i] @ points
+        m = slopes[line] @ x
+        u, low = upper[line][:, None], lower[line][:, None]
+        has_u, has_l = np.isfinite(u), np.isfinite(low)
+        above, below = m + np.where(has_u, u, 0.0), -m - np.where(has_l, low, 0.0)
+        log = np.where(has_u, log_expit(above), 0.0) + np.where(has_l, log_expit(below), 0.0) + constant[line][:, None]
+        joint = 0.5 * np.sum(points**2 - x**2, axis=0) + np.sum(np.log(np.diag(roots[i]))) - np.log(S) + log.sum(axis=0)
+        top = joint.max()
+        q = np.exp(joint - top)
+        value = top + np.log(q.sum())
+        q /= q.sum()
+        f = 1.0 if frequency is None else frequency[i]
+        total += f * value
+        if log_likelihood is not None:
+            log_likelihood[i] = value
+        if mean is not None:
+            mean[i] = x @ q
+            if covariance is not None:
+                covariance[i] = (x * q) @ x.T - np.outer(mean[i], mean[i])
+        d_upper, d_lower = np.where(has_u, expit(-above), 0.0), np.where(has_l, -expit(-below), 0.0)
+        own = np.column_stack([((d_upper + d_lower) * q) @ x.T, d_upper @ q, d_lower @ q])
+        if sums is not None:
+            np.add.at(sums, line, f * own)
+        if scores is not None:
+            scores[starts[i] : starts[i + 1]] = own
+    return float(total)

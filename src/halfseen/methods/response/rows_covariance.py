@@ -82,13 +82,13 @@ def covariance_of(problem: RowsLikelihood, free: FloatArray, wanted: str) -> tup
         wanted = "observed" if float(n) * p * k <= MOST_WORK else "cross"
     cross = problem.cross_product(free) if wanted != "observed" else None
     if wanted == "cross":
-        return Covariance("cross", _inverse(cross)), []  # type: ignore[arg-type]
+        return Covariance("cross", positive_inverse(cross)), []  # type: ignore[arg-type]
     information = observed_information(problem, free)
     culprit = indefinite_at(information)
     if culprit is not None:
         cross = problem.cross_product(free) if cross is None else cross
-        return Covariance("cross", _inverse(cross)), [indefinite_text(problem, culprit)]
-    inverse = _inverse(information)
+        return Covariance("cross", positive_inverse(cross)), [indefinite_text(problem, culprit)]
+    inverse = positive_inverse(information)
     if wanted == "observed":
         return Covariance("observed", inverse), []
     meat = cross - np.diag(problem.index.back(problem.prior_information()))  # type: ignore[operator]
@@ -135,7 +135,7 @@ def block_covariance(problem: RowsLikelihood, free: FloatArray) -> Covariance:
     return Covariance("blocks", None, tuple(out))
 
 
-def _inverse(information: FloatArray) -> FloatArray:
+def positive_inverse(information: FloatArray) -> FloatArray:
     """Inverse of a positive (semi-)definite matrix; directions without curvature keep the little they have."""
     scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))

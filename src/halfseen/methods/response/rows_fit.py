@@ -9,12 +9,12 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, as_generator
 from halfseen.data.storable import storable
-from halfseen.methods.response import rows_kinds
 from halfseen.methods.response.rows_answers import AnswerTable, answer_table, formulas_of
 from halfseen.methods.response.rows_covariance import Covariance, covariance_of
 from halfseen.methods.response.rows_empirical import climb_with_prior
 from halfseen.methods.response.rows_items import ItemLayout
 from halfseen.methods.response.rows_likelihood import RowsLikelihood
+from halfseen.methods.response.rows_links import check_links
 from halfseen.methods.response.rows_map import IndexMap
 from halfseen.methods.response.rows_optimise import climb, climb_in_stages
 from halfseen.methods.response.rows_options import (
@@ -206,9 +206,11 @@ def fit_rows(
     if dimensions > 1:
         if groups is not None or Z is not None:
             raise ValueError("row_groups and covariates go with dimensions=1.")
-        from halfseen.methods.response.rows_own import fit_own
+        from halfseen.methods.response.rows_several import fit_several
 
-        return fit_own(table, kind, int(dimensions), options)
+        return fit_several(table, kind, int(dimensions), options)
+    notes, warnings = check_links(table, names, column_names(answers, table.columns))
+    table = replace(table, notes=(*table.notes, *notes))
     own_kinds = [kind[j] for j in table.columns]
     layout = ItemLayout(formulas_of(own_kinds, table.classes), table.classes, 1)
     population = Population(len(names), 0 if Z is None else Z.shape[1], names)
@@ -219,7 +221,14 @@ def fit_rows(
     )
     problem, run, least = climb_and_check(problem, prior_kind, options)
     problem, free = signed(problem, run.params)
-    return finished(problem, free, run, least, prior_kind, (tuple(own_kinds), means, options))
+    fit = finished(problem, free, run, least, prior_kind, (tuple(own_kinds), means, options))
+    return replace(fit, warnings=(*warnings, *fit.warnings))
+
+
+def column_names(answers: Any, columns: IntArray) -> Any:
+    """Labels of columns, or their numbers."""
+    labels = getattr(answers, "col_labels", None)
+    return columns if labels is None else labels[columns]
 
 
 def chosen_prior(table: AnswerTable, wanted: str) -> str:
@@ -328,17 +337,3 @@ def finished(
         problem.population, means, problem.grid, problem.prior, prior_kind, value, table.n_people, table.n_answers,
         least, run.record(), table.shape, table.notes, tuple(warnings),
     )  # fmt: skip
-
-
-def item_faces(fit: RowsFit) -> list[tuple[FloatArray, FloatArray]]:
-    """Of each item, slopes and intercepts as shown, and their covariance matrix."""
-    layout, D, out = fit.layout, fit.layout.dimensions, []
-    for j in range(layout.n_items):
-        own = slice(int(layout.first_param[j]), int(layout.first_param[j] + layout.sizes[j]))
-        values = fit.params[own]
-        shown, J = rows_kinds.intercepts(layout.formulas[j], values[D:])
-        jacobian = np.eye(len(values))
-        jacobian[D:, D:] = J
-        V = jacobian @ fit.covariance.block(fit.index, np.arange(own.start, own.stop)) @ jacobian.T
-        out.append((np.concatenate([values[:D], shown]), V))
-    return out
