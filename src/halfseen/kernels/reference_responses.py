@@ -47,7 +47,7 @@ def expect(
     n = gave.shape[0]
     group = np.zeros(n, dtype=np.int32) if groups is None else groups
     joint = log_weights.reshape(-1, table.shape[1])[group] + gave @ table
-    if tilt is not None:
+    if tilt is not None and positions is not None:
         joint += np.outer(tilt, positions)
     top = joint.max(axis=1, keepdims=True)
     q = np.exp(joint - top)
@@ -97,7 +97,7 @@ def own_expect(
     """See :func:`halfseen.kernels.own_expectations`; one row after the other."""
     slopes, upper, lower, constant = lines
     of_row, line_of = lines_of(rows)
-    n, (D, S) = len(modes), points.shape
+    n, S = len(modes), points.shape[1]
     starts = np.searchsorted(of_row, np.arange(n + 1))
     total = 0.0
     for i in range(n):

@@ -32,27 +32,27 @@ class Responses(NamedTuple):
         No row has more answers.
     """
 
-    answers: NDArray[np.uint8] | None
-    starts: NDArray[np.int32] | None
-    indptr: NDArray[np.int64] | None
-    lines: NDArray[np.int32] | None
+    answers: Any
+    starts: Any
+    indptr: Any
+    lines: Any
     most: int
 
     @property
     def n_rows(self) -> int:
-        return len(self.answers) if self.answers is not None else len(self.indptr) - 1  # type: ignore[arg-type]
+        return len(self.answers) if self.answers is not None else len(self.indptr) - 1
 
 
 class Derivatives(NamedTuple):
     """Derivatives of the lines' log-probabilities at the nodes.
 
-    Line ``l`` has ``count[l]`` of them, the rows from ``first[l]`` on of ``table`` (n_derivatives, n_nodes), with
+    Line ``l`` has ``counts[l]`` of them, the rows from ``first[l]`` on of ``table`` (n_derivatives, n_nodes), with
     respect to the parameters ``target[l], target[l] + 1, ...``.
     """
 
     table: Array
     first: NDArray[np.int32]
-    count: NDArray[np.int32]
+    counts: NDArray[np.int32]
     target: NDArray[np.int32]
 
 
@@ -118,7 +118,9 @@ def response_expectations(
         raise ValueError(f"outputs has {next(iter(given))!r}; known: {', '.join(names)}")
     run = getattr(backend(), "response_expect", None)
     if run is None:
-        from halfseen.kernels.reference_responses import expect as run
+        from halfseen.kernels import reference_responses
+
+        run = reference_responses.expect
     return float(run(tuple(rows), table, log_weights, positions, groups, tilt, frequency, *ordered))
 
 
@@ -151,6 +153,8 @@ def response_scores(rows: Responses, posterior: Array, derivatives: Derivatives,
     """
     run = getattr(backend(), "response_scores", None)
     if run is None:
-        from halfseen.kernels.reference_responses import scores as run
+        from halfseen.kernels import reference_responses
+
+        run = reference_responses.scores
     run(tuple(rows), posterior, *derivatives, out)
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -89,15 +90,15 @@ class AnswerTable:
         answers = self.responses.answers
         if answers is not None:
             return not bool((answers == NOT_SEEN).any())
-        return len(self.responses.lines) == self.n_rows * self.n_items  # type: ignore[arg-type]
+        return len(self.responses.lines) == self.n_rows * self.n_items
 
     def rows(self, start: int, stop: int) -> Responses:
         """Some rows, without a copy."""
         r = self.responses
         if r.answers is not None:
             return r._replace(answers=r.answers[start:stop])
-        first, last = (r.indptr[k] - r.indptr[0] for k in (start, stop))  # type: ignore[index]
-        return r._replace(indptr=r.indptr[start : stop + 1], lines=r.lines[first:last])  # type: ignore[index]
+        first, last = (r.indptr[k] - r.indptr[0] for k in (start, stop))
+        return r._replace(indptr=r.indptr[start : stop + 1], lines=r.lines[first:last])
 
     def blocks(self) -> list[tuple[int, int]]:
         """Consecutive ranges of rows; they depend on the data alone."""
@@ -111,10 +112,10 @@ class AnswerTable:
         if r.answers is not None:
             responses = r._replace(answers=pick(r.answers))
         else:
-            starts, sizes = r.indptr[rows] - r.indptr[0], np.diff(r.indptr)[rows]  # type: ignore[index,arg-type]
+            starts, sizes = r.indptr[rows] - r.indptr[0], np.diff(r.indptr)[rows]
             indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
             at = np.repeat(starts - indptr[:-1], sizes) + np.arange(indptr[-1])
-            responses = r._replace(indptr=indptr, lines=r.lines[at])  # type: ignore[index]
+            responses = r._replace(indptr=indptr, lines=r.lines[at])
         share = len(rows) / max(self.n_rows, 1)
         return replace(
             self, responses=responses, frequency=pick(self.frequency), groups=pick(self.groups), row_of=None,
@@ -130,7 +131,7 @@ class AnswerTable:
         starts = np.concatenate([[0], np.cumsum(self.classes)[:-1]])
         item_of = np.repeat(np.arange(self.n_items), self.classes)
         out = np.full((stop - start, self.n_items), NOT_SEEN, dtype=np.uint8)
-        row = np.repeat(np.arange(stop - start), np.diff(part.indptr))  # type: ignore[arg-type]
+        row = np.repeat(np.arange(stop - start), np.diff(part.indptr))
         j = item_of[part.lines]
         out[row, j] = (part.lines - starts[j]).astype(np.uint8)
         return out
@@ -170,8 +171,8 @@ def answer_table(
     """
     codes, indptr, cols, values = _as_codes(answers)
     shape = (len(codes), codes.shape[1]) if codes is not None else answers.shape
-    found = _values_of(codes, cols, values, shape[1])
-    columns, categories, flags, notes = _plan(found, kinds, keeps_constant, answers)
+    occurring = _values_of(codes, cols, values, shape[1])
+    columns, categories, flags, notes = _plan(occurring, kinds, keeps_constant, answers)
     classes = np.array([len(c) for c in categories], dtype=np.int64)
     starts = np.concatenate([[0], np.cumsum(classes)[:-1]]).astype(np.int32)
     if codes is not None:
@@ -245,13 +246,13 @@ def _values_of(codes: Any, cols: Any, values: Any, p: int) -> list[FloatArray]:
     return [np.flatnonzero(row[:NOT_SEEN]).astype(float) for row in table]
 
 
-def _plan(found: list[FloatArray], kinds: list[str], keeps: bool, answers: Any) -> tuple[Any, Any, Any, Any]:
+def _plan(occurring: list[FloatArray], kinds: list[str], keeps: bool, answers: Any) -> tuple[Any, Any, Any, Any]:
     """Columns of the model, their categories, why others are not in it, and what was closed up."""
-    two = [tuple(v) for v in found if len(v) == 2]
+    two = [tuple(v) for v in occurring if len(v) == 2]
     usual = np.array(max(set(two), key=two.count)) if two else np.array([0.0, 1.0])
     columns, categories, flags, notes, gaps = [], [], {}, [], []
     labels = getattr(answers, "col_labels", None)
-    for j, values in enumerate(found):
+    for j, values in enumerate(occurring):
         name = shown(labels[j]) if labels is not None else str(j)
         if kinds[j] in ("1pl", "2pl", "3pl") and len(values) > 2 and kinds[j] != "1pl":
             raise ValueError(
@@ -315,14 +316,14 @@ def _collapsed(table: AnswerTable) -> AnswerTable:
     if table.groups is not None:
         key += table.groups.astype(np.uint64)
     for j, k in enumerate(table.classes.tolist()):
-        own = answers[:, j].astype(np.uint64)  # type: ignore[index]
+        own = answers[:, j].astype(np.uint64)
         key = key * np.uint64(k + 1) + np.where(own == NOT_SEEN, np.uint64(k), own)
     _, first, row_of = np.unique(key, return_index=True, return_inverse=True)
     if 2 * len(first) > table.n_rows:
         return table
     frequency = np.bincount(row_of, table.frequency, len(first)).astype(float)
     return replace(
-        table, responses=table.responses._replace(answers=np.ascontiguousarray(answers[first])),  # type: ignore[index]
+        table, responses=table.responses._replace(answers=np.ascontiguousarray(answers[first])),
         frequency=frequency, row_of=row_of, groups=None if table.groups is None else table.groups[first],
     )  # fmt: skip
 
@@ -334,9 +335,9 @@ def _counted(table: AnswerTable) -> AnswerTable:
     counts, seen = np.zeros(n_lines), np.zeros(n_lines)
     r, f = table.responses, table.frequency
     if r.answers is None:
-        rows = np.repeat(np.arange(table.n_rows), np.diff(r.indptr))  # type: ignore[arg-type]
-        seen += np.bincount(r.lines, minlength=n_lines)  # type: ignore[arg-type]
-        counts += seen if f is None else np.bincount(r.lines, f[rows], minlength=n_lines)  # type: ignore[arg-type]
+        rows = np.repeat(np.arange(table.n_rows), np.diff(r.indptr))
+        seen += np.bincount(r.lines, minlength=n_lines)
+        counts += seen if f is None else np.bincount(r.lines, f[rows], minlength=n_lines)
     else:
         for first in range(0, table.n_rows, ROWS_AT_ONCE):
             part = r.answers[first : first + ROWS_AT_ONCE]
@@ -348,7 +349,7 @@ def _counted(table: AnswerTable) -> AnswerTable:
             else:
                 weight = np.repeat(f[first : first + ROWS_AT_ONCE], part.shape[1])
                 counts += np.bincount(at.ravel(), weight, minlength=n_lines + 1)[:n_lines]
-    split = tuple(counts[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True))
+    split = tuple(counts[a:b] for a, b in pairwise(starts))
     per_item = np.add.reduceat(seen, starts[:-1]) if len(table.classes) else np.zeros(0)
     return replace(table, seen=per_item.astype(np.int64), class_counts=split)
 

@@ -42,8 +42,9 @@ class Covariance:
             out[np.ix_(has, has)] = self.matrix[np.ix_(free[has], free[has])]
             return out
         for own, matrices in self.blocks or ():
-            at = np.flatnonzero((own == free[has[0]]).any(axis=1)) if len(has) else []
-            for k in at:
+            if not len(has):
+                continue
+            for k in np.flatnonzero((own == free[has[0]]).any(axis=1)):
                 where = {int(f): q for q, f in enumerate(own[k])}
                 picked = [where[int(f)] for f in free[has] if int(f) in where]
                 if len(picked) == len(has):
@@ -80,18 +81,16 @@ def covariance_of(problem: RowsLikelihood, free: FloatArray, wanted: str) -> tup
         return block_covariance(problem, free), []
     if wanted == "auto":
         wanted = "observed" if float(n) * p * k <= MOST_WORK else "cross"
-    cross = problem.cross_product(free) if wanted != "observed" else None
     if wanted == "cross":
-        return Covariance("cross", positive_inverse(cross)), []  # type: ignore[arg-type]
+        return Covariance("cross", positive_inverse(problem.cross_product(free))), []
     information = observed_information(problem, free)
     culprit = indefinite_at(information)
     if culprit is not None:
-        cross = problem.cross_product(free) if cross is None else cross
-        return Covariance("cross", positive_inverse(cross)), [indefinite_text(problem, culprit)]
+        return Covariance("cross", positive_inverse(problem.cross_product(free))), [indefinite_text(problem, culprit)]
     inverse = positive_inverse(information)
     if wanted == "observed":
         return Covariance("observed", inverse), []
-    meat = cross - np.diag(problem.index.back(problem.prior_information()))  # type: ignore[operator]
+    meat = problem.cross_product(free) - np.diag(problem.index.back(problem.prior_information()))
     return Covariance("sandwich", inverse @ meat @ inverse), []
 
 
@@ -124,7 +123,7 @@ def block_covariance(problem: RowsLikelihood, free: FloatArray) -> Covariance:
     items, _ = problem.split(full)
     log, derivatives = problem.layout.derivatives(items, problem.grid.nodes)
     at = problem.expectation(full, log)
-    blocks = problem.layout.complete_blocks(at.counts, log, derivatives)  # type: ignore[arg-type]
+    blocks = problem.layout.complete_blocks(at.counts, log, derivatives)
     out = []
     for family, own in zip(problem.layout.families, blocks, strict=True):
         q = np.arange(own.shape[1])

@@ -43,7 +43,7 @@ def block_variances(p: RowsLikelihood, full: FloatArray) -> FloatArray:
     log, derivatives = p.layout.derivatives(items, p.grid.nodes)
     at = p.expectation(full, log)
     out = np.empty(p.layout.n_params)
-    blocks: list[Any] = p.layout.complete_blocks(at.counts, log, derivatives)  # type: ignore[arg-type]
+    blocks: list[Any] = p.layout.complete_blocks(at.counts, log, derivatives)
     for family, own in zip(p.layout.families, blocks, strict=True):
         q = np.arange(own.shape[1])
         own[:, q, q] += p.prior.precision[family.params] + 1e-10

@@ -13,7 +13,8 @@ from halfseen.methods.response.rows_fit import RowsFit
 
 def item_faces(fit: RowsFit) -> list[tuple[FloatArray, FloatArray]]:
     """Of each item, slopes and intercepts as shown, and their covariance matrix; slopes of rasch are 1."""
-    layout, D, out = fit.layout, fit.layout.dimensions, []
+    layout, D = fit.layout, fit.layout.dimensions
+    out: list[tuple[FloatArray, FloatArray]] = []
     for j in range(layout.n_items):
         own = slice(int(layout.first_param[j]), int(layout.first_param[j] + layout.sizes[j]))
         values = fit.params[own]

@@ -9,6 +9,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, as_generator
 from halfseen.data.storable import storable
+from halfseen.engines.blas import on_one_blas_thread
 from halfseen.methods.response.rows_answers import AnswerTable, answer_table, formulas_of
 from halfseen.methods.response.rows_covariance import Covariance, covariance_of
 from halfseen.methods.response.rows_empirical import climb_with_prior
@@ -130,6 +131,7 @@ class RowsFit:
         )
 
 
+@on_one_blas_thread
 def fit_rows(
     answers: Any,
     kinds: Any = "2pl",
@@ -196,7 +198,7 @@ def fit_rows(
     kind = kinds_of(kinds, shape[1])
     groups, names = group_codes(row_groups, shape[0])
     Z, means = covariate_table(covariates, shape[0])
-    given = {"groups": groups, "weights": row_weights(weights, shape[0]), "collapses": Z is None}
+    given: dict[str, Any] = {"groups": groups, "weights": row_weights(weights, shape[0]), "collapses": Z is None}
     table = answer_table(answers, kind, keeps_constant=options.item_prior != "none", **given)
     prior_kind = chosen_prior(table, options.item_prior)
     if prior_kind == "none" and options.item_prior != "none" and table.flags:
@@ -257,7 +259,9 @@ def start_of(problem: RowsLikelihood) -> FloatArray:
     return problem.index.pick(np.concatenate([items, np.zeros(problem.population.n_params)]))
 
 
-def climb_and_check(problem: RowsLikelihood, prior_kind: str, options: RowsOptions) -> tuple[RowsLikelihood, Run, float]:
+def climb_and_check(
+    problem: RowsLikelihood, prior_kind: str, options: RowsOptions
+) -> tuple[RowsLikelihood, Run, float]:
     """Climb, then compare the nodes with the narrowest posterior; where they are too coarse, refine and climb on."""
     rng = as_generator(options.random_state)
     free = start_of(problem)

@@ -12,7 +12,7 @@ matrices per node gives all of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,7 @@ def score_covariance(problem: RowsLikelihood, full: FloatArray) -> FloatArray:
     moves = bool((problem.index.free[problem.layout.n_params :] >= 0).any())
     wide = width + (problem.population.n_params if moves else 0)
 
-    def one(block: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    def block_sums(block: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
         moments, outer = np.zeros((3, wide, wide)), np.zeros((problem.n_full, problem.n_full))
         part_of = problem_part(problem, block)
         for part in part_of.parts(full, log, wide, CACHED):
@@ -141,17 +141,15 @@ def score_covariance(problem: RowsLikelihood, full: FloatArray) -> FloatArray:
         return moments, outer
 
     moments, outer = np.zeros((3, wide, wide)), np.zeros((problem.n_full, problem.n_full))
-    for one_moments, one_outer in resolve(problem.engine).map(one, problem.table.blocks()):
-        moments += one_moments
-        outer += one_outer
+    for own_moments, own_outer in resolve(problem.engine).map(block_sums, problem.table.blocks()):
+        moments += own_moments
+        outer += own_outer
     spare = width + problem.population.n_params - wide
     return expanded(problem, np.pad(moments, ((0, 0), (0, spare), (0, spare))), p, width) - outer
 
 
 def problem_part(problem: RowsLikelihood, block: tuple[int, int]) -> RowsLikelihood:
     """The same problem of consecutive rows, without a copy."""
-    from dataclasses import replace
-
     rows, table = slice(*block), problem.table
     cut = lambda a: None if a is None else a[rows]  # noqa: E731
     own = replace(table, responses=table.rows(*block), frequency=cut(table.frequency), groups=cut(table.groups))
@@ -174,7 +172,7 @@ def expanded(problem: RowsLikelihood, moments: FloatArray, p: int, width: int) -
 
 def complete_curvature(problem: RowsLikelihood, full: FloatArray) -> FloatArray:
     """Minus the second derivatives (n_full, n_full) of the expected complete-data log-likelihood, prior included."""
-    items, population = problem.split(full)
+    items, _ = problem.split(full)
     layout, nodes = problem.layout, problem.grid.nodes
     log = layout.table(items, nodes)
     at = problem.expectation(full, log)
@@ -183,7 +181,7 @@ def complete_curvature(problem: RowsLikelihood, full: FloatArray) -> FloatArray:
         has = layout.sizes > q
         move = np.zeros(layout.n_params)
         move[layout.first_param[has] + q] = DIFFERENCE
-        ends = [layout.gradient(at.counts, layout.derivatives(items + s * move, nodes)[1]) for s in (1.0, -1.0)]  # type: ignore[arg-type]
+        ends = [layout.gradient(at.counts, layout.derivatives(items + s * move, nodes)[1]) for s in (1.0, -1.0)]
         change = -(ends[0] - ends[1]) / (2.0 * DIFFERENCE)
         is_own = has[layout.item_of_param]
         rows = np.flatnonzero(is_own)

@@ -100,8 +100,8 @@ class ItemLayout:
     @cached_property
     def families(self) -> list[Family]:
         members: dict[tuple[str, int], list[int]] = {}
-        for j, key in enumerate(zip(self.formulas, self.classes.tolist(), strict=True)):
-            members.setdefault(key, []).append(j)
+        for item, key in enumerate(zip(self.formulas, self.classes.tolist(), strict=True)):
+            members.setdefault(key, []).append(item)
         starts = np.concatenate([[0], np.cumsum(self.sizes * self.classes)[:-1]])
         out = []
         for (formula, K), items in members.items():

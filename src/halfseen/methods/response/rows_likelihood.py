@@ -37,8 +37,8 @@ class Expectation:
     """
 
     log_likelihood: float
-    counts: FloatArray | None
-    mass: FloatArray | None
+    counts: Any
+    mass: Any
     scores: FloatArray
 
 
@@ -97,7 +97,7 @@ class RowsLikelihood:
     def _given(self, rows: slice, population: FloatArray) -> tuple[dict[str, Any], FloatArray | float]:
         """What the kernel needs of some rows, and what is to be added to their log-likelihoods."""
         table = self.table
-        own = {
+        own: dict[str, Any] = {
             "positions": self.grid.positions,
             "groups": None if table.groups is None else table.groups[rows],
             "frequency": None if table.frequency is None else table.frequency[rows],
@@ -113,7 +113,7 @@ class RowsLikelihood:
         weights = self.population.log_weights(population, self.grid)
         moves = self.covariates is not None
 
-        def one(block: tuple[int, int]) -> Expectation:
+        def block_sums(block: tuple[int, int]) -> Expectation:
             rows = slice(*block)
             given, missing = self._given(rows, population)
             outputs = {"mass": np.zeros_like(weights)}
@@ -131,7 +131,7 @@ class RowsLikelihood:
                 value += float(np.sum(missing if f is None else f * missing))
             return Expectation(value, outputs.get("counts"), outputs["mass"], scores)
 
-        parts = resolve(self.engine).map(one, self.table.blocks())
+        parts = resolve(self.engine).map(block_sums, self.table.blocks())
         total = next(parts)
         for part in parts:
             total = Expectation(
@@ -140,7 +140,7 @@ class RowsLikelihood:
                 total.mass + part.mass, total.scores + part.scores,
             )  # fmt: skip
         if not moves:
-            scores = self.population.mass_gradient(population, total.mass, self.grid)  # type: ignore[arg-type]
+            scores = self.population.mass_gradient(population, total.mass, self.grid)
             total = replace(total, scores=scores)
         return total
 
@@ -162,7 +162,7 @@ class RowsLikelihood:
 
     def gradient(self, items: FloatArray, at: Expectation, derivatives: FloatArray) -> FloatArray:
         """Gradient of the log posterior with respect to all numbers."""
-        own = self.layout.gradient(at.counts, derivatives) + self.prior.gradient(items)  # type: ignore[arg-type]
+        own = self.layout.gradient(at.counts, derivatives) + self.prior.gradient(items)
         return np.concatenate([own, at.scores])
 
     def prior_information(self) -> FloatArray:
@@ -172,12 +172,12 @@ class RowsLikelihood:
     def complete_information(self, full: FloatArray, at: Expectation, log: Any, derivatives: Any) -> Any:
         """Information (n_full, n_full; sparse) if the abilities were known, the prior's included."""
         _, population = self.split(full)
-        blocks = self.layout.complete_blocks(at.counts, log, derivatives)  # type: ignore[arg-type]
+        blocks = self.layout.complete_blocks(at.counts, log, derivatives)
         gram = None
         if self.covariates is not None:
             f = self.table.frequency
             gram = self.covariates.T @ (self.covariates if f is None else f[:, None] * self.covariates)
-        people = at.mass.sum(axis=1)  # type: ignore[union-attr]
+        people = at.mass.sum(axis=1)
         own = self.population.complete_information(population, people, gram)
         P = self.layout.n_params
         corner = sparse.block_diag([sparse.csr_array((P, P)), own], format="csr")

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from halfseen._typing import FloatArray
+from halfseen.engines.blas import on_one_blas_thread
 from halfseen.inference.multiple import benjamini_hochberg
 from halfseen.methods.response.rows_answers import ROWS_AT_ONCE, AnswerTable
 from halfseen.methods.response.rows_fit import RowsFit
@@ -53,6 +54,7 @@ def complete_only(fit: RowsFit, table: AnswerTable, what: str) -> None:
         raise ValueError(f"{what} is for one population without covariates.")
 
 
+@on_one_blas_thread
 def limited_fit(fit: RowsFit, table: AnswerTable) -> LimitedFit:
     r"""M2 (yes/no items) or C2 on a complete table, with RMSEA and SRMR.
 
@@ -265,7 +267,7 @@ def summed_score_fit(fit: RowsFit, table: AnswerTable) -> SummedScoreFit:
 
 def observed_by_score(table: AnswerTable, n_scores: int) -> list[FloatArray]:
     """Per item, counts (scores, K) of the rows' answers by their summed score."""
-    out = [np.zeros((n_scores, int(c))) for c in table.classes]
+    out: list[FloatArray] = [np.zeros((n_scores, int(c))) for c in table.classes]
     for start in range(0, table.n_rows, ROWS_AT_ONCE):
         stop = min(start + ROWS_AT_ONCE, table.n_rows)
         y = table.dense(start, stop).astype(np.int64)
@@ -330,7 +332,7 @@ def compare_fits(first: RowsFit, second: RowsFit) -> Comparison:
     small, large = sorted((first, second), key=lambda fit: fit.n_free)
     degrees = large.n_free - small.n_free
     if degrees == 0:
-        raise ValueError(f"both fits have {small.n_free} free numbers, so neither is nested in the other; see aic, bic.")
+        raise ValueError(f"both fits have {small.n_free} free numbers: neither is nested in the other; see aic, bic.")
     statistic = 2.0 * (large.log_likelihood - small.log_likelihood)
     p = float(chdtrc(degrees, max(statistic, 0.0)))
     return Comparison(statistic, degrees, p, (small.aic, large.aic), (small.bic, large.bic))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray
+from halfseen.engines.blas import on_one_blas_thread
 from halfseen.errors import shown
 from halfseen.inference import normal_quantile
 from halfseen.methods.response.rows_fit import RowsFit
@@ -100,6 +101,7 @@ class StockingLord:
         return np.asarray(J.T @ r)
 
 
+@on_one_blas_thread
 def stocking_lord(first: RowsFit, second: RowsFit, anchors: Any = None) -> Link:
     r"""Link two separate fits through their common items, by their characteristic curves.
 
@@ -158,7 +160,7 @@ def anchor_places(first: RowsFit, second: RowsFit, anchors: Any) -> tuple[tuple[
     where = [{int(c): j for j, c in enumerate(fit.columns)} for fit in (first, second)]
     pairs = [(c, c) for c in where[0] if c in where[1]] if anchors is None else [tuple(pair) for pair in anchors]
     if not pairs:
-        raise ValueError("the two fits have no items in common; give anchors=, pairs of columns that are the same item.")
+        raise ValueError("the two fits have no items in common; give anchors=, pairs of columns of the same item.")
     for one, two in pairs:
         for column, known, name in ((one, where[0], "first"), (two, where[1], "second")):
             if column not in known:

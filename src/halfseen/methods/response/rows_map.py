@@ -51,7 +51,7 @@ class IndexMap:
 
     def back(self, gradient: FloatArray) -> FloatArray:
         """Gradient with respect to the free numbers."""
-        return np.bincount(self.free[self._is_free], gradient[self._is_free], self.n_free)
+        return np.bincount(self.free[self._is_free], gradient[self._is_free], self.n_free).astype(float)
 
     def pick(self, full: FloatArray) -> FloatArray:
         """Free numbers that give all numbers (equal ones: their mean)."""

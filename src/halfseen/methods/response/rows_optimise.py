@@ -59,7 +59,7 @@ class Scoring:
         self._tables = None
         at = self.at
         if p.covariates is None:
-            at = replace(at, scores=p.population.mass_gradient(population, at.mass, p.grid))  # type: ignore[arg-type]
+            at = replace(at, scores=p.population.mass_gradient(population, at.mass, p.grid))
         else:  # the population moves once: its scores are not known at other values
             self.at = replace(at, scores=np.zeros_like(at.scores))
         gradient = p.index.back(p.gradient(items, at, derivatives))
@@ -81,7 +81,7 @@ def factored(information: Any) -> Solve:
 
     diagonal = information.diagonal()
     lift = 1e-6 * diagonal + 1e-8 * max(float(diagonal.mean()), 1e-300)
-    return splu((information + sparse.diags_array(lift)).tocsc(), permc_spec="MMD_AT_PLUS_A").solve  # type: ignore[no-any-return]
+    return splu((information + sparse.diags_array(lift)).tocsc(), permc_spec="MMD_AT_PLUS_A").solve
 
 
 def dense_factored(information: FloatArray) -> Solve:

@@ -99,7 +99,7 @@ class OwnNodesLikelihood:
         tables = line_tables(self.layout, items)
         shape = (self.layout.n_lines, self.layout.dimensions + 2)
 
-        def one(block: tuple[int, int]) -> tuple[float, FloatArray]:
+        def block_sums(block: tuple[int, int]) -> tuple[float, FloatArray]:
             rows = slice(*block)
             sums = np.zeros(shape)
             outputs = {"sums": sums} if wanted == "gradient" else {}
@@ -111,7 +111,7 @@ class OwnNodesLikelihood:
             return value, sums
 
         total, sums = 0.0, np.zeros(shape)
-        for value, part in resolve(self.engine).map(one, self.table.blocks()):
+        for value, part in resolve(self.engine).map(block_sums, self.table.blocks()):
             total += value
             sums += part
         return total, sums, tables
@@ -191,7 +191,7 @@ class OwnNodesLikelihood:
         return mean, covariance
 
     def renewed(self, free: FloatArray, steps: int = 2, points: FloatArray | None = None) -> OwnNodesLikelihood:
-        """With nodes around the rows' modes under other parameters, found by a few Newton steps from the present ones."""
+        """With nodes around the rows' modes under other parameters, a few Newton steps from the present ones."""
         items = self.index.full(free)[: self.layout.n_params]
         modes, roots = placed(self.table, self.layout, items, self.modes, steps)
         return replace(self, modes=modes, roots=roots, points=self.points if points is None else points)

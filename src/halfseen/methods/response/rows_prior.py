@@ -1,4 +1,4 @@
-"""What is assumed of the items' parameters: nothing, of a guessing chance what is usual, or what the other items say."""
+"""What is assumed of the items' parameters: nothing, a usual guessing chance, or what the other items say."""
 
 from __future__ import annotations
 

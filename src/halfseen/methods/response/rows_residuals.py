@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import FloatArray, RandomState, as_generator
+from halfseen.engines.blas import on_one_blas_thread
 from halfseen.inference.multiple import benjamini_hochberg
 from halfseen.kernels import Responses, response_expectations
 from halfseen.methods.response.rows_answers import NOT_SEEN, AnswerTable
 from halfseen.methods.response.rows_fit import RowsFit
 from halfseen.methods.response.rows_likelihood import RowsLikelihood
+from halfseen.methods.response.rows_score_tests import residuals
 from halfseen.methods.response.rows_scores import answers_per_row
-from halfseen.methods.response.rows_tests import residuals
 
 CACHED = 125_000
 PERSON_DRAWS = 200
@@ -37,7 +38,9 @@ class MeanSquares:
     row_infit: FloatArray
 
 
-def left_out_moments(problem: RowsLikelihood, items: FloatArray, part: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+def left_out_moments(
+    problem: RowsLikelihood, items: FloatArray, part: Any
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Seen answers (rows, p), and the mean and variance of each given the row's other answers; nan where not seen.
 
     Notes
@@ -63,6 +66,7 @@ def left_out_moments(problem: RowsLikelihood, items: FloatArray, part: Any) -> t
     return y, mean, variance
 
 
+@on_one_blas_thread
 def mean_squares(fit: RowsFit, table: AnswerTable, covariates: Any = None) -> MeanSquares:
     """Left-out infit and outfit of items and rows.
 
@@ -91,6 +95,7 @@ def mean_squares(fit: RowsFit, table: AnswerTable, covariates: Any = None) -> Me
     return MeanSquares(item[0] / item[1], item[2] / item[3], back(row[0]), back(row[1]))
 
 
+@on_one_blas_thread
 def residual_correlations(fit: RowsFit, table: AnswerTable, covariates: Any = None) -> FloatArray:
     """Yen's Q3 (p, p), corrected: correlations of residuals at the posterior means, plus ``1/(p - 1)``.
 
@@ -147,6 +152,7 @@ def log_chance_at(problem: RowsLikelihood, items: FloatArray, answers: Any, x: F
     return np.asarray(np.where(seen, np.take_along_axis(log.T, lines, axis=1), 0.0).sum(axis=1))
 
 
+@on_one_blas_thread
 def person_fit(
     fit: RowsFit,
     table: AnswerTable,
@@ -180,8 +186,8 @@ def person_fit(
             node = (total < rng.random((len(own), 1))).sum(axis=1).clip(0, problem.grid.size - 1)
             drawn = drawn_answers(problem, log, answers, node, rng)
             moments = np.empty((len(own), 2))
-            made = Responses(drawn, fit.layout.first_line, None, None, fit.layout.n_items)
-            response_expectations(made, log, weights, outputs={"moments": moments}, **given)
+            replicate = Responses(drawn, fit.layout.first_line, None, None, fit.layout.n_items)
+            response_expectations(replicate, log, weights, outputs={"moments": moments}, **given)
             value = log_chance_at(problem, items, drawn, moments[:, 0])
             below += value <= own + 1e-9
             sums += value, value**2
@@ -190,8 +196,8 @@ def person_fit(
         z[rows], p_value[rows] = (own - mean) / spread, (below + 1.0) / (draws + 1.0)
     is_empty = answers_per_row(table) == 0
     z[is_empty], p_value[is_empty] = np.nan, np.nan
-    z, p_value = table.back(z), table.back(p_value)
-    return PersonFit(z, p_value, benjamini_hochberg(p_value))
+    tail = table.back(p_value)
+    return PersonFit(table.back(z), tail, benjamini_hochberg(tail))
 
 
 def drawn_answers(problem: RowsLikelihood, log: FloatArray, answers: Any, node: Any, rng: np.random.Generator) -> Any:

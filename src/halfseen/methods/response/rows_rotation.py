@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import FloatArray, RandomState, as_generator
+from halfseen.engines.blas import on_one_blas_thread
 from halfseen.linalg.rotations import geomin_value, oblimin_value, promax_turn, varimax_value
 from halfseen.methods.response.rows_answers import AnswerTable
 from halfseen.methods.response.rows_fit import RowsFit
@@ -69,6 +70,7 @@ def transform_of(loadings: FloatArray, method: str) -> FloatArray:
     return (T * sign)[:, order]
 
 
+@on_one_blas_thread
 def rotate(fit: RowsFit, method: str = "oblimin", *, random_state: RandomState = 0) -> Rotated:
     """Rotate a fit of several dimensions.
 
@@ -122,6 +124,7 @@ class SeveralScores:
     covariance: FloatArray
 
 
+@on_one_blas_thread
 def score_several(
     fit: RowsFit,
     table: AnswerTable,

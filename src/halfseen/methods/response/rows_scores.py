@@ -10,6 +10,7 @@ import numpy as np
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.data import Observed
 from halfseen.data.checks import cell
+from halfseen.engines.blas import on_one_blas_thread
 from halfseen.errors import shown
 from halfseen.kernels import Responses, response_expectations
 from halfseen.methods.response.rows_answers import NOT_SEEN, AnswerTable, _as_codes, _counted
@@ -107,7 +108,7 @@ def answers_per_row(table: AnswerTable) -> IntArray:
     """Seen answers of each row."""
     r = table.responses
     if r.answers is None:
-        return np.diff(r.indptr)  # type: ignore[arg-type]
+        return np.diff(r.indptr)
     return np.asarray((r.answers != NOT_SEEN).sum(axis=1))
 
 
@@ -130,6 +131,7 @@ def parameter_draws(fit: RowsFit, rng: np.random.Generator, size: int) -> list[F
     return [fit.index.full(free) for free in fit.covariance.draws(fit.free, rng, size)]
 
 
+@on_one_blas_thread
 def score_rows(
     fit: RowsFit,
     table: AnswerTable,
@@ -180,8 +182,9 @@ def score_rows(
     scale = ability_scale(fit)
     back = table.back
     return RowScores(
-        back(ability * scale), back(sd * scale), back(np.sqrt(plug_in) * scale), back(answers_per_row(table)), method
-    )
+        back(ability * scale), back(sd * scale), back(np.sqrt(plug_in) * scale),
+        np.asarray(back(answers_per_row(table).astype(float)), dtype=np.int64), method,
+    )  # fmt: skip
 
 
 def ability_scale(fit: RowsFit) -> float:
@@ -261,6 +264,7 @@ def modes(problem: RowsLikelihood, full: FloatArray, method: str) -> tuple[Float
     return out, variance
 
 
+@on_one_blas_thread
 def plausible_values(
     fit: RowsFit, table: AnswerTable, n_values: int = 10, *, covariates: Any = None, random_state: RandomState = 0
 ) -> FloatArray:

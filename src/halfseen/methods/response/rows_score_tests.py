@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import chdtrc, ndtr
 
 from halfseen._typing import FloatArray, IntArray
+from halfseen.engines.blas import on_one_blas_thread
 from halfseen.inference.multiple import benjamini_hochberg
 from halfseen.kernels import response_scores
 from halfseen.methods.response.rows_answers import NOT_SEEN, AnswerTable
@@ -35,12 +36,12 @@ from halfseen.methods.response.rows_likelihood import RowsLikelihood, RowsPart
 CACHED = 125_000
 # Multiply-adds beyond which tests of pairs go by outer products: their size is right in large tables anyway.
 MOST_WORK = 3e10
-# A test whose information is less than this share of what it was before the model's numbers were estimated says nothing.
+# A test says nothing when less than this share of its information is left once the model's numbers are estimated.
 LEAST_REST = 1e-8
 
 
 @dataclass(frozen=True)
-class Tests:
+class ScoreTests:
     """A list of tests.
 
     Attributes
@@ -268,7 +269,7 @@ def pair_sums(problem: RowsLikelihood, full: FloatArray, form: str) -> Sums:
     return Sums(U[:, None], (complete - EH + HH)[:, None, None], hn[:, None], outer)
 
 
-def tested(problem: RowsLikelihood, fit: RowsFit, sums: Sums, form: str, items: IntArray) -> Tests:
+def assessed(problem: RowsLikelihood, fit: RowsFit, sums: Sums, form: str, items: IntArray) -> ScoreTests:
     """Statistics and p-values; a test whose observed information has no positive rest goes by outer products."""
     values, along, vectors, scale = _parts(_rest(problem, fit, sums.hh, sums.hn, form), sums)
     lost = values[:, 0] <= LEAST_REST
@@ -283,7 +284,7 @@ def tested(problem: RowsLikelihood, fit: RowsFit, sums: Sums, form: str, items: 
     chi = np.where(is_known, np.sum(along**2 / values, axis=1), 0.0)
     statistic = np.sign(sums.U[:, 0]) * np.sqrt(chi) if A == 1 else chi
     p = 2.0 * ndtr(-np.abs(statistic)) if A == 1 else chdtrc(A, chi)
-    return Tests(statistic, A, p, benjamini_hochberg(p), effect, form, items)
+    return ScoreTests(statistic, A, p, benjamini_hochberg(p), effect, form, items)
 
 
 def _rest(problem: RowsLikelihood, fit: RowsFit, hh: FloatArray, hn: FloatArray, form: str) -> FloatArray:
@@ -315,7 +316,8 @@ def chosen_form(fit: RowsFit, work: float, form: str) -> str:
     return "observed" if fit.covariance.kind == "observed" and work <= MOST_WORK else "outer"
 
 
-def local_dependence(fit: RowsFit, table: AnswerTable, *, covariates: Any = None, form: str = "auto") -> Tests:
+@on_one_blas_thread
+def local_dependence(fit: RowsFit, table: AnswerTable, *, covariates: Any = None, form: str = "auto") -> ScoreTests:
     """Test of every pair of items for dependence beyond the ability.
 
     Examples
@@ -333,19 +335,21 @@ def local_dependence(fit: RowsFit, table: AnswerTable, *, covariates: Any = None
     p = fit.layout.n_items
     chosen = chosen_form(fit, 0.5 * table.n_rows * fit.grid.size * float(p) ** 3, form)
     pairs = np.stack(np.triu_indices(p, 1), axis=1)
-    return tested(problem, fit, pair_sums(problem, fit.params, chosen), chosen, fit.columns[pairs])
+    return assessed(problem, fit, pair_sums(problem, fit.params, chosen), chosen, fit.columns[pairs])
 
 
-def item_shape(fit: RowsFit, table: AnswerTable, *, covariates: Any = None, form: str = "auto") -> Tests:
+@on_one_blas_thread
+def item_shape(fit: RowsFit, table: AnswerTable, *, covariates: Any = None, form: str = "auto") -> ScoreTests:
     """Test of every item for a curve that bends otherwise: guessing, ceilings, wrong kind."""
     problem = fit.problem(table, covariates)
     weights = problem.grid.positions[None] ** 2 - 1.0
     chosen = chosen_form(fit, 3.0 * table.n_rows * fit.grid.size * float(fit.layout.n_items) ** 2, form)
     sums = item_sums(problem, fit.params, weights, None, chosen)
-    return tested(problem, fit, sums, chosen, fit.columns[:, None])
+    return assessed(problem, fit, sums, chosen, fit.columns[:, None])
 
 
-def differential_items(fit: RowsFit, table: AnswerTable, *, covariates: Any = None, form: str = "auto") -> Tests:
+@on_one_blas_thread
+def differential_items(fit: RowsFit, table: AnswerTable, *, covariates: Any = None, form: str = "auto") -> ScoreTests:
     """Test of every item for other parameters in other groups: two degrees of freedom per further group.
 
     The groups' abilities differ in the model (fit with ``row_groups``); all other items are the anchors.
@@ -364,5 +368,5 @@ def differential_items(fit: RowsFit, table: AnswerTable, *, covariates: Any = No
     group_of = 1 + np.repeat(np.arange(more), 2)
     chosen = chosen_form(fit, 3.0 * table.n_rows * fit.grid.size * float(fit.layout.n_items) ** 2, form)
     sums = item_sums(problem, fit.params, weights, group_of, chosen)
-    return tested(problem, fit, sums, chosen, fit.columns[:, None])
+    return assessed(problem, fit, sums, chosen, fit.columns[:, None])
 
