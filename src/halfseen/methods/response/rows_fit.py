@@ -124,6 +124,8 @@ class RowsFit:
 
     def problem(self, table: AnswerTable, covariates: FloatArray | None = None, engine: Any = None) -> RowsLikelihood:
         """The likelihood of some answers to these items; ``covariates`` as given to the fit."""
+        if covariates is None and self.population.n_covariates:
+            raise ValueError("the model has a latent regression; give the covariates= of these rows.")
         Z = None if covariates is None else np.asarray(covariates, dtype=float).reshape(table.n_rows, -1)
         centred = None if Z is None else Z - self.covariate_means
         return RowsLikelihood(
@@ -203,7 +205,7 @@ def fit_rows(
     prior_kind = chosen_prior(table, options.item_prior)
     if prior_kind == "none" and options.item_prior != "none" and table.flags:
         table = answer_table(answers, kind, keeps_constant=False, **given)
-    if table.n_items == 0:
+    if not any((counts > 0).sum() > 1 for counts in table.class_counts):
         raise ValueError("no column has two different answers; there is nothing to estimate.")
     if dimensions > 1:
         if groups is not None or Z is not None:
