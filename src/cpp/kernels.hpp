@@ -132,10 +132,11 @@ struct Derivatives {
 };
 
 // Nodes of each row's own: x_s = mode_i + root_i t_s, with log weights log N(x_s; 0, I) - log N(t_s; 0, I) + log |root_i|
-// - log S. Line l of an answer has the log-probability
+// + shares_s. Line l of an answer has the log-probability
 // log s(<slope_l, x> + upper_l) + log s(-<slope_l, x> - lower_l) + constant_l; a bound of infinity is none.
 struct OwnNodes {
     const double* points;    // (D, S)
+    const double* shares;    // (S,), logarithms
     const double* modes;     // (n_rows, D)
     const double* roots;     // (n_rows, D, D), lower triangular
     const double* slopes;    // (n_lines, D)

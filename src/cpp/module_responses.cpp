@@ -107,7 +107,7 @@ void scores(nb::tuple rows, In<double> posterior, In<double> derivatives, In<std
     chosen_build().responses.scores(view, posterior.data(), G, d, to);
 }
 
-double own(nb::tuple rows, In<double> points, In<double> modes, In<double> roots, nb::tuple lines,
+double own(nb::tuple rows, In<double> points, In<double> shares, In<double> modes, In<double> roots, nb::tuple lines,
            MaybeIn<double> frequency, MaybeOut log_likelihood, MaybeOut mean, MaybeOut covariance, MaybeOut sums,
            MaybeOut answer_scores) {
     const Rows held(rows);
@@ -117,12 +117,12 @@ double own(nb::tuple rows, In<double> points, In<double> modes, In<double> roots
     const auto slopes = nb::cast<In<double>>(lines[0], false), upper = nb::cast<In<double>>(lines[1], false),
                lower = nb::cast<In<double>>(lines[2], false), constant = nb::cast<In<double>>(lines[3], false);
     const std::size_t L = upper.size();
-    if (modes.size() != n * D || roots.size() != n * D * D || slopes.size() != L * D || lower.size() != L ||
+    if (shares.size() != S || modes.size() != n * D || roots.size() != n * D * D || slopes.size() != L * D || lower.size() != L ||
         constant.size() != L) {
-        throw nb::value_error("modes, roots and lines disagree");
+        throw nb::value_error("points, modes, roots and lines disagree");
     }
-    const OwnNodes nodes{points.data(),   modes.data(), roots.data(),
-                         slopes.data(),   upper.data(), lower.data(),
+    const OwnNodes nodes{points.data(),   shares.data(), modes.data(), roots.data(),
+                         slopes.data(),   upper.data(),  lower.data(),
                          constant.data(), checked(frequency, n, "frequency"),
                          static_cast<std::int64_t>(D), static_cast<std::int64_t>(S)};
     const OwnExpected out{checked(log_likelihood, n, "log_likelihood"), checked(mean, n * D, "mean"),
@@ -140,5 +140,5 @@ void define_responses(nb::module_& m) {
     const auto none = nb::arg().noconvert().none();
     m.def("response_expect", expect, no, no, no, none, none, none, none, none, none, none, none, none);
     m.def("response_scores", scores, no, no, no, no, no, no, no);
-    m.def("own_expect", own, no, no, no, no, no, none, none, none, none, none, none);
+    m.def("own_expect", own, no, no, no, no, no, no, none, none, none, none, none, none);
 }

@@ -19,9 +19,9 @@ struct OwnRow {
 inline void place_nodes(const OwnNodes& nodes, std::int64_t row, const OwnRow& r) {
     const std::int64_t D = nodes.n_dims, S = nodes.n_nodes;
     const double* root = nodes.roots + row * D * D;
-    double level = -std::log(static_cast<double>(S));
+    double level = 0.0;
     for (std::int64_t d = 0; d < D; ++d) level += std::log(root[d * D + d]);
-    for (std::int64_t s = 0; s < S; ++s) r.weights[s] = level;
+    for (std::int64_t s = 0; s < S; ++s) r.weights[s] = level + nodes.shares[s];
     const auto half = splat<double, kNodeLanes>(0.5);
     for (std::int64_t d = 0; d < D; ++d) {
         const auto mode = splat<double, kNodeLanes>(nodes.modes[row * D + d]);

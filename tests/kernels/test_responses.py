@@ -114,7 +114,8 @@ def own_problem(seed=0, n=40, p=7, dims=3, nodes=32):
     lower[P.starts + P.classes - 1], upper[P.starts] = np.inf, np.inf
     lines = BoundedLines(rng.normal(size=(m, dims)), upper, lower, 0.1 * rng.normal(size=m))
     roots = np.tril(0.2 * rng.normal(size=(n, dims, dims))) + 0.6 * np.eye(dims)
-    return P, rng.normal(size=(dims, nodes)), rng.normal(size=(n, dims)), roots, lines
+    shares = np.log(rng.dirichlet(np.full(nodes, 3.0)))
+    return P, (rng.normal(size=(dims, nodes)), shares), rng.normal(size=(n, dims)), roots, lines
 
 
 def own_outputs(P, dims):
@@ -129,7 +130,7 @@ def test_own_nodes_agree_with_the_twin(isa, monkeypatch):
     for name in ("reference", isa):
         use(name, monkeypatch)
         out = own_outputs(P, 3)
-        value = kernels.own_expectations(P.rows, points, modes, roots, lines, frequency=P.frequency, outputs=out)
+        value = kernels.own_expectations(P.rows, *points, modes, roots, lines, frequency=P.frequency, outputs=out)
         results.append((value, out))
     assert results[1][0] == pytest.approx(results[0][0], rel=1e-12)
     for name, wanted in results[0][1].items():
@@ -139,7 +140,7 @@ def test_own_nodes_agree_with_the_twin(isa, monkeypatch):
 def test_sums_of_own_nodes_are_derivatives_of_the_value(backend):
     P, points, modes, roots, lines = own_problem()
     out = own_outputs(P, 3)
-    kernels.own_expectations(P.rows, points, modes, roots, lines, outputs=out)
+    kernels.own_expectations(P.rows, *points, modes, roots, lines, outputs=out)
     step = 1e-5
     for line in (0, 3, P.n_lines - 1):
         for k, name in enumerate(("slopes", "slopes", "slopes", "upper", "lower")):
@@ -151,7 +152,7 @@ def test_sums_of_own_nodes_are_derivatives_of_the_value(backend):
                 moved = getattr(lines, name).copy()
                 moved[(line, k) if name == "slopes" else line] += sign * step
                 changed = lines._replace(**{name: moved})
-                ends.append(kernels.own_expectations(P.rows, points, modes, roots, changed))
+                ends.append(kernels.own_expectations(P.rows, *points, modes, roots, changed))
             assert out["sums"][line, k] == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-6)
 
 
@@ -159,7 +160,8 @@ def test_own_nodes_integrate_to_one_where_nothing_was_answered(backend):
     points = np.random.default_rng(0).normal(size=(2, 4096))
     rows = Responses(np.full((1, 1), 255, np.uint8), np.zeros(1, np.int32), None, None, 1)
     lines = BoundedLines(np.ones((2, 2)), np.array([np.inf, 0.0]), np.array([0.0, np.inf]), np.zeros(2))
-    value = kernels.own_expectations(rows, points, np.full((1, 2), 0.3), 1.1 * np.eye(2)[None], lines)
+    nodes = points, np.full(4096, -np.log(4096)), np.full((1, 2), 0.3), 1.1 * np.eye(2)[None]
+    value = kernels.own_expectations(rows, *nodes, lines)
     # 4096 importance weights with a standard deviation below .5
     assert value == pytest.approx(0.0, abs=5 * 0.5 / 64)
 

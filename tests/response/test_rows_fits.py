@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rows_truth import LSAT7, log_two_choice, lsat, several_classes, two_choice
 
 import halfseen as hs
 from halfseen.methods.response.rows_answers import answer_table
@@ -13,7 +14,6 @@ from halfseen.methods.response.rows_fit import fit_rows
 from halfseen.methods.response.rows_map import IndexMap
 from halfseen.methods.response.rows_options import RowsOptions
 from halfseen.methods.response.rows_scores import score_rows
-from rows_truth import LSAT7, log_two_choice, lsat, several_classes, two_choice
 
 PLAIN = RowsOptions(item_prior="none")
 
@@ -115,7 +115,7 @@ def test_the_empirical_prior_keeps_columns_that_are_all_right():
 def test_the_empirical_prior_brings_few_answers_nearer_to_the_truth():
     gaps = []
     for seed in range(3):
-        y, a, d, x = two_choice(60, 60, missing=0.6, seed=seed)
+        y, a, d, _ = two_choice(60, 60, missing=0.6, seed=seed)
         for kind in ("none", "empirical"):
             fit = fit_rows(y, "2pl", options=RowsOptions(item_prior=kind))
             v = values_of(fit)

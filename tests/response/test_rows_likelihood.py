@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rows_truth import naive_log_likelihood, several_classes, two_choice
 
 import halfseen as hs
 from halfseen.methods.response import rows_kinds
@@ -19,7 +20,6 @@ from halfseen.methods.response.rows_optimise import EmStep, climb
 from halfseen.methods.response.rows_population import Grid, Population, grid_for
 from halfseen.methods.response.rows_prior import first_prior, guessing_prior
 from halfseen.solvers import loop
-from rows_truth import naive_log_likelihood, several_classes, two_choice
 
 KINDS = ["2pl"] * 3 + ["grm"] * 3 + ["gpcm"] * 2 + ["3pl"] * 2
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rows_truth import two_choice
 
 from halfseen.methods.response.rows_answers import answer_table
 from halfseen.methods.response.rows_faces import population_table
 from halfseen.methods.response.rows_fit import fit_rows
 from halfseen.methods.response.rows_linking import stocking_lord
 from halfseen.methods.response.rows_links import connectivity
-from rows_truth import two_choice
 
 
 def two_forms(n=1000, anchors=8, seed=0):
@@ -102,7 +102,7 @@ def test_anchors_that_do_not_fit_are_named():
 
 def test_a_latent_regression_tells_its_coefficients():
     rng = np.random.default_rng(6)
-    Z = rng.normal(size=(1500, 2)) + [3.0, -1.0]
+    Z = rng.normal(size=(1500, 2)) + np.array([3.0, -1.0])
     x = Z @ [0.6, -0.4] - 2.2 + rng.normal(size=1500)
     y, *_ = two_choice(1500, 15, ability=x, seed=6)
     people = population_table(fit_rows(y, "2pl", covariates=Z))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rows_truth import LSAT6, LSAT7, lsat
 
 from halfseen.methods.response.rows_answers import answer_table
 from halfseen.methods.response.rows_curves import reliability
@@ -11,7 +12,6 @@ from halfseen.methods.response.rows_faces import item_faces, population_table
 from halfseen.methods.response.rows_fit import fit_rows
 from halfseen.methods.response.rows_limited import compare_fits, limited_fit, summed_score_fit
 from halfseen.methods.response.rows_scores import score_rows
-from rows_truth import LSAT6, LSAT7, lsat
 
 
 def shown(fit):

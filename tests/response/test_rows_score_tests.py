@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rows_truth import several_classes, two_choice
 from scipy.special import expit
 
 from halfseen.inference.multiple import benjamini_hochberg
@@ -12,7 +13,6 @@ from halfseen.methods.response.rows_fit import fit_rows
 from halfseen.methods.response.rows_limited import limited_fit, score_distribution, summed_score_fit
 from halfseen.methods.response.rows_residuals import mean_squares, person_fit, residual_correlations
 from halfseen.methods.response.rows_score_tests import differential_items, item_shape, local_dependence
-from rows_truth import several_classes, two_choice
 
 
 def fitted(y, kind="2pl", groups=None):
@@ -73,9 +73,16 @@ def test_a_copied_item_is_found(missing):
     assert found.statistic[worst] > 0
     assert found.q_value[worst] < 1e-3
     assert np.median(found.p_value) > 0.1
+
+
+def test_corrected_residual_correlations_are_about_zero_but_for_a_copied_item():
+    y, *_ = two_choice(1500, 20, seed=41)
+    both = (y[:, 6] != 255) & (y[:, 7] != 255) & (np.random.default_rng(0).random(1500) < 0.3)
+    y[both, 7] = y[both, 6]
     Q3 = residual_correlations(*fitted(y))
-    off = Q3 - np.diag(np.diag(Q3))
-    assert np.unravel_index(off.argmax(), off.shape) in ((6, 7), (7, 6))
+    off = Q3[np.triu_indices(20, 1)]
+    assert np.mean(off) == pytest.approx(0.0, abs=0.02)
+    assert Q3[6, 7] == off.max() > 0.2
 
 
 def test_guessing_is_found_by_its_shape():

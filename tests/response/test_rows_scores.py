@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rows_truth import class_chances, log_two_choice, several_classes, two_choice
 from scipy.integrate import quad
 from scipy.special import expit
 
@@ -18,12 +19,11 @@ from halfseen.methods.response.rows_curves import (
 from halfseen.methods.response.rows_faces import item_faces
 from halfseen.methods.response.rows_fit import fit_rows
 from halfseen.methods.response.rows_scores import new_table, plausible_values, score_rows
-from rows_truth import class_chances, log_two_choice, several_classes, two_choice
 
 
 @pytest.fixture(scope="module")
 def test_of_twelve():
-    y, a, d, x = two_choice(600, 12, seed=20)
+    y, _, _, x = two_choice(600, 12, seed=20)
     return y, x, fit_rows(y, "2pl"), answer_table(y, ["2pl"] * 12)
 
 

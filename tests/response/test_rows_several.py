@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rows_truth import several_classes, two_choice
 from scipy.special import expit
 
 from halfseen.kernels import response_expectations
@@ -15,7 +16,6 @@ from halfseen.methods.response.rows_fit import fit_rows
 from halfseen.methods.response.rows_rotation import ROTATIONS, loadings_of, rotate, score_several, several_reliability
 from halfseen.methods.response.rows_scores import new_table
 from halfseen.methods.response.rows_several import several_problem
-from rows_truth import several_classes, two_choice
 
 
 def two_abilities(n=1500, p=16, correlation=0.4, seed=0):
@@ -54,7 +54,7 @@ def grid_value(fit, table):
 
 def test_the_value_on_own_nodes_is_that_on_a_shared_grid(plane):
     *_, fit, table = plane
-    assert fit.log_likelihood == pytest.approx(grid_value(fit, table), abs=1.0)
+    assert fit.log_likelihood == pytest.approx(grid_value(fit, table), abs=0.01)
 
 
 @pytest.mark.parametrize("kind", ["2pl", "grm"])
@@ -70,14 +70,16 @@ def test_gradients_at_fixed_nodes_are_differences(kind):
 
 
 def test_scores_of_rows_add_up_to_the_gradient():
-    y, *_ = two_choice(200, 7, seed=2)
+    y, *_ = two_choice(200, 7, missing=0.0, seed=2)
+    y[0] = 0, 1, 1, 0, 0, 1, 0
     fit = fit_rows(y, "2pl", dimensions=2)
     problem = several_problem(fit, answer_table(y, ["2pl"] * 7), 64)
-    one = answer_table(y[:1], ["2pl"] * 7, keeps_constant=True, collapses=False)
-    alone = replace(problem, table=replace(problem.table, responses=one.responses, frequency=None, row_of=None),
-                    modes=problem.modes[:1], roots=problem.roots[:1])  # fmt: skip
-    if one.responses.answers.shape[1] != 7:
-        pytest.skip("the first row answered too few items")
+    place = problem.table.row_of[0] if problem.table.row_of is not None else 0
+    row = problem.table.rows(place, place + 1)
+    alone = replace(problem, table=replace(problem.table, responses=row, frequency=None),
+                    modes=problem.modes[[place]], roots=problem.roots[[place]])  # fmt: skip
+    counts = tuple((row.answers[0, j] == np.arange(2)).astype(float) for j in range(7))
+    alone = replace(alone, table=replace(alone.table, class_counts=counts))
     gradient = alone.value_and_gradient(fit.free)[1]
     np.testing.assert_allclose(alone.cross_product(fit.free) - np.diag(fit.index.back(
         np.concatenate([fit.prior.precision, np.zeros(2)]))), np.outer(gradient, gradient), atol=1e-8)  # fmt: skip

@@ -32,6 +32,7 @@ class BoundedLines(NamedTuple):
 def own_expectations(
     rows: Responses,
     points: Array,
+    shares: Array,
     modes: Array,
     roots: Array,
     lines: BoundedLines,
@@ -42,13 +43,15 @@ def own_expectations(
     r"""Sum of the rows' marginal log-likelihoods under :math:`x_i \sim N(0, I)`, and what the posterior expects.
 
     Row :math:`i` has the nodes :math:`x_{is} = \mu_i + L_i t_s` with the importance weights
-    :math:`N(x_{is}; 0, I) / (S\, N(x_{is}; \mu_i, L_i L_i^\top))`.
+    :math:`v_s N(x_{is}; 0, I) / N(x_{is}; \mu_i, L_i L_i^\top)`.
 
     Parameters
     ----------
     rows : Responses
     points : ndarray (D, S)
-        :math:`t`, standard normal; ``S`` a multiple of 8.
+        :math:`t`: drawn standard normal, or those of a quadrature rule; ``S`` a multiple of 8.
+    shares : ndarray (S,)
+        :math:`\log v_s`; draws have :math:`v_s = 1/S`.
     modes : ndarray (n_rows, D)
     roots : ndarray (n_rows, D, D)
         Lower triangular, with positive diagonals.
@@ -73,7 +76,7 @@ def own_expectations(
     >>> rows = Responses(np.array([[1]], np.uint8), np.array([0], np.int32), None, None, 1)
     >>> lines = BoundedLines(np.zeros((2, 1)), np.array([np.inf, 0.0]), np.array([0.0, np.inf]), np.zeros(2))
     >>> points = np.linspace(-1, 1, 8)[None]
-    >>> value = own_expectations(rows, points, np.zeros((1, 1)), np.ones((1, 1, 1)), lines)
+    >>> value = own_expectations(rows, points, np.full(8, -np.log(8)), np.zeros((1, 1)), np.ones((1, 1, 1)), lines)
     >>> round(float(np.exp(value)), 6)
     0.5
     """
@@ -87,4 +90,4 @@ def own_expectations(
         from halfseen.kernels import reference_responses
 
         run = reference_responses.own_expect
-    return float(run(tuple(rows), points, modes, roots, tuple(lines), frequency, *ordered))
+    return float(run(tuple(rows), points, shares, modes, roots, tuple(lines), frequency, *ordered))

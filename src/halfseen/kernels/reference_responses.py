@@ -84,6 +84,7 @@ def scores(
 def own_expect(
     rows: tuple[Any, ...],
     points: Array,
+    shares: Array,
     modes: Array,
     roots: Array,
     lines: tuple[Array, ...],
@@ -97,7 +98,7 @@ def own_expect(
     """See :func:`halfseen.kernels.own_expectations`; one row after the other."""
     slopes, upper, lower, constant = lines
     of_row, line_of = lines_of(rows)
-    n, S = len(modes), points.shape[1]
+    n = len(modes)
     starts = np.searchsorted(of_row, np.arange(n + 1))
     total = 0.0
     for i in range(n):
@@ -108,7 +109,7 @@ def own_expect(
         has_u, has_l = np.isfinite(u), np.isfinite(low)
         above, below = m + np.where(has_u, u, 0.0), -m - np.where(has_l, low, 0.0)
         log = np.where(has_u, log_expit(above), 0.0) + np.where(has_l, log_expit(below), 0.0) + constant[line][:, None]
-        joint = 0.5 * np.sum(points**2 - x**2, axis=0) + np.sum(np.log(np.diag(roots[i]))) - np.log(S) + log.sum(axis=0)
+        joint = 0.5 * np.sum(points**2 - x**2, axis=0) + np.sum(np.log(np.diag(roots[i]))) + shares + log.sum(axis=0)
         top = joint.max()
         q = np.exp(joint - top)
         value = top + np.log(q.sum())

@@ -12,6 +12,7 @@ from halfseen._typing import FloatArray, IntArray
 from halfseen.engines import resolve
 from halfseen.kernels import BoundedLines, own_expectations
 from halfseen.kernels.reference_responses import lines_of
+from halfseen.kernels.responses import NODE_MULTIPLE
 from halfseen.methods.response import rows_kinds
 from halfseen.methods.response.rows_answers import NOT_SEEN, AnswerTable
 from halfseen.methods.response.rows_items import ItemLayout
@@ -22,18 +23,44 @@ from halfseen.solvers import GradientNorm, SweepResult, largest, loop
 # The nodes' covariance is so much larger than the curvature's inverse: weights then have no heavy tails.
 WIDER = 1.1
 NUMBERS_AT_ONCE = 400_000
+MOST_PRODUCT, NO_SHARE = 3, -1e30
 MODE_TOL, LONGEST_STEP = 1e-6, 2.0
 
 
-def points_for(dimensions: int, size: int, seed: int) -> FloatArray:
-    """Scrambled Sobol points (D, size) as standard normal numbers with mean 0 and covariance I exactly."""
+@dataclass(frozen=True)
+class Points:
+    """Standard positions (D, S) of the nodes and the logarithms (S,) of their shares."""
+
+    t: FloatArray
+    shares: FloatArray
+
+    @property
+    def size(self) -> int:
+        return len(self.shares)
+
+
+def points_for(dimensions: int, size: int, seed: int) -> Points:
+    """About ``size`` nodes: a Gauss-Hermite product for up to 3 dimensions, beyond them Sobol points.
+
+    Around each row's mode 8 nodes an axis are near exact, and the error of points that all rows share does not average
+    out: with 256 Sobol points on 16 items and 1500 rows the log-likelihood is off by 3, with 64 Gauss-Hermite ones by
+    less than .1. Sobol points are scrambled by ``seed``, with mean 0 and covariance I exactly.
+    """
+    if dimensions <= MOST_PRODUCT:
+        per_axis = max(3, round(size ** (1.0 / dimensions)))
+        x, w = np.polynomial.hermite_e.hermegauss(per_axis)
+        axes = np.meshgrid(*([x] * dimensions), indexing="ij")
+        shares = sum(np.meshgrid(*([np.log(w / w.sum())] * dimensions), indexing="ij"))
+        spare = -(per_axis**dimensions) % NODE_MULTIPLE
+        t = np.pad(np.stack([a.ravel() for a in axes]), ((0, 0), (0, spare)))
+        return Points(np.ascontiguousarray(t), np.pad(np.ravel(shares), (0, spare), constant_values=NO_SHARE))
     from scipy.stats import qmc
 
     u = qmc.Sobol(dimensions, seed=seed).random(size)
     t = ndtri(np.clip(u, 1e-12, 1.0 - 1e-12))
     t -= t.mean(axis=0)
     root = np.linalg.cholesky(t.T @ t / size)
-    return np.ascontiguousarray(np.linalg.solve(root, t.T))
+    return Points(np.ascontiguousarray(np.linalg.solve(root, t.T)), np.full(size, -np.log(size)))
 
 
 @dataclass(frozen=True)
@@ -80,7 +107,7 @@ class OwnNodesLikelihood:
     ----------
     table, layout, index, prior
         As in the likelihood on shared nodes.
-    points : ndarray (D, S)
+    points : Points
     modes : ndarray (n, D)
     roots : ndarray (n, D, D)
     """
@@ -89,7 +116,7 @@ class OwnNodesLikelihood:
     layout: ItemLayout
     index: IndexMap
     prior: ItemPrior
-    points: FloatArray
+    points: Points
     modes: FloatArray
     roots: FloatArray
     engine: Any = None
@@ -105,8 +132,8 @@ class OwnNodesLikelihood:
             outputs = {"sums": sums} if wanted == "gradient" else {}
             f = None if self.table.frequency is None else self.table.frequency[rows]
             value = own_expectations(
-                self.table.rows(*block), self.points, self.modes[rows], self.roots[rows], tables.lines, frequency=f,
-                outputs=outputs,
+                self.table.rows(*block), self.points.t, self.points.shares, self.modes[rows], self.roots[rows],
+                tables.lines, frequency=f, outputs=outputs,
             )  # fmt: skip
             return value, sums
 
@@ -159,9 +186,8 @@ class OwnNodesLikelihood:
             responses = self.table.rows(rows.start, rows.stop)
             row, line = lines_of(tuple(responses))
             scores = np.empty((len(row), D + 2))
-            own_expectations(
-                responses, self.points, self.modes[rows], self.roots[rows], tables.lines, outputs={"scores": scores}
-            )
+            nodes = self.points.t, self.points.shares, self.modes[rows], self.roots[rows]
+            own_expectations(responses, *nodes, tables.lines, outputs={"scores": scores})
             S = np.zeros((rows.stop - rows.start, self.layout.n_params))
             S[row[:, None], self.layout.slopes[item_of[line]]] = scores[:, :D]
             bounds = np.column_stack([scores[:, D:], np.ones(len(row))])
@@ -185,12 +211,11 @@ class OwnNodesLikelihood:
         mean, covariance = np.empty((n, D)), np.empty((n, D, D))
         for a, b in self.table.blocks():
             outputs = {"mean": mean[a:b], "covariance": covariance[a:b]}
-            own_expectations(
-                self.table.rows(a, b), self.points, self.modes[a:b], self.roots[a:b], tables.lines, outputs=outputs
-            )
+            nodes = self.points.t, self.points.shares, self.modes[a:b], self.roots[a:b]
+            own_expectations(self.table.rows(a, b), *nodes, tables.lines, outputs=outputs)
         return mean, covariance
 
-    def renewed(self, free: FloatArray, steps: int = 2, points: FloatArray | None = None) -> OwnNodesLikelihood:
+    def renewed(self, free: FloatArray, steps: int = 2, points: Points | None = None) -> OwnNodesLikelihood:
         """With nodes around the rows' modes under other parameters, a few Newton steps from the present ones."""
         items = self.index.full(free)[: self.layout.n_params]
         modes, roots = placed(self.table, self.layout, items, self.modes, steps)

@@ -123,15 +123,15 @@ class GuardedRound:
             self.best = (fresh, run.params)
         if fresh - run.value > EXPLOITED:
             self.trust *= 0.5
-            size = min(2 * p.points.shape[1], MOST_SIZE)
-            self.problem = replace(p, points=points_for(len(p.points), size, int(self.rng.integers(2**31))))
+            size = min(2 * p.points.size, MOST_SIZE)
+            self.problem = replace(p, points=points_for(len(p.points.t), size, int(self.rng.integers(2**31))))
         self._quiet = self._quiet + 1 if gain < LEAST_GAIN else 0
         reason = "change" if self._quiet >= 2 else None
         return SweepResult(self.best[1], self.best[0], run.gradient_norm, run.work + 2.0, reason)
 
     def _fresh(self, free: FloatArray) -> float:
-        D, S = self.problem.points.shape
-        points = points_for(D, S, int(self.rng.integers(2**31)))
+        D, S = len(self.problem.points.t), self.problem.points.size
+        points = points_for(D, 2 * S, int(self.rng.integers(2**31)))
         return self.problem.renewed(free, points=points).value(free)
 
 
@@ -197,7 +197,7 @@ def fit_several(table: AnswerTable, kinds: list[str], dimensions: int, options: 
     )  # fmt: skip
     problem, run = climb_several(problem, index.pick(start), rng)
     free = upright(layout, index, run.params)
-    size = min(4 * problem.points.shape[1], 2 * MOST_SIZE)
+    size = min(4 * problem.points.size, 2 * MOST_SIZE)
     last = problem.renewed(free, FIRST_MODE_STEPS, points_for(D, size, int(rng.integers(2**31))))
     full = index.full(free)
     value = -last.value(free) - prior.value(full[: layout.n_params])
