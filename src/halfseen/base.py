@@ -12,13 +12,15 @@ from sklearn.utils.validation import _check_n_features, check_is_fitted, validat
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed, as_observed, check_support
 from halfseen.data.align import with_columns
+from halfseen.data.frames import library_of
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.losses import Loss, at_columns
+from halfseen.parameters import Parametrised
 
 KINDS = ("mean", "linear", "probabilities")
 
 
-class CompletionEstimator(BaseEstimator):
+class CompletionEstimator(Parametrised, BaseEstimator):
     """An estimator that learns from the seen entries of a table and predicts the others.
 
     Subclasses give ``fit``, the attribute ``loss_`` and three methods, all on the linear
@@ -30,6 +32,7 @@ class CompletionEstimator(BaseEstimator):
     row_labels_: Labels | None
     col_labels_: Labels | None
     n_features_in_: int
+    library_: str
 
     def predict(self, rows: Any, cols: Any = None, kind: str = "mean") -> FloatArray:
         """Predict entries, elementwise pairs ``(rows[t], cols[t])``, or complete a table.
@@ -108,6 +111,7 @@ class CompletionEstimator(BaseEstimator):
         if reset:
             self.observed_shape_ = observed.shape
             self.row_labels_, self.col_labels_ = observed.row_labels, observed.col_labels
+            self.library_ = library_of(R)
         return observed
 
     def _positions(self, wanted: Any, axis: str) -> IntArray:

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.special import expit
 
 import halfseen as hs
-from halfseen.methods.response.shrinking import shrunk_items
+from halfseen.inference.shrinking import shrunk_items
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one factor", "two factors"])
@@ -95,7 +95,7 @@ class TestItems:
 def test_thin_columns_of_a_penalised_fit_are_sent_to_integrated_ones():
     truth = simulated(40, 150, 0.2, slope=0.3, seed=0)
     model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", random_state=0).fit(truth.observed)
-    with pytest.warns(UserWarning, match=r"columns have 7\.83 answers on average.*columns='random'"):
+    with pytest.warns(UserWarning, match=r"columns have 7\.83 answers on average.*ItemResponseModel"):
         model.inference()
 
 

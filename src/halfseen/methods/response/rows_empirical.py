@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import FloatArray
+from halfseen.methods.response.rows_covariance import indefinite_at, positive_inverse
+from halfseen.methods.response.rows_information import observed_information
 from halfseen.methods.response.rows_likelihood import RowsLikelihood
 from halfseen.methods.response.rows_optimise import climb
 from halfseen.methods.response.rows_prior import empirical_prior, first_prior
 from halfseen.solvers import GradientNorm, Run, SweepResult, loop
 
-MAX_ROUNDS, ROUND_TOL, LOOSER = 8, 0.02, 10.0
+MAX_ROUNDS, ROUND_TOL, LOOSER = 12, 0.02, 10.0
+MOST_OBSERVED = 400
 
 
 class PriorRound:
@@ -30,11 +33,28 @@ class PriorRound:
         p = self.problem
         full = p.index.full(run.params)
         items, _ = p.split(full)
-        prior = empirical_prior(p.layout, items, block_variances(p, full), p.prior)
+        prior = empirical_prior(p.layout, items, self._variances(run.params), p.prior)
         has = prior.precision > 0
         change = float(np.abs(np.log(prior.precision[has] / p.prior.precision[has])).max(initial=0.0))
         self.problem = replace(p, prior=prior)
         return SweepResult(run.params, run.value, change, run.work)
+
+
+    def _variances(self, free: FloatArray) -> FloatArray:
+        """Posterior variances (n_params,) of the items' numbers.
+
+        From the observed information where there are few numbers: that of the complete data takes the abilities for
+        known, and so makes the prior too narrow (20 items by 200 rows: intervals of slopes covered 85 %, with the
+        observed information 89 %, without a prior 97 %; those of intercepts 93 % and 95 %).
+        """
+        p = self.problem
+        if p.index.n_free <= MOST_OBSERVED:
+            information = observed_information(p, free)
+            if indefinite_at(information) is None:
+                by_free = np.diag(positive_inverse(information))
+                places = p.index.free[: p.layout.n_params]
+                return np.where(places >= 0, by_free[np.maximum(places, 0)], 0.0)
+        return block_variances(p, p.index.full(free))
 
 
 def block_variances(p: RowsLikelihood, full: FloatArray) -> FloatArray:
