@@ -252,6 +252,8 @@ def _ends(labels: Any, length: int) -> Any:
 
 def _find_class(name: str) -> Any:
     """Return the registered or public class of a name, or None."""
+    if not isinstance(name, str):
+        return None
     if name in REGISTRY:
         return REGISTRY[name]
     halfseen = import_module("halfseen")
