@@ -5,11 +5,12 @@ A *cell array* holds one number per seen cell: an (n, p) array with zeros elsewh
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 
-from halfseen._typing import FloatArray
+from halfseen._typing import FloatArray, IntArray
 from halfseen.data import Observed
 from halfseen.linalg.pairs import pair_products
 
@@ -156,6 +157,13 @@ class ListedCells:
         return np.asarray(numbers, dtype=float)
 
 
+@lru_cache(maxsize=256)
+def triangle(k: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """Places of an upper triangle, and how often each number stands in the whole matrix."""
+    i, j = np.triu_indices(k)
+    return i, j, np.where(i == j, 1.0, 2.0)
+
+
 def packed(first: FloatArray) -> FloatArray:
     """Upper triangles of ``first first'`` (vectors, (m, k)) or of symmetric matrices (m, k, k), one per line.
 
@@ -165,7 +173,7 @@ def packed(first: FloatArray) -> FloatArray:
     [[1.0, 2.0, 4.0]]
     """
     k = first.shape[-1]
-    i, j = np.triu_indices(k)
+    i, j, _ = triangle(k)
     if first.ndim == 3:
         return first[:, i, j]
     return first[:, i] * first[:, j]
@@ -179,7 +187,7 @@ def unpacked(lines: FloatArray, k: int) -> FloatArray:
     >>> unpacked(np.array([[1.0, 2.0, 4.0]]), 2).tolist()
     [[[1.0, 2.0], [2.0, 4.0]]]
     """
-    i, j = np.triu_indices(k)
+    i, j, _ = triangle(k)
     full = np.empty((len(lines), k, k))
     full[:, i, j] = lines
     full[:, j, i] = lines
@@ -194,5 +202,4 @@ def contracted(lines: FloatArray, other: FloatArray, k: int) -> FloatArray:
     >>> contracted(np.array([[1.0, 2.0, 4.0]]), np.array([[1.0, 1.0, 1.0]]), 2).tolist()
     [9.0]
     """
-    i, j = np.triu_indices(k)
-    return np.einsum("ml,ml,l->m", lines, other, np.where(i == j, 1.0, 2.0))
+    return np.einsum("ml,ml->m", lines, other * triangle(k)[2])

@@ -26,7 +26,7 @@ MOST_COMMON, MOST_OWN = 20, 5
 # Up to so many sources the common factors can be each one's own as well; beyond, every source gets own ones beside.
 FEW_SOURCES = 8
 # Entries per unknown below which a source says too little about its own part.
-ENTRIES_PER_UNKNOWN = 3.0
+ENTRIES_PER_UNKNOWN = 2.0
 
 
 def fit_posterior(

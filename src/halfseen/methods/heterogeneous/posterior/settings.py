@@ -37,4 +37,4 @@ class PosteriorSettings:
     row_weights: dict[str, Any] = field(default_factory=dict)
     source_weights: dict[str, float] = field(default_factory=dict)
     max_iter: int = 500
-    tol: float = 1e-4
+    tol: float = 3e-4

@@ -9,7 +9,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray
 from halfseen.engines import Engine
-from halfseen.methods.heterogeneous.posterior.cells import packed
+from halfseen.methods.heterogeneous.posterior.cells import packed, triangle
 from halfseen.methods.heterogeneous.posterior.columns import Misfit, Rows, column_step, shrunk_noise
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
 from halfseen.methods.heterogeneous.posterior.rotation import turned_to_few
@@ -35,9 +35,7 @@ def cell_variance(given: Given, rows: Rows, loadings: Loadings) -> FloatArray:
     .. math:: v_j^\top C_i v_j + x_i^\top C_j x_i + \langle C_i, C_j\rangle
     """
     k = rows.mean.shape[1]
-    i, j = np.triu_indices(1 + k)
-    a, b = np.triu_indices(k)
-    doubled, inner = np.where(i == j, 1.0, 2.0), np.where(a == b, 1.0, 2.0)
+    doubled, inner = triangle(1 + k)[2], triangle(k)[2]
     V = loadings.mean[:, 1:]
     left = np.hstack([packed(rows.design), packed(rows.cov)])
     second = packed(V) + packed(loadings.cov[:, 1:, 1:])
