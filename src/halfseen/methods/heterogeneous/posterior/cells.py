@@ -194,6 +194,14 @@ def unpacked(lines: FloatArray, k: int) -> FloatArray:
     return full
 
 
+def symmetric_inverse(A: FloatArray) -> FloatArray:
+    """Inverses of symmetric positive matrices (m, k, k), symmetric to the last bit."""
+    C = np.linalg.inv(A)
+    C += C.transpose(0, 2, 1).copy()
+    C *= 0.5
+    return C
+
+
 def contracted(lines: FloatArray, other: FloatArray, k: int) -> FloatArray:
     """``sum_ab S_ab T_ab`` of symmetric matrices given by their upper triangles, line by line.
 

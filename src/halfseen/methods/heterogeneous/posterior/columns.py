@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from halfseen._typing import FloatArray
-from halfseen.methods.heterogeneous.posterior.cells import contracted, packed, unpacked
+from halfseen.methods.heterogeneous.posterior.cells import contracted, packed, symmetric_inverse, unpacked
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
 from halfseen.methods.heterogeneous.posterior.settings import PosteriorSettings
 from halfseen.methods.heterogeneous.posterior.state import LOCKED, Loadings
@@ -124,8 +124,7 @@ def solve_columns(
     A = tau[:, None, None] * H
     i = np.arange(1 + k)
     A[:, i, i] += prior_diagonal(now)
-    C = np.linalg.inv(A)
-    C = 0.5 * (C + C.transpose(0, 2, 1))
+    C = symmetric_inverse(A)
     mean = np.einsum("pij,pj->pi", C, tau[:, None] * right)
     return replace(now, mean=mean, cov=C), H, spread
 

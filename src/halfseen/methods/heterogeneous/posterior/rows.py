@@ -10,7 +10,7 @@ import numpy as np
 from halfseen import kernels
 from halfseen._typing import FloatArray, IntArray
 from halfseen.engines import Engine
-from halfseen.methods.heterogeneous.posterior.cells import packed, unpacked
+from halfseen.methods.heterogeneous.posterior.cells import packed, symmetric_inverse, unpacked
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
 from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, Scores
 
@@ -66,17 +66,20 @@ def row_sums(given: Given, working: Working, loadings: Loadings, factor: FloatAr
         return RowSums(H, right, nothing, np.zeros((n, 0, a)), np.zeros((n, 0, 0)))
     done = kernels.eliminate(H, right, a, 1.0)
     inner = H[:, a:, a:] + np.eye(k - a)
-    return RowSums(done.schur, done.right, done.own, done.turn, np.linalg.inv(inner))
+    return RowSums(done.schur, done.right, done.own, done.turn, symmetric_inverse(inner))
 
 
 def joined_rows(sums: Sequence[RowSums], active: Sequence[IntArray], n: int, R: int) -> Scores:
     """Posterior of all scores from what the sources say, added up in their order."""
     precision, right = np.zeros((n, R, R)) + np.eye(R), np.zeros((n, R))
     for one, common in zip(sums, active, strict=True):
+        if len(common) == R:  # no copies where all factors are active
+            precision += one.schur
+            right += one.right
+            continue
         precision[:, common[:, None], common] += one.schur
         right[:, common] += one.right
-    cov = np.linalg.inv(precision) if R else precision
-    cov = 0.5 * (cov + cov.transpose(0, 2, 1))
+    cov = symmetric_inverse(precision) if R else precision
     mean = np.einsum("nij,nj->ni", cov, right)
     own = []
     for one, common in zip(sums, active, strict=True):

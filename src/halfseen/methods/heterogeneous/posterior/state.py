@@ -118,7 +118,8 @@ class Scores:
     def of(self, place: int, active: IntArray) -> tuple[FloatArray, FloatArray]:
         """Means (n, k) and covariances (n, k, k) of the factors that a source takes part in."""
         own = self.own[place]
-        cov = self.cov[:, active[:, None], active]
+        is_all = np.array_equal(active, np.arange(self.mean.shape[1]))
+        cov = self.cov if is_all else self.cov[:, active[:, None], active]
         if not own.mean.shape[1]:
             return self.mean[:, active], cov
         cross = -self.cov[:, active] @ own.turn.transpose(0, 2, 1)

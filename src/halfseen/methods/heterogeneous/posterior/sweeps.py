@@ -27,6 +27,8 @@ TURN_EVERY, TURN_UNTIL = 5, 150
 LEAST_SWEEPS = 25
 # Changes of predictions, in units of a source's scale: rounding at seen cells, and of Gram matrices over all cells.
 ROUNDING, GRAM_ROUNDING = 1e-14, 1e-7
+# Free factors of tables without noise settle slowly: a millionth of the data's standard deviation is near enough.
+FREE_ROUNDING = 1e-6
 
 
 def cell_variance(given: Given, rows: Rows, loadings: Loadings) -> FloatArray:
@@ -131,13 +133,14 @@ class PosteriorSweep:
         """Whether no source's predictions move any more, at its cells and elsewhere."""
         if now.sweep < LEAST_SWEEPS or now.is_turning or not before.linear:
             return False
+        least = FREE_ROUNDING if self.is_free else ROUNDING
         for place, given in enumerate(self.given):
             noise = float(np.sqrt(np.mean(now.loadings[place].noise)))
             count = max(float(given.cells.counts.sum()), 1.0)
             moved = np.sqrt(float(np.sum(np.square(now.linear[place] - before.linear[place]))) / count)
-            if moved > max(self.settings.tol * noise, ROUNDING):
+            if moved > max(self.settings.tol * noise, least):
                 return False
-            if change(before, now, place) > max(self.settings.tol * noise, GRAM_ROUNDING):
+            if change(before, now, place) > max(self.settings.tol * noise, GRAM_ROUNDING, least):
                 return False
         return True
 
