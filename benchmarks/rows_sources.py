@@ -23,13 +23,11 @@ def fitted(data: Any, sweeps: int, **how: Any) -> Any:
     """A fit that is cut off after some sweeps."""
     import halfseen as hs
 
-    options = hs.HeterogeneousOptions(max_iter=sweeps, tol=0.0, **how)
+    settings = {"max_iter": sweeps, "tol": 0.0, "random_state": 0, **how}
     solver = "gd" if how else "als"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # being cut off is meant
-        return hs.HeterogeneousFactorization(RANK, RANK, solver=solver, options=options, random_state=0).fit(
-            data.sources
-        )
+        return hs.HeterogeneousFactorization(RANK, RANK, solver=solver, **settings).fit(data.sources)
 
 
 def sweeps_to_target(data: Any, most: int, **how: Any) -> int:

@@ -17,14 +17,14 @@ from pathlib import Path
 LEVELS = {
     "__main__": 11, "cli": 10, "show": 9, "reproduce": 9, "methods": 8, "select": 7, "base": 6, "biased": 6, "many": 6,
     "inference": 5, "nets": 5, "solvers": 4, "engines": 3, "linalg": 2, "kernels": 2, "losses": 1, "data": 1,
-    "metrics": 1, "datasets": 1, "errors": 0, "parameters": 0, "_typing": 0, "text": 0,
+    "metrics": 1, "datasets": 1, "errors": 0, "parameters": 0, "telling": 0, "_typing": 0, "text": 0,
 }  # fmt: skip
-FILE_LINES = 400
+FILE_LINES = 600
 BODY_LINES = 50
 KERNEL_BODY_LINES = 80
-BASE_LINES = 150
 ARGUMENTS = 8
-IMPORT_SECONDS = 0.15
+# Of an estimator's parameters so many may be given by position.
+POSITIONAL = 2
 HEAVY = ("torch", "dask", "matplotlib", "pandas", "polars", "pyarrow", "typer", "rich")
 # A loop over these is an iteration of an algorithm and belongs to the one loop in solvers/.
 ROUNDS = re.compile(r"(^|_)(iter|iters|iterations?|epochs?|sweeps?|rounds?|steps?)$")
@@ -149,20 +149,18 @@ def body_length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def sizes(root: Path) -> Findings:
-    """No file above 400 lines, no function body above 50 (kernels 80), no base estimator above 150."""
+    """No file above 600 lines, no function body above 50 (kernels 80)."""
     found = []
     for path, tree in python_files(root):
         length = len(path.read_text(encoding="utf-8").splitlines())
-        limit = BASE_LINES if path.stem == "base" else FILE_LINES
-        if length > limit:
-            found.append(f"{at(root, path, limit)}: {length} lines; the limit is {limit}")
+        if length > FILE_LINES:
+            found.append(f"{at(root, path, FILE_LINES)}: {length} lines; the limit is {FILE_LINES}")
         longest = KERNEL_BODY_LINES if "kernels" in path.parts else BODY_LINES
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body_length(node) > longest:
+            # what an estimator's __init__ does is a list of its parameters
+            is_list = getattr(node, "name", "") == "__init__"
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body_length(node) > longest and not is_list:
                 found.append(too_long(root, path, node, body_length(node), longest))
-            elif isinstance(node, ast.ClassDef) and any("BaseEstimator" in ast.unparse(base) for base in node.bases):
-                lines = node.end_lineno - node.lineno + 1
-                found += [too_long(root, path, node, lines, BASE_LINES)] if lines > BASE_LINES else []
     for path in sorted((root / "src" / "cpp").rglob("*")):
         if path.suffix in (".cpp", ".hpp", ".h", ".cc", ".inl"):
             found += cpp_sizes(root, path)
@@ -198,7 +196,10 @@ def cpp_sizes(root: Path, path: Path) -> Findings:
 
 
 def public_functions_are_short(root: Path) -> Findings:
-    """Functions and estimators that users call take at most 8 arguments (self and cls not counted)."""
+    """Functions and methods that users call take at most 8 arguments (self and cls not counted).
+
+    Estimators are the exception: what their ``__init__`` takes is keyword-only after the first two.
+    """
     package, found = root / "src" / "halfseen", []
     for name, module in public_places(root).items():
         folder = package.joinpath(*module.split(".")[1:])
@@ -208,14 +209,25 @@ def public_functions_are_short(root: Path) -> Findings:
                     continue
                 members = node.body if isinstance(node, ast.ClassDef) else [node]
                 for function in members:
-                    if isinstance(function, ast.FunctionDef) and (n := argument_count(function)) > ARGUMENTS:
-                        found.append(f"{at(root, path, function.lineno)}: {name} ({function.name}) takes {n} arguments")
+                    if not isinstance(function, ast.FunctionDef):
+                        continue
+                    total, positional = argument_counts(function)
+                    if function.name == "__init__" and total > ARGUMENTS and positional > POSITIONAL:
+                        found.append(
+                            f"{at(root, path, function.lineno)}: {name} takes {positional} parameters by position; "
+                            f"only the first {POSITIONAL} may be"
+                        )
+                    elif function.name != "__init__" and total > ARGUMENTS:
+                        place = at(root, path, function.lineno)
+                        found.append(f"{place}: {name} ({function.name}) takes {total} arguments")
     return found
 
 
-def argument_count(function: ast.FunctionDef) -> int:
+def argument_counts(function: ast.FunctionDef) -> tuple[int, int]:
+    """How many arguments a function takes in all, and how many of them by position."""
     a = function.args
-    return len([x for x in (*a.posonlyargs, *a.args, *a.kwonlyargs) if x.arg not in ("self", "cls")])
+    positional = [x for x in (*a.posonlyargs, *a.args) if x.arg not in ("self", "cls")]
+    return len(positional) + len(a.kwonlyargs), len(positional)
 
 
 def libraries_do_not_print(root: Path) -> Findings:
@@ -252,47 +264,39 @@ def texts_are_clean(root: Path) -> Findings:
     return found
 
 
-IMPORT_COST = """
-import sys, time
+IMPORTED = """
+import sys
 {before}
 already = set(sys.modules)
-start = time.process_time()
 {statement}
-print(time.process_time() - start, *(name for name in {heavy!r} if name in set(sys.modules) - already))
+print(*(name for name in {heavy!r} if name in set(sys.modules) - already))
 """
 # scikit-learn itself may load pandas or pyarrow where they are installed; that is not ours to forbid.
 BASELINE = "import numpy, scipy, sklearn.base"
 FAMILIAR = "import halfseen\nfor name in {names!r}: getattr(halfseen, name)"
 
 
-def imports_are_cheap(root: Path, statement: str = "import halfseen", repeats: int = 5) -> Findings:
-    """Importing halfseen costs at most 0.15 s of CPU above NumPy, SciPy and scikit-learn's base, and nothing heavy."""
-    place, seconds, heavy = "src/halfseen/__init__.py:1", [], set()
-    before = [BASELINE] * repeats + ([""] if statement == "import halfseen" else [])
-    for baseline in before:
-        code = IMPORT_COST.format(before=baseline, statement=statement, heavy=HEAVY)
+def imports_are_light(root: Path, statement: str = "import halfseen") -> Findings:
+    """Importing halfseen loads no heavy library (its time is a line of the benchmarks)."""
+    place, heavy = "src/halfseen/__init__.py:1", set()
+    for before in [BASELINE] + ([""] if statement == "import halfseen" else []):
+        code = IMPORTED.format(before=before, statement=statement, heavy=HEAVY)
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
         if run.returncode:
             return [f"{place}: the import fails: {run.stderr.strip().splitlines()[-1]}"]
-        first, *names = run.stdout.split()
-        seconds += [float(first)] if baseline else []
-        heavy.update(names)
-    found = [f"{place}: the import pulls in {', '.join(sorted(heavy))}"] if heavy else []
-    # the least of several: what a busy machine adds is not the import's
-    if (least := min(seconds)) > IMPORT_SECONDS:
-        found.append(f"{place}: the import costs {least:.3f} s of CPU; the limit is {IMPORT_SECONDS}")
-    return found
+        heavy.update(run.stdout.split())
+    return [f"{place}: the import pulls in {', '.join(sorted(heavy))}"] if heavy else []
 
 
 def every_public_name_is_light(root: Path) -> Findings:
-    """Touching all public names of one package keeps to the same budget and pulls in nothing heavy."""
+    """Touching all public names of one package pulls in nothing heavy."""
     packages: dict[str, list[str]] = {}
     for name, place in public_places(root).items():
         packages.setdefault(place, []).append(name)
     return [
         f"{finding} (names of {package})"
         for package, names in packages.items()
-        for finding in imports_are_cheap(root, FAMILIAR.format(names=names), repeats=2)
+        for finding in imports_are_light(root, FAMILIAR.format(names=names))
     ]
 
 
@@ -300,7 +304,7 @@ RULES: dict[str, Callable[[Path], Findings]] = {
     rule.__name__: rule
     for rule in (
         imports_point_down, loops_live_in_solvers, sizes, public_functions_are_short, libraries_do_not_print,
-        texts_are_clean, imports_are_cheap, every_public_name_is_light,
+        texts_are_clean, imports_are_light, every_public_name_is_light,
     )
 }  # fmt: skip
 

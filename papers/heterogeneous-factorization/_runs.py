@@ -15,7 +15,7 @@ from halfseen.engines import Serial
 from halfseen.many import Parts, in_gauge
 from halfseen.methods.heterogeneous.alternating import ExactBlocks
 from halfseen.methods.heterogeneous.blocks import make_block
-from halfseen.methods.heterogeneous.descent import Rounds
+from halfseen.methods.heterogeneous.descent import DescentRounds
 from halfseen.methods.heterogeneous.start import SecondTries, random_start, spectral_start
 from halfseen.methods.heterogeneous.stepwise import stepwise_start
 from halfseen.solvers.loop import loop
@@ -84,7 +84,7 @@ def descend(data: Any, ranks: tuple[int, int], errors: Errors | None, rounds: in
     """Algorithm 1 (``step``, ``beta``, ``scale`` of the start, ``loss``) for some rounds."""
     blocks = blocks_of(data, how.get("loss"))
     start = random_start(blocks, ranks[0], (ranks[1],) * len(blocks), how["scale"], np.random.default_rng(seed))
-    sweep = Rounds(blocks, Serial(), how["step"], how.get("beta", 0.0))
+    sweep = DescentRounds(blocks, Serial(), how["step"], how.get("beta", 0.0))
     return loop(sweep, start, max_iter=rounds, **watched(errors))
 
 

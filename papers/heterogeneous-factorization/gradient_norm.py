@@ -15,7 +15,7 @@ import halfseen as hs
 from halfseen.datasets import SourcesDesign, make_sources_data
 from halfseen.engines import Serial
 from halfseen.methods.heterogeneous.alternating import joined
-from halfseen.methods.heterogeneous.descent import Rounds, correct
+from halfseen.methods.heterogeneous.descent import DescentRounds, correct
 from halfseen.methods.heterogeneous.start import random_start
 from halfseen.show.figures import new_figure, tidy
 from halfseen.solvers.loop import loop
@@ -54,7 +54,7 @@ def descent(seed: int, rounds: int) -> list[dict[str, float]]:
             least = min(least, squared_norm(blocks, result.params))
             rows.append({"round": iteration, "least": least, "value": result.value})
 
-    loop(Rounds(blocks, Serial(), 0.3 / largest), start, max_iter=rounds, watchers=[watch])
+    loop(DescentRounds(blocks, Serial(), 0.3 / largest), start, max_iter=rounds, watchers=[watch])
     return rows
 
 

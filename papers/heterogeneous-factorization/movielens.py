@@ -86,17 +86,16 @@ def linear_errors(
     train, test = table.split(0.1, random_state=seed)
     bias = hs.BiasModel().fit(train)
     sources = by_cluster(train.with_values(train.values - bias.predict(train.rows, train.cols)), cluster)
-    options = hs.HeterogeneousOptions(max_iter=sweeps, tol=1e-4, tries=0)
     row: dict[str, Any] = {
         "biases": float(np.sqrt(np.mean((np.clip(bias.predict(test.rows, test.cols), 1, 5) - test.values) ** 2)))
     }
     for name, grid in (("pooled", pooled), ("HMF", own)):
-        model = hs.HeterogeneousFactorization(options=options, random_state=0)
+        model = hs.HeterogeneousFactorization(max_iter=sweeps, tol=1e-4, n_restarts=0, random_state=0)
         choice = hs.select.choose_source_ranks(model, sources, *grid, random_state=seed)
         with quiet():
             model.set_params(**choice.parameters).fit(sources)
         row[name] = rmse(model, bias, test, cluster)
-        row[f"{name} chosen"] = f"{choice.shared_rank}+{choice.unique_rank}, ridge {choice.ridge:g}"
+        row[f"{name} chosen"] = f"{choice.shared_rank}+{choice.unique_rank}, penalty {choice.penalty:g}"
     als = hs.AlternatingLeastSquares(random_state=0).fit(train)
     row["alternating least squares"] = off(als.predict(test.rows, test.cols), test)
     return row

@@ -15,7 +15,7 @@ from _runs import COLOURS, blocks_of, grouped, quiet
 import halfseen as hs
 from halfseen.datasets import SourcesDesign, make_sources_data
 from halfseen.engines import Serial
-from halfseen.methods.heterogeneous.descent import Rounds, correct
+from halfseen.methods.heterogeneous.descent import DescentRounds, correct
 from halfseen.methods.heterogeneous.start import random_start, safe_step
 from halfseen.show.figures import new_figure, tidy
 from halfseen.solvers import HeldOut
@@ -49,7 +49,7 @@ def errors(seed: int, rank: int, rounds: int) -> list[dict[str, Any]]:
     start = random_start(blocks, rank, (rank,) * 10, 1e-3, rng)
     stop = HeldOut(held_out, patience=30)
     rows = []
-    stopped = loop(Rounds(blocks, Serial(), step), start, [stop], max_iter=rounds)
+    stopped = loop(DescentRounds(blocks, Serial(), step), start, [stop], max_iter=rounds)
     rows.append(
         {
             "how": "descent, stopped on held-out entries",
@@ -57,11 +57,11 @@ def errors(seed: int, rank: int, rounds: int) -> list[dict[str, Any]]:
             "rounds": stopped.n_iter,
         }
     )
-    onward = loop(Rounds(blocks, Serial(), step), start, max_iter=rounds).params
+    onward = loop(DescentRounds(blocks, Serial(), step), start, max_iter=rounds).params
     feasible = type(onward)(onward.shared_basis, tuple(correct(onward.shared_basis, one) for one in onward.own))
     rows.append({"how": "descent, run on", "error": off(fits_of(feasible)), "rounds": rounds})
     for how, ridges in (("exact blocks, ridge chosen", [0.3, 1.0, 3.0]), ("exact blocks, no ridge", [0.0])):
-        model = hs.HeterogeneousFactorization(options=hs.HeterogeneousOptions(max_iter=60, tries=0), random_state=0)
+        model = hs.HeterogeneousFactorization(max_iter=60, n_restarts=0, random_state=0)
         choice = hs.select.choose_source_ranks(model, train, [rank], [rank], ridges, random_state=seed)
         with quiet():
             model.set_params(**choice.parameters).fit(train)

@@ -42,8 +42,9 @@ def index_of(table: np.ndarray, config: dict[str, Any]) -> np.ndarray:
     window = config["window"]
     starts = range(0, table.shape[1] - window + 1, window)
     sources = {f"{start:05}": table[:, start : start + window] for start in starts}
-    options = hs.HeterogeneousOptions(max_iter=config["sweeps"], tries=0)
-    model = hs.HeterogeneousFactorization(config["rank"], config["rank"], options=options, random_state=0)
+    model = hs.HeterogeneousFactorization(
+        config["rank"], config["rank"], max_iter=config["sweeps"], n_restarts=0, random_state=0
+    )
     with quiet():
         model.fit(sources)
     return np.concatenate(list(model.heterogeneity_index().values()))

@@ -52,9 +52,8 @@ PAPER = {
 
 def models(sweeps: int) -> dict[str, Any]:
     """Everything but Algorithm 1."""
-    options = hs.HeterogeneousOptions(max_iter=30, tol=0.0)
     return {
-        "HMF": hs.HeterogeneousFactorization(options=options, random_state=0),
+        "HMF": hs.HeterogeneousFactorization(max_iter=30, tol=0.0, random_state=0),
         "JIVE as published": hs.JIVE(missing="zero", is_orthogonal=False),
         "JIVE, imputing": hs.JIVE(max_iter=sweeps),
         "PersonalizedPCA": hs.PersonalizedPCA(random_state=0),

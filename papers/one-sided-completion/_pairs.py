@@ -11,8 +11,8 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.data import Compressed
-from halfseen.methods.completion import SoftImputeOptions
 from halfseen.methods.comparisons.second_moments import alternating_gradient, nuclear_norm_pairs
+from halfseen.methods.completion import SoftImputeOptions
 from halfseen.methods.moment import common_means
 from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
 

@@ -1,5 +1,7 @@
 // The loss on a buffer of linear predictors, with full vectors.
 #pragma once
+#include <limits>
+
 #include "special.hpp"
 #include "tile.hpp"
 
@@ -64,9 +66,10 @@ double evaluate(const Buffer<T>& b, Family family, T trials) {
             return evaluate_as<Family::gaussian>(b, trials);
         case Family::bernoulli:
             return evaluate_as<Family::bernoulli>(b, trials);
-        default:
+        case Family::poisson:
             return evaluate_as<Family::poisson>(b, trials);
     }
+    return std::numeric_limits<double>::quiet_NaN();  // no such family: the bindings refuse it before
 }
 
 }  // namespace HALFSEEN_SPACE

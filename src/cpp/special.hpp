@@ -130,6 +130,7 @@ HALFSEEN_INLINE void family_parts(
         gradient = n * mean - y;
         curvature = n * small * inverse;
     } else {
+        static_assert(F == Family::poisson, "a family without a rule here");
         // exp is continued by its tangent above 30 (see kernels/reference.py).
         const V cap = splat<T, W>(T(30));
         const V capped = where_less(cap, m, cap, m);

@@ -40,7 +40,6 @@ _PUBLIC = {
     "PairMoments": "halfseen.methods.moment",
     "Privacy": "halfseen.methods.moment",
     "HeterogeneousFactorization": "halfseen.methods.heterogeneous",
-    "HeterogeneousOptions": "halfseen.methods.heterogeneous",
     "InductiveCompletion": "halfseen.methods.inductive",
     "InductiveOptions": "halfseen.methods.inductive",
     "SimilarityClustering": "halfseen.methods.inductive",
@@ -84,7 +83,7 @@ if TYPE_CHECKING:
     )
     from halfseen.methods.descent import DescentOptions, OverparametrizedFactorization
     from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
-    from halfseen.methods.heterogeneous import HeterogeneousFactorization, HeterogeneousOptions
+    from halfseen.methods.heterogeneous import HeterogeneousFactorization
     from halfseen.methods.inductive import InductiveCompletion, InductiveOptions, SimilarityClustering
     from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
     from halfseen.show.page import report

@@ -14,11 +14,12 @@ from halfseen.data import Observed, as_observed, check_support
 from halfseen.data.align import with_columns
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.losses import Loss, at_columns
+from halfseen.parameters import Parametrised
 
 KINDS = ("mean", "linear", "probabilities")
 
 
-class CompletionEstimator(BaseEstimator):
+class CompletionEstimator(Parametrised, BaseEstimator):
     """An estimator that learns from the seen entries of a table and predicts the others.
 
     Subclasses give ``fit``, the attribute ``loss_`` and three methods, all on the linear

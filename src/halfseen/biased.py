@@ -10,9 +10,9 @@ from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed
 from halfseen.data.arguments import at_least, bounds
+from halfseen.data.spread import weighted_mean
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss
-from halfseen.data.spread import weighted_mean
 
 
 def usable_rank(rank: Any, shape: tuple[int, int], default: int) -> int:

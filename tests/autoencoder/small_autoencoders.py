@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 import halfseen as hs
-from halfseen.methods.autoencoder import fitting
-from halfseen.methods.autoencoder import network
+from halfseen.methods.autoencoder import fitting, network
 from halfseen.nets import as_weights
 
 OPTIONS = hs.AutoencoderOptions(

@@ -18,8 +18,10 @@ torch = pytest.importorskip("torch")
 
 from small_autoencoders import OPTIONS, OWN, RIDGES, plan_of, start_of, two_tables, value_at  # noqa: E402
 
-from halfseen.methods.autoencoder import fitting  # noqa: E402
-from halfseen.methods.autoencoder import network  # noqa: E402
+from halfseen.methods.autoencoder import (  # noqa: E402
+    fitting,
+    network,
+)
 from halfseen.nets import as_arrays, as_weights, threads_of  # noqa: E402
 
 

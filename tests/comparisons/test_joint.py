@@ -88,7 +88,7 @@ def test_imputing_jive_recovers_what_zeros_cost(half):
 def test_imputing_jive_and_the_factorization_find_the_same_minimum():
     data = make_sources_data(3, 20, 25, 1, 1, 0.8, SourcesDesign(noise=0.1), 0)
     one = hs.JIVE(1, 1, tol=1e-8).fit(data.sources)
-    two = hs.HeterogeneousFactorization(1, 1, options=hs.HeterogeneousOptions(tol=1e-12), random_state=0)
+    two = hs.HeterogeneousFactorization(1, 1, tol=1e-12, random_state=0)
     two.fit(data.sources)
     assert one.score(data.sources) == pytest.approx(two.score(data.sources), rel=1e-4)
 

@@ -43,8 +43,9 @@ PLACES_COLUMNS = dict.fromkeys(
 
 # one unique factor less than elsewhere here: scikit-learn also gives tables of one row or one column
 ESTIMATORS = {
-    "HeterogeneousFactorization": Case(
-        lambda: hs.HeterogeneousFactorization(1, 0, ridge=0.1, random_state=0), PLACES_COLUMNS
+    "HeterogeneousFactorization": Case(lambda: hs.HeterogeneousFactorization(random_state=0), PLACES_COLUMNS),
+    "HeterogeneousFactorization with a penalty": Case(
+        lambda: hs.HeterogeneousFactorization(1, 0, penalty=0.1, random_state=0), PLACES_COLUMNS
     ),
     "JIVE": Case(lambda: hs.JIVE(1, 0)),
     "RobustJIVE": Case(lambda: hs.RobustJIVE(1, 0, max_iter=20)),
@@ -106,7 +107,7 @@ def steady(case):
 def test_transform_places_columns_the_same_one_by_one_and_after_a_copy(tables):
     import pickle
 
-    model = hs.HeterogeneousFactorization(1, 1, ridge=0.1, random_state=0).fit(tables)
+    model = hs.HeterogeneousFactorization(1, 1, penalty=0.1, random_state=0).fit(tables)
     name = tables.names[0]
     table = tables[name].to_dense()
     together = model.transform(table, name)

@@ -21,7 +21,7 @@ def data():
     return make_sources_data(4, 40, [30, 36, 25, 50], 2, [1, 2, 3, 0], 0.6, design, 0)
 
 
-TIGHT = hs.HeterogeneousOptions(tol=1e-12)
+TIGHT = {"tol": 1e-12}
 RANKS = {"source 0": 1, "source 1": 2, "source 2": 3, "source 3": 0}
 
 
@@ -71,12 +71,10 @@ def test_a_list_of_tables_is_named_by_position():
 
 @pytest.mark.parametrize("solver", ["als", "gd"])
 def test_the_same_bits_come_from_any_number_of_workers(data, solver):
-    options = hs.HeterogeneousOptions(max_iter=20)
-
     def parts(engine):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model = hs.HeterogeneousFactorization(2, 1, solver=solver, options=options, random_state=0, engine=engine)
+            model = hs.HeterogeneousFactorization(2, 1, solver=solver, max_iter=20, random_state=0, engine=engine)
             model.fit(data.sources)
         return model.shared_basis_, *model.unique_loadings_.values()
 
@@ -89,8 +87,8 @@ def test_the_same_bits_come_from_any_number_of_workers(data, solver):
 
 def test_the_order_of_the_sources_does_not_matter(data):
     turned = dict(reversed(list(data.sources.items())))
-    one = hs.HeterogeneousFactorization(2, 1, options=TIGHT, random_state=0).fit(data.sources)
-    two = hs.HeterogeneousFactorization(2, 1, options=TIGHT, random_state=0).fit(turned)
+    one = hs.HeterogeneousFactorization(2, 1, **TIGHT, random_state=0).fit(data.sources)
+    two = hs.HeterogeneousFactorization(2, 1, **TIGHT, random_state=0).fit(turned)
     for name in data.sources:
         np.testing.assert_allclose(one.predict_table(name), two.predict_table(name), atol=1e-4)
 
@@ -98,8 +96,8 @@ def test_the_order_of_the_sources_does_not_matter(data):
 def test_rows_may_come_in_any_order(data):
     order = np.random.default_rng(0).permutation(40)
     turned = {name: table.take_rows(order) for name, table in data.sources.items()}
-    one = hs.HeterogeneousFactorization(2, 1, options=TIGHT, random_state=0).fit(data.sources)
-    two = hs.HeterogeneousFactorization(2, 1, options=TIGHT, random_state=0).fit(turned)
+    one = hs.HeterogeneousFactorization(2, 1, **TIGHT, random_state=0).fit(data.sources)
+    two = hs.HeterogeneousFactorization(2, 1, **TIGHT, random_state=0).fit(turned)
     for name in data.sources:
         np.testing.assert_allclose(one.predict_table(name)[order], two.predict_table(name), atol=1e-4)
 
@@ -120,8 +118,7 @@ def test_a_source_with_a_large_weight_fits_better(data):
 def test_a_weight_of_two_is_the_source_given_twice(data):
     tables = {name: data.sources[name] for name in ("source 0", "source 1")}
     # too few ranks: a long plateau, on which the default tolerance would stop one of the two
-    options = hs.HeterogeneousOptions(tol=1e-9, max_iter=2000)
-    weighted, twice = (hs.HeterogeneousFactorization(1, 1, options=options, random_state=0) for _ in range(2))
+    weighted, twice = (hs.HeterogeneousFactorization(1, 1, tol=1e-9, max_iter=2000, random_state=0) for _ in range(2))
     weighted.fit(tables, weights={"source 1": 2.0})
     twice.fit({**tables, "again": tables["source 1"]})
     P, Q = (m.shared_basis_ @ m.shared_basis_.T for m in (weighted, twice))
@@ -145,9 +142,8 @@ def test_outliers_rule_the_squared_loss_and_not_hubers():
         name: table.with_values(table.values + np.where(rng.random(table.n_entries) < 0.03, 30.0, 0.0))
         for name, table in clean.sources.items()
     }
-    squared = hs.HeterogeneousFactorization(2, 1, ridge=0.5, random_state=0).fit(spoilt)
-    options = hs.HeterogeneousOptions(tol=1e-6)
-    robust = hs.HeterogeneousFactorization(2, 1, "huber(0.3)", ridge=0.1, options=options, random_state=0).fit(spoilt)
+    squared = hs.HeterogeneousFactorization(2, 1, penalty=0.5, random_state=0).fit(spoilt)
+    robust = hs.HeterogeneousFactorization(2, 1, family="huber(0.3)", penalty=0.1, tol=1e-6, random_state=0).fit(spoilt)
     assert clean.subspace_error(robust) < 0.02
     assert clean.subspace_error(squared) > 10 * clean.subspace_error(robust)
 
@@ -160,7 +156,7 @@ def test_yes_no_answers_and_counts_have_their_own_losses(family):
         name: np.asarray(loss.sample(60 * (truth.shared[name] + truth.unique[name]), rng), dtype=float)
         for name in truth.shared
     }
-    model = hs.HeterogeneousFactorization(1, 1, family, ridge=1.0, random_state=0).fit(tables)
+    model = hs.HeterogeneousFactorization(1, 1, family=family, penalty=1.0, random_state=0).fit(tables)
     assert truth.subspace_error(model) < 1.0  # orthogonal guesses: 4
     mean = model.predict_table("source 0")
     assert np.all((mean >= 0) & (mean <= 1)) if family == "bernoulli" else np.all(mean >= 0)
@@ -168,12 +164,12 @@ def test_yes_no_answers_and_counts_have_their_own_losses(family):
         model.fit({"a": np.full((3, 4), -0.5)})
 
 
-def test_rows_and_columns_without_entries_are_predicted_as_nothing_under_a_ridge(data):
+def test_rows_and_columns_without_entries_are_predicted_as_nothing_under_a_penalty(data):
     table = data.sources["source 0"].to_dense()
     table[7], table[:, 3] = np.nan, np.nan
     tables = {name: np.where(np.arange(40)[:, None] == 7, np.nan, t.to_dense()) for name, t in data.sources.items()}
     tables["source 0"] = table
-    model = hs.HeterogeneousFactorization(2, 1, ridge=0.1, random_state=0).fit(tables)
+    model = hs.HeterogeneousFactorization(2, 1, penalty=0.1, random_state=0).fit(tables)
     assert np.abs(model.predict_table("source 0")[7]).max() < 1e-6
     assert np.abs(model.predict_table("source 0")[:, 3]).max() < 1e-6
     plain = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(tables)
@@ -250,8 +246,7 @@ def test_never_n_by_p_from_entries():
         values = np.cos(i) * np.sin(j) + 0.1 * rng.normal(size=3000)
         return hs.Observed.from_triplets(i, j, values, shape=(40_000, 50_000), duplicates="first")
 
-    options = hs.HeterogeneousOptions(max_iter=2)
-    model = hs.HeterogeneousFactorization(1, 1, ridge=1.0, options=options, random_state=0)
+    model = hs.HeterogeneousFactorization(1, 1, penalty=1.0, max_iter=2, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         model.fit({"a": thin(), "b": thin()})
@@ -281,7 +276,7 @@ def scene():
 @pytest.mark.filterwarnings("ignore:the unique bases:UserWarning")
 def test_l1_and_median_readings_see_the_picture_behind_moving_things(scene):
     blocks, truth = scene
-    model = hs.HeterogeneousFactorization(1, 3, ridge=30.0, random_state=0).fit(blocks)
+    model = hs.HeterogeneousFactorization(1, 3, penalty=30.0, random_state=0).fit(blocks)
 
     def error(reading):
         return np.mean([np.mean((model.shared_part(name, reading) - truth[name]) ** 2) for name in blocks])
@@ -295,7 +290,7 @@ def test_l1_and_median_readings_see_the_picture_behind_moving_things(scene):
 @pytest.mark.parametrize("reading", ["orthogonal", "l1", "median"])
 def test_shared_and_unique_parts_add_up_to_the_fit_in_every_reading(scene, reading):
     blocks, _ = scene
-    model = hs.HeterogeneousFactorization(1, 2, ridge=3.0, random_state=0).fit(blocks)
+    model = hs.HeterogeneousFactorization(1, 2, penalty=3.0, random_state=0).fit(blocks)
     whole = model.shared_part("1", reading) + model.unique_part("1", reading)
     np.testing.assert_allclose(whole, model.predict_table("1"), atol=1e-9)
 
@@ -337,12 +332,12 @@ def test_a_new_source_gets_a_basis_of_its_own():
     assert np.abs(model.shared_basis_.T @ placed.unique_basis).max() < 1e-10
 
 
-def test_new_columns_under_another_loss_and_a_ridge():
+def test_new_columns_under_another_loss_and_a_penalty():
     data = make_sources_data(4, 60, 80, 1, 1, design="rotated", random_state=0)
     rng = np.random.default_rng(0)
     loss = hs.losses.get_loss("bernoulli")
     tables = {name: loss.sample(50 * (data.shared[name] + data.unique[name]), rng) for name in data.shared}
-    model = hs.HeterogeneousFactorization(1, 1, "bernoulli", ridge=1.0, random_state=0).fit(tables)
+    model = hs.HeterogeneousFactorization(1, 1, family="bernoulli", penalty=1.0, random_state=0).fit(tables)
     placed = model.transform(tables["source 0"], "source 0")
     fit = model.shared_basis_ @ placed.shared_loadings.T + placed.unique_basis @ placed.unique_loadings.T
     linear = model.predict_table("source 0", kind="linear")
@@ -380,21 +375,21 @@ def test_aligned_unique_bases_are_warned_about():
         hs.HeterogeneousFactorization(2, 2, random_state=0).fit(data.sources)
 
 
-def test_thin_sources_are_warned_about_and_a_ridge_silences_it():
+def test_thin_sources_are_warned_about_and_a_penalty_silences_it():
     data = make_sources_data(3, 30, 20, 2, 2, 0.2, random_state=0)
-    model = hs.HeterogeneousFactorization(2, 2, options=hs.HeterogeneousOptions(max_iter=3, tol=1.0), random_state=0)
+    model = hs.HeterogeneousFactorization(2, 2, max_iter=3, tol=1.0, random_state=0)
     with pytest.warns(UserWarning, match="fewer entries than unknowns, first 'source 0'"):
         model.fit(data.sources)
-    model.set_params(ridge=1.0)
+    model.set_params(penalty=1.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.fit(data.sources)
 
 
 def test_too_large_a_step_is_a_reason_and_a_warning(data):
-    options = hs.HeterogeneousOptions(eta=1e6, max_iter=50)
-    with np.errstate(all="ignore"), pytest.warns(ConvergenceWarning, match=r"options\.eta"):
-        model = hs.HeterogeneousFactorization(2, 1, solver="gd", options=options, random_state=0).fit(data.sources)
+    with np.errstate(all="ignore"), pytest.warns(ConvergenceWarning, match="a smaller step"):
+        model = hs.HeterogeneousFactorization(2, 1, solver="gd", step=1e6, max_iter=50, random_state=0)
+        model.fit(data.sources)
     assert model.run_.reason == "not_finite"
 
 
@@ -404,27 +399,37 @@ TABLES = {"a": np.ones((4, 5)), "b": np.ones((4, 3))}
 @pytest.mark.parametrize(
     ("params", "given", "message"),
     [
-        ({"solver": "sgd"}, TABLES, "solver='sgd' is not known"),
-        ({"ridge": -1}, TABLES, "ridge must be a finite number"),
-        ({"ridge": 1, "solver": "gd"}, TABLES, "goes with solver='als'"),
-        ({"shared_rank": 2.5}, TABLES, "shared_rank must be a whole number"),
-        ({"shared_rank": -1}, TABLES, "shared_rank must be a whole number"),
-        ({"unique_rank": {"a": 1}}, TABLES, "no entry for source 'b'"),
-        ({"unique_rank": -2}, TABLES, "source 'a' has -2"),
-        ({"shared_rank": 3, "unique_rank": 2}, TABLES, "more than its 4 rows"),
-        ({"loss": "hinge"}, TABLES, "is not known"),
+        ({"solver": "sgd"}, TABLES, "solver='sgd' is not allowed; needed: one of 'als', 'gd', 'scaled-gd'"),
+        ({"penalty": -1}, TABLES, "penalty=-1 is not allowed; needed: a finite number of at least 0"),
+        ({"penalty": 1, "solver": "gd"}, TABLES, "needed: 0 with solver='gd'. Or take solver='als'"),
+        ({"shared_rank": 2.5}, TABLES, "shared_rank=2.5 .* a whole number of at least 0 or 'auto'"),
+        ({"shared_rank": -1}, TABLES, "shared_rank=-1 is not allowed"),
+        ({"unique_rank": {"a": 1}}, TABLES, "a rank for every source; source 'b' has none"),
+        ({"unique_rank": {"a": 1, "b": -2}}, TABLES, "unique_rank=.* a dictionary by name"),
+        ({"unique_rank": -2}, TABLES, "unique_rank=-2 is not allowed"),
+        ({"family": "hinge"}, TABLES, "is not known"),
         ({}, {"a": np.ones((4, 5)), "b": np.ones((3, 5))}, "equally many rows"),
         ({}, {"a": np.ones((4, 5)), "b": np.full((4, 5), np.inf)}, r"tables\['b'\]\[0, 0\] = inf"),
         ({}, {}, "0 tables"),
-        ({"options": hs.HeterogeneousOptions(eta=-1)}, TABLES, "options.eta=-1"),
-        ({"options": hs.HeterogeneousOptions(start="luck")}, TABLES, "options.start='luck'"),
-        ({"options": hs.HeterogeneousOptions(max_iter=0)}, TABLES, "options.max_iter=0"),
+        ({"step": -1}, TABLES, "step=-1 is not allowed; needed: 'auto' or a finite number above 0"),
+        ({"start": "luck"}, TABLES, "start='luck' is not allowed"),
+        ({"max_iter": 0}, TABLES, "max_iter=0 is not allowed"),
     ],
 )
 def test_bad_input_is_named(params, given, message):
     model = hs.HeterogeneousFactorization(**{"shared_rank": 1, "unique_rank": 1, **params})
     with pytest.raises(ValueError, match=message):
         model.fit(given)
+
+
+def test_ranks_that_the_rows_cannot_hold_are_cut_to_what_they_hold():
+    rng = np.random.default_rng(0)
+    tables = {name: rng.normal(size=(4, 12)) for name in "ab"}
+    model = hs.HeterogeneousFactorization(3, {"a": 2, "b": 0}, random_state=0).fit(tables)
+    assert (model.shared_rank_, model.unique_rank_) == (3, {"a": 1, "b": 0})
+    assert model.unique_basis_["a"].shape == (4, 1)
+    model = hs.HeterogeneousFactorization(9, 1, random_state=0).fit(tables)
+    assert (model.shared_rank_, model.unique_rank_) == (4, {"a": 0, "b": 0})
 
 
 @pytest.mark.parametrize(
@@ -440,11 +445,6 @@ def test_bad_weights_are_named(weights, message):
         hs.HeterogeneousFactorization(1, 1).fit(TABLES, weights=weights)
 
 
-def test_options_of_another_class_are_refused():
-    with pytest.raises(TypeError, match="HeterogeneousOptions"):
-        hs.HeterogeneousFactorization(1, 1, options={"eta": 1}).fit(TABLES)
-
-
 def test_a_new_table_with_other_rows_is_refused(model):
     with pytest.raises(ValueError, match="table has 3 rows, the fit 40"):
         model.transform(np.ones((3, 4)), "source 0")
@@ -455,7 +455,7 @@ def test_a_new_table_with_other_rows_is_refused(model):
 # ---- ranks ---------------------------------------------------------------------------------------------------------
 
 
-def test_both_ranks_and_a_ridge_are_chosen_on_held_out_entries():
+def test_both_ranks_and_a_penalty_are_chosen_on_held_out_entries():
     data = make_sources_data(6, 50, 40, 2, 1, 0.7, SourcesDesign(noise=0.5), 0)
     model = hs.HeterogeneousFactorization(random_state=0)
     found = hs.select.choose_source_ranks(model, data.sources, [1, 2, 3], [0, 1, 2], [0.0, 1.0], random_state=0)
@@ -464,3 +464,30 @@ def test_both_ranks_and_a_ridge_are_chosen_on_held_out_entries():
     assert found.to_frame().num_rows == len(found.losses) == 18
     with pytest.raises(ValueError, match="no pair"):
         hs.select.choose_source_ranks(model, data.sources, [60], [1])
+
+
+def test_automatic_ranks_are_those_of_the_truth_and_given_ones_stay():
+    data = make_sources_data(6, 50, 40, 2, 1, 0.7, SourcesDesign(noise=0.5), 0)
+    model = hs.HeterogeneousFactorization(random_state=0).fit(data.sources)
+    assert (model.shared_rank_, set(model.unique_rank_.values())) == (2, {1})
+    same = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(data.sources)
+    np.testing.assert_array_equal(model.shared_basis_, same.shared_basis_)
+    half = hs.HeterogeneousFactorization("auto", dict.fromkeys(data.sources.names, 1), random_state=0).fit(data.sources)
+    assert (half.shared_rank_, half.unique_rank) == (2, dict.fromkeys(data.sources.names, 1))
+    with pytest.warns(UserWarning, match="have a direction in common"):
+        apart = hs.HeterogeneousFactorization(0, "auto", random_state=0).fit(data.sources)
+    assert apart.shared_rank_ == 0
+
+
+def test_the_smallest_tables_are_one_factor_of_one_source():
+    model = hs.HeterogeneousFactorization().fit([[2.0, 4.0]])
+    assert (model.shared_rank_, model.unique_rank_) == (1, {"0": 0})
+    np.testing.assert_allclose(model.predict_table("0"), [[2.0, 4.0]])
+
+
+def test_a_fit_keeps_what_it_warned_about():
+    model = hs.HeterogeneousFactorization(1, 1, random_state=0)
+    with pytest.warns(UserWarning, match="with one source") as caught:
+        model.fit(np.random.default_rng(0).normal(size=(10, 12)))
+    assert model.warnings_ == (str(caught[0].message),)
+    assert caught[0].filename == __file__

@@ -10,7 +10,7 @@ from halfseen.inference.grouped import GroupedInfluence
 from halfseen.linalg.align import procrustes
 from halfseen.methods.heterogeneous.intervals import groups_of
 
-TIGHT = hs.HeterogeneousOptions(tol=1e-12)
+TIGHT = {"tol": 1e-12}
 
 
 def drawn(seed, n=20, sources=6, p=40, observed=0.7, noise=0.5, own_bases=True):
@@ -31,7 +31,7 @@ def drawn(seed, n=20, sources=6, p=40, observed=0.7, noise=0.5, own_bases=True):
 
 
 def fitted(sources, **more):
-    return hs.HeterogeneousFactorization(2, 1, options=TIGHT, random_state=0, **more).fit(sources)
+    return hs.HeterogeneousFactorization(2, 1, **TIGHT, random_state=0, **more).fit(sources)
 
 
 def covered(seed, clusters="columns", **more):
@@ -107,7 +107,7 @@ def test_leaving_sources_out_is_refitting_without_them():
 def test_weights_of_sources_count_and_threads_change_no_bit():
     _, sources = drawn(0)
     weights = {"s0": 30.0}
-    model = hs.HeterogeneousFactorization(2, 1, options=TIGHT, random_state=0).fit(sources, weights=weights)
+    model = hs.HeterogeneousFactorization(2, 1, **TIGHT, random_state=0).fit(sources, weights=weights)
     one = model.inference().shared_basis()
     assert not np.allclose(one.se, fitted(sources).inference().shared_basis().se, rtol=0.05)
     two = fitted(sources)
@@ -120,7 +120,7 @@ def test_weights_of_sources_count_and_threads_change_no_bit():
 def test_other_losses_have_errors_too():
     rng = np.random.default_rng(0)
     tables = {f"s{k}": np.where(rng.random((15, 60)) < 0.9, rng.poisson(2.0, (15, 60)), np.nan) for k in range(3)}
-    model = hs.HeterogeneousFactorization(1, 0, loss="poisson", options=TIGHT, random_state=0).fit(tables)
+    model = hs.HeterogeneousFactorization(1, 0, family="poisson", **TIGHT, random_state=0).fit(tables)
     found = model.inference(groups=10)
     assert np.isfinite(found.shared_basis().se).all()
     assert 0 < found.shared_space().largest < 90
@@ -176,6 +176,6 @@ def test_what_makes_no_sense_is_refused():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_fit_that_is_not_at_its_end_has_no_intervals():
     _, sources = drawn(0, observed=0.4)
-    early = hs.HeterogeneousFactorization(2, 1, options=hs.HeterogeneousOptions(max_iter=1), random_state=0)
+    early = hs.HeterogeneousFactorization(2, 1, max_iter=1, random_state=0)
     with pytest.raises(ValueError, match="the fit is not at its end"):
         early.fit(sources).inference()

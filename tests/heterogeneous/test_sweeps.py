@@ -12,7 +12,7 @@ from halfseen.engines import Serial
 from halfseen.many import Parts, Placed, in_gauge
 from halfseen.methods.heterogeneous.alternating import ExactBlocks, corrected
 from halfseen.methods.heterogeneous.blocks import CompleteBlock, EntryBlock, make_block
-from halfseen.methods.heterogeneous.descent import Rounds, correct, towards_orthonormal
+from halfseen.methods.heterogeneous.descent import DescentRounds, correct, towards_orthonormal
 from halfseen.solvers.loop import loop
 
 
@@ -123,7 +123,7 @@ def test_one_round_of_algorithm_1_is_a_gradient_step_from_the_corrected_point(ta
     """Every factor moves by -step times the finite-difference gradient; the shared basis by the average."""
     step, h = 1e-3, 1e-6
     at = Parts(point.shared_basis, tuple(correct(point.shared_basis, one) for one in point.own))
-    moved = Rounds(blocks_of(tables), Serial(), step, beta)(point).params
+    moved = DescentRounds(blocks_of(tables), Serial(), step, beta)(point).params
 
     def value(shared, own):
         lists = [[getattr(one, key) for one in own] for key in ("unique_basis", "shared_loadings", "unique_loadings")]

@@ -12,8 +12,8 @@ from halfseen.datasets import SourcesDesign, make_sources_data
 
 
 def fitted(data, sweeps, start=None, **more):
-    options = hs.HeterogeneousOptions(start=start, max_iter=sweeps, tol=0.0)
-    return hs.HeterogeneousFactorization(3, 3, options=options, random_state=0, **more).fit(data.sources)
+    settings = {"start": start, "max_iter": sweeps, "tol": 0.0, "random_state": 0, **more}
+    return hs.HeterogeneousFactorization(3, 3, **settings).fit(data.sources)
 
 
 # at the last sweep allowed the value may still fall: that is what is measured here
@@ -83,13 +83,12 @@ def test_the_stepwise_start_serves_unlike_ranks_ridges_other_losses_and_sources_
     data = make_sources_data(4, 30, 20, 2, 1, 0.8, random_state=0)
     tables = {**dict(data.sources.items()), "whole": data.shared["source 0"] + data.unique["source 0"]}
     ranks = {name: place % 3 for place, name in enumerate(tables)}
-    for more in ({}, {"ridge": 0.1}, {"loss": "huber(1.0)"}):
-        options = hs.HeterogeneousOptions(start="stepwise")
-        model = hs.HeterogeneousFactorization(2, ranks, options=options, random_state=0, **more).fit(tables)
+    for more in ({}, {"penalty": 0.1}, {"family": "huber(1.0)"}):
+        model = hs.HeterogeneousFactorization(2, ranks, start="stepwise", random_state=0, **more).fit(tables)
         assert [model.unique_basis_[name].shape[1] for name in tables] == list(ranks.values())
         assert np.isfinite(model.run_.value)
     with pytest.warns(UserWarning, match="have a direction in common"):
-        only = hs.HeterogeneousFactorization(0, 3, options=options, random_state=0).fit(data.sources)
+        only = hs.HeterogeneousFactorization(0, 3, start="stepwise", random_state=0).fit(data.sources)
     assert only.shared_basis_.shape == (30, 0)
 
 
@@ -103,5 +102,5 @@ def test_overestimated_ranks_with_a_ridge_still_complete():
         return np.sqrt(np.mean([np.mean((model.predict_table(name) - truth[name]) ** 2) for name in truth]))
 
     right = error(hs.HeterogeneousFactorization(2, 2, random_state=0))
-    over = error(hs.HeterogeneousFactorization(4, 4, ridge=0.5, random_state=0))
+    over = error(hs.HeterogeneousFactorization(4, 4, penalty=0.5, random_state=0))
     assert over < 2.5 * right

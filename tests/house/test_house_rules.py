@@ -104,16 +104,14 @@ def test_iterations_are_at_home_in_solvers_and_kernels(tree, room):
     assert findings("loops_live_in_solvers", root) == ""
 
 
-def test_long_files_long_functions_and_long_bases_are_found(tree):
+def test_long_files_and_long_functions_are_found(tree):
     statements = "    x = 1\n"
-    tree("src/halfseen/data/long.py", "x = 1\n" * 401)
+    tree("src/halfseen/data/long.py", "x = 1\n" * 601)
     tree("src/halfseen/data/body.py", "def f():\n    '''One line.'''\n" + statements * 51)
     tree("src/halfseen/kernels/hot.py", "def f():\n" + statements * 81)
-    tree("src/halfseen/base.py", "x = 1\n" * 151)
-    tree("src/halfseen/select/e.py", "class E(BaseEstimator):\n" + statements * 151)
     root = tree("src/cpp/pass.cpp", "template <class T>\nT f(T a) noexcept {\n" + "  a += 1; // {\n" * 81 + "}\n")
     found = findings("sizes", root)
-    for name in ("data/long.py", "data/body.py", "kernels/hot.py", "halfseen/base.py", "select/e.py", "cpp/pass.cpp"):
+    for name in ("data/long.py", "data/body.py", "kernels/hot.py", "cpp/pass.cpp"):
         assert name in found
 
 
@@ -126,11 +124,18 @@ def test_functions_at_the_limit_are_accepted(tree):
 
 def test_a_public_function_with_nine_arguments_is_found(tree):
     tree("src/halfseen/data/tidy.py", "def tidy(a, b, c, d, *, e, f, g, h, i):\n    pass")
-    model = "class Model:\n    def __init__(self, a, b, c, d, e, f, g, h):\n        pass"
+    model = "class Model:\n    def __init__(self, a, b, *, c, d, e, f, g, h, i):\n        pass"
     root = tree("src/halfseen/methods/factor/m.py", model)
     found = findings("public_functions_are_short", root)
     assert "tidy" in found
     assert "Model" not in found
+
+
+def test_an_estimator_with_many_parameters_by_position_is_found(tree):
+    tree("src/halfseen/data/tidy.py", "")
+    model = "class Model:\n    def __init__(self, a, b, c, *, d, e, f, g, h, i):\n        pass"
+    root = tree("src/halfseen/methods/factor/m.py", model)
+    assert "Model takes 3 parameters by position" in findings("public_functions_are_short", root)
 
 
 def test_a_print_outside_the_command_line_is_found(tree):
@@ -149,10 +154,9 @@ def test_open_ends_and_machine_paths_are_found(tree, text):
     )
 
 
-def test_a_heavy_or_slow_import_is_found():
-    assert "pyarrow" in "".join(house.imports_are_cheap(ROOT, "import pyarrow", repeats=1)) or (
+def test_a_heavy_import_is_found():
+    assert "pyarrow" in "".join(house.imports_are_light(ROOT, "import pyarrow")) or (
         # scikit-learn may have loaded it already; then another heavy one shows the rule
-        "typer" in "".join(house.imports_are_cheap(ROOT, "import typer", repeats=1))
+        "typer" in "".join(house.imports_are_light(ROOT, "import typer"))
     )
-    assert "costs" in "".join(house.imports_are_cheap(ROOT, "for i in range(10**7): pass", repeats=1))
-    assert "fails" in "".join(house.imports_are_cheap(ROOT, "import no_such_module_here", repeats=1))
+    assert "fails" in "".join(house.imports_are_light(ROOT, "import no_such_module_here"))

@@ -114,3 +114,35 @@ def test_shared_errors_do_not_move_ranks():
     errors = np.random.default_rng(0).normal(size=(200, 1)) * np.ones(3)
     found, _ = drawn_rank_intervals(np.array([3.0, 2.0, 1.0]), errors, 0.95)
     assert found.low.tolist() == found.high.tolist() == [1, 2, 3]
+
+
+SCORES = np.array([0.9, 0.7, 0.7, 0.7, 0.5, 0.5, 0.1])
+
+
+@pytest.mark.parametrize("se", [0.0, 0.05, 0.2])
+def test_equal_scores_share_their_rank_interval_whatever_the_order_of_rows(se):
+    rng = np.random.default_rng(3)
+    sizes = se * rng.uniform(0.5, 1.5, len(SCORES))
+    errors = rng.normal(size=(500, len(SCORES))) * sizes
+    for order in (np.arange(7), rng.permutation(7), np.arange(7)[::-1]):
+        x, s = SCORES[order], sizes[order]
+        by_rule = rank_intervals(x, independent_pairs(s), 1.96)
+        by_draws, _ = drawn_rank_intervals(x, errors[:, order], 0.95)
+        group, tiers = tie_groups(x, independent_pairs(s), 1.96)
+        for ranks in (by_rule, by_draws, tiers):
+            back = np.argsort(order)
+            for name in ("estimate", "low", "high"):
+                shared = getattr(ranks, name)[back]
+                assert len(set(shared[1:4].tolist())) == 1
+                assert len(set(shared[4:6].tolist())) == 1
+        assert len(set(group[np.argsort(order)][1:4].tolist())) == 1
+
+
+def test_exact_ties_without_errors_take_all_their_places():
+    ranks = rank_intervals(SCORES, independent_pairs(np.zeros(7)), 1.96)
+    assert ranks.low.tolist() == [1, 2, 2, 2, 5, 5, 7]
+    assert ranks.high.tolist() == [1, 4, 4, 4, 6, 6, 7]
+    drawn, spread = drawn_rank_intervals(SCORES, np.zeros((10, 7)), 0.95)
+    assert drawn.low.tolist() == ranks.low.tolist()
+    assert drawn.high.tolist() == ranks.high.tolist()
+    assert spread.tolist() == [0.0] * 7

@@ -49,7 +49,7 @@ def run_sources(
     begun = time.perf_counter()
     sources = open_sources(files, given.source, reading)
     size = picture_size(output.image, sources.n_rows)
-    loss = get_loss("gaussian" if given.loss == "squared" else given.loss)
+    loss = get_loss(given.family)
     for source in sources.values():
         check_support(source, loss)
     workers = output.threads or available_cores()
@@ -154,17 +154,17 @@ def read_frame(path: Path, reading: TableOptions) -> Any:
 
 
 def fit_and_judge(sources: Sources, given: SourcesOptions, judge: JudgeOptions) -> Fitted:
-    """Hold out, choose both ranks and the ridge, fit, judge beside rivals, and fit again with what was held out."""
+    """Hold out, choose both ranks and the penalty, fit, judge beside rivals, and fit again with what was held out."""
     part = judge.held_out if judge.hide is None else judge.hide
     seen, hidden = sources.split(part, random_state=judge.seed) if part else (sources, None)
     again = hidden is not None and judge.hide is None and judge.refit
-    model = hs.HeterogeneousFactorization(loss=given.loss, solver=given.solver, random_state=judge.seed)
-    shared, unique, ridges = candidates(sources, given)
+    model = hs.HeterogeneousFactorization(family=given.family, solver=given.solver, random_state=judge.seed)
+    shared, unique, penalties = candidates(sources, given)
     figures: list[dict[str, Any]] = []
     with steps(2 + 3 * (hidden is not None) + again) as bar:
-        choice = choose(model, seen, (shared, unique, ridges), judge.seed, bar)
+        choice = choose(model, seen, (shared, unique, penalties), judge.seed, bar)
         name = f"shared {model.shared_rank} + unique {model.unique_rank}"
-        name += f", ridge {model.ridge:g}" if model.ridge else ""
+        name += f", penalty {model.penalty:g}" if model.penalty else ""
         one_step(bar, name, lambda: model.fit(seen))
         if hidden is not None:
             figures.append({"model": f"heterogeneous, {name}", **scores(model, hidden)})
@@ -175,18 +175,18 @@ def fit_and_judge(sources: Sources, given: SourcesOptions, judge: JudgeOptions) 
 
 
 def candidates(sources: Sources, given: SourcesOptions) -> tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...]]:
-    """Shared ranks, unique ranks and ridges to try."""
+    """Shared ranks, unique ranks and penalties to try."""
     largest = min(sources.n_rows, *(one.shape[1] for one in sources.values()))
     ranks = [parse_ranks(text, given.ranks, largest) for text in (given.shared_rank, given.unique_rank)]
-    ridges = numbers("--ridge", given.ridge)
+    penalties = numbers("--penalty", given.penalty)
     unique = (0, *ranks[1]) if given.unique_rank == "auto" else ranks[1]
-    return ranks[0], unique, ridges
+    return ranks[0], unique, penalties
 
 
 def numbers(option: str, text: str) -> tuple[float, ...]:
     """Numbers with commas, sorted, each once.
 
-    >>> numbers("--ridge", "5, 1,5")
+    >>> numbers("--penalty", "5, 1,5")
     (1.0, 5.0)
     """
     try:
@@ -200,14 +200,14 @@ def numbers(option: str, text: str) -> tuple[float, ...]:
 
 
 def choose(model: Any, seen: Sources, grid: tuple[Any, Any, Any], seed: int, bar: Steps) -> Any:
-    """Set the model's ranks and ridge: as given, or as held-out entries choose."""
-    shared, unique, ridges = grid
-    if len(shared) == len(unique) == len(ridges) == 1:
-        model.set_params(shared_rank=shared[0], unique_rank=unique[0], ridge=ridges[0])
+    """Set the model's ranks and penalty: as given, or as held-out entries choose."""
+    shared, unique, penalties = grid
+    if len(shared) == len(unique) == len(penalties) == 1:
+        model.set_params(shared_rank=shared[0], unique_rank=unique[0], penalty=penalties[0])
         bar.end()
         return None
     found = one_step(
-        bar, "ranks and ridge", lambda: hs.select.choose_source_ranks(model, seen, *grid, random_state=seed)
+        bar, "ranks and penalty", lambda: hs.select.choose_source_ranks(model, seen, *grid, random_state=seed)
     )
     model.set_params(**found.parameters)
     return found

@@ -176,7 +176,7 @@ class DescentSwitches:
 
 @dataclass(frozen=True)
 class SourcesOptions:
-    """Sources, ranks and loss of a model of many sources."""
+    """Sources, ranks and family of a model of many sources."""
 
     source: Annotated[
         str | None,
@@ -192,12 +192,12 @@ class SourcesOptions:
         str, typer.Option(metavar="N|auto", help="Factors of each source; 'auto' tries 0 and --ranks.")
     ] = "auto"
     ranks: Annotated[str, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries.")] = "1,2,4"
-    ridge: Annotated[str, typer.Option(metavar="X", help="Penalty on all factors; several with commas are tried.")] = (
-        "0"
-    )
-    loss: Annotated[str, typer.Option(metavar="NAME", help="squared, huber(D), bernoulli, binomial(N) or poisson.")] = (
-        "squared"
-    )
+    penalty: Annotated[
+        str, typer.Option(metavar="X", help="Penalty on all factors; several with commas are tried.")
+    ] = "0"
+    family: Annotated[
+        str, typer.Option(metavar="NAME", help="gaussian, huber(D), bernoulli, binomial(N) or poisson.")
+    ] = "gaussian"
     solver: Annotated[str, typer.Option(metavar="NAME", help="als, gd (Algorithm 1) or scaled-gd.")] = "als"
 
 

@@ -25,7 +25,7 @@ def fit_heterogeneous(
     """Many sources over the same rows: what they share and what is each one's own.
 
     Example: [bold]halfseen fit heterogeneous ratings.csv --source genre --row user --col item --value rating
-    --ridge 5,10 -o run/[/bold], or [bold]halfseen fit heterogeneous north.csv south.csv -o run/[/bold]
+    --penalty 5,10 -o run/[/bold], or [bold]halfseen fit heterogeneous north.csv south.csv -o run/[/bold]
     """
     from halfseen.cli.heterogeneous import run_sources
 

@@ -42,7 +42,7 @@ def record(fitted: Fitted, files: list[str], options: tuple[Any, Any, Any], comm
         "n_judged": fitted.n_judged,
         "shared_rank": model.shared_rank,
         "unique_rank": model.unique_rank,
-        "ridge": model.ridge,
+        "penalty": model.penalty,
         "figures": fitted.figures,
         "misalignment": model.misalignment_,
         "shares": model.shares_,
@@ -107,7 +107,7 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
     console.print(
         f"{count(data['n_rows'])} rows, {len(data['sources'])} sources, {count(data['n_entries'])} entries; "
         f"[bold]shared rank {facts['shared_rank']}, unique rank {facts['unique_rank']}[/bold]"
-        + (f", ridge {facts['ridge']:g}" if facts["ridge"] else "")
+        + (f", penalty {facts['penalty']:g}" if facts["penalty"] else "")
         + (f" (best of {len(facts['choice']['tried'])} on held-out entries)" if "choice" in facts else "")
     )
     if facts["figures"]:

@@ -126,16 +126,31 @@ class Ranks:
 
 
 def order_of(estimate: FloatArray) -> IntArray:
-    """Rank of every item by its estimate; 1 is the largest, ties in the order given.
+    """Rank of every item by its estimate; 1 is the largest, equal estimates share the best place among them.
 
     Examples
     --------
-    >>> order_of(np.array([0.5, 2.0, 1.0])).tolist()
-    [3, 1, 2]
+    >>> order_of(np.array([0.5, 2.0, 1.0, 2.0])).tolist()
+    [4, 1, 3, 1]
     """
-    ranks = np.empty(len(estimate), dtype=np.int64)
-    ranks[np.argsort(-estimate, kind="stable")] = np.arange(1, len(estimate) + 1)
-    return ranks
+    return 1 + len(estimate) - np.searchsorted(np.sort(estimate), estimate, side="right")
+
+
+def shared_by_equals(estimate: FloatArray, low: IntArray, high: IntArray) -> Ranks:
+    """Rank intervals in which equal estimates share the widest of theirs, whatever the order of the items.
+
+    Examples
+    --------
+    >>> shared_by_equals(np.array([2.0, 2.0]), np.array([1, 2]), np.array([1, 2])).high.tolist()
+    [2, 2]
+    """
+    _, place = np.unique(estimate, return_inverse=True)
+    best, worst = np.full(place.max() + 1, len(estimate)), np.ones(place.max() + 1, dtype=np.int64)
+    ranks = order_of(estimate)
+    last = ranks + np.bincount(place)[place] - 1
+    np.minimum.at(best, place, np.minimum(low, ranks))
+    np.maximum.at(worst, place, np.maximum(high, last))
+    return Ranks(ranks, best[place], worst[place])
 
 
 def rank_intervals(estimate: FloatArray, scale: PairScale, q: float) -> Ranks:
@@ -169,7 +184,7 @@ def rank_intervals(estimate: FloatArray, scale: PairScale, q: float) -> Ranks:
         difference, margin = estimate[rows, None] - estimate[None, :], q * scale(rows)
         better[rows] = np.count_nonzero(-difference > margin, axis=1)
         worse[rows] = np.count_nonzero(difference > margin, axis=1)
-    return Ranks(order_of(estimate), 1 + better, n - worse)
+    return shared_by_equals(estimate, 1 + better, n - worse)
 
 
 def printed_rank_intervals(estimate: FloatArray, se: FloatArray, q: float) -> Ranks:
@@ -185,7 +200,7 @@ def printed_rank_intervals(estimate: FloatArray, se: FloatArray, q: float) -> Ra
     bottoms, tops = np.sort(estimate - reach), np.sort(estimate + reach)
     better = n - np.searchsorted(bottoms, estimate + reach, side="right")
     worse = np.searchsorted(tops, estimate - reach, side="left")
-    return Ranks(order_of(estimate), 1 + better, n - worse)
+    return shared_by_equals(estimate, 1 + better, n - worse)
 
 
 def drawn_rank_intervals(estimate: FloatArray, errors: FloatArray, level: float) -> tuple[Ranks, FloatArray]:
@@ -215,13 +230,16 @@ def drawn_rank_intervals(estimate: FloatArray, errors: FloatArray, level: float)
     >>> found.low.tolist(), found.high.tolist()
     ([1, 2, 2], [1, 3, 3])
     """
-    order = np.argsort(-(estimate + errors), axis=1, kind="stable")
-    drawn = np.empty_like(order)
-    np.put_along_axis(drawn, order, np.broadcast_to(np.arange(1, len(estimate) + 1), order.shape), axis=1)
-    tail = 0.5 * (1.0 - level)
-    low, high = np.quantile(drawn, [tail, 1.0 - tail], axis=0, method="inverted_cdf").astype(np.int64)
-    ranks = order_of(estimate)
-    return Ranks(ranks, np.minimum(low, ranks), np.maximum(high, ranks)), drawn.std(axis=0)
+    values = np.sort(estimate + errors, axis=1)
+    n, tail = len(estimate), 0.5 * (1.0 - level)
+    first, last = np.empty(errors.shape, dtype=np.int64), np.empty(errors.shape, dtype=np.int64)
+    for draw, (ordered, error) in enumerate(zip(values, errors, strict=True)):
+        # equal values of one draw take all the places that they fill together
+        first[draw] = 1 + n - np.searchsorted(ordered, estimate + error, side="right")
+        last[draw] = n - np.searchsorted(ordered, estimate + error, side="left")
+    low = np.quantile(first, tail, axis=0, method="inverted_cdf").astype(np.int64)
+    high = np.quantile(last, 1.0 - tail, axis=0, method="inverted_cdf").astype(np.int64)
+    return shared_by_equals(estimate, low, high), (0.5 * (first + last)).std(axis=0)
 
 
 def tie_groups(estimate: FloatArray, scale: PairScale, q: float) -> tuple[IntArray, Ranks]:
@@ -250,19 +268,20 @@ def tie_groups(estimate: FloatArray, scale: PairScale, q: float) -> tuple[IntArr
     [1, 1, 2]
     """
     n, order = len(estimate), np.argsort(-estimate, kind="stable")
-    place = order_of(estimate) - 1
-    parts_at = np.full(n, n)
+    # classes of equal estimates, the largest first: a tier begins and ends between two of them
+    starts = np.flatnonzero(np.append(True, np.diff(estimate[order]) != 0))
+    of_item = np.empty(n, dtype=np.int64)
+    of_item[order] = np.searchsorted(starts, np.arange(n), side="right") - 1
+    parts_at = np.zeros(len(starts), dtype=np.int64)
     for rows in chunks(n, n):
-        is_below = (estimate[rows, None] - estimate[None, :]) > q * scale(rows)
-        first = np.where(is_below, place[None, :], n).min(axis=1)
-        parts_at[place[rows]] = first
-    begins, nearest = [0], 0
-    for position in range(1, n):
-        if position >= parts_at[nearest]:
-            nearest = position
-            begins.append(position)
-    group = np.searchsorted(np.array(begins), np.arange(n), side="right")
-    ends = np.append(begins[1:], n)
-    by_place = np.empty((3, n), dtype=np.int64)
-    by_place[:, order] = np.array([group, np.array(begins)[group - 1] + 1, ends[group - 1]])
-    return by_place[0], Ranks(place + 1, by_place[1], by_place[2])
+        is_below = (estimate[rows, None] - estimate[None, order]) > q * scale(rows)[:, order]
+        all_below = np.logical_and.reduceat(is_below, starts, axis=1)
+        first = np.where(all_below.any(axis=1), all_below.argmax(axis=1), len(starts))
+        np.maximum.at(parts_at, of_item[rows], first)
+    begins = [0]
+    for place in range(1, len(starts)):
+        if place >= parts_at[begins[-1]]:
+            begins.append(place)
+    group = np.searchsorted(np.array(begins), of_item, side="right")
+    edges = np.append(starts[begins], n)
+    return group, Ranks(order_of(estimate), edges[group - 1] + 1, edges[group])

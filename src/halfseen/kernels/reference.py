@@ -24,6 +24,11 @@ GAUSSIAN, BERNOULLI, POISSON = 0, 1, 2
 Array = NDArray[np.floating]
 
 
+def unknown(family: int) -> ValueError:
+    """The error for a family code that no kernel has."""
+    return ValueError(f"family code {family!r} is unknown; known: 0 (gaussian), 1 (bernoulli), 2 (poisson)")
+
+
 @np.errstate(invalid="ignore")
 def loss(family: int, trials: float, y: Array, m: Array) -> Array:
     """Loss of each entry, without the terms that depend on ``y`` alone."""
@@ -31,6 +36,8 @@ def loss(family: int, trials: float, y: Array, m: Array) -> Array:
         return 0.5 * (m - y) ** 2
     if family == BERNOULLI:
         return trials * np.logaddexp(0.0, m) - y * m
+    if family != POISSON:
+        raise unknown(family)
     capped = np.minimum(m, EXP_CAP)
     return np.exp(capped) * (1.0 + (m - capped)) - y * m
 
@@ -39,14 +46,22 @@ def mean(family: int, trials: float, m: Array) -> Array:
     """Mean psi'(m) for the linear predictor m; the gradient of the loss is ``mean - y``."""
     if family == GAUSSIAN:
         return m
-    return trials * expit(m) if family == BERNOULLI else np.exp(np.minimum(m, EXP_CAP))
+    if family == BERNOULLI:
+        return trials * expit(m)
+    if family != POISSON:
+        raise unknown(family)
+    return np.exp(np.minimum(m, EXP_CAP))
 
 
 def curvature(family: int, trials: float, m: Array) -> Array:
     """Second derivative psi''(m) of the loss."""
     if family == GAUSSIAN:
         return np.ones_like(m)
-    return trials * expit(m) * expit(-m) if family == BERNOULLI else np.exp(np.minimum(m, EXP_CAP))
+    if family == BERNOULLI:
+        return trials * expit(m) * expit(-m)
+    if family != POISSON:
+        raise unknown(family)
+    return np.exp(np.minimum(m, EXP_CAP))
 
 
 class Chunk(NamedTuple):

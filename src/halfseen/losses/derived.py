@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from halfseen.losses.abilities import has_columns
 from halfseen.losses.protocol import Array, Loss
 
 
@@ -65,8 +66,14 @@ class Cells:
 class ColumnLoss(Protocol):
     """A loss with parameters of its own in every column (thresholds, dispersions, a family).
 
-    Beside the members of :class:`Loss` it restricts itself to the columns of some entries and learns its parameters.
+    Beside the members of :class:`Loss` it says ``has_columns = True``, restricts itself to the columns of some entries
+    and learns its parameters.
     """
+
+    @property
+    def has_columns(self) -> bool:
+        """True."""
+        ...
 
     @property
     def is_estimated(self) -> bool:
@@ -92,12 +99,7 @@ class ColumnLoss(Protocol):
 
 def at_columns(loss: Loss, cols: Array) -> Loss:
     """The loss of entries in the given columns: itself, unless it has parameters per column."""
-    return loss.at_columns(cols) if isinstance(loss, ColumnLoss) else loss
-
-
-def is_estimated(loss: Loss) -> bool:
-    """Whether the loss has parameters per column that a fit estimates."""
-    return isinstance(loss, ColumnLoss) and loss.is_estimated
+    return loss.at_columns(cols) if has_columns(loss) else loss  # type: ignore[attr-defined]
 
 
 def _said(loss: Loss, name: str, canonical: str, m: Array) -> Array:

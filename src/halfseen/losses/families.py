@@ -10,6 +10,7 @@ from scipy.special import expit, gammaln, xlogy
 
 from halfseen.data.storable import storable
 from halfseen.losses.protocol import Array
+from halfseen.losses.quantiles import binomial_quantiles, count_quantiles, normal_quantiles
 
 # Poisson means beyond exp(30) overflow float32 products; past it the exponential goes on as its tangent,
 # so that value, gradient and curvature stay consistent and a line search can walk back.
@@ -32,6 +33,7 @@ class Gaussian:
     kernel: str | None = field(default="gaussian", init=False)
     trials: float = field(default=1.0, init=False)
     has_dispersion: bool = field(default=True, init=False)
+    is_quadratic: bool = field(default=True, init=False)
     support: str = field(default="any finite number", init=False)
 
     def value(self, y: Array, m: Array) -> Array:
@@ -61,6 +63,10 @@ class Gaussian:
     def sample(self, m: Array, rng: np.random.Generator, dispersion: float = 1.0) -> Array:
         return m + np.sqrt(dispersion) * rng.standard_normal(np.shape(m))
 
+    def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
+        """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
+        return normal_quantiles(linear, variance, dispersion, tail)
+
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         return ~np.isfinite(y)
 
@@ -89,6 +95,7 @@ class Binomial:
     name: str = field(default="binomial", init=False)
     kernel: str | None = field(default="bernoulli", init=False)
     has_dispersion: bool = field(default=False, init=False)
+    is_logistic: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.trials) and self.trials > 0):
@@ -137,6 +144,17 @@ class Binomial:
     def sample(self, m: Array, rng: np.random.Generator, dispersion: float = 1.0) -> Array:
         return rng.binomial(int(self.trials), expit(m)).astype(np.result_type(m, np.float32))
 
+    def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
+        """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
+        return binomial_quantiles(int(self.trials), linear, variance, tail)
+
+    def masses(self, m: Array) -> Array:
+        """Chances of 0, 1, ..., N successes, along a further axis."""
+        counts = np.arange(int(self.trials) + 1)
+        ways = gammaln(self.trials + 1.0) - gammaln(counts + 1.0) - gammaln(self.trials - counts + 1.0)
+        m = np.asarray(m)[..., None]
+        return np.exp(ways + counts * m - self.trials * np.logaddexp(0.0, m))
+
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         y = np.asarray(y)
         return ~((y >= 0) & (y <= self.trials) & (y == np.floor(y)))
@@ -156,6 +174,7 @@ class Bernoulli(Binomial):
 
     trials: float = field(default=1.0, init=False)
     name: str = field(default="bernoulli", init=False)
+    takes_totals: bool = field(default=True, init=False)
 
     @property
     def support(self) -> str:
@@ -214,6 +233,10 @@ class Poisson:
 
     def sample(self, m: Array, rng: np.random.Generator, dispersion: float = 1.0) -> Array:
         return rng.poisson(self.mean(m)).astype(np.result_type(m, np.float32))
+
+    def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
+        """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
+        return count_quantiles(linear, variance, 0.0, tail)
 
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         y = np.asarray(y)

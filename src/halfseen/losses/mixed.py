@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.data.storable import storable
-from halfseen.losses.derived import Cells, ColumnLoss, at_columns, bend, information, is_estimated, skew, slope
+from halfseen.losses.abilities import has_classes, has_columns, is_estimated
+from halfseen.losses.derived import Cells, at_columns, bend, information, skew, slope
 from halfseen.losses.protocol import Array
+from halfseen.losses.quantiles import normal_quantiles
 
 
 @storable
@@ -42,6 +44,7 @@ class ScaledGaussian:
     kernel: str | None = field(default=None, init=False)
     trials: float = field(default=1.0, init=False)
     has_dispersion: bool = field(default=False, init=False)
+    has_columns: bool = field(default=True, init=False)
     support: str = field(default="any finite number", init=False)
 
     def _scale(self, m: Array) -> Array:
@@ -81,6 +84,10 @@ class ScaledGaussian:
 
     def sample(self, m: Array, rng: np.random.Generator, dispersion: float = 1.0) -> Array:
         return m + np.sqrt(self._scale(m)) * rng.standard_normal(np.shape(m)).astype(m.dtype)
+
+    def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
+        """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
+        return normal_quantiles(linear, variance, self._scale(linear), tail)
 
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         return ~np.isfinite(y)
@@ -141,6 +148,7 @@ class Mixed:
     kernel: str | None = field(default=None, init=False)
     trials: float = field(default=1.0, init=False)
     has_dispersion: bool = field(default=False, init=False)
+    has_columns: bool = field(default=True, init=False)
     support: str = field(default="responses of each column's own family", init=False)
 
     @property
@@ -208,6 +216,13 @@ class Mixed:
     def sample(self, m: Array, rng: np.random.Generator, dispersion: float = 1.0) -> Array:
         return self._each(lambda loss, _, m: loss.sample(m, rng), m).astype(np.result_type(m, np.float32))
 
+    def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
+        """Each column's own, along the last axis."""
+        low, high = np.empty(len(linear)), np.empty(len(linear))
+        for member, chosen in self.groups():
+            low[chosen], high[chosen] = member.quantiles(linear[chosen], variance[chosen], dispersion, tail)
+        return low, high
+
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         y = np.asarray(y, dtype=float)
         return self._each(lambda loss, y, _: loss.invalid(y), y).astype(bool)
@@ -232,7 +247,7 @@ class Mixed:
         place = np.asarray(self.which)[observed.cols]
         members = [
             member.learned(observed.select(place == k))
-            if isinstance(member, ColumnLoss) and np.any(place == k)
+            if has_columns(member) and np.any(place == k)
             else member
             for k, member in enumerate(self.members)
         ]
@@ -257,7 +272,7 @@ class Mixed:
         m = np.asarray(m)
         out = np.zeros((*m.shape, width), dtype=m.dtype)
         for member, chosen in self.groups():
-            if hasattr(member, "mean_slopes"):
+            if has_classes(member):
                 found = call(member, m[..., chosen])
                 block = np.zeros((*found.shape[:-1], width), dtype=m.dtype)
                 block[..., : found.shape[-1]] = found
@@ -267,7 +282,7 @@ class Mixed:
     @property
     def n_cuts(self) -> int:
         """Most cuts of any column."""
-        return max((np.shape(member.cuts)[-1] for member in self.members if hasattr(member, "mean_slopes")), default=0)
+        return max((np.shape(member.cuts)[-1] for member in self.members if has_classes(member)), default=0)
 
     def mean_slopes(self, m: Array) -> Array:
         """Derivatives of the mean with respect to the cuts of ordinal columns, zero elsewhere."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from halfseen.losses.abilities import Ability, choose, is_quadratic
 from halfseen.losses.families import Bernoulli, Binomial, Gaussian, Poisson
 from halfseen.losses.mixed import Mixed, ScaledGaussian
 from halfseen.losses.negative_binomial import NegativeBinomial
@@ -30,7 +31,7 @@ _MAKERS: dict[str, tuple[Callable[[], Any] | None, Callable[[float], Any] | None
 KNOWN = "gaussian, bernoulli, probit, binomial(N), poisson, negative_binomial, ordinal, huber(D)"
 
 
-def get_loss(family: Any) -> Loss:
+def get_loss(family: Any, needs: Ability | None = None, taker: str = "") -> Loss:
     """The loss behind a family's name, or the object itself if it already qualifies.
 
     Parameters
@@ -40,6 +41,10 @@ def get_loss(family: Any) -> Loss:
         to be estimated; ``"negative_binomial(2)"`` knows it), ``"ordinal"`` (``"ordinal(5)"`` knows the classes 1 to
         5), ``"binomial(N)"`` with ``N`` trials, ``"huber(D)"`` with errors beyond ``D`` counted by their size only, or
         any object with the members of :class:`Loss`. A sequence of these names a family for each column.
+    needs : callable, optional
+        What whoever asks can use, one of the facts of :mod:`halfseen.losses.abilities` or a function like them.
+    taker : str
+        Who asks, for the error.
 
     Returns
     -------
@@ -48,7 +53,8 @@ def get_loss(family: Any) -> Loss:
     Raises
     ------
     ValueError
-        For an unknown name, or ``"binomial"`` without its number of trials.
+        For an unknown name, ``"binomial"`` without its number of trials, or a family that the taker cannot use: the
+        families it takes are named.
     TypeError
         For an object that lacks members of the protocol; they are named.
 
@@ -59,6 +65,18 @@ def get_loss(family: Any) -> Loss:
     >>> get_loss(["bernoulli", "poisson", "bernoulli"]).which.tolist()
     [0, 1, 0]
     """
+    return choose(_any_loss(family), needs, taker, known_families())
+
+
+def known_families() -> dict[str, Loss]:
+    """The families of the library by the name that users type, each with an instance."""
+    return {
+        "gaussian": Gaussian(), "bernoulli": Bernoulli(), "probit": Probit(), "binomial(N)": Binomial(2.0),
+        "poisson": Poisson(), "negative_binomial": NegativeBinomial(), "ordinal": Ordinal(), "huber(D)": Huber(),
+    }  # fmt: skip
+
+
+def _any_loss(family: Any) -> Loss:
     if isinstance(family, str):
         return _by_name(family)
     if isinstance(family, list | tuple | np.ndarray):
@@ -126,7 +144,7 @@ def family_per_column(families: Sequence[Any] | Any, labels: Any = None) -> Mixe
             loss = get_loss(one)
             # beside other families a residual variance is a column's own parameter
             places[key] = len(members)
-            members.append(ScaledGaussian() if isinstance(loss, Gaussian) else loss)
+            members.append(ScaledGaussian() if is_quadratic(loss) else loss)
         which.append(places[key])
     dispersed = [member.name for member in members if member.has_dispersion]
     if dispersed:

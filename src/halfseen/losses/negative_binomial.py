@@ -13,6 +13,7 @@ from halfseen.data.storable import storable
 from halfseen.losses.derived import Cells
 from halfseen.losses.families import POISSON_CAP
 from halfseen.losses.protocol import Array
+from halfseen.losses.quantiles import count_quantiles
 
 # Sizes beyond 10 000 cannot be told from Poisson's; below a thousandth nearly all counts are zero.
 SMALLEST, LARGEST = 1e-3, 1e4
@@ -53,6 +54,7 @@ class NegativeBinomial:
     kernel: str | None = field(default=None, init=False)
     trials: float = field(default=1.0, init=False)
     has_dispersion: bool = field(default=False, init=False)
+    has_columns: bool = field(default=True, init=False)
     support: str = field(default="whole numbers 0, 1, 2, ...", init=False)
     range: tuple[float, float] = field(default=(0.0, float("inf")), init=False)
 
@@ -115,6 +117,10 @@ class NegativeBinomial:
         size = np.broadcast_to(self._size(m), np.shape(m))
         rate = rng.gamma(size, np.asarray(self.mean(m), dtype=float) / size)
         return rng.poisson(rate).astype(np.result_type(m, np.float32))
+
+    def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
+        """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
+        return count_quantiles(linear, variance, 1.0 / np.asarray(self.size, dtype=float), tail)
 
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         y = np.asarray(y)

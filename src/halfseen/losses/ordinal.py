@@ -12,6 +12,7 @@ from scipy.special import expit
 from halfseen.data.storable import storable
 from halfseen.losses.derived import Cells
 from halfseen.losses.protocol import Array
+from halfseen.losses.quantiles import class_quantiles
 
 # More classes than this are numbers, not categories.
 MOST_CLASSES = 30
@@ -60,6 +61,8 @@ class Ordinal:
     kernel: str | None = field(default=None, init=False)
     trials: float = field(default=1.0, init=False)
     has_dispersion: bool = field(default=False, init=False)
+    has_columns: bool = field(default=True, init=False)
+    has_classes: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
         if self.cuts is not None:
@@ -186,6 +189,14 @@ class Ordinal:
     def sample(self, m: Array, rng: np.random.Generator, dispersion: float = 1.0) -> Array:
         draws = rng.random(np.shape(m))[..., None] < self._above(m)
         return (draws.sum(axis=-1) + self.lowest).astype(np.result_type(m, np.float32))
+
+    def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
+        """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
+        return class_quantiles(self, linear, variance, float(self.range[0]), tail)
+
+    def masses(self, m: Array) -> Array:
+        """Chances of the classes, along a further axis."""
+        return self.probabilities(m)
 
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         y = np.asarray(y)

@@ -10,6 +10,7 @@ from scipy.special import log_ndtr, ndtr, ndtri, xlogy
 
 from halfseen.data.storable import storable
 from halfseen.losses.protocol import Array
+from halfseen.losses.quantiles import class_quantiles
 
 LOG_ROOT_2PI = 0.5 * np.log(2.0 * np.pi)
 
@@ -33,6 +34,7 @@ class Probit:
     kernel: str | None = field(default=None, init=False)
     trials: float = field(default=1.0, init=False)
     has_dispersion: bool = field(default=False, init=False)
+    takes_totals: bool = field(default=True, init=False)
     support: str = field(default="0 or 1", init=False)
     range: tuple[float, float] = field(default=(0.0, 1.0), init=False)
 
@@ -87,6 +89,14 @@ class Probit:
 
     def sample(self, m: Array, rng: np.random.Generator, dispersion: float = 1.0) -> Array:
         return (rng.random(np.shape(m)) < ndtr(m)).astype(np.result_type(m, np.float32))
+
+    def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
+        """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
+        return class_quantiles(self, linear, variance, 0.0, tail)
+
+    def masses(self, m: Array) -> Array:
+        """Chances of no and yes, along a further axis."""
+        return np.stack([ndtr(-m), ndtr(m)], axis=-1)
 
     def invalid(self, y: Array) -> NDArray[np.bool_]:
         return ~np.isin(np.asarray(y), (0.0, 1.0))

@@ -16,9 +16,10 @@ from halfseen.many.fitted import SourceParts
 from halfseen.many.parts import Parts
 from halfseen.many.predictions import SourcePredictions
 from halfseen.many.remembered import Remembered
+from halfseen.parameters import Parametrised
 
 
-class SourcesModel(SourcePredictions, BaseEstimator):
+class SourcesModel(SourcePredictions, Parametrised, BaseEstimator):
     """An estimator that learns from many tables over the same rows.
 
     Subclasses give ``fit``, which calls :meth:`_observe_sources` first, and what `SourcePredictions` asks for.

@@ -148,8 +148,9 @@ def fit_biases(
         Its params are two arrays of shape (n, 1) and (p, 1).
     """
     (n, p), dtype = passes.observed.shape, passes.observed.dtype
-    penalties = [Penalty(np.array([float(ridge)]), np.ones(size)) for ridge, size in zip(ridges, (n, p), strict=True)]
-    sweep = AlternatingRidge(passes, mean, *penalties)
+    of_rows = Penalty(np.array([float(ridges[0])]), np.ones(n))
+    of_cols = Penalty(np.array([float(ridges[1])]), np.ones(p))
+    sweep = AlternatingRidge(passes, mean, of_rows, of_cols)
     stops = [SmallFall(tol)] + ([watch.stop] if watch else [])
     start = np.zeros((n, 1), dtype), np.zeros((p, 1), dtype)
     return loop(sweep, start, stops, max_iter=max_iter, watchers=[watch] if watch else [])

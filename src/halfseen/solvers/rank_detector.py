@@ -13,7 +13,7 @@ from halfseen.engines import Engine, EntryPasses
 from halfseen.linalg import truncated_svd
 from halfseen.linalg.growth import start_size
 from halfseen.linalg.noise import noise_edge
-from halfseen.losses import Loss, get_loss
+from halfseen.losses import Loss, get_loss, is_quadratic
 from halfseen.solvers.component_stops import HeldOutComponents, LargestRest
 from halfseen.solvers.factored import EntryObjective, FactorDescent, Factors, product_svd, small_start
 from halfseen.solvers.loop import loop
@@ -112,11 +112,11 @@ def detect_rank(
     if not top > 0:
         return RankDetection(1, np.zeros(k), np.ones(max(k - 1, 0)), 0, HeldOutError(test, loss)(None))
     start = small_start(observed.shape, k, START, top, rng, observed.dtype)
-    descent = FactorDescent(objective, 0.5 / top, is_guarded=loss.name != "gaussian")
+    descent = FactorDescent(objective, 0.5 / top, is_guarded=not is_quadratic(loss))
     size, rest = start_size(START, top, observed.shape, k), LargestRest(objective, rng)
     score = HeldOutError(test, loss, engine)
     enough, edge = -np.inf, 0.0
-    if loss.name == "gaussian":
+    if is_quadratic(loss):
         enough, edge = REST * score(None), NOISE * noise_edge(*observed.shape, objective.scale**0.5)
 
     def signal(factors: Factors) -> float:
@@ -143,7 +143,7 @@ class HeldOutError:
         engine: str | Engine | None = None,
         offset: FloatArray | None = None,
     ) -> None:
-        self.passes, self.is_squared = EntryPasses(test, loss, engine, offset), loss.name == "gaussian"
+        self.passes, self.is_squared = EntryPasses(test, loss, engine, offset), is_quadratic(loss)
 
     def __call__(self, factors: Factors | None) -> float:
         observed, loss = self.passes.observed, self.passes.loss

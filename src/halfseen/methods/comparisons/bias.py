@@ -11,11 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray
 from halfseen.base import PlacesRows
+from halfseen.biased import BiasedPredictions
 from halfseen.data import Observed
 from halfseen.data.arguments import at_least
 from halfseen.engines import Engine, EntryPasses
 from halfseen.solvers.alternating import Coefficients, Penalty, fit_biases, regress
-from halfseen.biased import BiasedPredictions
 from halfseen.solvers.watch import CallbackSupport
 
 

@@ -12,12 +12,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from halfseen._typing import FloatArray
 from halfseen.data import Observed, as_observed
 from halfseen.data.arguments import at_least
+from halfseen.parameters import Parametrised
 
 # These closed forms hold the whole table: rows x columns numbers, several times.
 MOST_CELLS = 50_000_000
 
 
-class OneClassBaseline(BaseEstimator):
+class OneClassBaseline(Parametrised, BaseEstimator):
     """Scores of columns for rows known by their similarity to the training rows; unseen cells count as 0.
 
     Subclasses give ``_learn(table, row_kernel, col_kernel)`` and ``_scores(similarity)``.

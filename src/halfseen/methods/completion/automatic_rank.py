@@ -10,8 +10,8 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray
 from halfseen.data import Observed
-from halfseen.data.storable import storable
 from halfseen.data.spread import weighted_mean
+from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
 from halfseen.select import held_out_deviance

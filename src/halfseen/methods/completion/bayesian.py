@@ -12,18 +12,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
+from halfseen.biased import BiasedPredictions, usable_rank
 from halfseen.data import Observed
 from halfseen.data.arguments import at_least, one_of
 from halfseen.data.spread import weighted_spread
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
-from halfseen.solvers.alternating import AlternatingRidge, Penalty, powers, weighted_counts
-from halfseen.biased import usable_rank
 from halfseen.methods.completion.gibbs import GibbsState, GibbsSweep, NormalWishart
 from halfseen.methods.completion.logit_gibbs import LogitSweep, base_rate, check_answers, linearised, log_odds, probable
 from halfseen.methods.completion.posterior import Collector
-from halfseen.biased import BiasedPredictions
+from halfseen.solvers.alternating import AlternatingRidge, Penalty, powers, weighted_counts
 from halfseen.solvers.loop import Run, Sweep, Watcher, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 

@@ -13,12 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, RandomState, as_generator
 from halfseen.base import PlacesRows
+from halfseen.biased import BiasedPredictions, check_same_table, usable_rank
 from halfseen.data import Observed
 from halfseen.data.arguments import at_least, one_of
 from halfseen.data.spread import weighted_spread
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.linalg.align import balance
+from halfseen.methods.completion.automatic_rank import RankSearch, automatic_rank
 from halfseen.solvers.alternating import (
     AlternatingRidge,
     Coefficients,
@@ -28,9 +30,6 @@ from halfseen.solvers.alternating import (
     regress,
     weighted_counts,
 )
-from halfseen.methods.completion.automatic_rank import RankSearch, automatic_rank
-from halfseen.biased import check_same_table, usable_rank
-from halfseen.biased import BiasedPredictions
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 

@@ -13,12 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import BoolArray, FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
+from halfseen.biased import BiasedPredictions, check_same_table, usable_rank
 from halfseen.data import Observed
 from halfseen.data.arguments import at_least, one_of
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
-from halfseen.solvers.alternating import Coefficients, Penalty, SmallFall, regress
-from halfseen.biased import check_same_table, usable_rank
 from halfseen.methods.completion.nuclear import (
     NO_BIAS,
     NuclearProblem,
@@ -28,7 +27,7 @@ from halfseen.methods.completion.nuclear import (
     unshrunk,
     with_factors,
 )
-from halfseen.biased import BiasedPredictions
+from halfseen.solvers.alternating import Coefficients, Penalty, SmallFall, regress
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.stops import HeldOut
 from halfseen.solvers.watch import CallbackSupport

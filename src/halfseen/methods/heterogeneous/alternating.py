@@ -11,7 +11,7 @@ from halfseen._typing import FloatArray
 from halfseen.engines import Engine
 from halfseen.linalg.subspace import balancing, without
 from halfseen.many import Parts, Placed
-from halfseen.methods.heterogeneous.blocks import Block
+from halfseen.methods.heterogeneous.blocks import SourceBlock
 from halfseen.solvers.loop import SweepResult
 
 # Rows with fewer entries than unique factors have singular systems; the steps solve for the change from where the row
@@ -20,9 +20,9 @@ JITTER = 1e-11
 MAX_HALVINGS = 10
 
 
-def joined(shared: FloatArray, one: Placed) -> tuple[FloatArray, FloatArray]:
+def joined(shared: FloatArray, placed: Placed) -> tuple[FloatArray, FloatArray]:
     """``[U_g, U]`` and ``[V_g, V]``."""
-    return np.hstack([shared, one.unique_basis]), np.hstack([one.shared_loadings, one.unique_loadings])
+    return np.hstack([shared, placed.unique_basis]), np.hstack([placed.shared_loadings, placed.unique_loadings])
 
 
 def split(V: FloatArray, basis: FloatArray, shared_rank: int) -> Placed:
@@ -30,18 +30,18 @@ def split(V: FloatArray, basis: FloatArray, shared_rank: int) -> Placed:
     return Placed(V[:, :shared_rank], basis, V[:, shared_rank:])
 
 
-def row_system(block: Block, shared: FloatArray, one: Placed, ridge: float) -> kernels.Eliminated:
+def row_system(block: SourceBlock, shared: FloatArray, placed: Placed, penalty: float) -> kernels.Eliminated:
     r"""Eliminate the unique row: :math:`S = A - B C^{-1} B^\top` of the curvature :math:`(A, B; B^\top, C)`.
 
     Only ``schur`` and ``right`` leave the source.
     """
-    U, V = joined(shared, one)
+    U, V = joined(shared, placed)
     gradient, H = block.row_systems(U, V)
     r1, k = shared.shape[1], U.shape[1]
-    if ridge:
-        gradient[:, r1:] += ridge * one.unique_basis
+    if penalty:
+        gradient[:, r1:] += penalty * placed.unique_basis
     mean_diagonal = float(np.einsum("nii->", H[:, r1:, r1:])) / max(len(H) * (k - r1), 1)
-    diagonal = ridge + JITTER * mean_diagonal + 1e-300
+    diagonal = penalty + JITTER * mean_diagonal + 1e-300
     if len(H) > 1:
         return kernels.eliminate(H, gradient, r1, diagonal)
     # one system for all rows: each row's gradient is a right side of it
@@ -51,12 +51,12 @@ def row_system(block: Block, shared: FloatArray, one: Placed, ridge: float) -> k
     return kernels.Eliminated((A - B @ turn)[None], gradient[:, :r1] - own @ B.T, turn[None], own)
 
 
-def corrected(basis: FloatArray, R: FloatArray, one: Placed) -> Placed:
+def corrected(basis: FloatArray, R: FloatArray, placed: Placed) -> Placed:
     """The source against the orthonormal ``basis`` (``U_g = basis R``), its own basis orthonormal beside it."""
-    overlap = basis.T @ one.unique_basis
-    own, T = np.linalg.qr(without(one.unique_basis, basis))
-    loadings = one.shared_loadings @ R.T + one.unique_loadings @ overlap.T
-    return Placed(loadings, own, one.unique_loadings @ T.T)
+    overlap = basis.T @ placed.unique_basis
+    own, T = np.linalg.qr(without(placed.unique_basis, basis))
+    loadings = placed.shared_loadings @ R.T + placed.unique_loadings @ overlap.T
+    return Placed(loadings, own, placed.unique_loadings @ T.T)
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class ExactBlocks:
 
     Parameters
     ----------
-    blocks : tuple of Block
+    blocks : tuple of SourceBlock
     engine : Engine
         Where sources are computed.
-    ridge : float
+    penalty : float
         :math:`\tfrac\lambda2(\|U_g\|^2 + \sum_i \|V_{(i)g}\|^2 + \|U_{(i)}\|^2 + \|V_{(i)}\|^2)` is added. Without one,
         bases are kept orthonormal and orthogonal (which leaves the fit alone); with one, factors are balanced (which
         leaves the fit alone and lowers the penalty).
@@ -84,48 +84,48 @@ class ExactBlocks:
     O(entries k^2 + n k^3) per source and sweep, k = r1 + r2.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[SourceBlock, ...]
     engine: Engine
-    ridge: float = 0.0
+    penalty: float = 0.0
     is_shared_fixed: bool = False
 
     def __call__(self, point: Parts) -> SweepResult:
-        point = self._balanced(point) if self.ridge else point
+        point = self._balanced(point) if self.penalty else point
         shared = point.shared_basis
         pairs = list(zip(self.blocks, point.own, strict=True))
-        systems = list(self.engine.map(lambda pair: row_system(pair[0], shared, pair[1], self.ridge), pairs))
+        systems = list(self.engine.map(lambda pair: row_system(pair[0], shared, pair[1], self.penalty), pairs))
         change = np.zeros_like(shared) if self.is_shared_fixed else self._solve_shared(shared, systems)
         length = 1.0 if all(block.is_quadratic for block in self.blocks) else self._length(point, change, systems)
         moved = shared + length * change
-        has_correction = not self.ridge and not self.is_shared_fixed
+        has_correction = not self.penalty and not self.is_shared_fixed
         basis, R = np.linalg.qr(moved) if has_correction else (moved, np.eye(moved.shape[1]))
 
-        def finish(item: tuple[Block, Placed, kernels.Eliminated]) -> tuple[Placed, float]:
-            block, one, system = item
-            stepped = Placed(one.shared_loadings, self._own(one, system, change, length), one.unique_loadings)
-            if not self.ridge:
+        def finish(item: tuple[SourceBlock, Placed, kernels.Eliminated]) -> tuple[Placed, float]:
+            block, placed, system = item
+            stepped = Placed(placed.shared_loadings, self._own(placed, system, change, length), placed.unique_loadings)
+            if not self.penalty:
                 stepped = corrected(basis, R, stepped)
             U, V = joined(basis, stepped)
-            V, value = block.solve_columns(U, V, self.ridge)
-            found = split(V, stepped.unique_basis, basis.shape[1])
-            return found, value + 0.5 * self.ridge * float(np.sum(np.square(found.unique_basis), dtype=float))
+            V, value = block.solve_columns(U, V, self.penalty)
+            columns = split(V, stepped.unique_basis, basis.shape[1])
+            return columns, value + 0.5 * self.penalty * float(np.sum(np.square(columns.unique_basis), dtype=float))
 
-        items = [(block, one, system) for (block, one), system in zip(pairs, systems, strict=True)]
+        items = [(block, placed, system) for (block, placed), system in zip(pairs, systems, strict=True)]
         done = list(self.engine.map(finish, items))
-        value = sum(part for _, part in done) + 0.5 * self.ridge * float(np.sum(np.square(basis)))
-        return SweepResult(Parts(basis, tuple(one for one, _ in done)), value, work=3.0)
+        value = sum(part for _, part in done) + 0.5 * self.penalty * float(np.sum(np.square(basis)))
+        return SweepResult(Parts(basis, tuple(placed for placed, _ in done)), value, work=3.0)
 
     def _solve_shared(self, shared: FloatArray, systems: list[kernels.Eliminated]) -> FloatArray:
         """The change of the shared basis from the sums over sources, added up in the order of the sources."""
         schur = sum((system.schur for system in systems), np.zeros((1, shared.shape[1], shared.shape[1])))
-        right = sum((system.right for system in systems), self.ridge * shared)
+        right = sum((system.right for system in systems), self.penalty * shared)
         r1 = shared.shape[1]
         jitter = JITTER * float(np.trace(schur.mean(axis=0))) / max(r1, 1) + 1e-300
-        return -np.linalg.solve(schur + (self.ridge + jitter) * np.eye(r1), right[..., None])[..., 0]
+        return -np.linalg.solve(schur + (self.penalty + jitter) * np.eye(r1), right[..., None])[..., 0]
 
-    def _own(self, one: Placed, system: kernels.Eliminated, change: FloatArray, length: float) -> FloatArray:
+    def _own(self, placed: Placed, system: kernels.Eliminated, change: FloatArray, length: float) -> FloatArray:
         own = system.own + (system.turn @ change[..., None])[..., 0]
-        return one.unique_basis - length * own
+        return placed.unique_basis - length * own
 
     def _length(self, point: Parts, change: FloatArray, systems: list[kernels.Eliminated]) -> float:
         """The first of 1, 1/2, ... at which the value does not exceed the present one; 0 if none does."""
@@ -133,14 +133,14 @@ class ExactBlocks:
         def value(length: float) -> float:
             shared = point.shared_basis + length * change
 
-            def part(item: tuple[Block, Placed, kernels.Eliminated]) -> float:
-                block, one, system = item
-                own = self._own(one, system, change, length)
-                stepped = Placed(one.shared_loadings, own, one.unique_loadings)
-                return block.value(*joined(shared, stepped)) + 0.5 * self.ridge * float(np.sum(np.square(own)))
+            def part(item: tuple[SourceBlock, Placed, kernels.Eliminated]) -> float:
+                block, placed, system = item
+                own = self._own(placed, system, change, length)
+                stepped = Placed(placed.shared_loadings, own, placed.unique_loadings)
+                return block.value(*joined(shared, stepped)) + 0.5 * self.penalty * float(np.sum(np.square(own)))
 
             parts = self.engine.map(part, zip(self.blocks, point.own, systems, strict=True))
-            return sum(parts) + 0.5 * self.ridge * float(np.sum(np.square(shared)))
+            return sum(parts) + 0.5 * self.penalty * float(np.sum(np.square(shared)))
 
         now = value(0.0)
         lengths = (0.5**halving for halving in range(MAX_HALVINGS + 1))
@@ -152,13 +152,13 @@ class ExactBlocks:
         back = np.eye(r1)
         shared = point.shared_basis
         if not self.is_shared_fixed:
-            grams = self.engine.map(lambda one: one.shared_loadings.T @ one.shared_loadings, point.own)
+            grams = self.engine.map(lambda placed: placed.shared_loadings.T @ placed.shared_loadings, point.own)
             turn, back = balancing(shared.T @ shared, sum(grams, np.zeros((r1, r1))))
             shared = shared @ turn
 
-        def local(one: Placed) -> Placed:
-            U, V = one.unique_basis, one.unique_loadings
+        def local(placed: Placed) -> Placed:
+            U, V = placed.unique_basis, placed.unique_loadings
             turn, inverse = balancing(U.T @ U, V.T @ V)
-            return Placed(one.shared_loadings @ back, U @ turn, V @ inverse)
+            return Placed(placed.shared_loadings @ back, U @ turn, V @ inverse)
 
         return Parts(shared, tuple(self.engine.map(local, point.own)))

@@ -11,7 +11,7 @@ from halfseen._typing import FloatArray
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
 from halfseen.linalg.subspace import leading_left, sketched_left
-from halfseen.losses import Gaussian, Loss
+from halfseen.losses import Loss, is_quadratic
 
 # Below this share of the loss of predicting nothing, values are summed up entry by entry.
 CANCELLED = 1e-6
@@ -19,7 +19,7 @@ CANCELLED = 1e-6
 OUTLIER = 4.0
 
 
-class Block(Protocol):
+class SourceBlock(Protocol):
     """One source: its loss at ``U V'`` (weighted), gradients, row systems and exact columns."""
 
     shape: tuple[int, int]
@@ -38,9 +38,9 @@ class Block(Protocol):
         """Gradient (n, k) and curvature (n or 1, k, k) of every row."""
         ...
 
-    def solve_columns(self, U: FloatArray, V: FloatArray, ridge: float) -> tuple[FloatArray, float]:
+    def solve_columns(self, U: FloatArray, V: FloatArray, penalty: float) -> tuple[FloatArray, float]:
         """Best ``V`` (a damped Newton step towards it, for losses that are not quadratic) and the value there,
-        with ``ridge |V|^2 / 2``."""
+        with ``penalty |V|^2 / 2``."""
         ...
 
     def leading(
@@ -50,10 +50,10 @@ class Block(Protocol):
         ...
 
 
-def make_block(table: Observed, loss: Loss, weight: float = 1.0) -> Block:
+def make_block(table: Observed, loss: Loss, weight: float = 1.0) -> SourceBlock:
     """Products of matrices for a complete table under squared loss, passes over entries for all others."""
     is_complete = table.n_entries == table.shape[0] * table.shape[1] and table.weights is None
-    if is_complete and isinstance(loss, Gaussian):
+    if is_complete and is_quadratic(loss):
         return CompleteBlock(table, weight)
     return EntryBlock(table, loss, weight)
 
@@ -68,7 +68,7 @@ class EntryBlock:
 
     def __init__(self, table: Observed, loss: Loss, weight: float = 1.0) -> None:
         self.shape, self.dtype, self.weight = table.shape, table.dtype, weight
-        self.is_quadratic = isinstance(loss, Gaussian)
+        self.is_quadratic = is_quadratic(loss)
         reweighted = getattr(loss, "reweighted", None)
         self.is_robust = reweighted is not None
         loss = loss if reweighted is None else reweighted()
@@ -94,13 +94,13 @@ class EntryBlock:
         assert gradient is not None
         return self.weight * gradient.astype(float, copy=False), self.weight * curvature.astype(float, copy=False)
 
-    def solve_columns(self, U: FloatArray, V: FloatArray, ridge: float) -> tuple[FloatArray, float]:
-        penalty = np.full(U.shape[1], ridge / self.weight) if ridge else None
-        V, value = self.passes.newton(1, V, U, ridge=penalty, method="cholesky")
+    def solve_columns(self, U: FloatArray, V: FloatArray, penalty: float) -> tuple[FloatArray, float]:
+        penalties = np.full(U.shape[1], penalty / self.weight) if penalty else None
+        V, value = self.passes.newton(1, V, U, ridge=penalties, method="cholesky")
         if self.is_quadratic and value < CANCELLED * self.null:
             # the kernel's value is a difference of sums of squares: near an exact fit only its rounding is left
             value = self.passes.value(U, V)
-            value += 0.5 * (ridge / self.weight) * float(np.sum(np.square(V), dtype=float))
+            value += 0.5 * (penalty / self.weight) * float(np.sum(np.square(V), dtype=float))
         return V, self.weight * value
 
     def leading(
@@ -139,11 +139,11 @@ class CompleteBlock:
         gram = V.T @ V
         return self.weight * (U @ gram - self.table @ V), self.weight * gram[None]
 
-    def solve_columns(self, U: FloatArray, V: FloatArray, ridge: float) -> tuple[FloatArray, float]:
+    def solve_columns(self, U: FloatArray, V: FloatArray, penalty: float) -> tuple[FloatArray, float]:
         gram, right = U.T @ U, U.T @ self.table
-        jitter = ridge / self.weight + 1e-15 * np.trace(gram) / max(len(gram), 1) + 1e-300
+        jitter = penalty / self.weight + 1e-15 * np.trace(gram) / max(len(gram), 1) + 1e-300
         V = np.linalg.solve(gram + jitter * np.eye(len(gram)), right).T
-        return V, self.value(U, V) + 0.5 * ridge * float(np.sum(np.square(V), dtype=float))
+        return V, self.value(U, V) + 0.5 * penalty * float(np.sum(np.square(V), dtype=float))
 
     def leading(
         self, rank: int, rng: np.random.Generator, fit: tuple[FloatArray, FloatArray] | None = None
@@ -151,7 +151,7 @@ class CompleteBlock:
         return leading_left(self.table if fit is None else self.table - fit[0] @ fit[1].T, rank, rng)
 
 
-def largest_singular_value(block: Block, rng: np.random.Generator) -> float:
+def largest_singular_value(block: SourceBlock, rng: np.random.Generator) -> float:
     """Largest singular value of the zero-filled table over the share seen."""
     s: Any = block.leading(1, rng)[1]
     return float(s[0]) if len(s) else 0.0

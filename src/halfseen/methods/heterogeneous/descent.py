@@ -10,7 +10,7 @@ from halfseen._typing import FloatArray
 from halfseen.engines import Engine
 from halfseen.many import Parts, Placed
 from halfseen.methods.heterogeneous.alternating import joined
-from halfseen.methods.heterogeneous.blocks import Block
+from halfseen.methods.heterogeneous.blocks import SourceBlock
 from halfseen.solvers.loop import SweepResult
 
 # Relative size that keeps the preconditioners of small starts invertible.
@@ -18,13 +18,13 @@ DAMPING = 1e-3
 HUGE = 1e60
 
 
-def correct(shared: FloatArray, one: Placed) -> Placed:
+def correct(shared: FloatArray, placed: Placed) -> Placed:
     r"""Lines 5 and 6: :math:`R = (U_g^\top U_g)^{-1} U_g^\top U`, :math:`U - U_g R`, :math:`V_g + V R^\top`."""
     gram = shared.T @ shared
     tiny = 1e-14 * np.trace(gram) / max(len(gram), 1) + 1e-300
-    R = np.linalg.solve(gram + tiny * np.eye(len(gram)), shared.T @ one.unique_basis)
-    loadings = one.shared_loadings + one.unique_loadings @ R.T
-    return Placed(loadings, one.unique_basis - shared @ R, one.unique_loadings)
+    R = np.linalg.solve(gram + tiny * np.eye(len(gram)), shared.T @ placed.unique_basis)
+    loadings = placed.shared_loadings + placed.unique_loadings @ R.T
+    return Placed(loadings, placed.unique_basis - shared @ R, placed.unique_loadings)
 
 
 def towards_orthonormal(U: FloatArray) -> tuple[float, FloatArray]:
@@ -42,13 +42,13 @@ def preconditioned(gradient: FloatArray, gram: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Rounds:
+class DescentRounds:
     r"""Sweep: one round of Algorithm 1. Every source corrects, takes its four gradients at the corrected point, and
     sends its copy of :math:`U_g`; the average goes back.
 
     Parameters
     ----------
-    blocks : tuple of Block
+    blocks : tuple of SourceBlock
     engine : Engine
     step : float
         :math:`\eta`.
@@ -65,7 +65,7 @@ class Rounds:
     where gradients are taken. O(entries k) per source.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[SourceBlock, ...]
     engine: Engine
     step: float
     beta: float = 0.0
@@ -77,16 +77,16 @@ class Rounds:
         r1 = shared.shape[1]
         beside, push = towards_orthonormal(shared) if self.beta else (0.0, 0.0)
 
-        def round_of(pair: tuple[Block, Placed]) -> tuple[Placed, FloatArray, FloatArray, float, float]:
-            block, one = pair[0], correct(shared, pair[1])
-            value, gU, gV = block.gradients(*joined(shared, one))
+        def round_of(pair: tuple[SourceBlock, Placed]) -> tuple[Placed, FloatArray, FloatArray, float, float]:
+            block, placed = pair[0], correct(shared, pair[1])
+            value, gU, gV = block.gradients(*joined(shared, placed))
             own, loadings = gU[:, r1:], gV[:, r1:]
             if self.beta:
-                penalty, pull = towards_orthonormal(one.unique_basis)
+                penalty, pull = towards_orthonormal(placed.unique_basis)
                 value, own = value + self.beta * (penalty + beside), own + self.beta * pull
             slope = max(float(np.abs(own).max(initial=0.0)), float(np.abs(gV).max(initial=0.0)))
-            moved = self._moved(shared, one, own, gV[:, :r1], loadings)
-            gram = one.shared_loadings.T @ one.shared_loadings
+            moved = self._moved(shared, placed, own, gV[:, :r1], loadings)
+            gram = placed.shared_loadings.T @ placed.shared_loadings
             return moved, gU[:, :r1] + self.beta * push, gram, value, slope
 
         done = list(self.engine.map(round_of, zip(self.blocks, point.own, strict=True)))
@@ -104,15 +104,15 @@ class Rounds:
         return SweepResult(Parts(shared - self.step * change, tuple(part[0] for part in done)), value, slope)
 
     def _moved(
-        self, shared: FloatArray, one: Placed, own: FloatArray, shared_loadings: FloatArray, loadings: FloatArray
+        self, shared: FloatArray, placed: Placed, own: FloatArray, shared_loadings: FloatArray, loadings: FloatArray
     ) -> Placed:
         """Lines 8 to 10: the source's own factors one step on."""
         if self.is_scaled:
-            own = preconditioned(own, one.unique_loadings.T @ one.unique_loadings)
+            own = preconditioned(own, placed.unique_loadings.T @ placed.unique_loadings)
             shared_loadings = preconditioned(shared_loadings, shared.T @ shared)
-            loadings = preconditioned(loadings, one.unique_basis.T @ one.unique_basis)
+            loadings = preconditioned(loadings, placed.unique_basis.T @ placed.unique_basis)
         return Placed(
-            one.shared_loadings - self.step * shared_loadings,
-            one.unique_basis - self.step * own,
-            one.unique_loadings - self.step * loadings,
+            placed.shared_loadings - self.step * shared_loadings,
+            placed.unique_basis - self.step * own,
+            placed.unique_loadings - self.step * loadings,
         )

@@ -82,7 +82,7 @@ class SharedBasisInference:
     What is not covered: noise whose size differs much between rows pulls every shared space of this kind towards the
     loud rows, and more columns do not help. Measured with six sources of 30 rows, 60 columns each, 70 % seen, nominal
     95 %: .94 to .97 with equal noise, half the noise shared by neighbouring rows, or four times the noise; .92 with row
-    noise of log-sd 1, and .70 of the same with 300 columns. A ridge's bias is not counted either.
+    noise of log-sd 1, and .70 of the same with 300 columns. A penalty's bias is not counted either.
 
     Source: Shao and Wu (1989), "A general theory for jackknife variance estimation", for the delete-group jackknife.
     """
@@ -135,7 +135,7 @@ def infer(
     if apart(here, begin.shared_basis) > LARGEST_MOVE * np.linalg.norm(se) + 1e-7:
         raise ValueError(
             "the fit is not at its end: further sweeps still move the shared basis by a visible share of its standard "
-            "error. Give a smaller options.tol or more options.max_iter, and the data of the fit."
+            "error. Give a smaller tol or a larger max_iter, and the data of the fit."
         )
     seed = int(rng.integers(2**31))
     return SharedBasisInference(begin.shared_basis, float(level), clusters, influence, model.row_labels_, seed)
@@ -176,7 +176,7 @@ def settled(model: Any, sources: Sources, start: Parts, begin: FloatArray) -> Fl
     """Orthonormal shared basis after further sweeps."""
     weights = getattr(model, "weights_", {})  # a model of an older version has none
     blocks = tuple(make_block(table, model.loss_, weights.get(name, 1.0)) for name, table in sources.items())
-    sweep = ExactBlocks(blocks, Serial(), float(model.ridge))
+    sweep = ExactBlocks(blocks, Serial(), float(model.penalty))
     run = loop(sweep, start, [BasisSettled(begin), RelativeChange(1e-15, 2)], max_iter=MOST_SWEEPS)
     return np.linalg.qr(run.params.shared_basis)[0]
 
@@ -201,15 +201,17 @@ def without(sources: Sources, parts: Parts, out: Any) -> tuple[Sources, Parts]:
     if isinstance(out, int):
         items = items[:out] + items[out + 1 :]
         left = Sources({name: table for (name, table), _ in items})
-        return left, Parts(parts.shared_basis, tuple(one for _, one in items))
+        return left, Parts(parts.shared_basis, tuple(placed for _, placed in items))
     tables, own = {}, []
-    for ((name, table), one), gone in zip(items, out, strict=True):
+    for ((name, table), placed), gone in zip(items, out, strict=True):
         keep = np.setdiff1d(np.arange(table.shape[1]), gone)
         tables[name] = table.T.take_rows(keep).T
-        own.append(Placed(one.shared_loadings[keep], one.unique_basis, one.unique_loadings[keep]))
+        own.append(Placed(placed.shared_loadings[keep], placed.unique_basis, placed.unique_loadings[keep]))
     return Sources(tables), Parts(parts.shared_basis, tuple(own))
 
 
-def as_double(one: Placed) -> Placed:
+def as_double(placed: Placed) -> Placed:
     """The parts in double precision."""
-    return Placed(*(part.astype(float) for part in (one.shared_loadings, one.unique_basis, one.unique_loadings)))
+    return Placed(
+        *(part.astype(float) for part in (placed.shared_loadings, placed.unique_basis, placed.unique_loadings))
+    )

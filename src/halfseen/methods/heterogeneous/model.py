@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils import Tags, TransformerTags
@@ -12,15 +12,14 @@ from halfseen._typing import FloatArray, as_generator
 from halfseen.data import Observed, Sources, as_observed, check_support
 from halfseen.data.labels import find_labels
 from halfseen.engines import resolve
-from halfseen.losses import get_loss
+from halfseen.losses import get_loss, is_one_for_all
 from halfseen.many import Parts, Placed, SourcesEstimator, in_gauge
-from halfseen.methods.heterogeneous.options import HeterogeneousOptions, checked_options, unique_ranks
+from halfseen.methods.heterogeneous.options import SOLVERS, STARTS
+from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, RANK, ByName, Nothing, Number, Table, Whole, Word
 
 if TYPE_CHECKING:  # the sweeps are loaded when something is fitted: naming the model stays cheap
-    from halfseen.methods.heterogeneous.blocks import Block
+    from halfseen.methods.heterogeneous.blocks import SourceBlock
     from halfseen.methods.heterogeneous.intervals import SharedBasisInference
-
-SQUARED = ("squared", "projected")
 
 
 class HeterogeneousFactorization(SourcesEstimator):
@@ -33,24 +32,40 @@ class HeterogeneousFactorization(SourcesEstimator):
 
     Parameters
     ----------
-    shared_rank : int, default=3
-        :math:`r_1`, columns of :math:`U_g`.
-    unique_rank : int or mapping from source name to int, default=3
-        :math:`r_{2,(i)}`.
-    loss : str or Loss, default="squared"
-        "squared" (alias "projected": over what was seen, as always here), "huber(D)", "bernoulli", "binomial(N)",
-        "poisson", or a loss of your own.
-    solver : {"als", "gd", "scaled-gd"}, default="als"
-        Two exact blocks; Algorithm 1 of the paper; its preconditioned form.
-    ridge : float, default=0.0
+    shared_rank : int or "auto", default="auto"
+        :math:`r_1`, columns of :math:`U_g`. "auto": held-out entries of every source choose it (and the unique rank,
+        where that is "auto" too). Where the bases of a source would not fit into the rows, ranks are cut.
+    unique_rank : int, "auto", or mapping from source name to int, default="auto"
+        :math:`r_{2,(i)}`. "auto" is 0 where there is one source: its shared and unique parts cannot be told apart.
+    family : str or Loss, default="gaussian"
+        "gaussian", "huber(D)", "bernoulli", "binomial(N)", "poisson", or a loss of your own; over what was seen.
+    penalty : float, default=0.0
         :math:`\lambda` in :math:`\frac\lambda2(\|U_g\|^2 + \sum_i\|V_{(i)g}\|^2 + \|U_{(i)}\|^2 + \|V_{(i)}\|^2)`;
         "als" only.
-    options : HeterogeneousOptions, optional
-        Start, step, tolerance, number of sweeps.
+    solver : {"als", "gd", "scaled-gd"}, default="als"
+        Two exact blocks; Algorithm 1 of the paper; its preconditioned form.
+    max_iter : int, optional
+        Sweeps at most; None is 500 ("als"), 5000 ("gd") or 1000 ("scaled-gd").
+    tol : float, optional
+        Stop when the value changes by less than this share of itself twice on end; None is 1e-6 ("als"), 1e-9 ("gd")
+        or 1e-7 ("scaled-gd").
     random_state : int, Generator or None
         Draws starts.
     engine : str, Engine or None
         Where the sources are computed; None is the surrounding ``with hs.engine(...)``. The same bits on any.
+    start : {None, "spectral", "stepwise", "random", "warm"}
+        Two SVDs; the same factor by factor, each from what those before it leave (for parts whose singular values
+        differ by a factor of 30 and more); Gaussian factors of size ``start_scale``; or these and 60 rounds of
+        descent. None: "spectral" for "als" and "scaled-gd", "random" for "gd".
+    start_scale : float, default=1e-3
+        Standard deviation of random factors, in units of the root of the largest singular value.
+    step : "auto" or float, default="auto"
+        Step of the descents. "auto": half of one over the largest singular value ("gd"); .7 over the share of entries
+        seen ("scaled-gd"). The gaussian loss is half the sum of squares.
+    beta : float, default=0.0
+        Pull of Algorithm 1 towards orthonormal bases (0: none; of no use to incomplete tables).
+    n_restarts : int, default=3
+        How often sources that are left far behind the others are started afresh ("als").
 
     Attributes
     ----------
@@ -60,6 +75,10 @@ class HeterogeneousFactorization(SourcesEstimator):
     unique_basis_ : dict from source name to ndarray (n, r2_i)
         Orthonormal, and orthogonal to the shared basis.
     unique_loadings_ : dict from source name to ndarray (p_i, r2_i)
+    shared_rank_ : int
+        :math:`r_1` of the fit.
+    unique_rank_ : dict from source name to int
+        :math:`r_{2,(i)}` of the fit.
     misalignment_ : float
         :math:`\theta = 1 - \lambda_{\max}(\frac1N\sum_i P_{U_{(i)}})`; near 0 shared and unique cannot be told apart.
     shares_ : dict from source name to dict
@@ -75,15 +94,16 @@ class HeterogeneousFactorization(SourcesEstimator):
     Raises
     ------
     ValueError
-        For values outside the loss's support, ranks that the rows cannot hold, unknown words, tables with different
-        rows; the message names the first bad place.
+        For values outside the loss's support, parameters of the wrong kind, tables with different rows; the message
+        names the first bad place.
 
     Notes
     -----
     Time O(entries k^2 + n k^3) per source and sweep of "als", O(entries k) of the descents, k = r1 + r2; memory
     O(entries + (n + p) k + n k^2), never n x p from entries. Source: Shi, Kontar and others, "Heterogeneous Matrix
     Factorization", Algorithm 1; the orthogonality is a gauge (its map leaves the fit alone), so that an exact solver
-    of the unconstrained problem followed by one correction solves the constrained one.
+    of the unconstrained problem followed by one correction solves the constrained one. The parameters from ``start`` on
+    are rarely needed. "auto" costs some thirty fits to nine tenths of the entries.
 
     Examples
     --------
@@ -96,25 +116,55 @@ class HeterogeneousFactorization(SourcesEstimator):
     (40, 30)
     """
 
+    _parameters: ClassVar[Table] = {
+        "shared_rank": RANK,
+        "unique_rank": RANK | ByName(Whole(0)),
+        "family": FAMILY,
+        "penalty": Number(0),
+        "solver": Word(*SOLVERS),
+        "max_iter": Whole(1) | Nothing(),
+        "tol": Number(0) | Nothing(),
+        "random_state": RANDOM_STATE,
+        "engine": ENGINE,
+        "start": Nothing() | Word(*STARTS),
+        "start_scale": Number(0, above=True),
+        "step": Word("auto") | Number(0, above=True),
+        "beta": Number(0),
+        "n_restarts": Whole(0),
+    }
+
     def __init__(
         self,
-        shared_rank: int = 3,
-        unique_rank: Any = 3,
-        loss: Any = "squared",
+        shared_rank: int | str = "auto",
+        unique_rank: Any = "auto",
+        *,
+        family: Any = "gaussian",
+        penalty: float = 0.0,
         solver: str = "als",
-        ridge: float = 0.0,
-        options: HeterogeneousOptions | None = None,
+        max_iter: int | None = None,
+        tol: float | None = None,
         random_state: Any = None,
         engine: Any = None,
+        start: str | None = None,
+        start_scale: float = 1e-3,
+        step: str | float = "auto",
+        beta: float = 0.0,
+        n_restarts: int = 3,
     ) -> None:
         self.shared_rank = shared_rank
         self.unique_rank = unique_rank
-        self.loss = loss
+        self.family = family
+        self.penalty = penalty
         self.solver = solver
-        self.ridge = ridge
-        self.options = options
+        self.max_iter = max_iter
+        self.tol = tol
         self.random_state = random_state
         self.engine = engine
+        self.start = start
+        self.start_scale = start_scale
+        self.step = step
+        self.beta = beta
+        self.n_restarts = n_restarts
 
     def fit(self, S: Any, y: None = None, *, weights: Any = None) -> Self:
         """Fit to the seen entries of all sources.
@@ -132,19 +182,21 @@ class HeterogeneousFactorization(SourcesEstimator):
         HeterogeneousFactorization
             Itself.
         """
-        from halfseen.methods.heterogeneous.checks import check_choices, check_ranks, check_weights, warn_about
+        from halfseen.methods.heterogeneous.checks import check_together, check_weights, warn_about
         from halfseen.methods.heterogeneous.fitting import fit_parts
+        from halfseen.methods.heterogeneous.options import ranks_of
 
-        check_choices(self)
-        sources, options = self._observe_sources(S), checked_options(self.options)
-        self.loss_ = get_loss("gaussian" if self.loss in SQUARED else self.loss)
-        ranks = unique_ranks(self.unique_rank, sources.names)
-        check_ranks(self.shared_rank, ranks, sources)
-        heft = check_weights(weights, sources.names)
-        self.weights_ = dict(zip(sources.names, heft, strict=True))
-        engine = resolve(self.engine)
-        blocks = tuple(engine.map(self._block, zip(sources.values(), heft, strict=True)))
-        fit = fit_parts(blocks, self.shared_rank, ranks, (self.solver, options, float(self.ridge)), engine, self._rng())
+        settings = self._checked()
+        check_together(settings)
+        sources = self._observe_sources(S)
+        self.loss_ = get_loss(settings.family, is_one_for_all, type(self).__name__)
+        source_weights = check_weights(weights, sources.names)
+        self.weights_ = dict(zip(sources.names, source_weights, strict=True))
+        engine, rng = resolve(settings.engine), as_generator(settings.random_state)
+        blocks = tuple(engine.map(self._block, zip(sources.values(), source_weights, strict=True)))
+        self.shared_rank_, self.unique_rank_ = ranks_of(self, sources)
+        ranks = self.shared_rank_, tuple(self.unique_rank_.values())
+        fit = fit_parts(blocks, ranks, settings, engine, rng)
         self._keep(sources, in_gauge(fit.parts.shared_basis, fit.parts.own))
         self.restarted_ = [sources.names[place] for place in fit.restarted]
         self.run_, self.n_iter_ = fit.run.record(), fit.run.n_iter
@@ -188,10 +240,10 @@ class HeterogeneousFactorization(SourcesEstimator):
         >>> from halfseen.datasets import SourcesDesign, make_sources_data
         >>> data = make_sources_data(5, 20, 40, 2, 1, observed=0.8, design=SourcesDesign(noise=0.5), random_state=0)
         >>> model = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(data.sources)
-        >>> found = model.inference(level=0.9)
-        >>> found.shared_basis().to_frame().column_names
+        >>> inference = model.inference(level=0.9)
+        >>> inference.shared_basis().to_frame().column_names
         ['row', 'factor', 'estimate', 'se', 'low', 'high', 'reliable']
-        >>> bool(found.shared_space().largest < 12.0)
+        >>> bool(inference.shared_space().largest < 12.0)
         True
         """
         from halfseen.methods.heterogeneous.intervals import infer
@@ -228,13 +280,13 @@ class HeterogeneousFactorization(SourcesEstimator):
         block, shared = self._block((observed, 1.0)), self.shared_basis_.astype(float)
         if source is not None:
             known = self.unique_basis_[self._source(source)].astype(float)
-            return self._cast(self._loadings(block, shared, known), observed)
-        rank = max(unique_ranks(self.unique_rank, self.source_names_))
-        found = place_source(block, shared, rank, float(self.ridge), self._rng(), max_iter=100)
-        own = in_gauge(shared, [found])
-        back = own.shared_basis.T @ shared  # the gauge of one source alone turns the shared basis: turn it back
-        one = own.own[0]
-        return self._cast(Placed(one.shared_loadings @ back, one.unique_basis, one.unique_loadings), observed)
+            return self._cast(self._loadings(block, shared, known))
+        rank = max(basis.shape[1] for basis in self.unique_basis_.values())
+        placed = place_source(block, shared, rank, float(self.penalty), self._rng(), max_iter=100)
+        parts = in_gauge(shared, [placed])
+        back = parts.shared_basis.T @ shared  # the gauge of one source alone turns the shared basis: turn it back
+        own = parts.own[0]
+        return self._cast(Placed(own.shared_loadings @ back, own.unique_basis, own.unique_loadings))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -243,15 +295,15 @@ class HeterogeneousFactorization(SourcesEstimator):
 
     # ---- inside ------------------------------------------------------------------------------------------------
 
-    def _loadings(self, block: Block, shared: FloatArray, unique: FloatArray) -> Placed:
+    def _loadings(self, block: SourceBlock, shared: FloatArray, unique: FloatArray) -> Placed:
         from halfseen.methods.heterogeneous.fitting import settle_columns
         from halfseen.methods.heterogeneous.start import with_loadings
 
-        if block.is_quadratic and not self.ridge:
+        if block.is_quadratic and not self.penalty:
             return with_loadings(block, shared, unique)
-        return settle_columns(block, shared, unique, float(self.ridge))
+        return settle_columns(block, shared, unique, float(self.penalty))
 
-    def _block(self, item: tuple[Observed, float]) -> Block:
+    def _block(self, item: tuple[Observed, float]) -> SourceBlock:
         from halfseen.methods.heterogeneous.blocks import make_block
 
         table, weight = item
@@ -276,9 +328,11 @@ class HeterogeneousFactorization(SourcesEstimator):
             )
         return observed
 
-    def _cast(self, one: Placed, observed: Observed) -> Placed:
+    def _cast(self, placed: Placed) -> Placed:
         dtype = self.shared_basis_.dtype
-        return Placed(*(part.astype(dtype) for part in (one.shared_loadings, one.unique_basis, one.unique_loadings)))
+        return Placed(
+            *(part.astype(dtype) for part in (placed.shared_loadings, placed.unique_basis, placed.unique_loadings))
+        )
 
 
 def parts_of(model: SourcesEstimator) -> Parts:

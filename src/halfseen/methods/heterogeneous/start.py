@@ -11,14 +11,14 @@ from halfseen.engines import Engine
 from halfseen.linalg.subspace import joint_basis, orthonormal, without
 from halfseen.many import Parts, Placed
 from halfseen.methods.heterogeneous.alternating import ExactBlocks, joined, split
-from halfseen.methods.heterogeneous.blocks import Block, largest_singular_value
-from halfseen.methods.heterogeneous.descent import Rounds
+from halfseen.methods.heterogeneous.blocks import SourceBlock, largest_singular_value
+from halfseen.methods.heterogeneous.descent import DescentRounds
 from halfseen.solvers.loop import Sweep, SweepResult, loop
 
 # Sixty rounds from a small start leave the saddle that a spectral start of a thinly seen source can sit on
 # (24 of 24 seeds against 22 of 24).
 WARM_ROUNDS = 60
-# Step of these rounds and of eta="auto", in units of 1 / (largest singular value): 1 is the edge of stability.
+# Step of these rounds and of step="auto", in units of 1 / (largest singular value): 1 is the edge of stability.
 STEP = 0.5
 SMALL = 1e-3
 # A source is looked at again when it is left with this many times the usual share of its sum of squares.
@@ -26,13 +26,17 @@ STUCK_RATIO = 2.0
 PLATEAU = 0.05
 
 
-def generators(rng: np.random.Generator, blocks: tuple[Block, ...]) -> list[np.random.Generator]:
+def generators(rng: np.random.Generator, blocks: tuple[SourceBlock, ...]) -> list[np.random.Generator]:
     """One generator per source, so that no source's draws depend on where the others are computed."""
     return list(rng.spawn(len(blocks)))
 
 
 def spectral_start(
-    blocks: tuple[Block, ...], shared_rank: int, unique_ranks: tuple[int, ...], engine: Engine, rng: np.random.Generator
+    blocks: tuple[SourceBlock, ...],
+    shared_rank: int,
+    unique_ranks: tuple[int, ...],
+    engine: Engine,
+    rng: np.random.Generator,
 ) -> Parts:
     r"""Two SVDs: every source's leading r1 + r2 directions, then what these have in common.
 
@@ -45,19 +49,19 @@ def spectral_start(
     """
     seeds = generators(rng, blocks)
 
-    def leading(item: tuple[Block, int, np.random.Generator]) -> tuple[FloatArray, FloatArray]:
+    def leading(item: tuple[SourceBlock, int, np.random.Generator]) -> tuple[FloatArray, FloatArray]:
         block, rank, own = item
         return block.leading(shared_rank + rank, own)
 
-    found = list(engine.map(leading, zip(blocks, unique_ranks, seeds, strict=True)))
-    shared, _ = joint_basis([basis for basis, _ in found], shared_rank)
+    leads = list(engine.map(leading, zip(blocks, unique_ranks, seeds, strict=True)))
+    shared, _ = joint_basis([basis for basis, _ in leads], shared_rank)
 
-    def rest(item: tuple[Block, int, tuple[FloatArray, FloatArray], np.random.Generator]) -> Placed:
+    def rest(item: tuple[SourceBlock, int, tuple[FloatArray, FloatArray], np.random.Generator]) -> Placed:
         block, rank, (basis, sizes), own = item
         unique = orthonormal(without(left_over(basis * sizes, shared, rank, own), shared))
         return with_loadings(block, shared, unique)
 
-    return Parts(shared, tuple(engine.map(rest, zip(blocks, unique_ranks, found, seeds, strict=True))))
+    return Parts(shared, tuple(engine.map(rest, zip(blocks, unique_ranks, leads, seeds, strict=True))))
 
 
 def left_over(table: FloatArray, shared: FloatArray, rank: int, rng: np.random.Generator) -> FloatArray:
@@ -66,7 +70,7 @@ def left_over(table: FloatArray, shared: FloatArray, rank: int, rng: np.random.G
     return np.hstack([left, rng.standard_normal((len(left), rank - left.shape[1]))])
 
 
-def with_loadings(block: Block, shared: FloatArray, unique: FloatArray) -> Placed:
+def with_loadings(block: SourceBlock, shared: FloatArray, unique: FloatArray) -> Placed:
     """The source with the loadings that suit these bases best."""
     U = np.hstack([shared, unique])
     V = np.zeros((block.shape[1], U.shape[1]))
@@ -74,7 +78,11 @@ def with_loadings(block: Block, shared: FloatArray, unique: FloatArray) -> Place
 
 
 def random_start(
-    blocks: tuple[Block, ...], shared_rank: int, unique_ranks: tuple[int, ...], scale: float, rng: np.random.Generator
+    blocks: tuple[SourceBlock, ...],
+    shared_rank: int,
+    unique_ranks: tuple[int, ...],
+    scale: float,
+    rng: np.random.Generator,
 ) -> Parts:
     """Gaussian factors of standard deviation ``scale``."""
     seeds = generators(rng, blocks)
@@ -92,7 +100,7 @@ def random_start(
     )
 
 
-def safe_step(blocks: tuple[Block, ...], engine: Engine, rng: np.random.Generator) -> float:
+def safe_step(blocks: tuple[SourceBlock, ...], engine: Engine, rng: np.random.Generator) -> float:
     r""":math:`1/(2\max_i \sigma_1(M_{(i)}))`; sources send one number each.
 
     The paper's :math:`\eta = O(1/\sigma_{\max}^2)` is for bases of unit size; from small factors both sides grow to the
@@ -105,9 +113,11 @@ def safe_step(blocks: tuple[Block, ...], engine: Engine, rng: np.random.Generato
     return STEP / largest if largest > 0 else STEP
 
 
-def warm_start(point: Parts, blocks: tuple[Block, ...], engine: Engine, step: float, is_shared_fixed: bool) -> Parts:
+def warm_start(
+    point: Parts, blocks: tuple[SourceBlock, ...], engine: Engine, step: float, is_shared_fixed: bool
+) -> Parts:
     """Some rounds of descent from small factors."""
-    rounds = Rounds(blocks, engine, step, is_shared_fixed=is_shared_fixed)
+    rounds = DescentRounds(blocks, engine, step, is_shared_fixed=is_shared_fixed)
     return loop(rounds, point, max_iter=WARM_ROUNDS).params
 
 
@@ -124,7 +134,7 @@ class SecondTries:
     """
 
     sweep: Sweep
-    blocks: tuple[Block, ...]
+    blocks: tuple[SourceBlock, ...]
     engine: Engine
     tries: int
     rng: np.random.Generator
@@ -156,9 +166,9 @@ class SecondTries:
     def stuck(self, point: Parts) -> np.ndarray:
         """Sources whose share of loss left is above twice the median share."""
 
-        def share(pair: tuple[Block, Placed]) -> float:
-            block, one = pair
-            U, V = joined(point.shared_basis, one)
+        def share(pair: tuple[SourceBlock, Placed]) -> float:
+            block, placed = pair
+            U, V = joined(point.shared_basis, placed)
             return block.value(U, V) / max(block.value(U, np.zeros_like(V)), 1e-300)
 
         left = np.array(list(self.engine.map(share, zip(self.blocks, point.own, strict=True))))
@@ -167,17 +177,22 @@ class SecondTries:
     def _afresh(self, item: tuple[int, np.random.Generator, Parts]) -> tuple[Placed, float]:
         place, rng, point = item
         block, old = self.blocks[place], point.own[place]
-        fresh = place_source(block, point.shared_basis, old.unique_basis.shape[1], self._ridge, rng)
-        now, then = (block.value(*joined(point.shared_basis, one)) for one in (fresh, old))
+        fresh = place_source(block, point.shared_basis, old.unique_basis.shape[1], self._penalty, rng)
+        now, then = (block.value(*joined(point.shared_basis, placed)) for placed in (fresh, old))
         return fresh, then - now
 
     @property
-    def _ridge(self) -> float:
-        return float(getattr(self.sweep, "ridge", 0.0))
+    def _penalty(self) -> float:
+        return float(getattr(self.sweep, "penalty", 0.0))
 
 
 def place_source(
-    block: Block, shared: FloatArray, unique_rank: int, ridge: float, rng: np.random.Generator, max_iter: int = 30
+    block: SourceBlock,
+    shared: FloatArray,
+    unique_rank: int,
+    penalty: float,
+    rng: np.random.Generator,
+    max_iter: int = 30,
 ) -> Placed:
     """One source against a shared basis that stays: small start, rounds of descent, exact sweeps."""
     from halfseen.engines import Serial
@@ -187,5 +202,5 @@ def place_source(
     loadings = with_loadings(block, shared, shared[:, :0]).shared_loadings
     point = Parts(shared, (Placed(loadings, start.unique_basis, start.unique_loadings),))
     point = warm_start(point, blocks, engine, safe_step(blocks, engine, rng), is_shared_fixed=True)
-    sweep = ExactBlocks(blocks, engine, ridge, is_shared_fixed=True)
+    sweep = ExactBlocks(blocks, engine, penalty, is_shared_fixed=True)
     return loop(sweep, point, max_iter=max_iter).params.own[0]

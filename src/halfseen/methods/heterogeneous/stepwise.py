@@ -11,7 +11,7 @@ from halfseen.engines import Engine
 from halfseen.linalg.subspace import joint_basis, orthonormal, without
 from halfseen.many import Parts, Placed, in_gauge
 from halfseen.methods.heterogeneous.alternating import ExactBlocks, joined
-from halfseen.methods.heterogeneous.blocks import Block
+from halfseen.methods.heterogeneous.blocks import SourceBlock
 from halfseen.methods.heterogeneous.start import generators, left_over, with_loadings
 from halfseen.solvers.loop import SweepResult, loop
 
@@ -21,10 +21,10 @@ SWEEPS_BETWEEN = 5
 
 
 def stepwise_start(
-    blocks: tuple[Block, ...],
+    blocks: tuple[SourceBlock, ...],
     shared_rank: int,
     unique_ranks: tuple[int, ...],
-    ridge: float,
+    penalty: float,
     engine: Engine,
     rng: np.random.Generator,
 ) -> Parts:
@@ -39,7 +39,7 @@ def stepwise_start(
     """
     n = blocks[0].shape[0]
     own = (Placed(np.zeros((block.shape[1], 0)), np.zeros((n, 0)), np.zeros((block.shape[1], 0))) for block in blocks)
-    sweep = OneMoreFactor(blocks, shared_rank, unique_ranks, ridge, engine, rng)
+    sweep = OneMoreFactor(blocks, shared_rank, unique_ranks, penalty, engine, rng)
     return loop(sweep, Parts(np.zeros((n, 0)), tuple(own)), max_iter=max(shared_rank, *unique_ranks, 1)).params
 
 
@@ -47,34 +47,36 @@ def stepwise_start(
 class OneMoreFactor:
     """Sweep: from some factors to one more shared and one more unique of every source, where the ranks allow."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[SourceBlock, ...]
     shared_rank: int
     unique_ranks: tuple[int, ...]
-    ridge: float
+    penalty: float
     engine: Engine
     rng: np.random.Generator
 
     def __call__(self, point: Parts) -> SweepResult:
         shared, engine = point.shared_basis, self.engine
         has_more = shared.shape[1] < self.shared_rank
-        wanted = [one.unique_basis.shape[1] < rank for one, rank in zip(point.own, self.unique_ranks, strict=True)]
+        wanted = [
+            placed.unique_basis.shape[1] < rank for placed, rank in zip(point.own, self.unique_ranks, strict=True)
+        ]
         items = list(zip(self.blocks, point.own, wanted, generators(self.rng, self.blocks), strict=True))
 
-        def leading(item: tuple[Block, Placed, bool, np.random.Generator]) -> tuple[FloatArray, FloatArray]:
-            block, one, is_wanted, rng = item
-            return block.leading(has_more + is_wanted, rng, joined(shared, one))
+        def leading(item: tuple[SourceBlock, Placed, bool, np.random.Generator]) -> tuple[FloatArray, FloatArray]:
+            block, placed, is_wanted, rng = item
+            return block.leading(has_more + is_wanted, rng, joined(shared, placed))
 
-        found = list(engine.map(leading, items))
-        more = joint_basis([basis for basis, _ in found], 1)[0] if has_more else shared[:, :0]
+        leads = list(engine.map(leading, items))
+        more = joint_basis([basis for basis, _ in leads], 1)[0] if has_more else shared[:, :0]
         basis = orthonormal(np.hstack([shared, more]))
 
         def grown(
-            item: tuple[tuple[Block, Placed, bool, np.random.Generator], tuple[FloatArray, FloatArray]],
+            item: tuple[tuple[SourceBlock, Placed, bool, np.random.Generator], tuple[FloatArray, FloatArray]],
         ) -> Placed:
-            (block, one, is_wanted, rng), (directions, sizes) = item
+            (block, placed, is_wanted, rng), (directions, sizes) = item
             left = left_over(directions * sizes, basis, int(is_wanted), rng)
-            return with_loadings(block, basis, orthonormal(without(np.hstack([one.unique_basis, left]), basis)))
+            return with_loadings(block, basis, orthonormal(without(np.hstack([placed.unique_basis, left]), basis)))
 
-        start = Parts(basis, tuple(engine.map(grown, zip(items, found, strict=True))))
-        run = loop(ExactBlocks(self.blocks, engine, self.ridge), start, max_iter=SWEEPS_BETWEEN)
+        start = Parts(basis, tuple(engine.map(grown, zip(items, leads, strict=True))))
+        run = loop(ExactBlocks(self.blocks, engine, self.penalty), start, max_iter=SWEEPS_BETWEEN)
         return SweepResult(in_gauge(run.params.shared_basis, run.params.own), run.value, work=3.0 * SWEEPS_BETWEEN)

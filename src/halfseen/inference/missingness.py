@@ -1,0 +1,202 @@
+"""Whether what is missing has to do with what was answered: a cheap look at every fit.
+
+Two patterns can be seen in the answers themselves. *Targeted asking*: able rows were asked the harder (or the easier)
+questions, as adaptive tests do. *Telling counts*: rows with a high level have more (or fewer) entries. A value that is
+missing because of itself cannot be seen in the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
+from halfseen.data import Observed
+
+PERMUTATIONS = 999
+# So many come first; where a tenth of them is as strong, the others would only confirm it.
+FIRST_PERMUTATIONS = 99
+# A pattern is reported where chance gives it once in five hundred tables and it is strong enough to matter.
+CHANCE, STRENGTH = 0.002, 0.25
+ROUNDS = 4
+# Rows whose levels are permuted; more tell no more.
+MOST_ROWS = 5000
+FEWEST_ROWS, FEWEST_COLS = 9, 4
+# Below this share of missing cells the rows were all asked the same questions.
+LEAST_MISSING = 0.02
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A correlation over rows, and the chance of one as strong when levels have nothing to do with what was seen."""
+
+    correlation: float
+    chance: float
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the pattern is neither chance nor too weak to matter."""
+        return self.chance <= CHANCE and abs(self.correlation) >= STRENGTH
+
+
+@dataclass(frozen=True)
+class Missingness:
+    """What the answers say about why cells are missing.
+
+    Attributes
+    ----------
+    targeting : Pattern or None
+        Between a row's level and the mean level of the columns it has entries in.
+    counting : Pattern or None
+        Between a row's level and the logarithm of its number of entries.
+    """
+
+    targeting: Pattern | None
+    counting: Pattern | None
+
+    def sentences(self) -> tuple[str, ...]:
+        """What to tell the user, a sentence or two for each pattern that speaks."""
+        texts = []
+        if self.targeting is not None and self.targeting.speaks:
+            kind = "easier (higher)" if self.targeting.correlation > 0 else "harder (lower)"
+            texts.append(
+                f"cells are not missing at random: rows with high values were seen in {kind} columns (correlation "
+                f"{self.targeting.correlation:.2f}, permutation p {self.targeting.chance:.3f}), as in adaptive tests. "
+                "Means of the seen cells mislead, and scores and ranks rest on the model more than their intervals "
+                "say. Compare rows on columns that all of them have, or show the table under a stated tilt: "
+                "inference().sensitivity()."
+            )
+        if self.counting is not None and self.counting.speaks:
+            kind = "more" if self.counting.correlation > 0 else "fewer"
+            texts.append(
+                f"rows with high values have {kind} entries (correlation {self.counting.correlation:.2f}, permutation "
+                f"p {self.counting.chance:.3f}): whether a cell was seen may depend on its value. Predictions for "
+                "rows with few entries lean towards the others'; see inference().sensitivity()."
+            )
+        return tuple(texts)
+
+
+def missing_for_a_reason(observed: Observed, random_state: RandomState = 0) -> Missingness:
+    r"""Look for targeted asking and telling counts.
+
+    With rows cut at random in three parts, a row of one part has the level
+    :math:`a_i = \operatorname{mean}_j (y_{ij} - d_j)/s_j`, with column levels :math:`d_j` of the second part, and the
+    target :math:`t_i = \operatorname{mean}_j d'_j`, with column levels of the third (both from models of row and
+    column effects), so that no error is shared. Correlations of :math:`a_i` with :math:`t_i` and with
+    :math:`\log n_i` are compared with those after permuting the levels among the rows.
+
+    Parameters
+    ----------
+    observed : Observed
+        Values of any family: numbers, yes/no answers, counts, classes.
+    random_state : int, Generator or None
+
+    Returns
+    -------
+    Missingness
+        Without patterns for tables that are (nearly) complete, or too small to tell.
+
+    Notes
+    -----
+    O(E) time and memory, and 99 to 999 permutations of at most 5000 rows.
+
+    Examples
+    --------
+    >>> import halfseen as hs
+    >>> data = hs.datasets.make_factor_data(60, 40, rank=1, observed=0.6, random_state=0)
+    >>> missing_for_a_reason(data.observed).sentences()
+    ()
+    """
+    n, p = observed.shape
+    counts = observed.by_rows.counts
+    has_entries = np.flatnonzero(counts > 0)
+    share_missing = 1.0 - observed.n_entries / max(1.0, float(len(has_entries)) * p)
+    if len(has_entries) < FEWEST_ROWS or p < FEWEST_COLS or share_missing < LEAST_MISSING:
+        return Missingness(None, None)
+    rng = as_generator(random_state)
+    part = np.full(n, -1)
+    part[rng.permutation(has_entries)] = np.arange(len(has_entries)) % 3
+    values, rows, cols = _scaled(observed), observed.rows, observed.cols
+    levels = [_column_levels(values, rows, cols, part[rows] == k, (n, p)) for k in range(3)]
+    level, target = np.full(n, np.nan), np.full(n, np.nan)
+    for k in range(3):
+        first, second = levels[(k + 1) % 3], levels[(k + 2) % 3]
+        mine = (part[rows] == k) & np.isfinite(first[cols]) & np.isfinite(second[cols])
+        size = np.bincount(rows[mine], minlength=n)
+        known = size > 0
+        if not known.any():
+            continue
+        sums = np.bincount(rows[mine], values[mine] - first[cols[mine]], minlength=n)
+        aims = np.bincount(rows[mine], second[cols[mine]], minlength=n)
+        level[known], target[known] = sums[known] / size[known], aims[known] / size[known]
+        # parts differ in the level of their columns: only differences within a part say anything
+        level[known] -= level[known].mean()
+        target[known] -= target[known].mean()
+    usable = np.flatnonzero(np.isfinite(level) & np.isfinite(target))
+    if len(usable) < FEWEST_ROWS:
+        return Missingness(None, None)
+    usable = usable if len(usable) <= MOST_ROWS else rng.choice(usable, MOST_ROWS, replace=False)
+    size = np.log(counts[usable])
+    return Missingness(
+        _pattern(level[usable], target[usable], counts[usable], rng),
+        _pattern(level[usable], size, np.ones(len(usable)), rng),
+    )
+
+
+def _scaled(observed: Observed) -> FloatArray:
+    """Values in units of their columns' spread (the whole table's where a column has none)."""
+    y, cols, p = np.asarray(observed.values, dtype=float), observed.cols, observed.shape[1]
+    y = y / max(float(np.abs(y).max()), 1e-300)
+    size = np.maximum(np.bincount(cols, minlength=p), 1)
+    mean = np.bincount(cols, y, minlength=p) / size
+    spread = np.sqrt(np.bincount(cols, np.square(y - mean[cols]), minlength=p) / size)
+    usual = float(np.sqrt(np.mean(np.square(y - y.mean()))))
+    # the same unit for all columns: levels of columns are compared with each other
+    typical = float(np.median(spread[spread > 0])) if np.any(spread > 0) else usual
+    return np.asarray(y / (typical or 1.0))
+
+
+def _column_levels(
+    values: FloatArray, rows: IntArray, cols: IntArray, chosen: FloatArray, shape: tuple[int, int]
+) -> FloatArray:
+    """Column effects beside row effects, from some of the rows; nan for columns they were not seen in."""
+    y, i, j = values[chosen], rows[chosen], cols[chosen]
+    n, p = shape
+    n_rows, n_cols = np.bincount(i, minlength=n), np.bincount(j, minlength=p)
+    a, d = np.zeros(n), np.zeros(p)
+    for _ in range(ROUNDS):
+        d = np.bincount(j, y - a[i], minlength=p) / np.maximum(n_cols, 1)
+        a = np.bincount(i, y - d[j], minlength=n) / np.maximum(n_rows, 1)
+    return np.asarray(np.where(n_cols > 0, d, np.nan))
+
+
+def _pattern(level: FloatArray, other: FloatArray, weights: FloatArray, rng: np.random.Generator) -> Pattern | None:
+    """Weighted correlation, against permutations of the levels."""
+    w = np.asarray(weights, dtype=float) / np.sum(weights)
+    centred = other - w @ other
+    # a heavy tail of levels or counts must not decide alone
+    a = _normal_scores(level)
+    weighted = w * centred
+    scale = np.sqrt(w @ np.square(centred))
+    if not scale > 1e-12:
+        return None
+
+    def correlation(values: FloatArray) -> float:
+        middle = values - w @ values
+        return float(weighted @ middle / (scale * max(np.sqrt(w @ np.square(middle)), 1e-300)))
+
+    seen = correlation(a)
+    strong = 0
+    for drawn in range(1, PERMUTATIONS + 1):
+        strong += abs(correlation(rng.permutation(a))) >= abs(seen)
+        if drawn == FIRST_PERMUTATIONS and strong > 0.1 * drawn:
+            break
+    return Pattern(seen, (1 + strong) / (drawn + 1))
+
+
+def _normal_scores(values: FloatArray) -> FloatArray:
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    return np.asarray(ndtri(rankdata(values) / (len(values) + 1.0)))
