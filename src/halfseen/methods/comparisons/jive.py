@@ -35,6 +35,9 @@ class JIVE(JointModel):
     tol : float, default=1e-9
         Stop when the sum of squares changes by less than this share of itself.
     engine : str, Engine or None
+    centre : bool, default=True
+        Take out the means of the seen cells of every column first, and put them back into predictions. False: the
+        method as published, for tables without a level.
 
     Attributes
     ----------
@@ -65,6 +68,7 @@ class JIVE(JointModel):
         max_iter: int = 1000,
         tol: float = 1e-9,
         engine: str | Engine | None = None,
+        centre: bool = True,
     ) -> None:
         self.shared_rank = shared_rank
         self.unique_rank = unique_rank
@@ -73,6 +77,7 @@ class JIVE(JointModel):
         self.max_iter = max_iter
         self.tol = tol
         self.engine = engine
+        self.centre = centre
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources (see :meth:`halfseen.HeterogeneousFactorization.fit` for what they may be)."""
@@ -113,6 +118,9 @@ class RobustJIVE(JointModel):
     tol : float, default=1e-10
         Stop when the constraints are violated by less than this share of the sum of squares.
     engine : str, Engine or None
+    centre : bool, default=True
+        Take out the means of the seen cells of every column first, and put them back into predictions. False: the
+        method as published, for tables without a level.
 
     Attributes
     ----------
@@ -146,6 +154,7 @@ class RobustJIVE(JointModel):
         max_iter: int = 300,
         tol: float = 1e-10,
         engine: str | Engine | None = None,
+        centre: bool = True,
     ) -> None:
         self.shared_rank = shared_rank
         self.unique_rank = unique_rank
@@ -154,11 +163,12 @@ class RobustJIVE(JointModel):
         self.max_iter = max_iter
         self.tol = tol
         self.engine = engine
+        self.centre = centre
 
     @classmethod
     def paper(cls, shared_rank: int = 3, unique_rank: Any = 3, max_iter: int = 1000) -> Self:
-        """The constants of the published comparison: mu = 100, lambda = 0.01."""
-        return cls(shared_rank, unique_rank, mu=100.0, sparsity=0.01, max_iter=max_iter, tol=0.0)
+        """The constants of the published comparison: mu = 100, lambda = 0.01, nothing taken out."""
+        return cls(shared_rank, unique_rank, mu=100.0, sparsity=0.01, max_iter=max_iter, tol=0.0, centre=False)
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources; what is missing counts as an error of unknown size around 0."""
@@ -167,12 +177,19 @@ class RobustJIVE(JointModel):
         for name, low in (("mu", 1e-12), ("sparsity", 0.0)):
             at_least(name, getattr(self, name), low)
         sources, tables, _, ranks = self._filled(S)
+        # thresholds are in units of the largest singular value, which is 1 in the published designs
+        unit = max(float(np.linalg.norm(table, 2)) for table in tables) if self.centre else 1.0
+        unit = unit if unit > 0 else 1.0
+        tables = [table / unit for table in tables]
         sweep = RobustSplitting(tables, self.shared_rank, float(self.mu), float(self.sparsity), self._engine)
         zeros = [RobustSource(*(np.zeros_like(table) for _ in range(5))) for table in tables]
         floor = self.tol * sum(float(np.sum(np.square(table))) for table in tables)
         start: Any = np.zeros((sources.n_rows, self.shared_rank)), [], zeros
         run = loop(sweep, start, [SmallValue(floor)] if self.tol else [], max_iter=self.max_iter)
         shared, loadings, found = run.params
-        own = [Placed(V, *low_rank(one.own, rank)) for V, one, rank in zip(loadings, found, ranks, strict=True)]
-        self.errors_ = {name: one.errors for name, one in zip(sources.names, found, strict=True)}
+        own = [
+            Placed(unit * V, *low_rank(unit * one.own, rank))
+            for V, one, rank in zip(loadings, found, ranks, strict=True)
+        ]
+        self.errors_ = {name: unit * one.errors for name, one in zip(sources.names, found, strict=True)}
         return self._end(sources, Parts(shared, tuple(own)), run)

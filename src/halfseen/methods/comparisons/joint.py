@@ -15,7 +15,7 @@ from halfseen.engines import resolve
 from halfseen.linalg.subspace import without
 from halfseen.losses import get_loss
 from halfseen.many import Parts, Placed, SourcesEstimator, in_gauge
-from halfseen.many.estimator import seen_mask
+from halfseen.many.estimator import centred, column_means, seen_mask
 from halfseen.solvers.loop import Run
 
 Tables = list[Any]
@@ -44,9 +44,13 @@ class JointModel(SourcesEstimator):
     engine: Any
     max_iter: int
     tol: float
+    centre: bool
 
     def _filled(self, S: Any) -> tuple[Sources, Tables, Tables, list[int]]:
-        """Sources, tables with zeros for what is missing, masks of what was seen, unique ranks; parameters checked."""
+        """Sources, tables with zeros for what is missing, masks of what was seen, unique ranks; parameters checked.
+
+        With ``centre`` the tables are those about the means of the seen cells of every column.
+        """
         at_least("shared_rank", self.shared_rank, 0, whole=True)
         if hasattr(self, "max_iter"):
             at_least("max_iter", self.max_iter, 1, whole=True)
@@ -61,14 +65,21 @@ class JointModel(SourcesEstimator):
                     f"{name!r} of shape {sources[name].shape}; lower one of them"
                 )
         masks = [seen_mask(table) for table in sources.values()]
-        tables = [np.nan_to_num(table.to_dense().astype(float)) for table in sources.values()]
+        if not isinstance(self.centre, bool | np.bool_):
+            raise ValueError(f"centre must be True or False, got {self.centre!r}")
+        means = {
+            name: column_means(table) if self.centre else np.zeros(table.shape[1]) for name, table in sources.items()
+        }
+        rest = {name: centred(table, means[name]) for name, table in sources.items()}
+        tables = [np.nan_to_num(table.to_dense()) for table in rest.values()]
+        self._means = means
         self._engine = resolve(self.engine)
         return sources, tables, masks, ranks
 
     def _end(self, sources: Sources, parts: Parts, run: Run | None, is_gauged: bool = True) -> Self:
         """Attributes, and a warning where the sweeps did not settle."""
-        self._keep(sources, in_gauge(parts.shared_basis, parts.own) if is_gauged else parts)
-        del self._engine
+        self._keep(sources, in_gauge(parts.shared_basis, parts.own) if is_gauged else parts, self._means)
+        del self._engine, self._means
         if run is not None:
             self.run_, self.n_iter_ = run.record(), run.n_iter
             if run.reason in ("max_iter", "not_finite"):

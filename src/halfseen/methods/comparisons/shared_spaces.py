@@ -35,6 +35,9 @@ class PersonalizedPCA(JointModel):
     random_state : int, Generator or None
         Draws the start.
     engine : str, Engine or None
+    centre : bool, default=True
+        Take out the means of the seen cells of every column first, and put them back into predictions. False: the
+        method as published, for tables without a level.
 
     Attributes
     ----------
@@ -65,6 +68,7 @@ class PersonalizedPCA(JointModel):
         tol: float = 1e-12,
         random_state: Any = None,
         engine: str | Engine | None = None,
+        centre: bool = True,
     ) -> None:
         self.shared_rank = shared_rank
         self.unique_rank = unique_rank
@@ -73,6 +77,7 @@ class PersonalizedPCA(JointModel):
         self.tol = tol
         self.random_state = random_state
         self.engine = engine
+        self.centre = centre
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
@@ -111,6 +116,9 @@ class COBE(JointModel):
     random_state : int, Generator or None
         Draws the start.
     engine : str, Engine or None
+    centre : bool, default=True
+        Take out the means of the seen cells of every column first, and put them back into predictions. False: the
+        method as published, for tables without a level.
 
     Attributes
     ----------
@@ -140,6 +148,7 @@ class COBE(JointModel):
         tol: float = 1e-13,
         random_state: Any = None,
         engine: str | Engine | None = None,
+        centre: bool = True,
     ) -> None:
         self.shared_rank = shared_rank
         self.unique_rank = unique_rank
@@ -147,6 +156,7 @@ class COBE(JointModel):
         self.tol = tol
         self.random_state = random_state
         self.engine = engine
+        self.centre = centre
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
@@ -178,6 +188,9 @@ class TwoStepSVD(JointModel):
     shared_rank : int, default=3
     unique_rank : int or mapping from source name to int, default=3
     engine : str, Engine or None
+    centre : bool, default=True
+        Take out the means of the seen cells of every column first, and put them back into predictions. False: the
+        method as published, for tables without a level.
 
     Attributes
     ----------
@@ -199,10 +212,17 @@ class TwoStepSVD(JointModel):
     True
     """
 
-    def __init__(self, shared_rank: int = 3, unique_rank: Any = 3, engine: str | Engine | None = None) -> None:
+    def __init__(
+        self,
+        shared_rank: int = 3,
+        unique_rank: Any = 3,
+        engine: str | Engine | None = None,
+        centre: bool = True,
+    ) -> None:
         self.shared_rank = shared_rank
         self.unique_rank = unique_rank
         self.engine = engine
+        self.centre = centre
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
