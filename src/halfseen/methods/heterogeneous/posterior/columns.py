@@ -86,7 +86,7 @@ def column_step(
     fresh, sums, spread = solve_columns(given, working, rows, now)
     misfit = misfit_of(given, working, rows, fresh, sums, spread)
     if given.family.has_noise:
-        noise, prior = shrunk_noise(misfit.cols / given.shrinkage, given.cells.counts)
+        noise, prior = shrunk_noise(misfit.cols / given.shrinkage(now.noise), given.cells.counts)
         fresh = replace(fresh, noise=noise, noise_prior=prior)
     return with_ridges(fresh, settings, sweep), misfit
 

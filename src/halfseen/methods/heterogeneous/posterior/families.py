@@ -20,6 +20,8 @@ FAMILIES = ("gaussian", "huber", "bernoulli", "poisson")
 HUBER = 1.345
 # Least curvature of a Poisson cell, and how far one step may move its predictor.
 LEAST_RATE, LONGEST_MOVE = 0.05, 3.0
+# Least cut, in standard deviations of the noise, with which its variance is corrected.
+LEAST_CUT = 0.3
 
 
 @storable
@@ -31,11 +33,14 @@ class Family:
     ----------
     name : {"gaussian", "huber", "bernoulli", "poisson"}
     cut : float
-        "huber": residuals beyond this many standard deviations of the noise count linearly.
+        "huber": residuals beyond it count linearly.
+    is_relative : bool
+        The cut is in standard deviations of the column's noise, not in units of the values.
     """
 
     name: str
     cut: float = HUBER
+    is_relative: bool = True
 
     @property
     def has_noise(self) -> bool:
@@ -100,8 +105,8 @@ def family_of(spec: Any) -> Family:
     if given:
         cut = float(given[1])
         if not 0 < cut < np.inf:
-            raise ValueError(f"family {text!r}: the cut must be a positive number of noise standard deviations")
-        return Family("huber", cut)
+            raise ValueError(f"family {text!r}: the cut must be a positive number, in units of the values")
+        return Family("huber", cut, is_relative=False)
     if text not in FAMILIES:
         raise ValueError(f"family {text!r} is not known; use one of {FAMILIES} or 'huber(D)'")
     return Family(text)
@@ -162,7 +167,7 @@ class Given:
 
         bernoulli: :math:`\omega = \tanh(\xi/2)/(2\xi)`, :math:`\xi^2 = E[\eta^2]`, target :math:`(y - 1/2)/\omega`
         (Jaakkola and Jordan); poisson: :math:`\omega = \max(e^\eta, .05)`, target
-        :math:`\eta + (y - e^\eta)/\omega` within 3; huber: :math:`\omega = \min(1, D\sigma_j/|e|)`.
+        :math:`\eta + (y - e^\eta)/\omega` within 3; huber: :math:`\omega = \min(1, D/|e|)`.
         """
         name, base = self.family.name, self.weights
         if name == "gaussian":
@@ -170,7 +175,8 @@ class Given:
         if name == "huber":
             y = self.values
             size = np.sqrt(np.square(y - linear) + variance)
-            damp = np.minimum(1.0, self.family.cut * self.cells.of_cols(np.sqrt(noise)) / np.maximum(size, 1e-300))
+            cut = self.cells.of_cols(self.cuts(noise) * np.sqrt(noise))
+            damp = np.minimum(1.0, cut / np.maximum(size, 1e-300))
             return Working(base * damp, base * damp * y, damp)
         y, eta = self.cells.values, linear + self.level
         if name == "bernoulli":
@@ -181,14 +187,20 @@ class Given:
         omega = np.maximum(rate, LEAST_RATE)
         return Working(base * omega, base * omega * (linear + np.clip((y - rate) / omega, -LONGEST_MOVE, LONGEST_MOVE)))
 
-    @property
-    def shrinkage(self) -> float:
-        """Expected square of a normal residual whose tails were cut, in units of its variance."""
+    def cuts(self, noise: FloatArray) -> FloatArray:
+        """The cut of a robust family in standard deviations of every column's noise."""
+        if self.family.is_relative:
+            return np.full(len(noise), self.family.cut)
+        # far below one standard deviation the residuals' sizes say nothing about the noise any more
+        return np.maximum(self.family.cut / (self.scale * np.sqrt(noise)), LEAST_CUT)
+
+    def shrinkage(self, noise: FloatArray) -> FloatArray:
+        """Expected square of normal residuals whose tails were cut, in units of their variance, by column."""
         if self.family.name != "huber":
-            return 1.0
-        D = self.family.cut
-        tail = 2.0 * (1.0 - float(ndtr(D)))
-        density = float(np.exp(-0.5 * D * D) / np.sqrt(2.0 * np.pi))
+            return np.ones(len(noise))
+        D = self.cuts(noise)
+        tail = 2.0 * (1.0 - ndtr(D))
+        density = np.exp(-0.5 * D * D) / np.sqrt(2.0 * np.pi)
         return 1.0 - tail - 2.0 * D * density + D * D * tail
 
 

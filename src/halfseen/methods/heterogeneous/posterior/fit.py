@@ -52,7 +52,7 @@ def fit_posterior(
     unique_rank : int, mapping from source name to int, or "auto"
         Upper bound of the number of each source's own factors.
     family : str, or mapping from source name to str
-        "gaussian", "huber" (or "huber(D)", D in standard deviations of the noise), "bernoulli", "poisson".
+        "gaussian", "huber" (cut at 1.345 standard deviations of the noise; "huber(D)": at D), "bernoulli", "poisson".
     settings : PosteriorSettings, optional
     engine : str, Engine or None
     random_state : int, Generator or None
