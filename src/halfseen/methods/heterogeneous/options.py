@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from halfseen.methods.heterogeneous.model import HeterogeneousFactorization
 
 STARTS = ("spectral", "stepwise", "random", "warm")
-SOLVERS = ("als", "gd", "scaled-gd")
+SOLVERS = ("auto", "bayes", "als", "gd", "scaled-gd")
 DEFAULT_SWEEPS = {"als": 500, "gd": 5000, "scaled-gd": 1000}
 # A round of descent does less than an exact sweep, least of all on the plateau that a small start begins with.
 DEFAULT_TOL = {"als": 1e-6, "gd": 1e-9, "scaled-gd": 1e-7}

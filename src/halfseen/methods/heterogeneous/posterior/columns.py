@@ -10,7 +10,7 @@ from scipy.special import expit
 from halfseen._typing import FloatArray
 from halfseen.methods.heterogeneous.posterior.cells import contracted, packed, symmetric_inverse, unpacked
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
-from halfseen.methods.heterogeneous.posterior.settings import PosteriorSettings
+from halfseen.methods.heterogeneous.posterior.settings import NO_NOISE, PosteriorSettings
 from halfseen.methods.heterogeneous.posterior.state import LOCKED, Loadings
 
 # Pseudo-counts of the noise variances: between hardly any pull and one variance for all columns.
@@ -19,8 +19,6 @@ LEAST_PULL, MOST_PULL = 2.0, 1e4
 LEAST_UNEQUAL = 1e-3
 # A column may lie this far from the median on the log scale; constant columns would else set the prior of all.
 FARTHEST_LOG = 12.0
-# Noise variance, in working units, that stands for none.
-NO_NOISE = 1e-28
 # Sweeps before single loadings are shrunk on their own: whole factors have to settle first.
 SPARSE_FROM = 20
 # Variance of the narrow part of the mixture, in units of the wide one's.
@@ -87,7 +85,7 @@ def column_step(
     misfit = misfit_of(given, working, rows, fresh, sums, spread)
     if given.family.has_noise:
         noise, prior = shrunk_noise(misfit.cols / given.shrinkage(now.noise), given.cells.counts)
-        fresh = replace(fresh, noise=noise, noise_prior=prior)
+        fresh = replace(fresh, noise=np.maximum(noise, settings.least_noise), noise_prior=prior)
     return with_ridges(fresh, settings, sweep), misfit
 
 
@@ -99,9 +97,7 @@ def prior_diagonal(now: Loadings) -> FloatArray:
     return np.hstack([np.full((len(now.mean), 1), first), now.local * now.precision])
 
 
-def solve_columns(
-    given: Given, working: Working, rows: Rows, now: Loadings
-) -> tuple[Loadings, FloatArray, FloatArray]:
+def solve_columns(given: Given, working: Working, rows: Rows, now: Loadings) -> tuple[Loadings, FloatArray, FloatArray]:
     """Means and covariances of intercepts and loadings.
 
     Returns

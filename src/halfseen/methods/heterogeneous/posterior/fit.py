@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,23 @@ from halfseen._typing import FloatArray, as_generator
 from halfseen.data import Sources
 from halfseen.engines import resolve
 from halfseen.errors import close_matches
-from halfseen.methods.heterogeneous.posterior.families import Family, family_of, given
 from halfseen.methods.heterogeneous.posterior.factors import described
+from halfseen.methods.heterogeneous.posterior.families import Family, family_of, given
 from halfseen.methods.heterogeneous.posterior.result import SourcesPosterior
 from halfseen.methods.heterogeneous.posterior.settings import SPARSE, PosteriorSettings
 from halfseen.methods.heterogeneous.posterior.start import starting_state
+from halfseen.methods.heterogeneous.posterior.state import State
 from halfseen.methods.heterogeneous.posterior.sweeps import PosteriorSweep
 from halfseen.solvers.loop import Run, loop
 
+# A warning and its category.
+Note = tuple[str, type[Warning]]
 # Bounds of ranks that are to be found.
 MOST_COMMON, MOST_OWN = 20, 5
 # Up to so many sources the common factors can be each one's own as well; beyond, every source gets own ones beside.
 FEW_SOURCES = 8
+# Least noise variance while free factors find their pattern: a hundredth of the standard deviation.
+FREE_NOISE = 1e-4
 # Entries per unknown below which a source says too little about its own part.
 ENTRIES_PER_UNKNOWN = 2.0
 
@@ -37,7 +42,7 @@ def fit_posterior(
     settings: PosteriorSettings | None = None,
     engine: Any = None,
     random_state: Any = None,
-) -> SourcesPosterior:
+) -> tuple[SourcesPosterior, list[Note]]:
     r"""Fit one Bayesian model to many sources by closed-form sweeps.
 
     .. math:: y_{ij} = m_s + \mu_{sj} + u_i^\top v_{sj} + e_{ij},\quad u_i \sim N(0, I),\quad
@@ -60,7 +65,9 @@ def fit_posterior(
 
     Returns
     -------
-    SourcesPosterior
+    posterior : SourcesPosterior
+    notes : list of (text, category)
+        What a user should be warned of.
 
     Raises
     ------
@@ -77,7 +84,7 @@ def fit_posterior(
     --------
     >>> import halfseen as hs
     >>> data = hs.datasets.make_sources_data(3, 60, 40, shared_rank=2, unique_rank=1, observed=0.7, random_state=0)
-    >>> posterior = fit_posterior(data.sources, random_state=0)
+    >>> posterior, notes = fit_posterior(data.sources, random_state=0)
     >>> posterior.activity.sum(axis=0).tolist()
     [3, 3, 3]
     """
@@ -92,10 +99,22 @@ def fit_posterior(
         tables, settings, row_factors(sources, settings),
         [float(settings.source_weights.get(name, 1.0)) for name in sources.names], is_free, engine,
     )  # fmt: skip
-    run = loop(sweep, start, max_iter=settings.max_iter)
+    run = swept(sweep, start)
     posterior = described(sources, tables, run.params, sweep, run)
-    warn_about(run, posterior, sources, None if is_free else ranks)
-    return posterior
+    return posterior, notes_of(run, posterior, sources, None if is_free else ranks)
+
+
+def swept(sweep: PosteriorSweep, start: State) -> Run:
+    """Sweep to the end; free factors first under a least noise, without which tables that have none keep them all."""
+    settings = sweep.settings
+    if not sweep.is_free:
+        return loop(sweep, start, max_iter=settings.max_iter)
+    held = replace(sweep, settings=replace(settings, least_noise=FREE_NOISE))
+    run = loop(held, start, max_iter=settings.max_iter)
+    is_held = any(float(np.median(one.noise)) < 1.01 * FREE_NOISE for one in run.params.loadings)
+    if not is_held:
+        return run
+    return loop(replace(sweep, is_free=False), run.params, max_iter=settings.max_iter)
 
 
 def checked(settings: PosteriorSettings | None, sources: Sources) -> PosteriorSettings:
@@ -108,10 +127,9 @@ def checked(settings: PosteriorSettings | None, sources: Sources) -> PosteriorSe
             raise ValueError(f"row_weights: no source {name!r}; {close_matches(name, sources.names)}")
         numbers = np.asarray(weights, dtype=float)
         if numbers.shape != (sources.n_rows,) or not (np.isfinite(numbers) & (numbers > 0)).all():
-            raise ValueError(
-                f"row_weights[{name!r}] must be {sources.n_rows} positive numbers, one per row; got shape {numbers.shape}"
-                + ("" if numbers.shape != (sources.n_rows,) else f", least {numbers.min():g}")
-            )
+            wrong = f"shape {numbers.shape}" if numbers.shape != (sources.n_rows,) else f"one of {numbers.min():g}"
+            needed = f"{sources.n_rows} positive numbers, one per row"
+            raise ValueError(f"weights[{name!r}] must be {needed} (or one number for the source); got {wrong}")
     return settings
 
 
@@ -156,15 +174,14 @@ def bounds(shared_rank: Any, unique_rank: Any, sources: Sources) -> tuple[int, t
     return common, unique_ranks(unique_rank, sources.names)
 
 
-def warn_about(
+def notes_of(
     run: Run, posterior: SourcesPosterior, sources: Sources, ranks: tuple[int, tuple[int, ...]] | None
-) -> None:
-    """Say what a user should know before trusting the fit."""
+) -> list[Note]:
+    """What a user should know before trusting the fit."""
+    notes: list[Note] = []
     if run.reason in ("max_iter", "not_finite"):
-        warnings.warn(
-            f"the fit ended after {run.n_iter} sweeps with reason {run.reason!r}; raise max_iter, or tol",
-            ConvergenceWarning, stacklevel=4,
-        )  # fmt: skip
+        text = f"the fit ended after {run.n_iter} sweeps with reason {run.reason!r}; raise max_iter, or tol"
+        notes.append((text, ConvergenceWarning))
     thin = []
     for place, (name, table) in enumerate(sources.items()):
         active = int(posterior.activity[:, place].sum())
@@ -177,9 +194,10 @@ def warn_about(
             thin.append((name, table.n_entries, unknowns))
     if thin:
         name, entries, unknowns = thin[0]
-        warnings.warn(
+        text = (
             f"{len(thin)} of {len(sources)} sources have fewer than {ENTRIES_PER_UNKNOWN:g} entries per unknown, first "
             f"{name!r} with {entries} for {unknowns}: what is said about them rests on the priors; look at their "
-            "intervals, lower the ranks, or observe more",
-            UserWarning, stacklevel=4,
-        )  # fmt: skip
+            "intervals, lower the ranks, or observe more"
+        )
+        notes.append((text, UserWarning))
+    return notes

@@ -11,12 +11,16 @@ from halfseen._typing import FloatArray
 from halfseen.data import Observed
 from halfseen.methods.heterogeneous.posterior.cells import make_cells
 from halfseen.methods.heterogeneous.posterior.columns import (
-    LEAST_PULL, NO_NOISE, Rows, column_step, misfit_of, solve_columns,
+    LEAST_PULL,
+    Rows,
+    column_step,
+    misfit_of,
+    solve_columns,
 )  # fmt: skip
 from halfseen.methods.heterogeneous.posterior.families import Family, Given, Working, given
 from halfseen.methods.heterogeneous.posterior.result import SourceFit, SourcesPosterior
 from halfseen.methods.heterogeneous.posterior.rows import RowSums, joined_rows, row_sums
-from halfseen.methods.heterogeneous.posterior.settings import PosteriorSettings
+from halfseen.methods.heterogeneous.posterior.settings import NO_NOISE, PosteriorSettings
 from halfseen.methods.heterogeneous.posterior.start import nothing, own_directions, residual
 from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, Scores
 from halfseen.methods.heterogeneous.posterior.sweeps import cell_variance

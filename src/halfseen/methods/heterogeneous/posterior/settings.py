@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# Noise variance, in working units, that stands for none.
+NO_NOISE = 1e-28
 SPARSE = (None, "ard", "spike-slab")
 
 
@@ -29,6 +31,8 @@ class PosteriorSettings:
         Largest number of sweeps.
     tol : float
         Stop when no source's predictions move by more than this share of its noise.
+    least_noise : float
+        Least noise variance, in units of the variance about the column means.
     """
 
     centre: bool = True
@@ -38,3 +42,4 @@ class PosteriorSettings:
     source_weights: dict[str, float] = field(default_factory=dict)
     max_iter: int = 500
     tol: float = 3e-4
+    least_noise: float = NO_NOISE

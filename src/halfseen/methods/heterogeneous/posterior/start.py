@@ -53,9 +53,7 @@ def starting_state(
     common = common + LITTLE * rng.standard_normal(common.shape)
     own = [one + LITTLE * rng.standard_normal(one.shape) for one in own]
     active = np.arange(R)
-    loadings = tuple(
-        nothing(one, active, r, n, centre) for one, r in zip(given, own_ranks, strict=True)
-    )
+    loadings = tuple(nothing(one, active, r, n, centre) for one, r in zip(given, own_ranks, strict=True))
     return State(starting_scores(common, own), loadings, working)
 
 
@@ -114,9 +112,7 @@ def leading(left: Sequence[FloatArray], given: Sequence[Given], R: int, rng: np.
     return found
 
 
-def own_directions(
-    E: FloatArray, given: Given, common: FloatArray, rank: int, rng: np.random.Generator
-) -> FloatArray:
+def own_directions(E: FloatArray, given: Given, common: FloatArray, rank: int, rng: np.random.Generator) -> FloatArray:
     """Leading directions of what the common factors leave of a source."""
     n = len(common)
     found = np.zeros((n, rank))

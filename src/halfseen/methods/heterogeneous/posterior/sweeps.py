@@ -194,4 +194,3 @@ def change(before: State, now: State, place: int) -> float:
     old, new = float(np.sum((X.T @ X) * (W.T @ W))), float(np.sum((Y.T @ Y) * (Z.T @ Z)))
     both = float(np.sum((X.T @ Y) * (W.T @ Z)))
     return float(np.sqrt(max(old + new - 2.0 * both, 0.0) / (len(X) * len(W))))
-
