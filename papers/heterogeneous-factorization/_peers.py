@@ -22,22 +22,25 @@ Filler = Callable[[Tables, int], Tables]
 # ---- tables ------------------------------------------------------------------------------------------------------
 
 
-def simulated(seed: int, rows: int, widths: tuple[int, ...], strength: float, unequal: float) -> tuple[Tables, Tables]:
+def simulated(
+    seed: int, rows: int, widths: tuple[int, ...], strength: float, unequal: float, has_factors: bool = False
+) -> Any:
     """Three views: two factors in all, one in the first two, one of its own in each of two; (data, truth).
 
-    ``unequal`` is the standard deviation of the logarithm of the columns' noise.
+    ``unequal`` is the standard deviation of the logarithm of the columns' noise; ``has_factors`` adds scores and
+    loadings.
     """
     rng = np.random.default_rng([seed, 22])
     pattern = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 1, 0]], dtype=bool)
     scores = rng.standard_normal((rows, len(pattern)))
-    data, truth = {}, {}
+    data, truth, all_loadings = {}, {}, {}
     for place, width in enumerate(widths):
         loadings = strength * rng.standard_normal((width, len(pattern))) * pattern[:, place]
         noise = np.exp(unequal * rng.standard_normal(width)) * rng.standard_normal((rows, width))
         name = f"view {place}"
         truth[name] = 2.0 * rng.standard_normal(width) + scores @ loadings.T
-        data[name] = truth[name] + noise
-    return data, truth
+        data[name], all_loadings[name] = truth[name] + noise, loadings
+    return (data, truth, scores, all_loadings) if has_factors else (data, truth)
 
 
 def nutrimouse() -> Tables:
@@ -60,6 +63,12 @@ def tumours() -> Tables:
 
     table = np.log(load_breast_cancer(return_X_y=True)[0] + 1e-3)
     return {"mean": table[:, :10], "error": table[:, 10:20], "worst": table[:, 20:]}
+
+
+def standardised(data: Tables) -> Tables:
+    """Columns of mean 0 and standard deviation 1; constant ones are left out."""
+    kept = {name: table[:, table.std(axis=0) > 0] for name, table in data.items()}
+    return {name: (table - table.mean(axis=0)) / table.std(axis=0) for name, table in kept.items()}
 
 
 def peer_data() -> Path:
@@ -153,13 +162,15 @@ def means(seen: Tables, rank: int) -> Tables:
 
 
 def mofa(seen: Tables, rank: int, likelihoods: list[str] | None = None) -> Tables:
-    """MOFA2's program with its own defaults and this number of factors."""
+    """MOFA2's program with its own defaults and this number of factors, on views of unit size."""
     from mofapy2.run.entry_point import entry_point
 
+    unit = {name: 1.0 if likelihoods else float(np.nanstd(table - np.nanmean(table, axis=0)))
+            for name, table in seen.items()}  # fmt: skip
     with contextlib.redirect_stdout(io.StringIO()):
         run = entry_point()
         run.set_data_options(scale_views=False)
-        run.set_data_matrix([[table.copy()] for table in seen.values()], likelihoods=likelihoods)
+        run.set_data_matrix([[table / unit[name]] for name, table in seen.items()], likelihoods=likelihoods)
         run.set_model_options(factors=rank)
         run.set_train_options(seed=1, quiet=True, verbose=False)
         run.build()
@@ -169,7 +180,7 @@ def mofa(seen: Tables, rank: int, likelihoods: list[str] | None = None) -> Table
     fits = {}
     for place, (name, table) in enumerate(seen.items()):
         is_normal = likelihoods is None or likelihoods[place] == "gaussian"
-        fits[name] = Z @ W[place].T + (np.nanmean(table, axis=0) if is_normal else 0.0)
+        fits[name] = unit[name] * (Z @ W[place].T) + (np.nanmean(table, axis=0) if is_normal else 0.0)
     return fits
 
 

@@ -14,6 +14,7 @@ from halfseen.methods.heterogeneous.posterior.result import SourceFit, SourcesPo
 from halfseen.methods.heterogeneous.posterior.rotation import principal_axes
 from halfseen.methods.heterogeneous.posterior.state import Loadings, State
 from halfseen.methods.heterogeneous.posterior.sweeps import PosteriorSweep
+from halfseen.methods.heterogeneous.posterior.widening import row_widening, widened
 from halfseen.solvers.loop import Run
 
 # A source takes part in a factor that explains at least this share of its variance about the column means.
@@ -31,8 +32,9 @@ def described(
     state = reordered(state, order)
     shares = explained(given, state, sweep)
     activity = takes_part(shares, state)
+    state = with_widening(given, state, sweep)
     fits = tuple(
-        SourceFit(one.level, one.scale, one.family, loadings)
+        SourceFit(one.level, one.scale, one.family, loadings, one.cells.counts)
         for one, loadings in zip(given, state.loadings, strict=True)
     )
     state = replace(state, loadings=())
@@ -40,6 +42,16 @@ def described(
         tuple(sources.names), fits, state.scores, activity, shares, tuple(names_of(activity, sources.names)),
         run.record(), tuple(float(power) for power in sweep.powers),
     )  # fmt: skip
+
+
+def with_widening(given: Sequence[Given], state: State, sweep: PosteriorSweep) -> State:
+    """The state with the factors by which its intervals are widened."""
+    loadings, parts = [], []
+    for place, one in enumerate(given):
+        fresh, part = widened(one, state.working[place], sweep.rows(state, place), state.loadings[place])
+        loadings.append(fresh)
+        parts.append(part)
+    return replace(state, scores=replace(state.scores, widening=row_widening(parts)), loadings=tuple(loadings))
 
 
 def explained(given: Sequence[Given], state: State, sweep: PosteriorSweep) -> FloatArray:

@@ -61,7 +61,10 @@ class PosteriorInference:
         estimate, se = self.posterior.loadings(name), self.posterior.loadings_se(name)
         columns = _labels(self.col_labels[name], len(estimate))[:, None]
         labels = {"column": columns, "factor": np.array(self.posterior.factor_names)}
-        return Intervals.symmetric(f"loadings of {name}", estimate, se, self.level, labels, claim=CLAIM)
+        move = self._quantile(self.posterior._fit(name).degrees)[:, None] * se
+        return Intervals(
+            f"loadings of {name}", estimate, se, estimate - move, estimate + move, self.level, labels, CLAIM
+        )
 
     def cells(self, name: str, rows: Any, cols: Any, kind: str = "prediction") -> Intervals:
         """Cells of a source, elementwise pairs ``(rows[t], cols[t])`` of labels or positions.
@@ -95,7 +98,8 @@ class PosteriorInference:
         what = f"cells of {name}"
         if fit.family.has_noise:
             word = "prediction" if kind == "prediction" else "interval"
-            return Intervals.symmetric(what, linear, se, self.level, labels, claim=CLAIM, kind=word)
+            move = self._quantile(fit.degrees)[j] * se
+            return Intervals(what, linear, se, linear - move, linear + move, self.level, labels, CLAIM, word)
         move = float(ndtri(0.5 + 0.5 * self.level)) * se
         mean, low, high = (fit.family.mean(numbers) for numbers in (linear, linear - move, linear + move))
         step = 1e-4
@@ -106,6 +110,14 @@ class PosteriorInference:
         """Expected values of all cells of a source for these rows (n, p)."""
         self._check(name)
         return self.posterior._fit(name).family.mean(self.posterior.linear(name, self._rows))
+
+    def _quantile(self, degrees: FloatArray) -> FloatArray:
+        """Student's t: the columns' noise is estimated."""
+        from scipy.special import stdtrit
+
+        normal = float(ndtri(0.5 + 0.5 * self.level))
+        is_endless = ~np.isfinite(degrees)
+        return np.where(is_endless, normal, stdtrit(np.where(is_endless, 1e6, degrees), 0.5 + 0.5 * self.level))
 
     def _check(self, name: str) -> None:
         if name not in self.posterior.names:

@@ -24,6 +24,7 @@ from halfseen.methods.heterogeneous.posterior.settings import NO_NOISE, Posterio
 from halfseen.methods.heterogeneous.posterior.start import nothing, own_directions, residual
 from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, Scores
 from halfseen.methods.heterogeneous.posterior.sweeps import cell_variance
+from halfseen.methods.heterogeneous.posterior.widening import row_widening, widened
 from halfseen.solvers.loop import SweepResult, loop
 
 # Rounds for rows or columns of families whose weights depend on the fit, and for the noise of new columns.
@@ -113,7 +114,13 @@ def place_rows(posterior: SourcesPosterior, tables: Mapping[str, Observed]) -> S
     sweep = NewRows(posterior, places, cells)
     working = tuple(one.first() for one in cells)
     start = sweep.scores(working)
-    return loop(sweep, (replace(start, mean=start.mean + 1.0), working), max_iter=MOST_ROUNDS).params[0]
+    scores, working = loop(sweep, (replace(start, mean=start.mean + 1.0), working), max_iter=MOST_ROUNDS).params
+    parts = []
+    for place, one, work in zip(places, cells, working, strict=True):
+        loadings = posterior.fits[place].loadings
+        mean, cov = scores.of(place, loadings.active)
+        parts.append(widened(one, work, Rows(mean, cov, np.ones(len(mean))), loadings)[1])
+    return replace(scores, widening=row_widening(parts))
 
 
 @dataclass(frozen=True)

@@ -28,17 +28,29 @@ class SourceFit:
     family : Family
     loadings : Loadings
         In working units.
+    counts : ndarray (p,) or None
+        Entries of every column.
     """
 
     level: float
     scale: float
     family: Family
     loadings: Loadings
+    counts: FloatArray | None = None
 
     @property
     def intercepts(self) -> FloatArray:
         """Intercept of every column (p,), in the units of the linear predictor."""
         return self.level + self.scale * self.loadings.mean[:, 0]
+
+    @property
+    def degrees(self) -> FloatArray:
+        """Degrees of freedom behind each column's noise variance (p,); endless without noise."""
+        loadings = self.loadings
+        if not self.family.has_noise or self.counts is None:
+            return np.full(len(loadings.noise), np.inf)
+        used = 1.0 + len(loadings.precision)
+        return np.maximum(self.counts + loadings.noise_prior[0] - used, 3.0)
 
     @property
     def noise(self) -> FloatArray:
@@ -93,7 +105,8 @@ class SourcesPosterior:
         for place in range(len(self.names)):
             cov = self.rows.of(place, np.zeros(0, dtype=int))[1]
             variances.append(np.einsum("nkk->nk", cov) if cov.shape[1] else np.zeros((len(cov), 0)))
-        return np.sqrt(np.hstack(variances))
+        wide = 1.0 if self.rows.widening is None else self.rows.widening[:, None]
+        return np.sqrt(np.hstack(variances) * wide)
 
     def columns_of(self, name: str) -> IntArray:
         """Positions, among all factors, of those that a source has loadings on."""
@@ -108,7 +121,9 @@ class SourcesPosterior:
 
     def loadings_se(self, name: str) -> FloatArray:
         """Posterior standard deviations of the loadings (p, K)."""
-        return self._spread(name, np.sqrt(np.einsum("pkk->pk", self._fit(name).loadings.cov[:, 1:, 1:])))
+        loadings = self._fit(name).loadings
+        wide = 1.0 if loadings.widening is None else loadings.widening[:, None]
+        return self._spread(name, np.sqrt(np.einsum("pkk->pk", loadings.cov[:, 1:, 1:]) * wide))
 
     def inclusion(self, name: str) -> FloatArray | None:
         """Probabilities that loadings are not 0 (p, K); None unless these were asked for."""
@@ -163,9 +178,11 @@ class SourcesPosterior:
             V = W[:, 1:]
             linear[part] = W[:, 0] + np.einsum("ek,ek->e", U, V)
             x = np.hstack([np.ones((len(a), 1)), U])
+            wide_row = 1.0 if rows.widening is None else rows.widening[a]
+            wide_col = 1.0 if loadings.widening is None else loadings.widening[b]
             variance[part] = (
-                np.einsum("ek,ekl,el->e", V, D, V)
-                + np.einsum("ek,ekl,el->e", x, C, x)
+                wide_row * np.einsum("ek,ekl,el->e", V, D, V)
+                + wide_col * np.einsum("ek,ekl,el->e", x, C, x)
                 + np.einsum("ekl,ekl->e", D, C[:, 1:, 1:])
             )
         noise = loadings.noise[j] if fit.family.has_noise else np.zeros(len(j))

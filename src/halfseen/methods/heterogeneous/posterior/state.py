@@ -40,6 +40,8 @@ class Loadings:
         Probabilities that loadings come from the wide part of a mixture.
     row_noise : ndarray (n,)
         Factors of the noise variance of the rows.
+    widening : ndarray (p,) or None
+        By what intervals multiply the covariances; of a finished fit.
     """
 
     mean: FloatArray
@@ -52,6 +54,7 @@ class Loadings:
     row_noise: FloatArray
     local: FloatArray | None = None
     inclusion: FloatArray | None = None
+    widening: FloatArray | None = None
 
     @property
     def own_rank(self) -> int:
@@ -109,11 +112,14 @@ class Scores:
     mean : ndarray (n, R)
     cov : ndarray (n, R, R)
     own : tuple of OwnScores
+    widening : ndarray (n,) or None
+        By what intervals multiply the covariances; of a finished fit.
     """
 
     mean: FloatArray
     cov: FloatArray
     own: tuple[OwnScores, ...]
+    widening: FloatArray | None = None
 
     def of(self, place: int, active: IntArray) -> tuple[FloatArray, FloatArray]:
         """Means (n, k) and covariances (n, k, k) of the factors that a source takes part in."""
