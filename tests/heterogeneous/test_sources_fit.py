@@ -403,10 +403,14 @@ def test_thin_sources_are_warned_about_and_a_penalty_silences_it():
         model.fit(data.sources)
 
 
+def fitted_gd(data, **settings):
+    model = hs.HeterogeneousFactorization(2, 1, centre=False, solver="gd", random_state=0, **settings)
+    return model.fit(data.sources)
+
+
 def test_too_large_a_step_is_a_reason_and_a_warning(data):
     with np.errstate(all="ignore"), pytest.warns(ConvergenceWarning, match="a smaller step"):
-        model = hs.HeterogeneousFactorization(2, 1, centre=False, solver="gd", step=1e6, max_iter=50, random_state=0)
-        model.fit(data.sources)
+        model = fitted_gd(data, step=1e6, max_iter=50)
     assert model.run_.reason == "not_finite"
 
 
@@ -416,7 +420,7 @@ TABLES = {"a": np.ones((4, 5)), "b": np.ones((4, 3))}
 @pytest.mark.parametrize(
     ("params", "given", "message"),
     [
-        ({"solver": "sgd"}, TABLES, "solver='sgd' is not allowed; needed: one of 'als', 'gd', 'scaled-gd'"),
+        ({"solver": "sgd"}, TABLES, "solver='sgd' is not allowed; needed: one of 'auto', 'bayes', 'als', 'gd'"),
         ({"penalty": -1}, TABLES, "penalty=-1 is not allowed; needed: a finite number of at least 0"),
         ({"penalty": 1, "solver": "gd"}, TABLES, "needed: 0 with solver='gd'. Or take solver='als'"),
         ({"shared_rank": 2.5}, TABLES, "shared_rank=2.5 .* a whole number of at least 0 or 'auto'"),
@@ -499,9 +503,12 @@ def test_automatic_ranks_are_those_of_the_truth_and_given_ones_stay():
 
 
 def test_the_smallest_tables_are_one_factor_of_one_source():
-    model = hs.HeterogeneousFactorization().fit([[2.0, 4.0]])
+    model = hs.HeterogeneousFactorization(solver="als", centre=False).fit([[2.0, 4.0]])
     assert (model.shared_rank_, model.unique_rank_) == (1, {"0": 0})
     np.testing.assert_allclose(model.predict_table("0"), [[2.0, 4.0]])
+    with pytest.warns(UserWarning, match="fewer than 2 entries per unknown"):
+        model = hs.HeterogeneousFactorization().fit([[2.0, 4.0]])
+    assert np.isfinite(model.predict_table("0")).all()  # one row says nothing about noise: it is shrunk
 
 
 def test_a_fit_keeps_what_it_warned_about():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import IntArray, Labels, RandomState, as_generator
+from halfseen.data.annotated import is_annotated, is_multimodal
 from halfseen.data.labels import find_labels
 from halfseen.data.observed import Observed
 from halfseen.data.validate import as_observed
@@ -206,9 +207,10 @@ def as_sources(S: Any) -> Sources:
 
     Parameters
     ----------
-    S : Sources, mapping from name to table, sequence of tables, or one table
-        Tables are what `as_observed` takes. Those of a sequence are named "0", "1", ...; one table alone is a single
-        source named "0".
+    S : Sources, mapping from name to table, sequence of tables, one table, or MuData
+        Annotated matrices (MuData, a mapping to AnnData) may have different observations: rows that one of them does
+        not have are empty in it. Tables are what `as_observed` takes. Those of a sequence are named "0", "1", ...; one
+        table alone is a single source named "0".
 
     Raises
     ------
@@ -222,6 +224,10 @@ def as_sources(S: Any) -> Sources:
     """
     if isinstance(S, Sources):
         return S
+    if is_multimodal(S):
+        return Sources(S.mod, rows="union")
+    if isinstance(S, Mapping) and S and all(is_annotated(table) for table in S.values()):
+        return Sources(S, rows="union")
     if isinstance(S, Mapping) and not hasattr(S, "tocoo"):  # a sparse dictionary of keys is one table
         return Sources(S)
     if isinstance(S, list | tuple) and S and all(_is_table(table) for table in S):

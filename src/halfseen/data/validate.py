@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from halfseen.data.annotated import is_annotated, observed_of
 from halfseen.data.checks import cell
 from halfseen.data.compress import compress_dense
 from halfseen.data.frames import is_frame, wide_table
@@ -33,7 +34,7 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
 
     Parameters
     ----------
-    R : Observed, array, masked array, data frame or scipy.sparse
+    R : Observed, array, masked array, data frame, scipy.sparse or AnnData
         NaN, null and masked cells are missing; of a sparse matrix the stored entries are the observed ones.
     dtype : float32, float64 or None
         None keeps float32 and turns other numbers into float64.
@@ -64,6 +65,8 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
         names = list(R)
         advice = f"give one of its tables, e.g. {name}[{names[0]!r}]" if names else "give one table"
         raise ValueError(f"{name} is a {type(R).__name__} of {len(names)} tables, and one is needed: {advice}")
+    if is_annotated(R):
+        return observed_of(R, name, dtype)
     if hasattr(R, "tocoo"):
         return Observed._of_sparse(name, R, None, None, None, "error", dtype)
     if is_frame(R):

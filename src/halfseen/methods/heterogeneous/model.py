@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, as_generator
 from halfseen.data import Observed, Sources, as_observed, check_support
+from halfseen.data.annotated import write_factors
 from halfseen.data.labels import find_labels
 from halfseen.engines import resolve
 from halfseen.losses import Loss, get_loss, is_one_for_all, is_quadratic
@@ -424,6 +425,31 @@ class HeterogeneousFactorization(SourcesEstimator):
         back = parts.shared_basis.T @ shared  # the gauge of one source alone turns the shared basis: turn it back
         own = parts.own[0]
         return self._cast(Placed(own.shared_loadings @ back, own.unique_basis, own.unique_loadings, means))
+
+    def annotate(self, S: Any, key: str = "halfseen") -> Any:
+        """Write scores, loadings and what they explain into the MuData (or the AnnData of a mapping) of the fit.
+
+        Parameters
+        ----------
+        S : MuData, or mapping from source name to AnnData
+            Is changed: ``obsm["X_" + key]``, and of every matrix ``varm[key]`` and ``uns[key]``.
+        key : str
+
+        Returns
+        -------
+        object
+            ``S``.
+        """
+        self._check_bayes("annotate()")
+        rows = np.arange(self.n_rows_) if self.row_labels_ is None else self.row_labels_
+        loadings = {}
+        for name, labels in self.col_labels_.items():
+            loadings[name] = np.arange(self._n_columns(name)) if labels is None else labels, self.loadings_[name]
+        facts = {
+            "factor_names": np.array(self.factor_names_), "source_names": np.array(self.source_names_),
+            "activity": self.activity_, "variance_explained": self.variance_explained_,
+        }  # fmt: skip
+        return write_factors(S, (rows, self.scores_), loadings, facts, key)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -25,8 +25,9 @@ def described(
     sources: Sources, given: Sequence[Given], state: State, sweep: PosteriorSweep, run: Run
 ) -> SourcesPosterior:
     """The posterior in principal axes, factors in the order shared, partly shared, unique."""
-    first = common_activity(explained(given, state, sweep), state)
-    state = principal_axes(state, groups_of(first))
+    if sweep.settings.sparse_loadings is None:  # else the shrinkage of single loadings has chosen the axes
+        first = common_activity(explained(given, state, sweep), state)
+        state = principal_axes(state, groups_of(first))
     shares = explained(given, state, sweep)
     order = common_order(common_activity(shares, state), shares, state.scores.mean.shape[1])
     state = reordered(state, order)

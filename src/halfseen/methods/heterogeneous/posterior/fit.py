@@ -165,13 +165,13 @@ def bounds(shared_rank: Any, unique_rank: Any, sources: Sources) -> tuple[int, t
     most = max(min(MOST_COMMON, n - 1, sum(widths) - 1), 1)
     if isinstance(shared_rank, str) and shared_rank != "auto":
         raise ValueError(f"shared_rank must be a whole number or 'auto', got {shared_rank!r}")
-    common = most if isinstance(shared_rank, str) else int(shared_rank)
+    common = most if isinstance(shared_rank, str) else min(int(shared_rank), n)
     if isinstance(unique_rank, str):
         if unique_rank != "auto":
             raise ValueError(f"unique_rank must be a whole number, a mapping or 'auto', got {unique_rank!r}")
-        is_enough = isinstance(shared_rank, str) and len(sources) <= FEW_SOURCES
+        is_enough = len(sources) == 1 or (isinstance(shared_rank, str) and len(sources) <= FEW_SOURCES)
         return common, tuple(0 if is_enough else max(min(MOST_OWN, n - 1, width - 1), 0) for width in widths)
-    return common, unique_ranks(unique_rank, sources.names)
+    return common, tuple(min(rank, n) for rank in unique_ranks(unique_rank, sources.names))
 
 
 def notes_of(

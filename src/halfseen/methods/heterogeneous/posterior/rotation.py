@@ -17,6 +17,8 @@ MOST_ROUNDS = 3
 # Loadings below this share of the mean size count as this large, so that empty pairs do not turn for ever.
 FLOOR = 1e-6
 LEAST_GAIN = 1e-9
+# The same for single loadings: what is below a hundredth of the mean square is nothing.
+SINGLE_FLOOR = 0.01
 
 
 def spread_out(loadings: Loadings, R: int) -> Loadings:
@@ -38,6 +40,13 @@ def spread_out(loadings: Loadings, R: int) -> Loadings:
             wide[:, place[1:] - 1] = numbers
             pieces[name] = wide
     return replace(loadings, mean=mean, cov=cov, active=np.arange(R), precision=precision, **pieces)
+
+
+def column_moments(loadings: Loadings, R: int) -> FloatArray:
+    """``E[v v']`` of every column on the common factors, (p, R, R)."""
+    wide = spread_out(loadings, R)
+    V = wide.mean[:, 1 : 1 + R]
+    return V[:, :, None] * V[:, None, :] + wide.cov[:, 1 : 1 + R, 1 : 1 + R]
 
 
 def second_moments(loadings: Loadings, R: int) -> FloatArray:
@@ -89,14 +98,25 @@ class PairTurns:
         return np.array([[c[q], -s[q]], [s[q], c[q]]])
 
 
-def turned_to_few(state: State) -> State:
-    """Common factors turned so that as few sources as possible take part in each; dropped blocks may come back."""
+def turned_to_few(state: State, is_single: bool = False) -> State:
+    """Common factors turned so that as few sources as possible take part in each; dropped blocks may come back.
+
+    Parameters
+    ----------
+    is_single : bool
+        As few columns as possible, each for itself: for loadings that are shrunk one by one.
+    """
     R = state.scores.mean.shape[1]
     if R < 2:
         return replace(state, is_turning=False)
-    G = np.array([second_moments(one, R) for one in state.loadings])
-    widths = np.array([float(len(one.mean)) for one in state.loadings])
-    floor = FLOOR * np.einsum("skk->s", G) / R + 1e-12
+    if is_single:
+        G = np.concatenate([column_moments(one, R) for one in state.loadings])
+        size = [np.full(len(one.mean), one.size[: len(one.active)].sum() / len(one.mean)) for one in state.loadings]
+        widths, floor = np.ones(len(G)), SINGLE_FLOOR * np.concatenate(size) / R + 1e-12
+    else:
+        G = np.array([second_moments(one, R) for one in state.loadings])
+        widths = np.array([float(len(one.mean)) for one in state.loadings])
+        floor = FLOOR * np.einsum("skk->s", G) / R + 1e-12
     run = loop(PairTurns(widths, floor), (G, np.eye(R)), max_iter=MOST_ROUNDS)
     turn = run.params[1]
     if np.array_equal(turn, np.eye(R)):

@@ -10,7 +10,7 @@ import numpy as np
 from halfseen._typing import FloatArray
 from halfseen.engines import Engine
 from halfseen.methods.heterogeneous.posterior.cells import packed, triangle
-from halfseen.methods.heterogeneous.posterior.columns import Misfit, Rows, column_step, shrunk_noise
+from halfseen.methods.heterogeneous.posterior.columns import SPARSE_FROM, Misfit, Rows, column_step, shrunk_noise
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
 from halfseen.methods.heterogeneous.posterior.rotation import turned_to_few
 from halfseen.methods.heterogeneous.posterior.rows import row_step, unit_scores
@@ -81,8 +81,10 @@ class PosteriorSweep:
         state = self.rows_moved(state)
         if any(one.family.moves for one in self.given):
             state = replace(state, working=tuple(self.engine.map(self._working, self._items(state, misfits))))
-        looks = self.is_free and state.sweep % TURN_EVERY == TURN_EVERY - 1 and state.sweep < TURN_UNTIL
-        state = turned_to_few(state) if looks else state
+        is_single = self.settings.sparse_loadings is not None and state.sweep >= SPARSE_FROM
+        is_due = state.sweep % TURN_EVERY == TURN_EVERY - 1 and state.sweep < TURN_UNTIL
+        if is_due and (self.is_free or is_single):
+            state = turned_to_few(state, is_single)
         state = replace(state, sweep=state.sweep + 1, linear=tuple(one.linear for one in misfits))
         reason = "change" if self.is_settled(before, state) else None
         return SweepResult(state, sum(one.value for one in misfits), work=3.0, reason=reason)
