@@ -92,14 +92,12 @@ def is_bayesian(family: Any) -> bool:
 
 def parts_in_gauge(posterior: SourcesPosterior) -> Parts:
     """Factors of all sources as the shared part, the rest of every source as its own, in orthonormal axes."""
-    is_shared = posterior.activity.all(axis=1)
+    is_shared = np.asarray(posterior.activity.all(axis=1))
     scores = posterior.scores
     own = []
     for name in posterior.names:
         loadings = posterior.loadings(name)
-        mine = np.zeros(len(is_shared), dtype=bool)
-        mine[posterior.columns_of(name)] = True
-        mine &= ~is_shared
+        mine = np.isin(np.arange(len(is_shared)), posterior.columns_of(name)) & ~is_shared
         own.append(Placed(loadings[:, is_shared], scores[:, mine], loadings[:, mine]))
     return in_gauge(scores[:, is_shared], own)
 

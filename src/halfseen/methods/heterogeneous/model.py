@@ -312,7 +312,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         >>> import halfseen as hs
         >>> from halfseen.datasets import SourcesDesign, make_sources_data
         >>> data = make_sources_data(5, 20, 40, 2, 1, observed=0.8, design=SourcesDesign(noise=0.5), random_state=0)
-        >>> model = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(data.sources)
+        >>> model = hs.HeterogeneousFactorization(2, 1, solver="als", random_state=0).fit(data.sources)
         >>> inference = model.inference(level=0.9)
         >>> inference.shared_basis().to_frame().column_names
         ['row', 'factor', 'estimate', 'se', 'low', 'high', 'reliable']
@@ -493,8 +493,11 @@ class HeterogeneousFactorization(SourcesEstimator):
 
     def _cast(self, placed: Placed) -> Placed:
         dtype = self.shared_basis_.dtype
-        parts = placed.shared_loadings, placed.unique_basis, placed.unique_loadings, placed.intercepts
-        return Placed(*(None if part is None else part.astype(dtype) for part in parts))
+        return Placed(
+            placed.shared_loadings.astype(dtype), placed.unique_basis.astype(dtype),
+            placed.unique_loadings.astype(dtype),
+            None if placed.intercepts is None else placed.intercepts.astype(dtype),
+        )  # fmt: skip
 
     def _means(self, table: Observed) -> FloatArray:
         """What is taken out of the columns before the exact solvers begin."""

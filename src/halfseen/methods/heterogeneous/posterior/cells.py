@@ -59,6 +59,10 @@ class Cells(Protocol):
         """A cell array from numbers in the order of the table's entries."""
         ...
 
+    def matrix(self, E: FloatArray) -> Any:
+        """A cell array as a matrix (n, p), sparse where the cells are listed."""
+        ...
+
 
 def make_cells(table: Observed) -> Cells:
     """The cells of a table: with zeros between them where enough were seen, else as a list."""
@@ -79,6 +83,10 @@ class DenseCells:
         self.values[table.rows, table.cols] = table.values
         self.seen[table.rows, table.cols] = 1.0
         self.counts, self.row_counts = self.seen.sum(axis=0), self.seen.sum(axis=1)
+
+    def matrix(self, E: FloatArray) -> Any:
+        """A cell array as it is."""
+        return E
 
     def to_cols(self, E: FloatArray, X: FloatArray) -> FloatArray:
         return E.T @ X
@@ -126,16 +134,17 @@ class ListedCells:
         self.counts = np.bincount(self.cols, minlength=self.shape[1]).astype(float)
         self.row_counts = np.diff(self.indptr).astype(float)
 
-    def _matrix(self, E: FloatArray) -> Any:
+    def matrix(self, E: FloatArray) -> Any:
+        """A cell array as a sparse matrix."""
         from scipy.sparse import csr_array
 
         return csr_array((E, self.cols, self.indptr), shape=self.shape)
 
     def to_cols(self, E: FloatArray, X: FloatArray) -> FloatArray:
-        return np.asarray(self._matrix(E).T @ X)
+        return np.asarray(self.matrix(E).T @ X)
 
     def to_rows(self, E: FloatArray, X: FloatArray) -> FloatArray:
-        return np.asarray(self._matrix(E) @ X)
+        return np.asarray(self.matrix(E) @ X)
 
     def products(self, A: FloatArray, B: FloatArray) -> FloatArray:
         return pair_products(A, B, self.rows, self.cols)
@@ -147,10 +156,10 @@ class ListedCells:
         return b[self.cols]
 
     def col_sums(self, E: FloatArray) -> FloatArray:
-        return np.bincount(self.cols, weights=E, minlength=self.shape[1])
+        return np.asarray(np.bincount(self.cols, weights=E, minlength=self.shape[1]), dtype=float)
 
     def row_sums(self, E: FloatArray) -> FloatArray:
-        return np.bincount(self.rows, weights=E, minlength=self.shape[0])
+        return np.asarray(np.bincount(self.rows, weights=E, minlength=self.shape[0]), dtype=float)
 
     def from_list(self, table: Observed, numbers: FloatArray) -> FloatArray:
         """A cell array from numbers in the order of the table's entries."""

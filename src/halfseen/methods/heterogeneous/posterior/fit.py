@@ -91,7 +91,7 @@ def fit_posterior(
     settings, engine, rng = checked(settings, sources), resolve(engine), as_generator(random_state)
     families = families_of(family, sources.names)
     items = zip(sources.names, sources.values(), families, strict=True)
-    tables = list(engine.map(lambda item: given(*item, settings.centre), items))
+    tables = list(engine.map(lambda item: given(item[0], item[1], item[2], settings.centre), items))
     ranks = bounds(shared_rank, unique_rank, sources)
     is_free = isinstance(shared_rank, str)
     start = starting_state(sources, tables, ranks, not is_free, engine, rng, settings.centre)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def spread_out(loadings: Loadings, R: int) -> Loadings:
     cov[:, place[:, None], place] = loadings.cov
     precision = np.concatenate([np.full(R, np.inf), loadings.precision[a:]])
     precision[loadings.active] = loadings.precision[:a]
-    pieces = {}
+    pieces: dict[str, Any] = {}
     for name in ("local", "inclusion"):
         numbers = getattr(loadings, name)
         if numbers is not None:

@@ -111,16 +111,17 @@ def unit_scores(scores: Scores, loadings: Sequence[Loadings]) -> tuple[Scores, t
         return np.where(root > 1e-8, root, 1.0)
 
     common = size(scores.mean, np.einsum("nkk->nk", scores.cov))
-    own = []
+    own: list[FloatArray] = []
     for place, one in enumerate(scores.own):
         if not one.mean.shape[1]:
             own.append(np.ones(0))
             continue
         cov = scores.of(place, np.zeros(0, dtype=int))[1]
         own.append(size(one.mean, np.einsum("nkk->nk", cov)))
-    stretched = []
-    for one, by in zip(loadings, own, strict=True):
-        stretched.append(with_factor(one, np.concatenate([common[one.active], by])))
+    stretched = [
+        with_factor(source, np.concatenate([common[source.active], by]))
+        for source, by in zip(loadings, own, strict=True)
+    ]
     return scores.stretched(common, own), tuple(stretched)
 
 

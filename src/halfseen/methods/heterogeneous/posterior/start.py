@@ -89,18 +89,13 @@ def residual(given: Given, working: Working, centre: bool) -> FloatArray:
     return E - given.cells.of_cols(means)
 
 
-def matrix_of(E: FloatArray, given: Given) -> Any:
-    """A cell array as a matrix, dense or sparse."""
-    return E if isinstance(given.cells, DenseCells) else given.cells._matrix(E)
-
-
 def leading(left: Sequence[FloatArray], given: Sequence[Given], R: int, rng: np.random.Generator) -> FloatArray:
     """Leading left singular vectors of all tables side by side, of length sqrt(n); 0 beyond their rank."""
     n = given[0].cells.shape[0]
     found = np.zeros((n, R))
     if not R:
         return found
-    pieces = [matrix_of(E, one) for E, one in zip(left, given, strict=True)]
+    pieces = [one.cells.matrix(E) for E, one in zip(left, given, strict=True)]
     if all(isinstance(piece, np.ndarray) for piece in pieces):
         table: Any = np.hstack(pieces)
     else:
@@ -122,7 +117,7 @@ def own_directions(E: FloatArray, given: Given, common: FloatArray, rank: int, r
         gram = common.T @ common + OWN_RIDGE * n * np.eye(common.shape[1])
         B = np.linalg.solve(gram, given.cells.to_cols(E, common).T).T
         E = E - given.cells.products(common, B)
-    U = leading_left(matrix_of(E, given), rank, rng)[0]
+    U = leading_left(given.cells.matrix(E), rank, rng)[0]
     found[:, : U.shape[1]] = U * np.sqrt(n)
     return found
 
