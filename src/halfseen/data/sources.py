@@ -226,10 +226,8 @@ def as_sources(S: Any) -> Sources:
         return S
     if is_multimodal(S):
         return Sources(S.mod, rows="union")
-    if isinstance(S, Mapping) and S and all(is_annotated(table) for table in S.values()):
-        return Sources(S, rows="union")
     if isinstance(S, Mapping) and not hasattr(S, "tocoo"):  # a sparse dictionary of keys is one table
-        return Sources(S)
+        return Sources(S, rows="union" if len(S) and all(map(is_annotated, S.values())) else "same")
     if isinstance(S, list | tuple) and S and all(_is_table(table) for table in S):
         return Sources({str(place): table for place, table in enumerate(S)})
     return Sources({"0": as_observed(S, name="S")})

@@ -157,10 +157,12 @@ class HeterogeneousFactorization(SourcesEstimator):
     Examples
     --------
     >>> import halfseen as hs
-    >>> data = hs.datasets.make_sources_data(5, 40, 30, shared_rank=2, unique_rank=1, observed=0.6, random_state=0)
-    >>> model = hs.HeterogeneousFactorization(random_state=0).fit(data.sources)
+    >>> from halfseen.datasets import SourcesDesign, make_sources_data
+    >>> noisy = make_sources_data(4, 60, 30, 2, 1, observed=0.7, design=SourcesDesign(noise=0.5), random_state=0)
+    >>> model = hs.HeterogeneousFactorization(random_state=0).fit(noisy.sources)
     >>> model.activity_.sum(axis=0).tolist(), model.factor_names_[:3]
-    ([3, 3, 3, 3, 3], ['shared 1', 'shared 2', 'source 0 1'])
+    ([3, 3, 3, 3], ['shared 1', 'shared 2', 'source 0 1'])
+    >>> data = make_sources_data(5, 40, 30, shared_rank=2, unique_rank=1, observed=0.6, random_state=0)
     >>> exact = hs.HeterogeneousFactorization(2, 1, solver="als", centre=False, random_state=0).fit(data.sources)
     >>> data.subspace_error(exact) < 1e-10
     True

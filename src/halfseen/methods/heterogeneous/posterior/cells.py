@@ -66,7 +66,9 @@ class Cells(Protocol):
 
 def make_cells(table: Observed) -> Cells:
     """The cells of a table: with zeros between them where enough were seen, else as a list."""
-    return DenseCells(table) if table.density >= DENSE_SHARE else ListedCells(table)
+    kind: type[Any] = DenseCells if table.density >= DENSE_SHARE else ListedCells
+    cells: Cells = kind(table)
+    return cells
 
 
 class DenseCells:

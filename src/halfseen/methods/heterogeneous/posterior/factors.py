@@ -106,10 +106,10 @@ def groups_of(activity: BoolArray) -> list[IntArray]:
 
 
 def common_order(activity: BoolArray, shares: FloatArray, R: int) -> IntArray:
-    """Common factors: most sources first, then by the share they explain."""
+    """Common factors: most sources first, then in the order of these, then by the share they explain."""
     size = shares[:, :R].sum(axis=0)
     count = activity.sum(axis=1)
-    return np.lexsort((-size, -count))
+    return np.lexsort((-size, *reversed([-is_in.astype(int) for is_in in activity.T]), -count))
 
 
 def reordered(state: State, order: IntArray) -> State:
