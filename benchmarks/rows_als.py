@@ -55,9 +55,7 @@ def estimator_epochs(size: str) -> Callable[[int], None]:
     table = hs.Observed.from_triplets(rows, view.indices, view.values, shape=(view.n_major, view.n_minor))
 
     def run(epochs: int) -> None:
-        from halfseen.methods.completion import LeastSquaresOptions
-
-        hs.AlternatingLeastSquares(rank=RANK, options=LeastSquaresOptions(max_iter=epochs), random_state=0).fit(table)
+        hs.AlternatingLeastSquares(rank=RANK, max_iter=epochs, random_state=0).fit(table)
 
     return run
 

@@ -93,7 +93,9 @@ def fit_against_descent() -> Iterator[Line]:
 
 def passes_needed(kappa: int, d: int, n: int, entries: int, rank: int) -> tuple[float, float]:
     """Work of L-BFGS and of descent with the tuned step, paper weights."""
-    from halfseen import OneSidedOptions, PairMoments
+    from sklearn.base import clone
+
+    from halfseen import OneSidedCompletion, PairMoments
     from halfseen.data import Observed
     from halfseen.methods.moment import fitting
     from halfseen.methods.moment.problem import PairProblem
@@ -106,14 +108,14 @@ def passes_needed(kappa: int, d: int, n: int, entries: int, rank: int) -> tuple[
     scores = rng.normal(size=(n, rank))
     values = np.einsum("ek,ek->e", scores[rows], L[places.indices])
     moments = PairMoments.from_rows(Observed(places.with_values(values)))
-    options = OneSidedOptions(weights="paper", psi=0.0, incoherence=0.0, tol=1e-14, max_iter=3000)
-    targets = targets_of(moments, "hajek", options, "lbfgs")
-    best = fitting.fit_pairs(targets, rank, options, "lbfgs", np.random.default_rng(0)).X
+    settings = OneSidedCompletion(weights="paper", psi=0.0, incoherence=0.0, tol=1e-14, max_iter=3000)
+    targets = targets_of(moments, "hajek", settings)
+    best = fitting.fit_pairs(targets, rank, settings, np.random.default_rng(0)).X
     begin = fitting.starting_point(targets, rank, "spectral", np.random.default_rng(0))
     work = []
     for solver in ("lbfgs", "gd"):
         problem = PairProblem(fitting.normalised(targets) if solver == "gd" else targets, rank)
-        sweep = fitting._sweep(problem, begin, options, solver, np.random.default_rng(0))
+        sweep = fitting._sweep(problem, begin, clone(settings).set_params(solver=solver), np.random.default_rng(0))
         theta, total = begin.ravel(), 0.0
         for _ in range(1500):
             result = sweep(theta)

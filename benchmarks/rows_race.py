@@ -45,23 +45,21 @@ def shape() -> tuple[int, int]:
 def least_squares(rank: int, epochs: int) -> np.ndarray:
     """Alternating least squares."""
     import halfseen as hs
-    from halfseen.methods.completion import LeastSquaresOptions
 
     (users, films, values), (rows, cols, _) = split()
     table = hs.Observed.from_triplets(users, films, values, shape=shape())
-    options = LeastSquaresOptions(max_iter=epochs, clip=(1, 5))
-    return hs.AlternatingLeastSquares(rank, 1.0, 0.3, options=options, random_state=0).fit(table).predict(rows, cols)
+    model = hs.AlternatingLeastSquares(rank, 1.0, max_iter=epochs, clip=(1, 5), random_state=0)
+    return model.fit(table).predict(rows, cols)
 
 
 def gibbs(rank: int, sweeps: int) -> np.ndarray:
     """Bayesian factorisation: four sweeps before those that count."""
     import halfseen as hs
-    from halfseen.methods.completion import BayesianOptions
 
     (users, films, values), (rows, cols, _) = split()
     table = hs.Observed.from_triplets(users, films, values, shape=shape())
-    options = BayesianOptions(clip=(1, 5))
-    return hs.BayesianFactorization(rank, sweeps, 4, options=options, random_state=0).fit(table).predict(rows, cols)
+    model = hs.BayesianFactorization(rank, max_iter=sweeps, burn_in=4, clip=(1, 5), random_state=0)
+    return model.fit(table).predict(rows, cols)
 
 
 def libmf(k: int, passes: int) -> np.ndarray:

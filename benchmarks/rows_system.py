@@ -41,20 +41,19 @@ kernels.loss_and_gradient(view, P.A, P.B, family="bernoulli", col_offset=P.col_o
 """
 # A tiny fit first: the code that is loaded on first use is no part of the data's memory.
 _TABLE = """
-from halfseen.methods.completion import LeastSquaresOptions
-hs.AlternatingLeastSquares(rank=1, options=LeastSquaresOptions(max_iter=2), random_state=0).fit(np.eye(4) + 1)
+hs.AlternatingLeastSquares(rank=1, max_iter=2, random_state=0).fit(np.eye(4) + 1)
 rows = np.repeat(np.arange(view.n_major, dtype=np.int32), np.diff(view.indptr))
 table = hs.Observed.from_triplets(rows, view.indices, view.values, shape=(view.n_major, view.n_minor))
 view = table.by_rows
 del rows, P
 """
 _LEAST_SQUARES = """
-hs.AlternatingLeastSquares(rank=16, options=LeastSquaresOptions(max_iter=2), random_state=0).fit(table)
+hs.AlternatingLeastSquares(rank=16, max_iter=2, random_state=0).fit(table)
 """
 _FACTOR_MODEL = """
 import warnings
 warnings.simplefilter("ignore")
-hs.GeneralizedFactorModel(4, penalty="map", options=hs.FactorOptions(max_iter=3), random_state=0).fit(table)
+hs.GeneralizedFactorModel(4, penalty="map", max_iter=3, random_state=0).fit(table)
 """
 # What NumPy, SciPy and scikit-learn's base cost is paid before the clock starts: it is far more, and noisier.
 _IMPORT = """

@@ -1,7 +1,7 @@
 """Run benchmarks and print their table: ``python benchmarks/run.py [NAME ...] [--out FILE.csv]``.
 
-Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13; none means all. One thread unless the row
-says so.
+Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13 14; none means all. One thread unless the
+row says so.
 """
 
 # ruff: noqa: E402
@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import rows_als
+import rows_evals
 import rows_inductive
 import rows_inference
 import rows_kernel
@@ -48,6 +49,7 @@ ROWS: dict[str, Callable[[], Iterator[Line]]] = {
     "11": rows_inference.draws,
     "12": rows_inductive.goal_12,
     "13": rows_sources.goal_13,
+    "14": rows_evals.goal_14,
 }
 FIELDS = ("row", "what", "floor", "aim", "measured", "unit", "verdict", "note")
 

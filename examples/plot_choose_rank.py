@@ -15,8 +15,7 @@ data.observed
 # Three random tenths of the entries are held out, the same for every rank.
 
 model = hs.GeneralizedFactorModel(family="poisson", penalty="map", random_state=0)
-options = hs.select.SearchOptions(refit=True)
-choice = hs.select.choose_rank(model, data.observed, ranks=[0, 1, 2, 3, 4, 6], random_state=0, options=options)
+choice = hs.select.choose_rank(model, data.observed, ranks=[0, 1, 2, 3, 4, 6], random_state=0)
 choice.rank
 
 # %%
@@ -26,4 +25,4 @@ figure = plot_rank_choice(choice.ranks, choice.losses, choice.rank, label="held-
 # %%
 # The fit of the chosen rank, sweep by sweep:
 
-figure_2 = plot_trace(choice.model.run_)
+figure_2 = plot_trace(choice.model.fit(data.observed).run_)

@@ -23,9 +23,9 @@ table = hs.Observed.from_dense(seen, row_labels=[f"model {i:02d}" for i in range
 table
 
 # %%
-# ``columns="random"`` chooses between equal and own slopes of the questions by left-out answers.
+# ``ItemResponseModel("auto")`` chooses between equal and own slopes of the questions by left-out answers.
 
-model = hs.GeneralizedFactorModel(rank=1, family="bernoulli", columns="random").fit(table)
+model = hs.ItemResponseModel("auto").fit(table)
 inference = model.inference(level=0.95, random_state=0)
 inference.leaderboard().to_frame("pandas")[
     ["row", "score", "low", "high", "rank_low", "rank_high", "group", "raw"]
@@ -34,7 +34,7 @@ inference.leaderboard().to_frame("pandas")[
 # %%
 # Against the score on all questions: the error of the mean of the answers there are, and of the model.
 
-found, raw = inference.scores(kind="realised"), np.nanmean(seen, axis=1)
+found, raw = inference.scores(about="these"), np.nanmean(seen, axis=1)
 errors = [round(float(np.sqrt(np.mean((estimate - score) ** 2))), 3) for estimate in (raw, found.estimate)]
 held = int(np.sum((found.low <= score) & (score <= found.high)))
 {"error of the raw mean": errors[0], "error of the model": errors[1], "intervals that hold": f"{held} of {n_models}"}
@@ -43,7 +43,7 @@ held = int(np.sum((found.low <= score) & (score <= found.high)))
 
 order = np.argsort(found.estimate)
 place = np.arange(n_models)
-ranks = inference.ranks(kind="posterior")
+ranks = inference.ranks(about="these")
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5.5), sharey=True, layout="constrained")
 left.hlines(place, found.low[order], found.high[order], color="#2a6f97", linewidth=2)
 left.plot(found.estimate[order], place, "o", color="#2a6f97", markersize=4, label="model, 95 %")

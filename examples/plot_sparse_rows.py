@@ -22,8 +22,7 @@ seen
 
 # %%
 # The rank is the one that predicts the pairs of a held-out fifth of the rows best.
-options = hs.OneSidedOptions(ranks=(1, 2, 3, 4, 6))
-model = hs.OneSidedCompletion(rank="auto", options=options, random_state=0).fit(seen)
+model = hs.OneSidedCompletion(rank="auto", ranks=(1, 2, 3, 4, 6), random_state=0).fit(seen)
 model.rank_, round(model.psi_, 3)
 
 # %%

@@ -22,11 +22,11 @@ known, new = people[:200], people[200:]
 
 # %%
 # The same call, three models.
-options = hs.InductiveOptions(max_iter=500, n_starts=3)
+settings = {"max_iter": 500, "n_starts": 3, "random_state": 0}
 models = {
-    "linear": hs.InductiveCompletion(8, "linear", options=options, random_state=0),
-    "tanh units": hs.InductiveCompletion(8, "tanh", ridge=1e-5, options=options, random_state=0),
-    "towers": TwoTowerCompletion(8, hidden=(32, 32), ridge=1e-4, options=options, random_state=0),
+    "linear": hs.InductiveCompletion(8, "linear", **settings),
+    "tanh units": hs.InductiveCompletion(8, "tanh", penalty=1e-5, **settings),
+    "towers": TwoTowerCompletion(8, hidden=(32, 32), penalty=1e-4, **settings),
 }
 for model in models.values():
     model.fit(table[:200], row_features=known, col_features=films)

@@ -36,10 +36,10 @@ class Realizable:
         return np.linalg.norm(model.predict_table(*self.new) - self.new_truth) / np.linalg.norm(self.new_truth)
 
 
-def make_problem(observed, F, G, activation="relu", loss="gaussian", intercept=True, rank=3, **more):
+def make_problem(observed, F, G, activation="relu", loss="gaussian", has_intercept=True, rank=3, **more):
     """The problem itself, without an estimator."""
     design = Design(rank, ACTIVATIONS[activation], **more)
-    sides = [FeatureMap(x, n, intercept, observed.dtype) for x, n in zip((F, G), observed.shape, strict=True)]
+    sides = [FeatureMap(x, n, has_intercept, observed.dtype) for x, n in zip((F, G), observed.shape, strict=True)]
     return InductiveProblem(EntryPasses(observed, get_loss(loss)), *sides, design)
 
 
@@ -57,6 +57,6 @@ def naive_objective(problem, table, F, G, theta, loss="gaussian"):
         elif design.beta is not None:
             total += 0.5 * design.beta * m**2
     m = np.sum(~np.isnan(table))
-    ridge = 0.5 * design.ridge * (np.sum(at.U**2) + np.sum(at.V**2))
-    free = 0.5 * design.free_ridge * (np.sum(at.P**2) + np.sum(at.Q**2))
-    return (total + free + 0.5 * design.effect_ridge * (np.sum(at.r**2) + np.sum(at.c**2))) / m + ridge
+    penalty = 0.5 * design.penalty * (np.sum(at.U**2) + np.sum(at.V**2))
+    free = 0.5 * design.free_penalty * (np.sum(at.P**2) + np.sum(at.Q**2))
+    return (total + free + 0.5 * design.effect_penalty * (np.sum(at.r**2) + np.sum(at.c**2))) / m + penalty

@@ -23,7 +23,6 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.datasets import path
-from halfseen.methods.completion import LeastSquaresOptions
 
 OUT = Path(__file__).with_name("als_movielens.csv")
 COLUMNS = ("data", "system", "split", "test_rmse", "cpu_seconds", "config")
@@ -50,12 +49,11 @@ def ours(make: Callable[[int], object]) -> Predictor:
 
 
 def als(rank: int, penalty: float, bias_penalty: float, epochs: int, n_starts: int = 1) -> tuple[str, Predictor]:
-    options = LeastSquaresOptions(max_iter=epochs, clip=(1, 5))
     config = f"rank={rank} penalty={penalty} bias_penalty={bias_penalty} alpha=0.5 epochs={epochs} n_starts={n_starts}"
 
     def make(seed: int) -> object:
         return hs.AlternatingLeastSquares(
-            rank, penalty, bias_penalty, n_starts=n_starts, options=options, random_state=seed
+            rank, penalty, bias_penalty=bias_penalty, max_iter=epochs, clip=(1, 5), n_starts=n_starts, random_state=seed
         )
 
     return config, ours(make)

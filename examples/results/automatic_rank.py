@@ -19,7 +19,6 @@ import numpy as np
 from als_movielens import SPLITS, ratings
 
 import halfseen as hs
-from halfseen.methods.completion import LeastSquaresOptions
 
 OUT = Path(__file__).with_suffix(".csv")
 COLUMNS = ("table", "seed", "auto_rank", "auto_error", "auto_seconds", "cv_rank", "cv_error", "cv_seconds")
@@ -34,7 +33,7 @@ def movielens(name: str) -> Iterator[Job]:
         order = np.random.default_rng(split).permutation(len(values))
         test, train = order[-(len(order) // 10) :], order[: -(len(order) // 10)]
         table = hs.Observed.from_triplets(users[train], films[train], values[train], shape=shape)
-        model = hs.AlternatingLeastSquares(options=LeastSquaresOptions(clip=(1, 5)), random_state=split)
+        model = hs.AlternatingLeastSquares(clip=(1, 5), random_state=split)
         yield name, split, table, (users[test], films[test], values[test]), model, [1, 2, 4, 8, 16, 32]
 
 
@@ -49,8 +48,7 @@ def simulated(kind: str, share: float, noise: float) -> Iterator[Job]:
         table = hs.Observed.from_dense(np.where(seen, truth + noise * rng.normal(size=truth.shape), np.nan))
         hidden = np.nonzero(~seen)
         # a penalty for the noise of the cell, the same for both ways to choose the rank
-        options = LeastSquaresOptions(max_iter=100, tol=1e-5)
-        model = hs.AlternatingLeastSquares(penalty=max(noise, 0.01), options=options, random_state=seed)
+        model = hs.AlternatingLeastSquares(penalty=max(noise, 0.01), max_iter=100, tol=1e-5, random_state=seed)
         yield f"{kind} p={share} noise={noise}", seed, table, (*hidden, truth[hidden]), model, list(range(9))
 
 
@@ -59,10 +57,10 @@ def compare(job: Job) -> tuple[object, ...]:
     begun = time.process_time()
     auto = hs.AlternatingLeastSquares(**{**model.get_params(), "rank": "auto"}).fit(table)
     middle = time.process_time()
-    options = hs.select.SearchOptions(is_warm=False)
-    choice = hs.select.choose_rank(model, table, ranks, random_state=seed, options=options)
+    choice = hs.select.choose_rank(model, table, ranks, random_state=seed, is_warm=False)
+    searched = choice.model.fit(table)
     ended = time.process_time()
-    errors = [hs.metrics.rmse(truth, found.predict(rows, cols).astype(float)) for found in (auto, choice.model)]
+    errors = [hs.metrics.rmse(truth, fit.predict(rows, cols).astype(float)) for fit in (auto, searched)]
     return (
         name, seed, auto.rank_, f"{errors[0]:.5f}", f"{middle - begun:.3f}",
         choice.rank, f"{errors[1]:.5f}", f"{ended - middle:.3f}",

@@ -23,7 +23,6 @@ import numpy as np
 from als_movielens import SPLITS, ratings
 
 import halfseen as hs
-from halfseen.methods.completion import BayesianOptions, SoftImputeOptions
 
 OUT = Path(__file__).with_suffix(".csv")
 COLUMNS = ("data", "system", "split", "test_rmse", "coverage", "cpu_seconds", "config")
@@ -31,22 +30,20 @@ Found = tuple[np.ndarray, float | None]
 Predictor = Callable[[hs.Observed, np.ndarray, np.ndarray, np.ndarray, int], Found]
 
 
-def bayes(rank: int, n_sweeps: int) -> tuple[str, Predictor]:
-    options = BayesianOptions(clip=(1, 5))
+def bayes(rank: int, max_iter: int) -> tuple[str, Predictor]:
 
     def predict(train: hs.Observed, users: np.ndarray, films: np.ndarray, truth: np.ndarray, seed: int) -> Found:
-        model = hs.BayesianFactorization(rank, n_sweeps, options=options, random_state=seed).fit(train)
+        model = hs.BayesianFactorization(rank, max_iter=max_iter, clip=(1, 5), random_state=seed).fit(train)
         answers = model.inference(0.95).responses(users, films)
         return answers.estimate, hs.metrics.coverage(answers.low, answers.high, truth)
 
-    return f"rank={rank} n_sweeps={n_sweeps} burn_in=20", predict
+    return f"rank={rank} max_iter={max_iter} burn_in=20", predict
 
 
 def soft_impute() -> tuple[str, Predictor]:
-    options = SoftImputeOptions(clip=(1, 5))
 
     def predict(train: hs.Observed, users: np.ndarray, films: np.ndarray, truth: np.ndarray, seed: int) -> Found:
-        return hs.SoftImpute(options=options, random_state=seed).fit(train).predict(users, films), None
+        return hs.SoftImpute(clip=(1, 5), random_state=seed).fit(train).predict(users, films), None
 
     return "rank=16 bias_penalty=3 penalty=auto", predict
 

@@ -122,16 +122,16 @@ def together(i: Any, data: hs.datasets.FactorData, X: Any, unseen: Any, method: 
         band = i.band("row_factors", component=component, method=method)
         found[f"band X{component + 1}"] = held(band, X[:, component])
     few = (unseen[0][:1500], unseen[1][:1500])
-    found["band of 1500 unseen entries"] = held(i.band("entries", rows=few[0], cols=few[1], method=method),
-                                                data.linear[few])  # fmt: skip
+    band = i.band("entries", rows=few[0], cols=few[1], kind="linear", method=method)
+    found["band of 1500 unseen entries"] = held(band, data.linear[few])
     found["band of scores"] = held(i.band("scores", method=method), data.mean.mean(axis=1))
     rank = np.argsort(np.argsort(-X[:, 0])) + 1
-    both = {one: i.ranks(method=one) for one in ("multiplier", "gaussian")}
+    both = {one: i.ranks(of=0, kind="simultaneous", method=one) for one in ("multiplier", "gaussian")}
     x, q = i.row_factors(component=0), both[method].quantile
     kinds = {
         "simultaneous": both[method],
         "printed": printed_rank_intervals(x.estimate, x.se, q),
-        "per_item": i.ranks(kind="per_item"),
+        "per_item": i.ranks(of=0),
     }
     for kind, ranks in kinds.items():
         inside = coverage(ranks.low, ranks.high, rank)

@@ -80,8 +80,8 @@ def redraw(truth: hs.datasets.FactorData, share: float, seed: int) -> hs.Observe
 
 def linear_model(bias: str = "none", **options: Any) -> hs.GeneralizedFactorModel:
     """An unpenalised fit from the linearised start; every start leads to the same stationary point."""
-    given = hs.FactorOptions(start="linear", **options)
-    return hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", bias=bias, options=given, random_state=0)
+    given = {"start": "linear", **options}
+    return hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", bias=bias, **given, random_state=0)
 
 
 def aligned(rows: Any, cols: Any, data: hs.datasets.FactorData) -> tuple[Any, Any]:

@@ -55,7 +55,7 @@ def draws(config: dict[str, Any], kind: str, study: Any) -> list[dict[tuple[str,
         study.progress(f"bootstrap of table {seed + 1}, {kind}")
         i = inference(config["n"], config["share"], seed, kind)
         # the errors are draws of the plug-in covariances, whatever the intervals' own standard errors are
-        scale = i._parameter("rows", 0, use_plug_in=True)[1]
+        scale = i._view.parameter(0, 0, use_plug_in=True)[1]
         made = {}
         for method in ("multiplier", "gaussian"):
             batches = i._rank_draws(0, "rows", method, config["draws"])

@@ -181,17 +181,17 @@ def raw(seen: np.ndarray, is_shrunk: bool) -> Found:
 
 def fitted(seen: np.ndarray, kind: str, groups: Any) -> tuple[Found, str]:
     """The model with its columns integrated out, and the kind of columns it has."""
-    columns = kind.split(",")[0]
+    items = kind.split(",")[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = hs.GeneralizedFactorModel(1, "bernoulli", columns=columns)
-        model.fit(seen, groups=None if groups is None else groups.get(kind))
+        model = hs.ItemResponseModel("auto" if items == "random" else items, integrate="columns")
+        model.fit(seen, blocks=None if groups is None else groups.get(kind))
     i = model.inference(random_state=0)
-    found = i.scores(kind="realised")
+    found = i.scores("these")
     effects = i.block_effects
-    more = {"2pl kept": float(model.columns_ == "2pl"), "block sd": np.nan if effects is None else effects.sd,
+    more = {"2pl kept": float(model.kind_ == "2pl"), "block sd": np.nan if effects is None else effects.sd,
             "leaning sd": model.board_.leanings.sd}  # fmt: skip
-    return Found(found.estimate, found.low, found.high, i.ranks("realised"), more), model.columns_
+    return Found(found.estimate, found.low, found.high, i.ranks(about="these"), more), model.kind_
 
 
 def judge(found: Found, table: np.ndarray, judged: np.ndarray) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from _simulation import simulate
 import halfseen as hs
 from halfseen.engines import EntryPasses
 from halfseen.losses import get_loss
-from halfseen.methods.factor.fitting import Plan, Stages
+from halfseen.methods.factor.fitting import FitPlan, Stages
 from halfseen.methods.factor.problem import FactorProblem, Penalty
 from halfseen.solvers import largest_curvature
 
@@ -93,10 +93,10 @@ def solver_table(config: dict[str, Any], strength: float, study: Any) -> list[di
     reference = None
     for name, choice in SOLVERS.items():
         study.progress(f"lambda = {strength}: {name}")
-        options = hs.FactorOptions(**{"solver": name, **choice})
-        model = hs.GeneralizedFactorModel(
-            2, "bernoulli", penalty="none", bias="none", options=options, random_state=0
-        ).fit(data.observed)
+        options = {"solver": name, **choice}
+        model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", bias="none", **options, random_state=0).fit(
+            data.observed
+        )
         table = model.predict_table(kind="linear")
         reference = table if reference is None else reference
         rows.append(
@@ -118,12 +118,12 @@ def descent(config: dict[str, Any], step: float | str, study: Any) -> dict[str, 
     study.progress(f"contraction with step {step}")
     data = simulate(config["n"], config["p"], config["seed"], 1.0, config["share"])
     passes = EntryPasses(data.observed, get_loss("bernoulli"))
-    options = hs.FactorOptions(solver="gd", step=step, tol=1e-6)
+    options = {"solver": "gd", "step": step, "tol": 1e-6}
     stages = Stages(passes, 2, options, np.random.default_rng(0))
     problem = FactorProblem(passes, 2, Penalty())
     theta = problem.pack(stages.refined)
     eta = 1.6 / largest_curvature(problem, theta) if step == "auto" else float(step)
-    fit = stages.descend(Plan(Penalty()))
+    fit = stages.descend(FitPlan(Penalty()))
     gap = fit.run.trace.value - fit.run.trace.value[-1]
     late = (gap > 1e-8) & (np.arange(len(gap)) >= len(gap) // 5)
     rate = np.polyfit(np.flatnonzero(late), np.log(gap[late]), 1)[0]

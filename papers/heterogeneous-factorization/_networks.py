@@ -9,9 +9,9 @@ import numpy as np
 from movielens import by_cluster
 
 import halfseen as hs
-from halfseen.methods.autoencoder.fitting import Plan, train
+from halfseen.methods.autoencoder.fitting import TrainingPlan, train
 from halfseen.methods.autoencoder.network import Layers, Layout, embed, outputs
-from halfseen.methods.autoencoder.options import checked_options
+from halfseen.methods.autoencoder.options import resolved
 from halfseen.nets import Columns, find_device, load_torch, threads_of
 
 SIZES = ("hidden", "unique_hidden", "folds", "kernel", "gamma", "dimension", "unique_end")
@@ -47,6 +47,14 @@ class Judge:
         return "held_out" if self.patience is not None and late >= self.patience else None
 
 
+def network(how: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of an autoencoder, from a setting as it is written in the tables of results."""
+    words = {"rate": "learning_rate"}
+    own = how.get("unique_ridge", how["ridge"])
+    named = {words.get(name, name): value for name, value in how["options"].items()}
+    return {"folds": 2, "penalty": how["ridge"], "unique_penalty": own} | named
+
+
 def follow(
     tables: tuple[hs.Observed, hs.Observed],
     cluster: np.ndarray | None,
@@ -61,11 +69,12 @@ def follow(
     """
     seen, kept = tables
     groups = np.zeros(seen.shape[1], dtype=int) if cluster is None else cluster
-    solver, device = how.get("solver", "adamw"), find_device("cpu")
-    options = checked_options(hs.AutoencoderOptions(**({"folds": 2} | how["options"])), solver, width)
-    layout = Layout(seen.shape[0], width, **{name: getattr(options, name) for name in SIZES})
-    ridges = {"shared": how["ridge"], "decoder": how["ridge"], "unique": how.get("unique_ridge", how["ridge"])}
-    plan = Plan(layout, ridges, options, solver, device)
+    device = find_device("cpu")
+    settings = resolved(
+        hs.HeterogeneousAutoencoder(width, solver=how.get("solver", "adamw"), **network(how))._checked()
+    )
+    layout = Layout(seen.shape[0], width, **{name: getattr(settings, name) for name in SIZES})
+    plan = TrainingPlan(layout, settings, device)
     given, asked = by_cluster(seen, groups), by_cluster(kept, groups)
     nothing = np.zeros(0, dtype=np.int64)
     own: list[str | None] = [None if cluster is None else f"unique/{name}" for name in given]
@@ -75,7 +84,7 @@ def follow(
         scored = [(one, plan.columns(table), plan.columns(asked[name]))
                   for one, (name, table) in zip(own, given.items(), strict=True)]  # fmt: skip
         judge = Judge(scored, layout, order, truth, patience)
-        watched = Plan(layout, ridges, options, solver, device, judge)
+        watched = TrainingPlan(layout, settings, device, judge)
         train(list(zip(own, given.values(), strict=True)), watched, 0.0, np.random.default_rng(start))
     return judge
 

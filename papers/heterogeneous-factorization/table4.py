@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _networks import network
 from movielens import CONFIG as LINEAR_CONFIG
 from movielens import by_cluster, clusters
 from movielens import split as linear_split
 
 import halfseen as hs
+from halfseen.methods.autoencoder.options import OWN
 from halfseen.show.figures import new_figure, tidy
 
 SHARED = {"rate": 0.004, "drop_entries": 0.7, "hidden": 200}
@@ -59,12 +61,11 @@ def fitted(model: str, seed: int, path: str, width: int, how: dict[str, Any]) ->
     """A network trained on a split, the films of its sources, and the test entries of each source."""
     train, test = ratings(path).split(0.1, random_state=seed)
     cluster = clusters(Path(path).parent) if model == "HAE" else np.zeros(train.shape[1], dtype=int)
-    options = hs.AutoencoderOptions(clip=(1.0, 5.0), **({"folds": 2} | how["options"]))
-    more = {"validation": 0, "device": "cpu", "options": options, "random_state": seed}
+    settings = {"clip": (1.0, 5.0), "held_out": 0, "device": "cpu", "random_state": seed, **network(how)}
     if model == "HAE":
-        net: Any = hs.HeterogeneousAutoencoder(width, how["ridge"], how["unique_ridge"], **more)
+        net: Any = hs.HeterogeneousAutoencoder(width, **settings)
     else:
-        net = hs.SparseAutoencoder(width, how["ridge"], **more)
+        net = hs.SparseAutoencoder(width, **{name: value for name, value in settings.items() if name not in OWN})
     net.fit(by_cluster(train, cluster))
     films = {name: np.flatnonzero(cluster == int(name)) for name in net.source_names_}
     return net, films, by_cluster(test, cluster)

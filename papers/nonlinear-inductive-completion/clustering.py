@@ -54,8 +54,9 @@ def fit(name: str, features: str, pairs: int, draw: int, folder: str, sweeps: in
     i, j = np.random.default_rng(draw).integers(0, n, (2, pairs * n))
     found: dict[str, Any] = {}
     for way, (units, width, starts) in WAYS.items():
-        options = hs.InductiveOptions(max_iter=sweeps, n_starts=starts)
-        model = hs.SimilarityClustering(classes, units, width * classes, features, options=options, random_state=draw)
+        options = {"max_iter": sweeps, "n_starts": starts}
+        options |= {"rank": width * classes, "features": features, "random_state": draw}
+        model = hs.SimilarityClustering(classes, units, **options)
         found[way] = pair_error(y, model.fit(X, (i, j, y[i] == y[j])).labels_)
     standard = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-6)
     found["k-means"] = pair_error(y, KMeans(classes, n_init=3, random_state=draw).fit_predict(standard))

@@ -114,8 +114,8 @@ def net(
     """Inductive completion."""
 
     def predict(part: Part) -> np.ndarray:
-        options = hs.InductiveOptions(max_iter=sweeps, tol=1e-7, effects=effects, effect_ridge=3.0)
-        model = hs.InductiveCompletion(width, units, ridge=ridge, intercept=False, options=options, random_state=seed)
+        options = {"max_iter": sweeps, "tol": 1e-7, "effects": effects, "effect_penalty": 3.0}
+        model = hs.InductiveCompletion(width, units, penalty=ridge, has_intercept=False, **options, random_state=seed)
         model.fit(part.train, row_features=part.F, col_features=part.constant if constant else part.G)
         return model.predict(part.test.rows, part.test.cols)
 

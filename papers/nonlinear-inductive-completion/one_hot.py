@@ -23,12 +23,12 @@ def tables(seed: int, n: int, p: int, seen: float) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     truth = rng.normal(size=(n, 3)) @ rng.normal(size=(3, p))
     mask = rng.random((n, p)) < seen
-    options = hs.InductiveOptions(max_iter=3000, tol=1e-11)
+    options = {"max_iter": 3000, "tol": 1e-11}
 
     def error(found: np.ndarray, wanted: np.ndarray) -> float:
         return float(np.linalg.norm((found - wanted)[~mask]) / np.linalg.norm(wanted[~mask]))
 
-    one_hot = hs.InductiveCompletion(3, "linear", ridge=0.0, intercept=False, options=options, random_state=seed)
+    one_hot = hs.InductiveCompletion(3, "linear", penalty=0.0, has_intercept=False, **options, random_state=seed)
     one_hot.fit(np.where(mask, truth, np.nan), row_features=np.eye(n), col_features=np.eye(p))
     plain = hs.GeneralizedFactorModel(3, penalty="none", bias="none", random_state=seed)
     plain.fit(np.where(mask, truth, np.nan))
@@ -39,10 +39,10 @@ def tables(seed: int, n: int, p: int, seen: float) -> dict[str, Any]:
     found = {"one-hot": error(one_hot.predict_table(), truth), "factor model": error(plain.predict_table(), truth)}
     sides = {"row_features": F, "col_features": G}
     for name, free, given in (("features", 0, sides), ("free factors", 3, None), ("both", 3, sides)):
-        more = hs.InductiveOptions(max_iter=1000, free_rank=free, free_ridge=0.01, effects="none")
-        model = hs.InductiveCompletion(4, "relu", ridge=1e-6, options=more, random_state=seed)
+        more = {"max_iter": 1000, "free_rank": free, "free_penalty": 0.01, "effects": "none"}
+        model = hs.InductiveCompletion(4, "relu", penalty=1e-6, **more, random_state=seed)
         if given is None:
-            model = hs.InductiveCompletion(3, "linear", ridge=1e-6, options=options, random_state=seed)
+            model = hs.InductiveCompletion(3, "linear", penalty=1e-6, **options, random_state=seed)
         found[name] = error(model.fit(np.where(mask, whole, np.nan), **(given or {})).predict_table(), whole)
     return found
 

@@ -12,7 +12,6 @@ import numpy as np
 import halfseen as hs
 from halfseen.data import Compressed
 from halfseen.methods.comparisons.second_moments import alternating_gradient, nuclear_norm_pairs
-from halfseen.methods.completion import SoftImputeOptions
 from halfseen.methods.moment import common_means
 from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
 
@@ -80,10 +79,10 @@ def angle(X: np.ndarray, T: np.ndarray, r: int) -> float:
     return float(np.sqrt(max(0.0, 1.0 - cosine**2)))
 
 
-def fitted(R: hs.Observed, rank: int, solver: str = "lbfgs", **options: Any) -> np.ndarray:
+def fitted(R: hs.Observed, rank: int, solver: str = "lbfgs", **settings: Any) -> np.ndarray:
     """X of one-sided completion."""
     with quiet():
-        model = hs.OneSidedCompletion(rank, solver=solver, options=hs.OneSidedOptions(**options), random_state=0)
+        model = hs.OneSidedCompletion(rank, solver=solver, **settings, random_state=0)
         return model.fit(R).components_.T
 
 
@@ -166,13 +165,9 @@ def soft_impute(R: hs.Observed, rank: int) -> np.ndarray:
 
 def bare_soft_impute(R: hs.Observed, rank: int, sweeps: int | None = None) -> np.ndarray:
     """Soft-impute without biases or (to speak of) a penalty: its limit, or after some of its own sweeps."""
-    options = (
-        SoftImputeOptions(tol=1e-5)
-        if sweeps is None
-        else SoftImputeOptions(solver="low_rank", max_iter=sweeps, tol=1e-5)
-    )
+    settings: dict[str, Any] = {} if sweeps is None else {"solver": "low_rank", "max_iter": sweeps}
     with quiet():
-        model = hs.SoftImpute(rank, penalty=1e-6, bias_penalty=None, options=options, random_state=0)
+        model = hs.SoftImpute(rank, penalty=1e-6, bias_penalty=None, tol=1e-5, **settings, random_state=0)
         return second_moment_of_factors(model.fit(R))
 
 

@@ -38,8 +38,7 @@ def covered(d: int, r: int, n: int, C: int, noise: float, seed: int) -> dict[str
     L = np.linalg.qr(rng.normal(size=(d, r)))[0] * np.sqrt(d) * np.linspace(1.3, 0.7, r)
     M = rng.standard_normal((n, r)) @ L.T + noise * rng.standard_normal((n, d))
     with quiet():
-        options = hs.OneSidedOptions(tol=1e-10, psi="columns")
-        model = hs.OneSidedCompletion(r, options=options, random_state=0).fit(seen(M, C, seed))
+        model = hs.OneSidedCompletion(r, psi="columns", tol=1e-10, random_state=0).fit(seen(M, C, seed))
     found = model.inference()
     pairs, (i, j) = found.second_moment(), np.triu_indices(d, k=1)
     T = (L @ L.T)[i, j]

@@ -38,8 +38,7 @@ def chosen(kind: str, m: int, n: int, d: int, rank: int, seed: int) -> dict[str,
     M = truth(kind, n, d, rank, seed)
     R, T = seen(M, m, seed, per_row=True), M.T @ M / n
     with quiet():
-        options = hs.OneSidedOptions(keeps_rows=False)
-        model = hs.OneSidedCompletion("auto", options=options, random_state=0).fit(R)
+        model = hs.OneSidedCompletion("auto", keeps_rows=False, random_state=0).fit(R)
     X, known = model.components_.T, ~model.diagnostics_.unseen
     return {
         "chosen rank": model.rank_,

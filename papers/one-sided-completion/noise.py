@@ -34,7 +34,7 @@ def noisy(ratio: float, n: int, d: int, rank: int, C: int, seed: int) -> dict[st
     R = seen(M + level * np.random.default_rng([seed, 5]).standard_normal(M.shape), C, seed)
     T = M.T @ M / n
     with quiet():
-        model = hs.OneSidedCompletion(rank, random_state=0, options=hs.OneSidedOptions(keeps_rows=False)).fit(R)
+        model = hs.OneSidedCompletion(rank, random_state=0, keeps_rows=False).fit(R)
     return {
         "ours": relative(model.components_.T, T),
         "diagonal as it is": relative(fitted(R, rank, psi=0.0, keeps_rows=False), T),

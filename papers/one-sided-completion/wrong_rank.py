@@ -49,7 +49,7 @@ def missing(kind: str, by: str, strength: float, n: int, d: int, rank: int, C: i
     X = ours(R, rank)
     found = hs.PairMoments.from_rows(R)
     with quiet():
-        model = hs.OneSidedCompletion(rank, random_state=0, options=hs.OneSidedOptions(keeps_rows=False)).fit(R)
+        model = hs.OneSidedCompletion(rank, random_state=0, keeps_rows=False).fit(R)
     return {
         "slope of T": float(np.sum((X @ X.T) * T) / np.sum(T * T)),
         "error": relative(X, T),

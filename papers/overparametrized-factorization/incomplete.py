@@ -70,15 +70,16 @@ def one(cell: str, seed: int) -> dict[str, float]:
 
 def descent(table: Any, seed: int) -> tuple[np.ndarray, int]:
     """The estimator as users get it, with ten columns and no centring."""
-    options = hs.DescentOptions(centre="none", max_iter=3000, keep=0, record=1.0)
-    model = hs.OverparametrizedFactorization(10, options=options, random_state=seed).fit(table)
+    options = {"centre": "none", "max_iter": 3000, "keep": 0, "record": 1.0}
+    model = hs.OverparametrizedFactorization(10, **options, random_state=seed).fit(table)
     return model.predict_table(), int(np.sum(model.singular_values_ > 0.05 * model.singular_values_[0]))
 
 
 def als(rank: int, penalty: float, seed: int) -> Any:
     """Ridge on factors alone: the truth has no biases."""
-    options = hs.LeastSquaresOptions(max_iter=60, tol=1e-7)
-    return hs.AlternatingLeastSquares(rank, penalty, bias_penalty=1e6, alpha=0.0, options=options, random_state=seed)
+    return hs.AlternatingLeastSquares(
+        rank, penalty, bias_penalty=1e6, alpha=0.0, max_iter=60, tol=1e-7, random_state=seed
+    )
 
 
 def chosen(table: Any, train: Any, test: Any, ranks: tuple[int, ...], seed: int) -> tuple[np.ndarray, int]:
@@ -100,8 +101,9 @@ def polished(table: Any, train: Any, test: Any, seed: int) -> tuple[np.ndarray, 
 
 def soft_impute(table: Any, seed: int) -> tuple[np.ndarray, int]:
     """Nuclear norm along 20 penalties, warm started, the best of them on held-out entries fitted again on all."""
-    options = hs.SoftImputeOptions(smallest=0.003, patience=3, debias=False)
-    model = hs.SoftImpute(min(SHAPE), bias_penalty=None, options=options, random_state=seed).fit(table)
+    model = hs.SoftImpute(
+        min(SHAPE), bias_penalty=None, debias=False, smallest=0.003, patience=3, random_state=seed
+    ).fit(table)
     return model.predict_table(), model.rank_
 
 

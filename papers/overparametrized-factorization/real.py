@@ -36,8 +36,8 @@ def video(config: dict[str, Any], study: Any) -> None:
     frames = np.load(study.data("video/hall"))["frames"][: config["frames"]]
     size = frames.shape[1:]
     X = frames.reshape(len(frames), -1).astype(np.float32) / 255.0
-    options = hs.DescentOptions(solver="basis", max_iter=4000, keep=3)
-    model = hs.OverparametrizedFactorization(20, 1e-6, stop=4000, options=options, random_state=0).fit(X)
+    options = {"solver": "basis", "max_iter": 4000, "keep": 3}
+    model = hs.OverparametrizedFactorization(20, start_scale=1e-6, stop=4000, **options, random_state=0).fit(X)
     U, s, Vt = np.linalg.svd(X, full_matrices=False)
     rows = []
     for passed in model.path_.passed:
@@ -77,8 +77,8 @@ def digits(config: dict[str, Any], study: Any) -> None:
     rows = [{"method": "best truncation, with the truth", "rmse": min(
         rmse((U[:, :q] * s[:q]) @ Vt[:q]) for q in range(len(s)))}]  # fmt: skip
     for stop in ("sure", "discrepancy", "held_out", "between"):
-        options = hs.DescentOptions(max_iter=1500, keep=0, record=1.0)
-        model = hs.OverparametrizedFactorization(64, stop=stop, options=options, random_state=0).fit(centred)
+        options = {"max_iter": 1500, "keep": 0, "record": 1.0}
+        model = hs.OverparametrizedFactorization(64, stop=stop, **options, random_state=0).fit(centred)
         rows.append({"method": f"descent, {stop}", "rmse": rmse(model.left_ @ model.right_.T)})
     rows.append({"method": "optimal shrinkage", "rmse": rmse(shrunk(centred))})
     rows.append({"method": "nothing", "rmse": rmse(centred)})

@@ -37,7 +37,7 @@ RULES: dict[str, Any] = {
     "discrepancy": DiscrepancyStop(factor=1.0),
     "discrepancy x 1.15": DiscrepancyStop(),
     "plateau": PlateauStop(),
-    "held out 5 %": HeldOutStop(fraction=0.05),
+    "held out 5 %": HeldOutStop(held_out=0.05),
     "never": "none",
 }
 SEARCH = 3000
@@ -53,10 +53,10 @@ def one(case: str, shape: list[int], seed: int) -> dict[str, float]:
     best = min(float(np.linalg.norm((U[:, :q] * d[:q]) @ Vt[:q] - truth)) for q in range(len(d)))
     found: dict[str, float] = {"oracle": oracle(X, truth, seed) / best}
     for name, rule in RULES.items():
-        options = hs.DescentOptions(max_iter=SEARCH, solver="basis", keep=0, record=10.0)
+        options = {"max_iter": SEARCH, "solver": "basis", "keep": 0, "record": 10.0}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # where there is no plateau, that is what the table shows
-            model = hs.OverparametrizedFactorization(50, stop=rule, options=options, random_state=seed).fit(X)
+            model = hs.OverparametrizedFactorization(50, stop=rule, **options, random_state=seed).fit(X)
         found[name] = float(np.linalg.norm(model.left_ @ model.right_.T - truth)) / best
     found["shrinkage"] = float(np.linalg.norm(shrunk(X) - truth)) / best
     return found

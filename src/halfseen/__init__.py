@@ -21,32 +21,26 @@ _PUBLIC = {
     "Observed": "halfseen.data",
     "Sources": "halfseen.data",
     "read_table": "halfseen.data",
+    "read_evals": "halfseen.data",
     "save": "halfseen.data",
     "load": "halfseen.data",
     "GeneralizedFactorModel": "halfseen.methods.factor",
-    "FactorOptions": "halfseen.methods.factor",
+    "ItemResponseModel": "halfseen.methods.response",
     "AlternatingLeastSquares": "halfseen.methods.completion",
-    "LeastSquaresOptions": "halfseen.methods.completion",
     "BayesianFactorization": "halfseen.methods.completion",
-    "BayesianOptions": "halfseen.methods.completion",
     "SoftImpute": "halfseen.methods.completion",
-    "SoftImputeOptions": "halfseen.methods.completion",
     "OverparametrizedFactorization": "halfseen.methods.descent",
-    "DescentOptions": "halfseen.methods.descent",
     "ColumnMean": "halfseen.methods.comparisons",
     "BiasModel": "halfseen.methods.comparisons",
     "OneSidedCompletion": "halfseen.methods.moment",
-    "OneSidedOptions": "halfseen.methods.moment",
     "PairMoments": "halfseen.methods.moment",
     "Privacy": "halfseen.methods.moment",
     "HeterogeneousFactorization": "halfseen.methods.heterogeneous",
     "InductiveCompletion": "halfseen.methods.inductive",
-    "InductiveOptions": "halfseen.methods.inductive",
     "SimilarityClustering": "halfseen.methods.inductive",
     "SideFeatures": "halfseen.data",
     "HeterogeneousAutoencoder": "halfseen.methods.autoencoder",
     "SparseAutoencoder": "halfseen.methods.autoencoder",
-    "AutoencoderOptions": "halfseen.methods.autoencoder",
     "JIVE": "halfseen.methods.comparisons",
     "RobustJIVE": "halfseen.methods.comparisons",
     "PersonalizedPCA": "halfseen.methods.comparisons",
@@ -61,9 +55,9 @@ __all__ = ["__version__", *_PUBLIC, *_ROOMS]
 
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
-    from halfseen.data import Observed, SideFeatures, Sources, load, read_table, save
+    from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_table, save
     from halfseen.engines import engine
-    from halfseen.methods.autoencoder import AutoencoderOptions, HeterogeneousAutoencoder, SparseAutoencoder
+    from halfseen.methods.autoencoder import HeterogeneousAutoencoder, SparseAutoencoder
     from halfseen.methods.comparisons import (
         COBE,
         JIVE,
@@ -76,16 +70,14 @@ if TYPE_CHECKING:
     from halfseen.methods.completion import (
         AlternatingLeastSquares,
         BayesianFactorization,
-        BayesianOptions,
-        LeastSquaresOptions,
         SoftImpute,
-        SoftImputeOptions,
     )
-    from halfseen.methods.descent import DescentOptions, OverparametrizedFactorization
-    from halfseen.methods.factor import FactorOptions, GeneralizedFactorModel
+    from halfseen.methods.descent import OverparametrizedFactorization
+    from halfseen.methods.factor import GeneralizedFactorModel
     from halfseen.methods.heterogeneous import HeterogeneousFactorization
-    from halfseen.methods.inductive import InductiveCompletion, InductiveOptions, SimilarityClustering
-    from halfseen.methods.moment import OneSidedCompletion, OneSidedOptions, PairMoments, Privacy
+    from halfseen.methods.inductive import InductiveCompletion, SimilarityClustering
+    from halfseen.methods.moment import OneSidedCompletion, PairMoments, Privacy
+    from halfseen.methods.response import ItemResponseModel
     from halfseen.show.page import report
 
 

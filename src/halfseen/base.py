@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_n_features, check_is_fitted, validat
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed, as_observed, check_support
 from halfseen.data.align import with_columns
+from halfseen.data.frames import library_of
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.losses import Loss, at_columns
 from halfseen.parameters import Parametrised
@@ -31,6 +32,7 @@ class CompletionEstimator(Parametrised, BaseEstimator):
     row_labels_: Labels | None
     col_labels_: Labels | None
     n_features_in_: int
+    library_: str
 
     def predict(self, rows: Any, cols: Any = None, kind: str = "mean") -> FloatArray:
         """Predict entries, elementwise pairs ``(rows[t], cols[t])``, or complete a table.
@@ -109,6 +111,7 @@ class CompletionEstimator(Parametrised, BaseEstimator):
         if reset:
             self.observed_shape_ = observed.shape
             self.row_labels_, self.col_labels_ = observed.row_labels, observed.col_labels
+            self.library_ = library_of(R)
         return observed
 
     def _positions(self, wanted: Any, axis: str) -> IntArray:

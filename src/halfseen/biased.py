@@ -9,24 +9,15 @@ import numpy as np
 from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed
-from halfseen.data.arguments import at_least, bounds
+from halfseen.data.arguments import bounds
 from halfseen.data.spread import weighted_mean
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss
 
 
-def usable_rank(rank: Any, shape: tuple[int, int], default: int) -> int:
-    """The rank to fit: as given, or the default cut to the table; a table has no rank above its shorter side."""
-    largest = min(shape)
-    if rank is None:
-        return min(default, largest)
-    at_least("rank", rank, 0, whole=True)
-    if rank > largest:
-        raise ValueError(
-            f"rank={rank} is too large for a table of {shape[0]} rows and {shape[1]} columns; "
-            f"give at most {largest}, the shorter side, or None"
-        )
-    return int(rank)
+def usable_rank(rank: int, shape: tuple[int, int]) -> int:
+    """The rank to fit: as given, cut to the shorter side of the table, above which no table has a rank."""
+    return min(int(rank), *shape)
 
 
 def check_same_table(model: Any, start: Any) -> None:

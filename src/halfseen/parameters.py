@@ -350,7 +350,7 @@ class Suits(Kind):
 
 def _is_random_state(value: Any) -> bool:
     if isinstance(value, Integral):
-        return not isinstance(value, bool | np.bool_) and value >= 0
+        return not isinstance(value, bool | np.bool_) and int(value) >= 0
     return value is None or value is np.random or isinstance(value, np.random.Generator | np.random.RandomState)
 
 
@@ -401,7 +401,7 @@ def parameter_names(estimator: type) -> tuple[str, ...]:
     >>> parameter_names(hs.ColumnMean)
     ('shrinkage',)
     """
-    return tuple(name for name in inspect.signature(estimator.__init__).parameters if name != "self")
+    return tuple(inspect.signature(estimator).parameters)
 
 
 def alternatives(kind: Kind, default: Any) -> Iterator[Any]:

@@ -7,26 +7,30 @@ import torch
 
 import halfseen as hs
 from halfseen.methods.autoencoder import fitting, network
+from halfseen.methods.autoencoder.options import resolved
 from halfseen.nets import as_weights
 
-OPTIONS = hs.AutoencoderOptions(
-    hidden=6,
-    unique_hidden=5,
-    folds=2,
-    sparsity=0.3,
-    precision="double",
-    rate=0.05,
-    drop_entries=0.0,
-    unique_end="sigmoid",
-)
-RIDGES = {"shared": 0.7, "decoder": 0.4, "unique": 1.3}
+PENALTIES = {"shared": 0.7, "decoder": 0.4, "unique": 1.3}
+SPARSITY = 0.3
+SMALL = {
+    "hidden": 6, "unique_hidden": 5, "folds": 2, "sparsity": SPARSITY, "precision": "float64", "learning_rate": 0.05,
+    "drop_entries": 0.0, "unique_end": "sigmoid", "solver": "rounds",
+}  # fmt: skip
 OWN = ("unique/0", "unique/1")
 
 
-def plan_of(options=OPTIONS, solver="rounds", n_rows=9):
+def settings_of(penalties=PENALTIES, **changes):
+    """Settings of a small network without open ends; its parts have penalties of their own."""
+    settings = resolved(hs.HeterogeneousAutoencoder(6, **SMALL | changes)._checked())
+    settings.penalties = penalties
+    return settings
+
+
+def plan_of(penalties=PENALTIES, **changes):
+    settings = settings_of(penalties, **changes)
     names = ("hidden", "unique_hidden", "folds", "kernel", "gamma", "dimension", "unique_end")
-    layout = network.Layout(n_rows, 6, **{name: getattr(options, name) for name in names})
-    return fitting.Plan(layout, RIDGES, options, solver, torch.device("cpu"))
+    layout = network.Layout(9, 6, **{name: getattr(settings, name) for name in names})
+    return fitting.TrainingPlan(layout, settings, torch.device("cpu"))
 
 
 def two_tables():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,12 +15,13 @@ from without import run_without
 
 torch = pytest.importorskip("torch")
 
-from small_autoencoders import OPTIONS, OWN, RIDGES, plan_of, start_of, two_tables, value_at  # noqa: E402
+from small_autoencoders import OWN, PENALTIES, SPARSITY, plan_of, settings_of, start_of, two_tables, value_at  # noqa: E402
 
 from halfseen.methods.autoencoder import (  # noqa: E402
     fitting,
     network,
 )
+from halfseen.methods.autoencoder.options import resolved  # noqa: E402
 from halfseen.nets import as_arrays, as_weights, threads_of  # noqa: E402
 
 
@@ -69,9 +69,9 @@ class TestValue:
     @pytest.mark.parametrize("kernel", ["hat", "gaussian", "none"])
     def test_the_value_is_the_naive_one(self, tables, kernel):
         arrays, seen = tables
-        plan = plan_of(replace(OPTIONS, kernel=kernel, gamma=0.8))
+        plan = plan_of(kernel=kernel, gamma=0.8)
         start = start_of(plan, OWN)
-        naive = naive_value(start, arrays, plan.layout, RIDGES, OPTIONS.sparsity)
+        naive = naive_value(start, arrays, plan.layout, PENALTIES, SPARSITY)
         assert value_at(start, seen, plan)[1].item() == pytest.approx(naive, rel=1e-10)
 
     def test_without_own_encoders_it_is_that_of_one_network(self, tables):
@@ -80,13 +80,13 @@ class TestValue:
         start = start_of(plan, [None])
         whole = np.hstack([table for table, _ in arrays.values()])
         heft = np.hstack([np.ones((9, 4)), arrays[OWN[1]][1]])
-        naive = naive_value(start, {None: (whole, heft)}, plan.layout, RIDGES, OPTIONS.sparsity)
+        naive = naive_value(start, {None: (whole, heft)}, plan.layout, PENALTIES, SPARSITY)
         assert value_at(start, [(None, table) for _, table in seen], plan)[1].item() == pytest.approx(naive, rel=1e-10)
 
     @pytest.mark.parametrize("kernel", ["hat", "gaussian"])
     def test_its_gradient_is_that_of_finite_differences(self, tables, kernel):
         arrays, seen = tables
-        plan = plan_of(replace(OPTIONS, kernel=kernel))
+        plan = plan_of(kernel=kernel)
         start, rng = start_of(plan, OWN), np.random.default_rng(2)
         weights, value = value_at(start, seen, plan)
         value.backward()
@@ -95,21 +95,23 @@ class TestValue:
         ends = []
         for step in (1e-6, -1e-6):
             moved = {name: array + step * direction[name] for name, array in start.items()}
-            ends.append(naive_value(moved, arrays, plan.layout, RIDGES, OPTIONS.sparsity))
+            ends.append(naive_value(moved, arrays, plan.layout, PENALTIES, SPARSITY))
         assert slope == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5)
 
     def test_batches_and_sources_sum_to_the_whole(self, tables):
         _, seen = tables
-        plan = plan_of(replace(OPTIONS, batch=3))
+        plan = plan_of(batch=3)
         start, totals = start_of(plan, OWN), fitting.entries_of(seen)
         weights, whole = value_at(start, seen, plan)
-        rounds = fitting.Rounds(plan, [[one] for one in seen], [weights, weights], None, np.random.default_rng(0))
+        rounds = fitting.AveragingRounds(
+            plan, [[one] for one in seen], [weights, weights], None, np.random.default_rng(0)
+        )
         pieces = [next(rounds._batches[0]) for _ in range(2)] + [next(rounds._batches[1]) for _ in range(3)]
         total = sum(fitting.value_of(weights, plan, groups, totals).item() for groups in pieces)
         assert total == pytest.approx(whole.item(), rel=1e-12)
 
     def test_dropped_entries_are_missing_in_the_input_and_asked_for_in_the_output(self):
-        noise = fitting.Noise(replace(OPTIONS, drop_entries=0.3), "cpu", np.random.default_rng(0))
+        noise = fitting.Noise(settings_of(solver="adamw", drop_entries=0.3), "cpu", np.random.default_rng(0))
         kept = noise.entries(torch.ones(20_000))
         assert kept.unique().tolist() == pytest.approx([0.0, 1.0 / 0.7])
         # the share of 20 000 draws has a standard deviation of .0032
@@ -119,7 +121,7 @@ class TestValue:
 
 def test_a_round_is_a_step_of_adamw_at_every_source_and_an_average_of_what_is_shared(tables):
     _, seen = tables
-    plan = plan_of(replace(OPTIONS, decay=0.1))
+    plan = plan_of(weight_decay=0.1)
     start, totals = start_of(plan, OWN), fitting.entries_of(seen)
     moved = []
     for table in seen:  # the first step of AdamW is rate times the sign of the gradient, but where that is next to 0
@@ -131,7 +133,7 @@ def test_a_round_is_a_step_of_adamw_at_every_source_and_an_average_of_what_is_sh
         moved.append({name: 0.995 * start[name] - 0.05 * g / (np.abs(g) + 1e-8) for name, g in slope.items()})
     clients = [[table] for table in seen]
     copies = fitting.copies_of(as_weights(start, "cpu"), clients)
-    found = as_arrays(fitting.Rounds(plan, clients, copies, None, np.random.default_rng(0))(None).params)
+    found = as_arrays(fitting.AveragingRounds(plan, clients, copies, None, np.random.default_rng(0))(None).params)
     assert found.keys() == start.keys()
     for name, array in found.items():
         if name.split(".")[0] in fitting.SHARED:
@@ -145,11 +147,11 @@ def test_a_round_is_a_step_of_adamw_at_every_source_and_an_average_of_what_is_sh
 
 def test_the_rate_falls_to_0_over_the_cooldown_and_then_nothing_moves(tables):
     _, seen = tables
-    plan = plan_of(replace(OPTIONS, max_iter=2, steps=5, cooldown=0.4))
+    plan = plan_of(max_iter=2, steps=5, cooldown=0.4)
     assert [plan.rate_part(done) for done in (0, 6, 8, 10)] == pytest.approx([1.0, 1.0, 0.5, 0.0])
     clients = [[table] for table in seen]
     copies = fitting.copies_of(as_weights(start_of(plan, OWN), "cpu"), clients)
-    rounds = fitting.Rounds(plan, clients, copies, None, np.random.default_rng(0))
+    rounds = fitting.AveragingRounds(plan, clients, copies, None, np.random.default_rng(0))
     states = [as_arrays(rounds(None).params)["shared.1.weight"] for _ in range(12)]
     moves = [np.abs(after - before).max() for before, after in pairwise(states)]
     assert min(moves[:8]) > 0
@@ -158,11 +160,11 @@ def test_the_rate_falls_to_0_over_the_cooldown_and_then_nothing_moves(tables):
 
 def test_without_weights_of_their_own_sources_are_completed_by_the_shared_network(tables):
     _, seen = tables
-    plan = plan_of(replace(OPTIONS, unique_end="tanh"))
+    plan = plan_of(unique_end="tanh")
     start = start_of(plan, OWN)
     shared = {name: start[name] for name in fitting.shared_names(start)}
     empty = shared | {name: np.zeros_like(array) for name, array in start.items() if name not in shared}
-    plain = replace(plan, ridges=RIDGES | {"unique": 0.0}, options=replace(plan.options, sparsity=0.0))
+    plain = plan_of(PENALTIES | {"unique": 0.0}, unique_end="tanh", sparsity=0.0)
     alone = value_at(shared, [(None, table) for _, table in seen], plain)[1].item()
     assert value_at(empty, seen, plain)[1].item() == pytest.approx(alone, rel=1e-12)
     assert value_at(start, seen, plain)[1].item() != pytest.approx(alone, rel=1e-6)
@@ -176,31 +178,32 @@ def data():
 
 class TestTraining:
     def model(self, kind=hs.HeterogeneousAutoencoder, **more):
-        options = hs.AutoencoderOptions(hidden=24, unique_hidden=12, folds=2, max_iter=12)
-        options = replace(options, **more.pop("options", {}))
-        given = {"width": 12, "ridge": 0.05, "solver": "lbfgs", "device": "cpu", "options": options, "random_state": 0}
+        given = {"width": 12, "penalty": 0.05, "solver": "lbfgs", "device": "cpu", "random_state": 0}
+        given |= {"hidden": 24, "max_iter": 12}
+        if kind is hs.HeterogeneousAutoencoder:
+            given |= {"unique_hidden": 12, "folds": 2}
         return kind(**(given | more))
 
     @pytest.mark.parametrize("solver", ["lbfgs", "adamw", "rounds"])
     @pytest.mark.parametrize("kind", [hs.SparseAutoencoder, hs.HeterogeneousAutoencoder])
     def test_the_value_falls_and_the_seed_reproduces_every_bit(self, data, solver, kind):
-        more = {"rate": 0.01, "max_iter": 4, "drop_entries": 0.2 * (solver != "lbfgs"), "batch": 25}
-        model = self.model(kind, solver=solver, options=more).fit(data.sources)
+        more = {"learning_rate": 0.01, "max_iter": 4, "drop_entries": 0.2 * (solver != "lbfgs"), "batch": 25}
+        model = self.model(kind, solver=solver, **more).fit(data.sources)
         assert model.run_.trace.value[-1] < 0.9 * model.run_.trace.value[0]
-        again = self.model(kind, solver=solver, options=more).fit(data.sources)
-        other = self.model(kind, solver=solver, options=more, random_state=1).fit(data.sources)
+        again = self.model(kind, solver=solver, **more).fit(data.sources)
+        other = self.model(kind, solver=solver, **more, random_state=1).fit(data.sources)
         for name in data.sources.names:
             np.testing.assert_array_equal(model.predict_table(name), again.predict_table(name))
             assert not np.allclose(model.predict_table(name), other.predict_table(name))
 
     def test_it_predicts_entries_it_has_not_seen_from_the_structure_of_the_table(self, data):
         train, test = data.sources.split(0.1, random_state=0)
-        model = self.model(unique_ridge=0.05, options={"max_iter": 40}).fit(train)
+        model = self.model(unique_penalty=0.05, max_iter=40).fit(train)
         truth = np.concatenate([table.values for table in test.values()])
         assert -model.score(test) < 0.7 * 0.5 * np.mean(truth**2)
 
     def test_embeddings_are_sums_of_parts_that_are_orthogonal_by_folds(self, data):
-        model = self.model(validation=0, options={"max_iter": 2}).fit(data.sources)
+        model = self.model(held_out=0, max_iter=2).fit(data.sources)
         for name in data.sources.names:
             shared, unique = model.shared_embeddings_[name], model.unique_embeddings_[name]
             np.testing.assert_allclose(model.embeddings_[name], shared + unique)
@@ -211,12 +214,12 @@ class TestTraining:
     def test_training_ends_on_held_out_entries_and_goes_once_more_over_all(self, data):
         noisy = hs.Sources({name: table.with_values(np.random.default_rng(0).normal(size=table.n_entries))
                             for name, table in data.sources.items()})  # fmt: skip
-        model = self.model(ridge=0.001, options={"max_iter": 30, "patience": 2}).fit(noisy)
+        model = self.model(penalty=0.001, max_iter=30, patience=2).fit(noisy)
         assert model.run_.reason == "held_out"
         assert model.n_iter_ < 10
-        once = self.model(ridge=0.001, options={"max_iter": 30, "patience": 2, "refit": False}).fit(noisy)
+        once = self.model(penalty=0.001, max_iter=30, patience=2, is_refitted=False).fit(noisy)
         assert once.n_iter_ == model.n_iter_ + 2  # two sweeps more than were best
-        assert self.model(validation=0, options={"max_iter": 5}).fit(noisy).n_iter_ == 5
+        assert self.model(held_out=0, max_iter=5).fit(noisy).n_iter_ == 5
 
     def test_what_is_held_out_was_seen_once_and_only_once(self, data):
         tables = [(None, table) for table in data.sources.values()]
@@ -227,13 +230,13 @@ class TestTraining:
             assert judged.n_entries > 0.1 * whole.n_entries
 
     def test_several_starts_average_their_predictions(self, data):
-        both = self.model(validation=0, options={"n_starts": 2, "max_iter": 3}).fit(data.sources)
+        both = self.model(held_out=0, n_starts=2, max_iter=3).fit(data.sources)
         alone = []
         for rng in np.random.default_rng(0).spawn(2):  # as the fit spawns them
-            one = self.model(validation=0, options={"max_iter": 3})
+            one = self.model(held_out=0, max_iter=3)
             one._observe_sources(data.sources)
             one.fit(data.sources)
-            plan = one._plan(one.options, one._ridges(), torch.device("cpu"))
+            plan = one._plan(resolved(one._checked()), torch.device("cpu"))
             tables = [(one._encoder(k), one._scaled(table)) for k, table in enumerate(data.sources.values())]
             net = fitting.train(tables, plan, 0.0, rng)
             matrix, offset = fitting.decoder_arrays(net.weights, plan)
@@ -244,12 +247,12 @@ class TestTraining:
 
     def test_another_unit_of_the_values_changes_nothing_else(self, data):
         times = {name: table.with_values(1024.0 * table.values) for name, table in data.sources.items()}
-        one = self.model(validation=0, options={"max_iter": 3}).fit(data.sources)
-        other = self.model(validation=0, options={"max_iter": 3}).fit(times)
+        one = self.model(held_out=0, max_iter=3).fit(data.sources)
+        other = self.model(held_out=0, max_iter=3).fit(times)
         np.testing.assert_allclose(other.predict_table("source 0"), 1024 * one.predict_table("source 0"), rtol=1e-5)
 
     def test_mean_predictions_stay_in_the_range_asked_for(self, data):
-        model = self.model(options={"max_iter": 4, "clip": (-0.2, 0.3)}).fit(data.sources)
+        model = self.model(max_iter=4, clip=(-0.2, 0.3)).fit(data.sources)
         mean, linear = (model.predict_table("source 0", kind) for kind in ("mean", "linear"))
         assert mean.min() == pytest.approx(-0.2)
         assert mean.max() == pytest.approx(0.3)
@@ -257,8 +260,8 @@ class TestTraining:
 
     def test_training_the_shared_part_first_changes_where_the_rest_begins(self, data):
         few = {"max_iter": 2, "unique_end": "tanh"}
-        plain = self.model(validation=0, options=few).fit(data.sources)
-        first = self.model(validation=0, options=few | {"pretrain": 8}).fit(data.sources)
+        plain = self.model(held_out=0, **few).fit(data.sources)
+        first = self.model(held_out=0, **few, pretrain=8).fit(data.sources)
         assert first.run_.value < 0.9 * plain.run_.value
         assert first.n_iter_ == 2
 
@@ -274,11 +277,11 @@ class TestTraining:
                 self.sweeps += context.task_name == "sweep"
 
         count = Count()
-        self.model(validation=0, options={"max_iter": 3}).set_callbacks(count).fit(data.sources)
+        self.model(held_out=0, max_iter=3).set_callbacks(count).fit(data.sources)
         assert count.sweeps == 3
 
     def test_a_saved_model_predicts_without_torch(self, data, tmp_path):
-        model = self.model(options={"max_iter": 2}).fit(data.sources)
+        model = self.model(max_iter=2).fit(data.sources)
         hs.save(model, tmp_path / "model.safetensors")
         code = (
             f"import halfseen as hs; model = hs.load({str(tmp_path / 'model.safetensors')!r}); "
@@ -290,7 +293,7 @@ class TestTraining:
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
     def test_cuda_starts_at_the_same_value_and_learns(self, data):
-        models = [self.model(device=name, validation=0, options={"max_iter": 3}) for name in ("cpu", "cuda")]
+        models = [self.model(device=name, held_out=0, max_iter=3) for name in ("cpu", "cuda")]
         traces = [model.fit(data.sources).run_.trace.value for model in models]
         np.testing.assert_allclose(traces[0][0], traces[1][0], rtol=1e-2)
 
@@ -299,33 +302,29 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("more", "message"),
         [
-            ({"solver": "sgd"}, "solver must be one of 'adamw', 'rounds', 'lbfgs'; got 'sgd'"),
-            ({"width": 0}, "width must be an integer of at least 1"),
-            ({"ridge": -1}, "ridge must be a finite number of at least 0"),
-            ({"validation": 1.0}, "validation must be a share below 1"),
+            ({"solver": "sgd"}, "solver='sgd' is not allowed; needed: one of 'adamw', 'rounds', 'lbfgs'"),
+            ({"width": 0}, "width=0 is not allowed; needed: a whole number of at least 1"),
+            ({"penalty": -1}, "penalty=-1 is not allowed; needed: a finite number of at least 0"),
+            ({"held_out": 1.0}, "held_out=1.0 is not allowed; .* below 1"),
             ({"device": "cuda:99"}, "device='cuda:99'"),
-            ({"options": hs.AutoencoderOptions(folds=7)}, "options.folds=7 does not fit width=6"),
-            ({"options": hs.AutoencoderOptions(folds=3)}, "nothing is left beside the shared embedding"),
-            ({"options": hs.AutoencoderOptions(folds=2, kernel="hut")}, "options.kernel must be one of 'hat'"),
-            ({"options": hs.AutoencoderOptions(folds=2, batch=0)}, "options.batch must be an integer of at least 1"),
-            ({"solver": "lbfgs", "options": hs.AutoencoderOptions(folds=2, drop_entries=0.5)}, "needs AdamW"),
+            ({"folds": 7}, "folds=7 is not allowed; .* divides width=6"),
+            ({"folds": 3}, "nothing is left beside the shared embedding"),
+            ({"kernel": "hut"}, "kernel='hut' is not allowed; needed: one of 'hat'"),
+            ({"batch": 0}, "batch=0 is not allowed; needed: None or a whole number of at least 1"),
+            ({"solver": "lbfgs", "drop_entries": 0.5}, "needs AdamW"),
         ],
     )
     def test_the_parameter_is_named(self, more, message):
         with pytest.raises(ValueError, match=message):
-            hs.SparseAutoencoder(**({"width": 6, "device": "cpu"} | more)).fit(np.eye(8))
-
-    def test_options_of_another_model_are_refused(self):
-        with pytest.raises(TypeError, match="options must be an AutoencoderOptions or None, got dict"):
-            hs.SparseAutoencoder(6, options={"hidden": 3}).fit(np.eye(8))
+            hs.HeterogeneousAutoencoder(**({"width": 6, "device": "cpu"} | more)).fit(np.eye(8))
 
     def test_new_columns_need_the_rows_of_the_fit_and_a_source(self):
-        options = hs.AutoencoderOptions(hidden=4, unique_hidden=4, folds=2, max_iter=1, drop_entries=0.0)
-        model = hs.HeterogeneousAutoencoder(6, device="cpu", options=options).fit([np.eye(8), np.ones((8, 3))])
+        sizes = {"hidden": 4, "unique_hidden": 4, "folds": 2, "max_iter": 1, "drop_entries": 0.0}
+        model = hs.HeterogeneousAutoencoder(6, device="cpu", **sizes).fit([np.eye(8), np.ones((8, 3))])
         with pytest.raises(ValueError, match="table has 5 rows, the fit 8"):
-            model.complete(np.ones((5, 2)), "0")
+            model.predict_columns(np.ones((5, 2)), "0")
         with pytest.raises(ValueError, match="no source None; there are '0', '1'"):
-            model.complete(np.ones((8, 2)))
+            model.predict_columns(np.ones((8, 2)))
 
     def test_a_missing_torch_is_named_before_any_work(self):
         code = "import numpy as np, halfseen as hs; hs.HeterogeneousAutoencoder().fit(np.eye(3))"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from naive_autoencoder import value as naive_value
+from sklearn.base import clone
 
 import halfseen as hs
 
 torch = pytest.importorskip("torch")
 
-from small_autoencoders import OPTIONS, OWN, RIDGES, plan_of, start_of, two_tables, value_at  # noqa: E402
+from small_autoencoders import OWN, PENALTIES, plan_of, start_of, two_tables, value_at  # noqa: E402
 
 from halfseen.methods.autoencoder import fitting  # noqa: E402
 from halfseen.nets import Steps, as_arrays, as_weights, threads_of  # noqa: E402
@@ -47,7 +46,7 @@ class TestRounds:
         self, tables, local_steps
     ):
         _, seen = tables
-        plan = plan_of(replace(OPTIONS, decay=0.1, local_steps=local_steps))
+        plan = plan_of(weight_decay=0.1, local_steps=local_steps)
         start, totals = start_of(plan, OWN), fitting.entries_of(seen)
         copies = [as_weights(start, "cpu") for _ in seen]
         steps = [Steps(copy, 0.05, 0.1) for copy in copies]
@@ -67,7 +66,7 @@ class TestRounds:
                     for copy in copies:
                         copy[name].copy_(mean)
         clients = [[one] for one in seen]
-        rounds = fitting.Rounds(
+        rounds = fitting.AveragingRounds(
             plan, clients, fitting.copies_of(as_weights(start, "cpu"), clients), None, np.random.default_rng(0)
         )
         results = [rounds(None) for _ in range(2)]
@@ -79,7 +78,7 @@ class TestRounds:
     @pytest.mark.parametrize("solver", ["adamw", "rounds"])
     def test_clients_are_the_sources_in_rounds_and_one_for_all_sources_else(self, tables, solver):
         _, seen = tables
-        plan = plan_of(replace(OPTIONS, max_iter=1, steps=1), solver)
+        plan = plan_of(solver=solver, max_iter=1, steps=1)
         start = fitting.start(plan, OWN, np.random.default_rng(seed_and_rng()[0]))
         found = fitting.train(seen, plan, 0.0, np.random.default_rng(0)).weights
         # The first step of AdamW moves every weight by the rate; an average of two such steps that disagree is none.
@@ -91,10 +90,10 @@ class TestRounds:
 class TestBatches:
     def test_an_epoch_has_every_column_once_in_an_order_of_its_own(self, tables):
         _, seen = tables
-        plan = plan_of(replace(OPTIONS, batch=3))
+        plan = plan_of(batch=3)
         clients = [[seen[1]]]
         copies = fitting.copies_of(as_weights(start_of(plan, OWN), "cpu"), clients)
-        stream = fitting.Rounds(plan, clients, copies, None, np.random.default_rng(0))._batches[0]
+        stream = fitting.AveragingRounds(plan, clients, copies, None, np.random.default_rng(0))._batches[0]
         epochs = [[next(stream)[0][1] for _ in range(3)] for _ in range(3)]
         orders = []
         for epoch in epochs:
@@ -122,8 +121,8 @@ class TestDropping:
     @pytest.mark.parametrize(("entries", "units", "layer"), [(0.0, 1.0, 1), (1.0, 0.0, 2)])
     def test_what_is_silent_says_nothing_and_is_still_asked_for_in_the_output(self, tables, entries, units, layer):
         arrays, seen = tables
-        free = {name: 0.0 for name in RIDGES}
-        plan = replace(plan_of(replace(OPTIONS, sparsity=0.0)), ridges=free)
+        free = {name: 0.0 for name in PENALTIES}
+        plan = plan_of(free, sparsity=0.0)
         start = start_of(plan, OWN)
         cut = {name: 0.0 * array if name.endswith(f"{layer}.weight") and "decoder" not in name else array
                for name, array in start.items()}  # fmt: skip
@@ -136,7 +135,7 @@ class TestDropping:
     def test_a_share_that_drops_changes_the_training(self, tables, option):
         _, seen = tables
         found = [
-            fitting.train(seen, plan_of(replace(OPTIONS, max_iter=1, steps=2, **{option: share})), 0.0, rng).weights
+            fitting.train(seen, plan_of(solver="adamw", max_iter=1, steps=2, **{option: share}), 0.0, rng).weights
             for share, rng in ((share, np.random.default_rng(0)) for share in (0.0, 0.5, 0.5))
         ]
         assert_same(found[1], found[2])
@@ -159,18 +158,16 @@ class TestEarlyStopping:
         return noted
 
     def plan(self, solver, **more):
-        return plan_of(replace(OPTIONS, max_iter=20, steps=2, patience=2, drop_entries=0.0, **more), solver)
+        return plan_of(**{"solver": solver, "max_iter": 20, "steps": 2, "patience": 2} | more)
 
     @pytest.mark.parametrize("solver", ["adamw", "rounds", "lbfgs"])
     def test_without_another_training_the_best_weights_are_kept_and_saw_no_judged_entry(self, tables, judged, solver):
         _, seen = tables
-        plan = self.plan(solver, refit=False)
+        plan = self.plan(solver, is_refitted=False)
         found = fitting.train(seen, plan, 0.3, np.random.default_rng(0))
         assert (found.run.reason, found.run.n_iter) == ("held_out", 6)
         parts, hidden = fitting.held_out(seen, 0.3, seed_and_rng()[1])
-        alone = fitting.train(
-            parts, replace(plan, options=replace(plan.options, max_iter=4)), 0.0, np.random.default_rng(0)
-        )
+        alone = fitting.train(parts, self.plan(solver, max_iter=4), 0.0, np.random.default_rng(0))
         assert_same(found.weights, alone.weights)
         for _, scored in judged:
             for (own, given, asked), (name, part), kept in zip(scored, parts, hidden, strict=True):
@@ -184,9 +181,7 @@ class TestEarlyStopping:
         plan = self.plan(solver)
         found = fitting.train(seen, plan, 0.3, np.random.default_rng(0))
         assert (found.run.reason, found.run.n_iter, len(judged)) == ("held_out", 4, 6)
-        whole = fitting.train(
-            seen, replace(plan, options=replace(plan.options, max_iter=4)), 0.0, np.random.default_rng(0)
-        )
+        whole = fitting.train(seen, self.plan(solver, max_iter=4), 0.0, np.random.default_rng(0))
         assert_same(found.weights, whole.weights)
 
     def test_the_score_is_the_error_at_entries_that_the_input_lacks(self, tables):
@@ -210,9 +205,9 @@ class TestEarlyStopping:
 @pytest.mark.parametrize("solver", ["adamw", "rounds"])
 def test_training_begins_at_the_shared_weights_of_the_pretraining(tables, solver):
     _, seen = tables
-    plan = plan_of(replace(OPTIONS, max_iter=1, steps=1, pretrain=4), solver)
+    plan = plan_of(solver=solver, max_iter=1, steps=1, pretrain=4)
     found = fitting.train(seen, plan, 0.0, np.random.default_rng(0)).weights
-    alone = replace(plan, options=replace(plan.options, max_iter=4, pretrain=0))
+    alone = plan_of(solver=solver, max_iter=4, steps=1)
     shared = fitting.train([(None, table) for _, table in seen], alone, 0.0, np.random.default_rng(0)).weights
     start = fitting.start(plan, OWN, np.random.default_rng(seed_and_rng()[0]))
     step = max(np.abs(found[name] - array).max() for name, array in shared.items())
@@ -224,16 +219,16 @@ def test_training_begins_at_the_shared_weights_of_the_pretraining(tables, solver
 def fitted():
     data = hs.datasets.make_sources_data(2, 20, 30, 1, 1, observed=0.6, random_state=0)
     times = hs.Sources({name: table.with_values(7.0 + table.values) for name, table in data.sources.items()})
-    options = hs.AutoencoderOptions(hidden=8, unique_hidden=6, folds=2, max_iter=3, n_starts=2, rate=0.02)
-    model = hs.HeterogeneousAutoencoder(6, 0.1, 0.1, device="cpu", options=options, random_state=0)
+    sizes = {"hidden": 8, "unique_hidden": 6, "folds": 2, "max_iter": 3, "n_starts": 2, "learning_rate": 0.02}
+    model = hs.HeterogeneousAutoencoder(6, penalty=0.1, unique_penalty=0.1, device="cpu", random_state=0, **sizes)
     return model.fit(times), times
 
 
-@pytest.mark.parametrize(("ridge", "unique_ridge", "silent"), [(0.1, 1e6, True), (0.1, 0.1, False)])
-def test_the_unique_ridge_holds_the_own_encoders_alone(fitted, ridge, unique_ridge, silent):
+@pytest.mark.parametrize(("penalty", "unique_penalty", "silent"), [(0.1, 1e6, True), (0.1, 0.1, False)])
+def test_the_unique_penalty_holds_the_own_encoders_alone(fitted, penalty, unique_penalty, silent):
     model, sources = fitted
-    options = replace(model.options, unique_end="tanh", max_iter=4, n_starts=1, drop_entries=None)
-    net = hs.HeterogeneousAutoencoder(6, ridge, unique_ridge, "lbfgs", 0, "cpu", options, 0).fit(sources)
+    changes = {"solver": "lbfgs", "held_out": 0, "unique_end": "tanh", "max_iter": 4, "n_starts": 1}
+    net = clone(model).set_params(penalty=penalty, unique_penalty=unique_penalty, **changes).fit(sources)
     assert (max(np.abs(one).max() for one in net.unique_embeddings_.values()) < 1e-3) == silent
     assert np.abs(net.decoder_).max() > 0.1
 
@@ -243,8 +238,8 @@ class TestAfterwards:
         model, sources = fitted
         for name, table in sources.items():
             np.testing.assert_allclose(model.embed(table, name), model.embeddings_[name], atol=1e-6)
-            np.testing.assert_allclose(model.complete(table, name), model.predict_table(name), atol=1e-4)
-        other = model.complete(sources["source 1"], "source 0")
+            np.testing.assert_allclose(model.predict_columns(table, name), model.predict_table(name), atol=1e-4)
+        other = model.predict_columns(sources["source 1"], "source 0")
         assert np.abs(other - model.predict_table("source 1")).max() > 1e-3
 
     def test_a_saved_model_comes_back_whole(self, fitted, tmp_path):
@@ -254,5 +249,5 @@ class TestAfterwards:
         assert back.get_params() == model.get_params()
         assert_same(back.weights_, model.weights_)
         table = sources["source 1"]
-        np.testing.assert_array_equal(back.complete(table, "source 1"), model.complete(table, "source 1"))
+        np.testing.assert_array_equal(back.predict_columns(table, "source 1"), model.predict_columns(table, "source 1"))
         np.testing.assert_array_equal(back.predict_table("source 0"), model.predict_table("source 0"))

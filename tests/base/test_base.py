@@ -15,7 +15,6 @@ from sklearn.preprocessing import FunctionTransformer
 import halfseen as hs
 from halfseen.data.align import with_columns
 from halfseen.linalg.pairs import PAIRS_AT_ONCE, pair_products
-from halfseen.methods.completion import LeastSquaresOptions
 from halfseen.select.held_out import held_out_deviance
 
 PEOPLE, FOODS = ["ann", "bob", "cid", "dee"], ["jam", "rye", "tea"]
@@ -254,7 +253,7 @@ class Recorder:
 
 def test_callbacks_are_told_of_every_sweep(model, table):
     watch = Recorder()
-    model.set_params(options=LeastSquaresOptions(max_iter=4)).set_callbacks(watch).fit(table)
+    model.set_params(max_iter=4).set_callbacks(watch).fit(table)
     assert watch.told == ["setup", "fit", *["sweep"] * 4, "teardown"]
     assert watch.losses[-1] == pytest.approx(-model.score(table))
 

@@ -11,8 +11,8 @@ import halfseen as hs
 
 pytest.importorskip("torch")
 
-SMALL = ["--width", "6", "--hidden", "8", "--unique-hidden", "4", "--folds", "2", "--sweeps", "2", "--rate", "0.02",
-         "--device", "cpu"]  # fmt: skip
+SMALL = ["--width", "6", "--hidden", "8", "--unique-hidden", "4", "--folds", "2", "--max-iter", "2",
+         "--learning-rate", "0.02", "--device", "cpu"]  # fmt: skip
 DATA = hs.datasets.make_sources_data(3, 20, [15, 18, 21], 1, 1, observed=0.7, random_state=0)
 
 
@@ -23,16 +23,16 @@ def long(write_long):
 
 def test_sources_get_encoders_of_their_own_and_a_folder_that_predicts(long, tmp_path, halfseen):
     out = tmp_path / "run"
-    done = halfseen("fit", "autoencoder", long, "--source", "site", *SMALL, "--ridge", "0.1,1", "-o", out)
+    done = halfseen("fit", "autoencoder", long, "--source", "site", *SMALL, "--penalty", "0.1,1", "-o", out)
     assert done.exit_code == 0, done.stderr
     assert "HeterogeneousAutoencoder, width 6" in done.stdout
-    assert "best of 2 on held-out entries" in done.stdout
+    assert "best of 2 on held-out entries" in " ".join(done.stdout.split())
     facts = json.loads((out / "run.json").read_text())
     assert [one["model"].split(",")[0] for one in facts["figures"]] == [
         "heterogeneous autoencoder", "sparse autoencoder", "alternating least squares", "column mean"
     ]  # fmt: skip
     best = min(facts["tried"], key=lambda one: one["rmse"])
-    assert facts["config"]["ridge"] == best["ridge"]
+    assert facts["config"]["penalty"] == best["penalty"]
     assert {"embeddings.png", "trace.png", "model.safetensors"} <= set(facts["files"])
     answer = halfseen("predict", out, "--source", "source 1", "--row-label", "s03", "--col-label", "d07", "--json")
     wanted = hs.load(out / "model.safetensors").predict_entries("source 1", ["s03"], ["d07"])
@@ -52,10 +52,10 @@ def test_one_table_makes_one_network_and_needs_no_source_to_predict(long, tmp_pa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--width", "7"], "--folds 2 does not fit --width 7"),
-        (["--ridge", "x"], "--ridge 'x': give a number"),
+        (["--width", "7"], "--folds 2 is not allowed; needed: None, 0, or a number that divides width=7"),
+        (["--penalty", "x"], "--penalty 'x': give a number"),
         (["--device", "gpu"], "device='gpu' is not known"),
-        (["--solver", "sgd"], "solver must be one of"),
+        (["--solver", "sgd"], "--solver 'sgd' is not allowed"),
     ],
 )
 def test_bad_input_is_one_line(long, halfseen, words, message):

@@ -82,7 +82,7 @@ def test_bad_input_ends_with_one_clear_line(halfseen, tmp_path, case):
         (["--clip", "5,1"], "--clip '5,1'"),
         (["--clip", "wide"], "--clip 'wide'"),
         (["--penalty", "-1"], "--penalty"),
-        (["--epochs", "0"], "--epochs"),
+        (["--max-iter", "0"], "--max-iter"),
         (["--rank", "99"], "--rank 99 is more than the shorter side"),
     ],
 )

@@ -25,7 +25,7 @@ NAMES = ("--row", "user", "--col", "item", "--value", "rating")
 
 
 def test_a_run_holds_the_stop_the_pictures_and_a_model_that_predicts(halfseen, ratings, tmp_path):
-    found = halfseen("fit", "descent", ratings, *NAMES, "--columns", "12", "-o", tmp_path / "run", "--threads", "1")
+    found = halfseen("fit", "descent", ratings, *NAMES, "--rank", "12", "-o", tmp_path / "run", "--threads", "1")
     assert found.exit_code == 0, found.output
     assert "overparametrized descent, 12 columns" in found.output
     assert "stopped after" in found.output
@@ -39,19 +39,19 @@ def test_a_run_holds_the_stop_the_pictures_and_a_model_that_predicts(halfseen, r
 
 
 def test_switches_reach_the_model(halfseen, ratings):
-    found = halfseen("fit", "descent", ratings, *NAMES, "--columns", "5", "--stop", "30", "--start-scale", "0.01",
+    found = halfseen("fit", "descent", ratings, *NAMES, "--rank", "5", "--stop", "30", "--start-scale", "0.01",
                      "--centre", "none", "--held-out", "0", "--json", "--threads", "1")  # fmt: skip
     config = json.loads(found.stdout)["config"]
     assert (config["rank"], config["stop"], config["start_scale"]) == (5, 30, 0.01)
-    assert config["options"]["centre"] == "none"
+    assert config["centre"] == "none"
 
 
 @pytest.mark.parametrize(
     ("switches", "message"),
     [
-        (("--stop", "soon"), "stop must be one of 'auto'"),
+        (("--stop", "soon"), "--stop 'soon' is not allowed; needed: one of 'auto'"),
         (("--stop", "sure"), "needs all singular values"),
-        (("--centre", "x"), "centre must be one of"),
+        (("--centre", "x"), "--centre 'x' is not allowed; needed: one of"),
         (("--family", "binomial"), "--family binomial and --trials N belong together"),
     ],
 )

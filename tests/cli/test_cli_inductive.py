@@ -53,7 +53,7 @@ def run(files, tmp_path_factory):
 
     folder, _ = files
     out = tmp_path_factory.mktemp("runs") / "run"
-    given = words(folder, "--activation", "linear", "--rank", "4", "--ridge", "1e-6", "--held", "rows", "-o", out)
+    given = words(folder, "--activation", "linear", "--rank", "4", "--penalty", "1e-6", "--held", "rows", "-o", out)
     done = CliRunner().invoke(app, [str(word) for word in given])
     assert done.exit_code == 0, done.output
     return out
@@ -67,7 +67,7 @@ def lines_of(done):
 def test_new_rows_are_judged_beside_means(halfseen, files):
     folder, _ = files
     given = words(
-        folder, "--rank", "2,4", "--ridge", "1e-4,1e-2", "--activation", "softplus", "--held", "rows", "--json"
+        folder, "--rank", "2,4", "--penalty", "1e-4,1e-2", "--activation", "softplus", "--held", "rows", "--json"
     )
     done = halfseen(*given)
     assert done.exit_code == 0, done.output
@@ -112,24 +112,24 @@ def test_pairs_name_new_rows_and_seen_columns(halfseen, files, run, tmp_path):
 def test_one_class_tables_are_judged_by_lists(halfseen, files):
     folder, _ = files
     done = halfseen(
-        *words(folder, "--objective", "one_class", "--ridge", "1e-4", "--held", "rows", data="likes.csv"), "--json"
+        *words(folder, "--family", "one_class", "--penalty", "1e-4", "--held", "rows", data="likes.csv"), "--json"
     )
     assert done.exit_code == 0, done.output
     facts = json.loads(done.stdout)
     assert facts["figures"] == []
     auc = {line["model"]: line["auc"] for line in facts["ranking"]}
     assert auc["inductive, relu, rank 10"] > auc["popularity"]
-    shown = halfseen(*words(folder, "--objective", "one_class", "--ridge", "1e-4", data="likes.csv"))
+    shown = halfseen(*words(folder, "--family", "one_class", "--penalty", "1e-4", data="likes.csv"))
     assert "recall at 10" in shown.stdout
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--ridge", "x"], "--ridge 'x'"),
+        (["--penalty", "x"], "--penalty 'x'"),
         (["--rank", "two"], "'two'"),
-        (["--effects", "all"], "options.effects='all'"),
-        (["--objective", "bernoulli"], "0 or 1"),
+        (["--effects", "all"], "--effects 'all' is not allowed"),
+        (["--family", "bernoulli"], "0 or 1"),
     ],
 )
 def test_bad_switches_end_with_one_line(halfseen, files, more, message):

@@ -132,7 +132,7 @@ def test_a_damaged_record_is_told(halfseen, run):
 
 
 def test_a_level_adds_the_ends_of_predictive_intervals(halfseen, table, tmp_path):
-    shifted = ["--shift", 2, "--rank", 1, "--sweeps", 40, "--held-out", 0]
+    shifted = ["--shift", 2, "--rank", 1, "--max-iter", 40, "--held-out", 0]
     assert halfseen("fit", "bayes", table, *shifted, "-o", tmp_path / "run").exit_code == 0
     words = ["predict", tmp_path / "run", "--row-label", "u00", "--col-label", "f03", "--json"]
     (line,) = json.loads(halfseen(*words, "--level", 0.9).stdout)

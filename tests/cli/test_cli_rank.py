@@ -1,4 +1,4 @@
-"""``halfseen fit factor --columns random`` and ``halfseen rank``."""
+"""``halfseen fit irt`` and ``halfseen rank``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(results, tmp_path_factory):
     from halfseen.cli.app import app
 
     out = tmp_path_factory.mktemp("runs") / "run"
-    words = ["fit", "factor", str(results), *NAMES, "--columns", "random", "--groups", "/", "-o", str(out)]
+    words = ["fit", "irt", str(results), *NAMES, "--blocks", "/", "-o", str(out)]
     words += ["--threads", "1"]
     found = CliRunner().invoke(app, words)
     assert found.exit_code == 0, found.output
@@ -52,7 +52,7 @@ def test_json_holds_all_columns_and_what_they_mean(halfseen, run):
     assert found["level"] == 0.8
     assert [row["rank"] for row in found["rows"]] == [1, 2, 3, 4, 5]
     assert {"row", "score", "low", "high", "rank_low", "rank_high", "group", "answered", "raw"} <= set(found["rows"][0])
-    assert found["columns"] in ("rasch", "2pl")
+    assert found["kind"] in ("rasch", "2pl")
     assert any("block" in note for note in found["notes"])
     wide = json.loads(halfseen("rank", run, "--json").stdout)["rows"][3]
     narrow = found["rows"][3]
@@ -61,7 +61,7 @@ def test_json_holds_all_columns_and_what_they_mean(halfseen, run):
 
 def test_expected_scores_can_be_asked_for(halfseen, run):
     one = json.loads(halfseen("rank", run, "--json").stdout)["rows"]
-    two = json.loads(halfseen("rank", run, "--json", "--score", "mean").stdout)["rows"]
+    two = json.loads(halfseen("rank", run, "--json", "--about", "again").stdout)["rows"]
     assert {row["row"]: row["score"] for row in one} != {row["row"]: row["score"] for row in two}
 
 
@@ -78,7 +78,7 @@ def test_the_same_seed_prints_the_same_table(halfseen, run):
     [
         (("--level", "1.5"), "--level 1.5"),
         (("--top", "0"), "--top 0"),
-        (("--score", "raw"), "raw"),
+        (("--about", "raw"), "raw"),
     ],
 )
 def test_a_wrong_option_takes_one_line_and_exit_code_2(halfseen, run, words, text):
@@ -98,21 +98,19 @@ def test_a_run_without_a_leaderboard_says_how_to_get_one(halfseen, table, tmp_pa
     halfseen("fit", "als", table, "--rank", "1", "-o", tmp_path / "run", "--threads", "1")
     found = halfseen("rank", tmp_path / "run")
     assert found.exit_code == 2
-    assert "--columns random" in found.stderr
+    assert "halfseen fit irt" in found.stderr
 
 
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--groups", "/"), "--groups goes with --columns"),
-        (("--columns", "random", "--groups", ":"), "--groups ':'"),
-        (("--columns", "random", "--penalty", "map"), "--penalty map"),
-        (("--columns", "random", "--rank", "2"), "rank=1|--rank"),
-        (("--columns", "random", "--family", "poisson"), "bernoulli"),
+        (("--blocks", ":"), "--blocks ':'"),
+        (("--kind", "3pl"), "3pl"),
+        (("--rank", "2"), "--rank"),
     ],
 )
 def test_fits_of_leaderboards_refuse_what_makes_no_sense(halfseen, results, words, text):
-    found = halfseen("fit", "factor", results, *NAMES, *words, "--threads", "1")
+    found = halfseen("fit", "irt", results, *NAMES, *words, "--threads", "1")
     assert found.exit_code == 2, found.output
     assert any(part in found.stderr for part in text.split("|")), found.stderr
     assert len(found.stderr.splitlines()) == 1
@@ -124,8 +122,8 @@ def test_pass_rates_are_ranked_too(halfseen, tmp_path):
     lines = [f"m{i},q{j},{rates[i, j]}" for i in range(20) for j in range(40) if rng.random() < 0.5]
     path = tmp_path / "rates.csv"
     path.write_text("model,question,right\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    words = ("--columns", "rasch", "-o", tmp_path / "run", "--threads", "1")
-    found = halfseen("fit", "factor", path, *NAMES, *words)
+    words = ("--kind", "rasch", "-o", tmp_path / "run", "--threads", "1")
+    found = halfseen("fit", "irt", path, *NAMES, *words)
     assert found.exit_code == 0, found.output
     assert len(json.loads(halfseen("rank", tmp_path / "run", "--json").stdout)["rows"]) == 20
 

@@ -35,7 +35,7 @@ def answers(tmp_path):
 
 FITS = {
     "als": (("--rank", 1), {"Factors", "Biases"}),
-    "bayes": (("--rank", 1, "--sweeps", 10, "--burn-in", 2), {"Uncertainty"}),
+    "bayes": (("--rank", 1, "--max-iter", 10, "--burn-in", 2), {"Uncertainty"}),
     "soft-impute": (("--rank", 2), {"Biases"}),
     "descent": (("--columns", 4), {"The descent"}),
     "moment": (("--rank", 1), {"Components", "Second moments", "Columns"}),
@@ -44,7 +44,7 @@ FITS = {
 
 def test_yes_no_answers_of_a_bayesian_run_are_probabilities_everywhere(halfseen, answers, tmp_path, read):
     where = ("--row", "model", "--col", "question", "--value", "right")
-    words = (*where, "--family", "bernoulli", "--rank", 1, "--sweeps", 20)
+    words = (*where, "--family", "bernoulli", "--rank", 1, "--max-iter", 20)
     done = halfseen("fit", "bayes", answers, *words, "-o", tmp_path / "run")
     assert done.exit_code == 0, done.output
     asked = ("predict", tmp_path / "run", "--row-label", "m3", "--col-label", "q4", "--level", 0.9, "--json")

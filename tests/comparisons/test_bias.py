@@ -127,10 +127,10 @@ def test_single_precision_is_kept():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (hs.BiasModel(row_penalty=-1), "row_penalty must be a finite number of at least 0; got -1"),
-        (hs.BiasModel(col_penalty=None), "col_penalty must be a finite number of at least 0; got None"),
-        (hs.BiasModel(max_iter=0), "max_iter must be an integer of at least 1; got 0"),
-        (hs.ColumnMean(shrinkage="much"), "shrinkage must be a finite number of at least 0; got 'much'"),
+        (hs.BiasModel(row_penalty=-1), "row_penalty=-1 is not allowed; needed: a finite number of at least 0"),
+        (hs.BiasModel(col_penalty=None), "col_penalty=None is not allowed; needed: a finite number of at least 0"),
+        (hs.BiasModel(max_iter=0), "max_iter=0 is not allowed; needed: a whole number of at least 1"),
+        (hs.ColumnMean(shrinkage="much"), "shrinkage='much' is not allowed; needed: a finite number of at least 0"),
     ],
 )
 def test_bad_parameters_are_refused_with_the_way_out(model, message):

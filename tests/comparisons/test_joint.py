@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -18,6 +20,8 @@ MODELS = {
     "COBE": lambda r1, r2: hs.COBE(r1, r2, random_state=0, centre=False),
     "TwoStepSVD": lambda r1, r2: hs.TwoStepSVD(r1, r2, centre=False),
 }
+# sweeps at ranks that leave nothing to converge to
+SHORT = {name: {"max_iter": 20} for name in ("JIVE", "RobustJIVE", "PersonalizedPCA", "COBE")}
 every_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS.keys())
 
 
@@ -56,11 +60,34 @@ class TestEveryJointModel:
         loaded = hs.load(tmp_path / "model.safetensors")
         np.testing.assert_array_equal(loaded.predict_table("source 1"), model.predict_table("source 1"))
 
-    def test_ranks_that_do_not_fit_are_refused(self, make, complete):
-        with pytest.raises(ValueError, match="more than the shorter side of source 'source 0'"):
-            make(30, 20).fit(complete.sources)
-        with pytest.raises(ValueError, match="unique_rank of source 'source 0' must be an integer"):
+    def test_ranks_that_do_not_fit_are_cut_and_say_so(self, make, complete):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = make(30, 20).set_params(**SHORT.get(type(make(1, 1)).__name__, {})).fit(complete.sources)
+        assert model.shared_rank_ == 30
+        assert set(model.unique_rank_.values()) == {10}
+        assert model.unique_basis_["source 0"].shape == (50, 10)
+
+    def test_ranks_of_another_kind_are_refused(self, make, complete):
+        with pytest.raises(ValueError, match="unique_rank=-1 is not allowed; needed: a whole number of at least 0"):
             make(2, -1).fit(complete.sources)
+        with pytest.raises(ValueError, match="Source 'source 1' has none"):
+            make(2, {"source 0": 1}).fit(complete.sources)
+
+    def test_automatic_ranks_are_those_of_the_truth(self, make):
+        design = SourcesDesign(noise=0.3)
+        data = make_sources_data(4, 30, 24, 2, 1, design=design, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = make("auto", "auto").set_params(random_state=0).fit(data.sources)
+        search = model.rank_search_
+        # the robust one takes a little noise for a further factor
+        assert model.shared_rank_ in ({2, 3} if isinstance(model, hs.RobustJIVE) else {2})
+        assert set(model.unique_rank_.values()) == {1}
+        assert model.shared_rank_ == search.shared_rank
+        place = search.tried.index((search.shared_rank, search.unique_rank, None))
+        least = search.losses.min()
+        assert search.losses[place] <= least + max(search.standard_errors[place], 1e-3 * least)
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +165,12 @@ def test_cobe_and_two_svds_agree(half):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (hs.JIVE(missing="mean", centre=False), "missing must be one of 'zero', 'impute'"),
-        (hs.JIVE(max_iter=0, centre=False), "max_iter must be an integer"),
-        (hs.RobustJIVE(mu=0, centre=False), "mu must be a finite number"),
-        (hs.PersonalizedPCA(step=-1, centre=False), "step must be a finite number"),
-        (hs.COBE(tol=-1, centre=False), "tol must be"),
-        (hs.TwoStepSVD(shared_rank=1.5, centre=False), "shared_rank must be an integer"),
+        (hs.JIVE(missing="mean", centre=False), "missing='mean' is not allowed; needed: one of 'impute', 'zero'"),
+        (hs.JIVE(max_iter=0, centre=False), "max_iter=0 is not allowed"),
+        (hs.RobustJIVE(mu=0, centre=False), "mu=0 is not allowed"),
+        (hs.PersonalizedPCA(step=-1, centre=False), "step=-1 is not allowed"),
+        (hs.COBE(tol=-1, centre=False), "tol=-1 is not allowed"),
+        (hs.TwoStepSVD(shared_rank=1.5, centre=False), "shared_rank=1.5 is not allowed"),
     ],
 )
 def test_bad_parameters_are_named(model, message):

@@ -61,7 +61,7 @@ def test_asymmetric_kernels_are_made_symmetric(known):
         (lambda R, K, G: RowKernelRidge().fit(R), "give row_kernel"),
         (lambda R, K, G: KronRidge().fit(R, row_kernel=K), "give col_kernel"),
         (lambda R, K, G: RowKernelRidge().fit(R, row_kernel=G), r"row_kernel has shape \(9, 9\)"),
-        (lambda R, K, G: RowKernelRidge(-1.0).fit(R, row_kernel=K), "ridge"),
+        (lambda R, K, G: RowKernelRidge(-1.0).fit(R, row_kernel=K), "penalty=-1.0 is not allowed"),
         (lambda R, K, G: NeighbourProfile(0).fit(R, row_kernel=K), "n_neighbours"),
         (lambda R, K, G: RowKernelRidge().fit(R, row_kernel=K).predict_table(np.ones((2, 5))), "12 training rows"),
         (

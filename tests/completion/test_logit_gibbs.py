@@ -13,7 +13,6 @@ import halfseen as hs
 from halfseen.engines import EntryPasses
 from halfseen.engines.draws import GaussianPrior
 from halfseen.losses import get_loss
-from halfseen.methods.completion import BayesianOptions
 from halfseen.methods.completion.gibbs import GibbsState, GibbsSweep, NormalWishart
 from halfseen.methods.completion.logit_gibbs import LogitSweep
 from halfseen.methods.completion.posterior import conditional_modes
@@ -31,7 +30,7 @@ def simulated(n=120, p=90, rank=2, share=0.4, seed=0):
 @pytest.fixture(scope="module")
 def fitted():
     truth, answers, seen = simulated()
-    model = hs.BayesianFactorization(rank=3, n_sweeps=100, family="bernoulli", random_state=0)
+    model = hs.BayesianFactorization(rank=3, max_iter=100, family="bernoulli", random_state=0)
     return model.fit(np.where(seen, answers, np.nan)), truth, answers, seen
 
 
@@ -139,9 +138,9 @@ def test_single_precision_gives_nearly_the_same_chain():
     _, answers, seen = simulated(40, 30)
     table = np.where(seen, answers, np.nan)
     one, two = (
-        hs.BayesianFactorization(
-            rank=2, n_sweeps=4, burn_in=0, family="bernoulli", options=BayesianOptions(precision=kind), random_state=0
-        ).fit(table)
+        hs.BayesianFactorization(rank=2, max_iter=4, burn_in=0, family="bernoulli", precision=kind, random_state=0).fit(
+            table
+        )
         for kind in ("float32", "float64")
     )
     assert one.row_factors_.dtype == np.float32
@@ -151,7 +150,7 @@ def test_single_precision_gives_nearly_the_same_chain():
 def test_answers_of_one_kind_only_still_have_a_probability():
     table = np.ones((20, 10))
     table[::3, ::2] = np.nan
-    model = hs.BayesianFactorization(rank=1, n_sweeps=60, family="bernoulli", random_state=0).fit(table)
+    model = hs.BayesianFactorization(rank=1, max_iter=60, family="bernoulli", random_state=0).fit(table)
     chances = model.predict_table()
     assert np.all((chances > 0.8) & (chances < 1.0))
 
@@ -166,7 +165,7 @@ def test_what_has_no_meaning_is_refused(fitted):
     with pytest.raises(ValueError, match="cannot take weights of its own"):
         make(family="bernoulli").fit(R.with_values(R.values, weights=np.full(R.n_entries, 2.0)))
     with pytest.raises(ValueError, match="clip='range' bounds real values"):
-        make(family="bernoulli", options=BayesianOptions(clip="range")).fit(table)
+        make(family="bernoulli", clip="range").fit(table)
     with pytest.raises(ValueError, match="family"):
         make(family="poisson").fit(table)
     with pytest.raises(ValueError, match="a single yes/no answer has no interval"):

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import halfseen as hs
-from halfseen.methods.completion import LeastSquaresOptions
 
 FIGURES = Path(__file__).parents[2] / "examples" / "results" / "als_movielens.csv"
 
@@ -69,8 +68,8 @@ def test_the_first_split_is_reproduced(name, rank, penalty, bias_penalty):
     R = hs.Observed.from_triplets(
         users[train], films[train], values[train].astype(np.float32), shape=(users.max() + 1, films.max() + 1)
     )
-    options = LeastSquaresOptions(clip=(1, 5))
-    model = hs.AlternatingLeastSquares(rank, penalty, bias_penalty, options=options, random_state=0).fit(R)
+    options = {"clip": (1, 5)}
+    model = hs.AlternatingLeastSquares(rank, penalty, bias_penalty=bias_penalty, **options, random_state=0).fit(R)
     rmse = np.sqrt(np.mean((model.predict(users[test], films[test]) - values[test]) ** 2))
     # Other seeds move a single split by some 5e-4; other processors by rounding alone.
     assert rmse == pytest.approx(tracked()[name, "AlternatingLeastSquares"][0], abs=1e-3)

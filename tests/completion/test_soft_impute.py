@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import halfseen as hs
 from halfseen.engines import EntryPasses
 from halfseen.losses import get_loss
-from halfseen.methods.completion import SoftImputeOptions
 from halfseen.methods.completion.nuclear import NuclearProblem, SparsePlusLowRank, unshrunk
 from halfseen.solvers.loop import loop
 
-TIGHT = SoftImputeOptions(tol=1e-13, max_iter=20_000)
+TIGHT = {"tol": 1e-13, "max_iter": 20_000}
 SOLVERS = ("ridge", "low_rank")
 
 
@@ -44,8 +44,8 @@ def naive_soft_impute(table, penalty, n_rounds=4000):
 @pytest.mark.parametrize("penalty", [0.5, 3.0, 8.0])
 def test_it_is_the_dense_soft_impute(solver, penalty):
     table, _ = table_of()
-    options = SoftImputeOptions(solver=solver, tol=1e-13, max_iter=20_000)
-    model = hs.SoftImpute(30, penalty, None, options, random_state=0).fit(table)
+    options = {"solver": solver, "tol": 1e-13, "max_iter": 20_000}
+    model = hs.SoftImpute(30, penalty, bias_penalty=None, **options, random_state=0).fit(table)
     Z = naive_soft_impute(table, penalty)
     np.testing.assert_allclose(model.predict_table(), Z, atol=2e-4)
     values = np.linalg.svd(Z, compute_uv=False)
@@ -57,8 +57,8 @@ def test_it_is_the_dense_soft_impute(solver, penalty):
 def test_the_optimality_conditions_hold_with_biases(solver):
     table, _ = table_of(seed=1)
     table = table + np.linspace(-2, 2, 40)[:, None] + 5
-    options = SoftImputeOptions(solver=solver, tol=1e-13, max_iter=20_000)
-    model = hs.SoftImpute(30, 4.0, 2.0, options, random_state=0).fit(table)
+    options = {"solver": solver, "tol": 1e-13, "max_iter": 20_000}
+    model = hs.SoftImpute(30, 4.0, bias_penalty=2.0, **options, random_state=0).fit(table)
     G = np.nan_to_num(table - model.predict_table())
     U, V = (side / np.linalg.norm(side, axis=0) for side in (model.row_factors_, model.col_factors_))
     assert model.rank_ > 1
@@ -113,14 +113,14 @@ def test_from_the_largest_singular_value_on_nothing_is_left():
     problem = problem_of(R, bias=None)
     found = problem.spectral_norm(problem.start(), np.random.default_rng(0))
     assert found == pytest.approx(np.linalg.norm(np.nan_to_num(table), 2), rel=0.02)
-    model = hs.SoftImpute(30, 1.05 * found, None, random_state=0).fit(table)
+    model = hs.SoftImpute(30, 1.05 * found, bias_penalty=None, random_state=0).fit(table)
     assert model.rank_ == 0
     assert not model.predict_table().any()
 
 
 def test_the_rank_is_bounded():
     table, _ = table_of(noise=1.0)
-    model = hs.SoftImpute(2, 0.5, options=TIGHT, random_state=0).fit(table)
+    model = hs.SoftImpute(2, 0.5, **TIGHT, random_state=0).fit(table)
     assert model.rank_ == 2
     assert model.transform(table).shape == (40, 2)
 
@@ -144,14 +144,14 @@ def test_debiasing_is_chosen_where_there_is_little_noise():
     hidden = to_complete(table)
     errors = {}
     for debias in ("auto", True, False):
-        model = hs.SoftImpute(None, "auto", None, SoftImputeOptions(debias=debias), random_state=0).fit(table)
+        model = hs.SoftImpute(16, "auto", bias_penalty=None, debias=debias, random_state=0).fit(table)
         errors[debias] = np.linalg.norm((model.predict_table() - truth)[hidden]) / np.linalg.norm(truth[hidden])
     assert errors["auto"] == errors[True] < 0.7 * errors[False]
 
 
 def test_the_penalty_that_predicts_held_out_entries_best_is_taken():
     table, truth = table_of(100, 80, rank=3, noise=1.0, share=0.5, seed=2)
-    model = hs.SoftImpute(20, "auto", None, SoftImputeOptions(debias=False), random_state=0).fit(table)
+    model = hs.SoftImpute(20, "auto", bias_penalty=None, debias=False, random_state=0).fit(table)
     path, hidden = model.path_, to_complete(table)
     best = int(np.argmin(path.losses))
     assert model.penalty_ == pytest.approx(path.penalties[best] * np.sqrt(1 / 0.9), rel=0.01)
@@ -159,7 +159,7 @@ def test_the_penalty_that_predicts_held_out_entries_best_is_taken():
     assert np.isnan(path.debiased_losses).all()
     error = np.mean((model.predict_table() - truth)[hidden] ** 2)
     for factor in (0.4, 2.5):
-        other = hs.SoftImpute(20, factor * model.penalty_, None, random_state=0).fit(table)
+        other = hs.SoftImpute(20, factor * model.penalty_, bias_penalty=None, random_state=0).fit(table)
         assert error < np.mean((other.predict_table() - truth)[hidden] ** 2)
 
 
@@ -167,8 +167,8 @@ def test_a_weight_of_two_is_half_the_penalty():
     table, _ = table_of()
     R = hs.Observed.from_dense(table)
     double = R.with_values(R.values, weights=np.full(R.n_entries, 2.0))
-    one = hs.SoftImpute(30, 4.0, 2.0, TIGHT, random_state=0).fit(double)
-    two = hs.SoftImpute(30, 2.0, 1.0, TIGHT, random_state=0).fit(R)
+    one = hs.SoftImpute(30, 4.0, bias_penalty=2.0, **TIGHT, random_state=0).fit(double)
+    two = hs.SoftImpute(30, 2.0, bias_penalty=1.0, **TIGHT, random_state=0).fit(R)
     np.testing.assert_allclose(one.predict_table(), two.predict_table(), atol=1e-5)
 
 
@@ -178,16 +178,17 @@ def test_a_weight_of_zero_is_not_seen():
     given = R.with_values(R.values, weights=weights)
     left = R.select(weights > 0)
     for solver in SOLVERS:
-        options = SoftImputeOptions(solver=solver, tol=1e-12, max_iter=5000)
-        one, two = (hs.SoftImpute(30, 3.0, 2.0, options, random_state=0).fit(part) for part in (given, left))
+        options = {"solver": solver, "tol": 1e-12, "max_iter": 5000}
+        model = hs.SoftImpute(30, 3.0, bias_penalty=2.0, **options, random_state=0)
+        one, two = (clone(model).fit(part) for part in (given, left))
         np.testing.assert_allclose(one.predict_table(), two.predict_table(), atol=1e-4)
 
 
 @pytest.mark.parametrize("debias", [True, False])
 def test_training_rows_are_placed_where_the_fit_left_them(debias):
     table, _ = table_of()
-    options = SoftImputeOptions(tol=1e-13, max_iter=20_000, debias=debias)
-    model = hs.SoftImpute(30, 3.0, 2.0, options, random_state=0).fit(table)
+    options = {"tol": 1e-13, "max_iter": 20_000, "debias": debias}
+    model = hs.SoftImpute(30, 3.0, bias_penalty=2.0, **options, random_state=0).fit(table)
     assert np.all(model.growth_ > 1) if debias else np.all(model.growth_ == 1)
     np.testing.assert_allclose(model.transform(table), model.row_factors_, atol=1e-4)
     np.testing.assert_allclose(model.predict(table), model.predict_table(), atol=1e-4)
@@ -205,7 +206,7 @@ def test_nothing_of_the_size_of_the_table_is_made():
     R = hs.Observed.from_triplets(
         rng.integers(0, n, 3000), rng.integers(0, p, 3000), rng.normal(size=3000), shape=(n, p), duplicates="first"
     )
-    model = hs.SoftImpute(2, 2.0, options=SoftImputeOptions(max_iter=3), random_state=0).fit(R)
+    model = hs.SoftImpute(2, 2.0, max_iter=3, random_state=0).fit(R)
     assert np.isfinite(model.predict([0, 5], [3, 9])).all()
 
 
@@ -218,20 +219,15 @@ def test_without_entries_to_spare_the_biases_are_what_is_learned():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"penalty": 0.0}, "penalty must be positive; got 0.0. Without penalty: AlternatingLeastSquares"),
-        ({"penalty": "best"}, "penalty must be one of 'auto'"),
-        ({"bias_penalty": -1.0}, "bias_penalty must be a finite number of at least 0"),
-        ({"rank": 31}, "rank=31 is too large"),
-        ({"options": SoftImputeOptions(smallest=1.0)}, "smallest must lie between 0 and 1"),
-        ({"options": SoftImputeOptions(solver="svd")}, "solver must be one of 'auto', 'ridge', 'low_rank'"),
-        ({"options": SoftImputeOptions(debias="yes")}, "debias must be one of 'auto', True, False"),
+        ({"penalty": 0.0}, "penalty=0.0 is not allowed; needed: 'auto' or a finite number above 0"),
+        ({"penalty": "best"}, "penalty=.* is not allowed; needed: .*'auto'"),
+        ({"bias_penalty": -1.0}, "bias_penalty=.* is not allowed; needed: .*a finite number of at least 0"),
+        ({"rank": 1.5}, "rank=1.5 is not allowed; needed: a whole number of at least 0"),
+        ({"smallest": 1.0}, "smallest=1.0 is not allowed; needed: a finite number above 0 and below 1"),
+        ({"solver": "svd"}, "solver=.* is not allowed; needed: .*'auto'"),
+        ({"debias": "yes"}, "debias=.* is not allowed; needed: .*'auto'"),
     ],
 )
 def test_a_wrong_parameter_is_named(change, message):
     with pytest.raises(ValueError, match=message):
         hs.SoftImpute(**change).fit(table_of()[0])
-
-
-def test_options_of_another_kind_are_refused():
-    with pytest.raises(TypeError, match="options must be a SoftImputeOptions"):
-        hs.SoftImpute(options={"tol": 1e-3}).fit(table_of()[0])

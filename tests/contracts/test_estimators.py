@@ -39,17 +39,15 @@ ESTIMATORS = {
     "AlternatingLeastSquares of automatic rank": Case(
         lambda: hs.AlternatingLeastSquares(rank="auto", random_state=0),
     ),
-    "BayesianFactorization": Case(lambda: hs.BayesianFactorization(n_sweeps=40, burn_in=10, random_state=0)),
+    "BayesianFactorization": Case(lambda: hs.BayesianFactorization(max_iter=40, burn_in=10, random_state=0)),
     "BiasModel": Case(hs.BiasModel),
     "SoftImpute": Case(lambda: hs.SoftImpute(random_state=0)),
     "ColumnMean": Case(hs.ColumnMean),
     "GeneralizedFactorModel": Case(lambda: hs.GeneralizedFactorModel(random_state=0)),
-    # relu has kinks: with a smaller ridge single and double precision end in different minima
-    "InductiveCompletion": Case(lambda: hs.InductiveCompletion(ridge=0.03, random_state=0)),
+    # relu has kinks: with a smaller penalty single and double precision end in different minima
+    "InductiveCompletion": Case(lambda: hs.InductiveCompletion(penalty=0.03, random_state=0)),
     "InductiveCompletion of a linear model with effects": Case(
-        lambda: hs.InductiveCompletion(
-            3, "linear", options=hs.InductiveOptions(effects="both", free_rank=1), random_state=0
-        ),
+        lambda: hs.InductiveCompletion(3, "linear", effects="both", free_rank=1, random_state=0),
     ),
     "OneSidedCompletion": Case(lambda: hs.OneSidedCompletion(random_state=0)),
     "OverparametrizedFactorization": Case(lambda: hs.OverparametrizedFactorization(random_state=0)),
@@ -98,9 +96,8 @@ class TestEveryEstimator:
         assert all(section in text for section in ("Parameters\n---", "Attributes\n---", "Examples\n---", ">>> "))
         assert all(name in text for name in case.make().get_params(deep=False))
 
-    def test_it_takes_at_most_eight_parameters_and_only_stores_them(self, case):
+    def test_it_only_stores_its_parameters(self, case):
         estimator = case.make()
-        assert len(estimator.get_params(deep=False)) <= 8
         assert vars(estimator).keys() == estimator.get_params(deep=False).keys()
 
     def test_it_is_a_completion_estimator(self, case):

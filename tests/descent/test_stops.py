@@ -24,8 +24,8 @@ def noisy():
 
 
 def fit(X, stop, **more):
-    options = hs.DescentOptions(**{"solver": "basis", "keep": 0, **more})
-    return hs.OverparametrizedFactorization(40, stop=stop, options=options, random_state=0).fit(X)
+    settings = {"solver": "basis", "keep": 0, "random_state": 0, **more}
+    return hs.OverparametrizedFactorization(40, stop=stop, **settings).fit(X)
 
 
 def error(model, truth):
@@ -49,7 +49,7 @@ def oracle(noisy):
 
 RULES = {
     "sure": (Sure(), 1.02),
-    "held out": (HeldOutStop(fraction=0.05), 1.03),
+    "held out": (HeldOutStop(held_out=0.05), 1.03),
     "discrepancy": (DiscrepancyStop(), 1.03),
     "between": (BetweenModes(), 1.1),
     "known rank": (BetweenModes(rank=4), 1.1),
@@ -140,7 +140,7 @@ class TestTimes:
     def test_at_the_sharp_time_the_iterate_is_near_the_best_of_that_rank(self):
         X = low_rank((60, 40), [1.0, 0.9, 0.3, 0.2])
         rule = TheoryWindow(rank=2, law="sharp")
-        model = hs.OverparametrizedFactorization(20, 1e-5, stop=rule, random_state=0).fit(X)
+        model = hs.OverparametrizedFactorization(20, start_scale=1e-5, stop=rule, random_state=0).fit(X)
         U, s, Vt = np.linalg.svd(X)
         best = (U[:, :2] * s[:2]) @ Vt[:2]
         assert np.linalg.norm(model.left_ @ model.right_.T - best) < 1e-3
@@ -175,16 +175,16 @@ def half_start(model, X):
 
 
 BAD = {
-    "an unknown name": ("soon", ValueError, "stop must be one of 'auto', 'none', .* got 'soon'"),
-    "half an iteration": (2.5, TypeError, "stop must be a name, a number of iterations or a stopping rule; got float"),
-    "no iterations": (0, ValueError, "stop must be an integer above 0; got 0"),
-    "theory without a gap": (TheoryWindow(size=1.0), ValueError, "TheoryWindow needs rank=r, or both gap="),
-    "a gap above 1": (TheoryWindow(gap=1.5, size=1.0), ValueError, "TheoryWindow.gap must lie between 0 and 1"),
+    "an unknown name": ("soon", ValueError, "stop='soon' is not allowed; needed: one of 'auto', 'none', "),
+    "half an iteration": (2.5, TypeError, "stop=2.5 is not allowed; .* or a stopping rule"),
+    "no iterations": (0, ValueError, "stop=0 is not allowed; .* a whole number of at least 1"),
+    "theory without a gap": (TheoryWindow(size=1.0), ValueError, "needed: rank=r, or both gap="),
+    "a gap above 1": (TheoryWindow(gap=1.5, size=1.0), ValueError, "TheoryWindow.gap=1.5 .* above 0 and below 1"),
     "a rank that is not there": (TheoryWindow(rank=999), ValueError, "the table has 80 components; rank=999 is more"),
-    "all held out": (HeldOutStop(fraction=1.0), ValueError, "HeldOutStop.fraction must lie between 0 and 1; got 1.0"),
-    "negative noise": (Sure(noise=-1.0), ValueError, "Sure.noise must be a finite number above 0; got -1.0"),
-    "no tolerance": (PlateauStop(tol=0.0), ValueError, "PlateauStop.tol must be a finite number above 0; got 0.0"),
-    "an unknown law": (TheoryWindow(rank=1, law="x"), ValueError, "TheoryWindow.law must be one of 'theorem', 'sharp'"),
+    "all held out": (HeldOutStop(held_out=1.0), ValueError, "HeldOutStop.held_out=1.0 .* below 1"),
+    "negative noise": (Sure(noise=-1.0), ValueError, "Sure.noise=-1.0 .* a finite number above 0"),
+    "no tolerance": (PlateauStop(tol=0.0), ValueError, "PlateauStop.tol=0.0 .* a finite number above 0"),
+    "an unknown law": (TheoryWindow(rank=1, law="x"), ValueError, "TheoryWindow.law='x' .* one of 'theorem', 'sharp'"),
 }
 
 
@@ -210,15 +210,16 @@ def test_rules_refuse_tables_that_they_cannot_serve(noisy):
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        ({"rank": 0}, ValueError, "rank must be an integer above 0; got 0"),
-        ({"start_scale": -1.0}, ValueError, "start_scale must be a finite number above 0"),
-        ({"step": "big"}, ValueError, "step must be 'auto' or a finite number above 0; got 'big'"),
-        ({"step": 0.0}, ValueError, "step must be a finite number above 0; got 0.0"),
-        ({"options": {}}, TypeError, "options must be a DescentOptions or None; got dict"),
-        ({"options": hs.DescentOptions(solver="magic")}, ValueError, "options.solver must be one of 'descent'"),
-        ({"options": hs.DescentOptions(centre="x")}, ValueError, "options.centre must be one of 'auto', 'none'"),
-        ({"options": hs.DescentOptions(keep=-1)}, ValueError, "options.keep must be an integer of at least 0"),
-        ({"loss": "bernoulli"}, ValueError, r"loss='bernoulli' needs 0 or 1; .* first R\[0, 0\]"),
+        ({"rank": 0}, ValueError, "rank=0 is not allowed; needed: a whole number of at least 1, None or 'auto'"),
+        ({"start_scale": -1.0}, ValueError, "start_scale=-1.0 .* a finite number above 0"),
+        ({"step": "big"}, ValueError, "step='big' .* 'auto' or a finite number above 0"),
+        ({"step": 0.0}, ValueError, "step=0.0 .* a finite number above 0"),
+        ({"solver": "magic"}, ValueError, "solver='magic' is not allowed; needed: one of 'descent'"),
+        ({"centre": "x"}, ValueError, "centre='x' is not allowed; needed: one of 'auto', 'none'"),
+        ({"keep": -1}, ValueError, "keep=-1 is not allowed; needed: a whole number of at least 0"),
+        ({"is_symmetric": True, "solver": "basis"}, ValueError, "needed: False with solver='basis'"),
+        ({"family": "ordinal"}, ValueError, "is not for OverparametrizedFactorization; it takes gaussian"),
+        ({"family": "bernoulli"}, ValueError, r"family='bernoulli' needs 0 or 1; .* first R\[0, 0\]"),
     ],
 )
 def test_bad_parameters_are_named(noisy, change, kind, message):
@@ -229,11 +230,11 @@ def test_bad_parameters_are_named(noisy, change, kind, message):
 def test_operators_refuse_what_needs_entries(noisy):
     operator = aslinearoperator(noisy[1])
     with pytest.raises(ValueError, match=r"judges entries, which a linear operator does not have"):
-        hs.OverparametrizedFactorization(loss="poisson").fit(operator)
-    with pytest.raises(ValueError, match=r"options.centre='mean' needs entries"):
-        hs.OverparametrizedFactorization(options=hs.DescentOptions(centre="mean")).fit(operator)
-    with pytest.raises(ValueError, match=r"options.is_symmetric needs a square table; got 120 x 80"):
-        hs.OverparametrizedFactorization(options=hs.DescentOptions(is_symmetric=True)).fit(operator)
+        hs.OverparametrizedFactorization(family="poisson").fit(operator)
+    with pytest.raises(ValueError, match=r"centre='mean' needs entries"):
+        hs.OverparametrizedFactorization(centre="mean").fit(operator)
+    with pytest.raises(ValueError, match=r"is_symmetric needs a square table; got 120 x 80"):
+        hs.OverparametrizedFactorization(is_symmetric=True).fit(operator)
 
 
 @pytest.mark.parametrize(("latest", "ends"), [(None, 12), (11.0, 11), (3.0, 10), (50.0, 12)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import halfseen as hs
-from halfseen.methods.factor.penalties import PenaltyChoice, warn_if_useless
+from halfseen.methods.factor.penalties import PenaltyChoice, complaint_about
 
 
 def table(values=None):
@@ -17,18 +17,16 @@ def table(values=None):
 @pytest.mark.parametrize(
     ("kwargs", "R", "message"),
     [
-        ({"rank": 10}, None, "rank=10 is too large.*12 rows.*9 columns: at most 9"),
-        ({"rank": -1}, None, "whole number >= 0"),
-        ({"rank": 1.5}, None, "whole number >= 0"),
-        ({"penalty": "ridge"}, None, "penalty='ridge' is not known"),
-        ({"penalty": -1.0}, None, "number >= 0"),
-        ({"bias": "jeffreys"}, None, "bias='jeffreys' is not known"),
-        ({"columns": "rows"}, None, "columns='rows' is not known"),
+        ({"rank": -1}, None, "rank=-1 is not allowed; needed: a whole number of at least 0 or 'auto'"),
+        ({"rank": 1.5}, None, "rank=1.5 is not allowed"),
+        ({"penalty": "ridge"}, None, "penalty='ridge' is not allowed; needed: a finite number of at least 0 or one of"),
+        ({"penalty": -1.0}, None, "penalty=-1.0 is not allowed"),
+        ({"bias": "firht"}, None, "bias='firht' is not allowed.*Close: 'firth'"),
         ({"family": "bernouilli"}, None, "is not known"),
-        ({"options": hs.FactorOptions(solver="adam")}, None, r"options\.solver='adam'"),
-        ({"options": hs.FactorOptions(start="svd")}, None, r"options\.start='svd'"),
-        ({"options": hs.FactorOptions(step=-1.0)}, None, r"options\.step"),
-        ({"options": hs.FactorOptions(rho=0.0)}, None, r"options\.rho"),
+        ({"solver": "adam"}, None, "solver='adam' is not allowed; needed: one of 'newton-cg', 'alternating'"),
+        ({"start": "svd"}, None, "start='svd'"),
+        ({"step": -1.0}, None, "step=-1.0 is not allowed; needed: 'auto' or a finite number above 0"),
+        ({"rho": 0.0}, None, "rho=0.0 is not allowed; needed: a finite number above 0"),
         ({"family": "bernoulli"}, [[0, 1], [1, 3], [1, 0]], r"needs 0 or 1; 1 entry is outside, first R\[1, 1\] = 3"),
         ({"family": "poisson"}, [[0, 1], [1, -2], [1, 0]], r"first R\[1, 1\] = -2"),
         ({"family": "poisson"}, [[0, 0.5], [1, 2], [1, 0]], r"first R\[0, 1\] = 0\.5"),
@@ -77,7 +75,7 @@ def test_new_rows_outside_the_support_are_refused():
 def test_a_fit_that_did_not_converge_says_so():
     from sklearn.exceptions import ConvergenceWarning
 
-    model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", options=hs.FactorOptions(solver="gd", max_iter=2))
+    model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", solver="gd", max_iter=2)
     with pytest.warns(ConvergenceWarning, match="after 2 sweeps"):
         model.fit(table())
     assert not model.run_.converged
@@ -98,14 +96,31 @@ def test_factors_that_do_not_help_are_not_kept_in_silence():
         hs.GeneralizedFactorModel(3, "bernoulli", random_state=1).fit(noise)
 
 
-def test_the_warning_depends_on_the_comparison_alone(recwarn):
+def test_the_complaint_depends_on_the_comparison_alone():
     deviance = {"map": 1.0, "none": 2.0, "intercepts": 1.5}
-    warn_if_useless(PenaltyChoice("map", 1.0, 9, deviance, {}, gain=0.5, gain_se=0.1))
-    warn_if_useless(PenaltyChoice("map", 1.0, 9, deviance, {}, gain=0.5, gain_se=0.4))  # few entries, large gain
-    assert not recwarn.list
+    assert not complaint_about(PenaltyChoice("map", 1.0, 9, deviance, {}, gain=0.5, gain_se=0.1))
+    few_entries_large_gain = PenaltyChoice("map", 1.0, 9, deviance, {}, gain=0.5, gain_se=0.4)
+    assert not complaint_about(few_entries_large_gain)
     for gain, se in ((-0.5, 0.1), (0.05, 0.1), (0.0, 0.0), (np.nan, np.nan), (0.01, np.inf)):
-        with pytest.warns(UserWarning, match="9 entries"):
-            warn_if_useless(PenaltyChoice("none", 1.0, 9, deviance, {}, gain=gain, gain_se=se))
+        assert "9 entries" in complaint_about(PenaltyChoice("none", 1.0, 9, deviance, {}, gain=gain, gain_se=se))
+
+
+def test_what_a_fit_warned_about_stays_on_the_model_until_the_next_fit():
+    model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", solver="gd", max_iter=2)
+    with pytest.warns(UserWarning, match="after 2 sweeps") as heard:
+        model.fit(table())
+    assert heard[0].filename == __file__
+    assert len(model.warnings_) == 1
+    assert "raise max_iter" in model.warnings_[0]
+    assert model.set_params(solver="newton-cg", max_iter=None).fit(table()).warnings_ == ()
+
+
+def test_a_rank_above_the_shorter_side_is_cut_to_it():
+    model = hs.GeneralizedFactorModel(10, penalty=1.0).fit(table())
+    assert model.rank_ == model.row_factors_.shape[1] == 9
+    np.testing.assert_array_equal(
+        model.row_factors_, hs.GeneralizedFactorModel(9, penalty=1.0).fit(table()).row_factors_
+    )
 
 
 @pytest.mark.parametrize("penalty", ["map", "none"])

@@ -122,7 +122,7 @@ def test_differences_of_scores_agree_with_contrasts(ordinal):
         W = np.zeros((60, 25))
         one, two = (W[2], W[9]) if axis == "rows" else (W[:, 2], W[:, 9])
         one[:], two[:] = 1 / shape, -1 / shape
-        found, contrast = i.differences([2], [9], component="score", axis=axis), i.contrast(entries=W, kind="mean")
+        found, contrast = i.differences([2], [9], axis=axis), i.contrast(entries=W, kind="mean")
         np.testing.assert_allclose([found.estimate, found.se], [contrast.estimate, contrast.se], rtol=1e-6)
 
 
@@ -140,10 +140,10 @@ def test_drawn_errors_of_ordered_answers_have_the_information_bound(ordinal):
     _, model, _, _ = ordinal
     i = model.inference(draws=1000, random_state=0)
     none = np.zeros(0, dtype=int)
-    drawn = np.concatenate([b for _, b in i._batches("multiplier", 1000, none, np.arange(25))])
-    ratio = drawn.std(axis=0) / np.sqrt(np.einsum("jkk->jk", i._found.cols.inverse))
+    drawn = np.concatenate([b for _, b in i._draws.batches("multiplier", none, np.arange(25), count=1000)])
+    ratio = drawn.std(axis=0) / np.sqrt(np.einsum("jkk->jk", i._view.found.cols.inverse))
     assert np.median(ratio, axis=0) == pytest.approx([1.0, 1.0], abs=0.12)
-    sandwich = np.sqrt(np.einsum("jkk->jk", model.inference(variance="sandwich")._found.cols.covariance))
+    sandwich = np.sqrt(np.einsum("jkk->jk", model.inference(variance="sandwich")._view.found.cols.covariance))
     np.testing.assert_allclose(drawn.std(axis=0) / sandwich, 1.0, atol=0.1)
 
 
@@ -180,9 +180,9 @@ def test_unseen_responses_fall_into_their_intervals(name):
 def test_known_answers_are_part_of_realised_scores():
     data = hs.datasets.make_factor_data(80, 40, 1, "ordinal", observed=1.0, random_state=0)
     i = fit(data, penalty="map").inference()
-    np.testing.assert_allclose(i.scores(kind="realised").estimate, data.observed.to_dense().mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(i.scores("these").estimate, data.observed.to_dense().mean(axis=1), rtol=1e-12)
     part = hs.datasets.make_factor_data(80, 40, 1, "ordinal", observed=0.6, random_state=0)
-    found = fit(part, penalty="map").inference().scores(kind="realised")
+    found = fit(part, penalty="map").inference().scores("these")
     assert np.all((found.low >= 1) & (found.high <= 5))
 
 
@@ -224,8 +224,8 @@ def test_clustered_statements_are_all_there():
     model = hs.GeneralizedFactorModel(1, "gaussian", penalty="none", random_state=0).fit(table)
     i = model.inference(variance=Clustered(cols=groups, rows=np.arange(120) // 3), draws=200, random_state=0)
     for method in ("gaussian", "multiplier"):
-        assert 2.5 < i.band(method=method).quantile < 4.6
-        assert i.ranks(method=method).width.mean() > 0
+        assert 2.5 < i.band("row_factors", component=0, method=method).quantile < 4.6
+        assert i.ranks(of=0, kind="simultaneous", method=method).width.mean() > 0
     assert np.isfinite(i.scores().se).all()
     with pytest.raises(ValueError, match=r"needed: \(80,\)"):
         model.inference(variance=Clustered(cols=[1, 2]))

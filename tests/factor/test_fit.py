@@ -10,17 +10,14 @@ from factor_truth import EVERY, relative_error
 from halfseen.engines import EntryPasses
 from halfseen.linalg import row_errors
 from halfseen.losses import get_loss
-from halfseen.methods.factor.fitting import Plan, Stages
+from halfseen.methods.factor.fitting import FitPlan, Stages
 from halfseen.methods.factor.problem import FactorProblem, Penalty
 
 FAMILIES = ["gaussian", "bernoulli", "binomial(6)", "poisson"]
 
 
 def fit(data, **kwargs):
-    options = hs.FactorOptions(**kwargs.pop("options", {}))
-    return hs.GeneralizedFactorModel(
-        2, kwargs.pop("family", data.family), options=options, random_state=0, **kwargs
-    ).fit(data.observed)
+    return hs.GeneralizedFactorModel(2, kwargs.pop("family", data.family), random_state=0, **kwargs).fit(data.observed)
 
 
 def small(family, seed=0):
@@ -77,7 +74,7 @@ class TestEveryFamily:
 
     def test_the_gauge_is_exact(self, family):
         for rho in (1.0, 1.5):
-            model = fit(informative(family), family=family, penalty="none", options={"rho": rho})
+            model = fit(informative(family), family=family, penalty="none", rho=rho)
             X, Y = model.row_factors_, model.col_factors_
             scale = np.linalg.norm(X.T @ X, 2)
             assert np.abs(X.sum(axis=0)).max() / len(X) <= 1e-10
@@ -90,9 +87,7 @@ class TestEveryFamily:
         data = small(family)
         tight = {"tol": 1e-9, "max_iter": 20_000}
         fits = [
-            fit(data, family=family, penalty="map", options={"solver": solver, **tight})
-            .stages_["final"]
-            .block(EVERY, EVERY)
+            fit(data, family=family, penalty="map", solver=solver, **tight).stages_["final"].block(EVERY, EVERY)
             for solver in ("newton-cg", "alternating", "gd", "nesterov")
         ]
         for other in fits[1:]:
@@ -101,15 +96,14 @@ class TestEveryFamily:
     def test_training_rows_are_placed_where_they_were(self, family):
         data = informative(family)
         for penalty in ("map", "none"):
-            model = fit(data, family=family, penalty=penalty, bias="none", options={"tol": 1e-9})
+            model = fit(data, family=family, penalty=penalty, bias="none", tol=1e-9)
             np.testing.assert_allclose(model.transform(data.observed), model.row_factors_, atol=1e-6)
 
     def test_rows_and_columns_may_come_in_any_order(self, family):
         data, rng = small(family), np.random.default_rng(4)
         rows, cols = rng.permutation(60), rng.permutation(40)
         table = data.observed.to_dense()
-        options = hs.FactorOptions(start="linear", tol=1e-9)
-        kwargs = {"penalty": "map", "options": options, "random_state": 0}
+        kwargs = {"penalty": "map", "start": "linear", "tol": 1e-9, "random_state": 0}
         one = hs.GeneralizedFactorModel(2, family, **kwargs).fit(table).predict_table(kind="linear")
         other = (
             hs.GeneralizedFactorModel(2, family, **kwargs).fit(table[np.ix_(rows, cols)]).predict_table(kind="linear")
@@ -134,7 +128,7 @@ def test_the_stages_improve_row_by_row():
     plain = fit(data, penalty="none", bias="none")
     assert relative_error(plain, data) <= 0.285
     assert plain.run_.work <= 45
-    assert fit(data, penalty="none", bias="none", options={"solver": "alternating"}).run_.work <= 80
+    assert fit(data, penalty="none", bias="none", solver="alternating").run_.work <= 80
 
 
 def test_weaker_signals_stay_within_their_bounds():
@@ -183,8 +177,10 @@ def test_gradient_descent_contracts_linearly_and_keeps_the_balance():
     """Remark 3 and Theorem 2.6, measured: a constant factor per sweep, and X'X = Y'Y hardly moves."""
     data = hs.datasets.make_factor_data(400, 200, rank=2, family="bernoulli", observed=0.6, random_state=0)
     passes = EntryPasses(data.observed, get_loss("bernoulli"))
-    stages = Stages(passes, 2, hs.FactorOptions(solver="gd", tol=1e-8, max_iter=4000), np.random.default_rng(0))
-    done = stages.descend(Plan(Penalty()))
+    stages = Stages(
+        passes, 2, hs.GeneralizedFactorModel(solver="gd", tol=1e-8, max_iter=4000), np.random.default_rng(0)
+    )
+    done = stages.descend(FitPlan(Penalty()))
     gap = done.run.trace.value - done.run.trace.value[-1]
     tail = np.log(gap[(gap > 1e-9) & (np.arange(len(gap)) > 30)])
     rate = np.polyfit(np.arange(len(tail)), tail, 1)
@@ -199,7 +195,7 @@ def test_gradient_descent_contracts_linearly_and_keeps_the_balance():
 def test_gradient_descent_needs_many_more_passes_than_newton():
     data = hs.datasets.make_factor_data(300, 150, rank=2, family="bernoulli", observed=0.6, random_state=0)
     newton = fit(data, penalty="none", bias="none")
-    plain = fit(data, penalty="none", bias="none", options={"solver": "gd"})
+    plain = fit(data, penalty="none", bias="none", solver="gd")
     assert plain.run_.converged
     assert plain.run_.work > 5 * newton.run_.work
 
@@ -209,7 +205,7 @@ def test_the_printed_algorithm_is_available_and_reaches_the_same_likelihood():
     with pytest.warns(UserWarning, match="max_iter"):
         printed = hs.GeneralizedFactorModel.paper(2, step=0.005, max_iter=400).fit(data.observed)
     ours = fit(data, penalty="none", bias="none")
-    assert printed.options.is_centred is False
+    assert printed.is_centred is False
     assert printed.stages_["spectral"].rows.shape == (400, 2)
     assert relative_error(printed, data) == pytest.approx(relative_error(ours, data), rel=0.05)
     # the uncentred threshold shrinks the mean component: the start is worse than the centred one
@@ -238,7 +234,7 @@ def test_integer_weights_are_repetitions():
 
 def test_totals_per_column_are_binomial_counts():
     data = small("binomial(6)")
-    kwargs = {"penalty": "none", "bias": "none", "options": hs.FactorOptions(start="linear", tol=1e-8)}
+    kwargs = {"penalty": "none", "bias": "none", "start": "linear", "tol": 1e-8}
     fused = hs.GeneralizedFactorModel(2, "binomial(6)", **kwargs).fit(data.observed)
     given = hs.GeneralizedFactorModel(2, "bernoulli", **kwargs).fit(data.observed, trials=np.full(40, 6.0))
     np.testing.assert_allclose(given.predict_table() * 6, fused.predict_table(), rtol=1e-6)
@@ -287,7 +283,7 @@ def test_a_plain_loss_and_its_fused_twin_agree():
 
 def test_varimax_turns_the_factors_and_nothing_else():
     data = small("gaussian")
-    plain, turned = fit(data, penalty="none"), fit(data, penalty="none", options={"rotation": "varimax"})
+    plain, turned = fit(data, penalty="none"), fit(data, penalty="none", rotation="varimax")
     np.testing.assert_allclose(turned.predict_table(), plain.predict_table(), atol=1e-8)
     assert np.var(turned.col_factors_**2, axis=0).sum() >= np.var(plain.col_factors_**2, axis=0).sum()
 
@@ -309,9 +305,7 @@ def test_nothing_of_the_size_of_the_table_is_made():
         shape=(n, p),
         duplicates="last",
     )
-    model = hs.GeneralizedFactorModel(
-        1, penalty=5.0, options=hs.FactorOptions(max_iter=3, tol=1.0), random_state=0
-    ).fit(R)
+    model = hs.GeneralizedFactorModel(1, penalty=5.0, max_iter=3, tol=1.0, random_state=0).fit(R)
     assert model.row_factors_.shape == (n, 1)
 
 

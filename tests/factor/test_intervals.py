@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import sparse
 
 import halfseen as hs
+from halfseen.methods.factor.intervals.scores import score_table
 from halfseen.metrics import coverage
 
 FAMILIES = ["gaussian", "bernoulli", "binomial(6)", "poisson"]
@@ -92,11 +94,11 @@ def test_standard_errors_follow_the_naive_formulas(case, variance):
     good, fine = i.reliable_rows, i.reliable_cols
     assert good.mean() > 0.8
     diagonals = np.sqrt(np.einsum("jkk->jk", Vt))
-    np.testing.assert_allclose(i._found.rows.covariance[good], V[good], rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(i._view.found.rows.covariance[good], V[good], rtol=1e-6, atol=1e-12)
     if variance == "plug_in":  # the published intervals leave the gauge's noise out
         np.testing.assert_allclose(i.intercepts().se[fine], diagonals[fine, 0], rtol=1e-6)
     else:
-        more = i._found.gauge.of_intercepts(model.col_factors_)
+        more = i._view.found.gauge.of_intercepts(model.col_factors_)
         np.testing.assert_allclose(i.intercepts().se[fine] ** 2, diagonals[fine, 0] ** 2 + more[fine], rtol=1e-6)
     k, m = np.flatnonzero(good)[[0, 5, 9]], np.flatnonzero(fine)[[1, 2, 7]]
     expected = [np.sqrt(naive.entry(a, b, V, Vt)) for a, b in zip(k, m, strict=True)]
@@ -106,7 +108,7 @@ def test_standard_errors_follow_the_naive_formulas(case, variance):
     np.testing.assert_allclose(mean.low, model.loss_.mean(linear.low), rtol=1e-12)
     if fine.all():
         np.testing.assert_allclose(i.scores().se[k], [np.sqrt(naive.score(a, V, Vt)) for a in k], rtol=1e-6)
-        realised = i.scores(kind="realised")
+        realised = i.scores("these")
         unseen = ~naive.seen
         noise = model.dispersion_ * (model.loss_.variance(naive.M) * unseen).sum(axis=1) / 50**2
         expected = [np.sqrt(naive.score(a, V, Vt, unseen[a]) + noise[a]) for a in k]
@@ -121,7 +123,7 @@ def test_sandwich_blocks_follow_the_naive_formula():
     i, naive = model.inference(variance="sandwich", gauge="plain"), Naive(model, data.observed, 1.0)
     e = np.where(naive.seen, naive.loss.mean(naive.M) - np.nan_to_num(naive.R), 0.0)
     meat = np.einsum("ij,jk,jl->ikl", e**2, naive.Y, naive.Y)
-    np.testing.assert_allclose(i._found.rows.covariance, naive.V @ meat @ naive.V, rtol=1e-6)
+    np.testing.assert_allclose(i._view.found.rows.covariance, naive.V @ meat @ naive.V, rtol=1e-6)
 
 
 def test_weights_count_as_repetitions():
@@ -131,7 +133,7 @@ def test_weights_count_as_repetitions():
     weighted = R.with_values(R.values, weights=weights)
     model = hs.GeneralizedFactorModel(2, "gaussian", penalty="none", random_state=0).fit(weighted)
     i = model.inference(variance="plug_in", gauge="plain")
-    np.testing.assert_allclose(i._found.rows.covariance, Naive(model, weighted, model.dispersion_).V, rtol=1e-6)
+    np.testing.assert_allclose(i._view.found.rows.covariance, Naive(model, weighted, model.dispersion_).V, rtol=1e-6)
 
 
 # ---- exact theory --------------------------------------------------------------------------------------------------
@@ -213,7 +215,7 @@ def test_a_mean_over_a_row_is_its_score(first_order):
 def test_contrasts_agree_with_finite_differences(logit_case):
     """A functional of everything at once: its gradient by central differences, then the delta method."""
     _, model, i = logit_case
-    rng, at = np.random.default_rng(0), i._found.factors
+    rng, at = np.random.default_rng(0), i._view.found.factors
     W = sparse.random_array((200, 150), density=0.001, rng=rng)
     b, c, d = np.zeros((200, 2)), np.zeros((150, 2)), np.zeros(150)
     b[3], c[5], d[[5, 8]] = [1.0, -2.0], [0.5, 1.0], [1.0, -1.0]
@@ -234,13 +236,13 @@ def test_contrasts_agree_with_finite_differences(logit_case):
     variance = 0.0
     for k in np.unique(np.append(W.tocoo().row, 3)):
         g = np.array([slope(1, (k, q)) for q in range(2)])
-        variance += g @ i._found.rows.covariance[k] @ g
+        variance += g @ i._view.found.rows.covariance[k] @ g
     for k in np.unique(np.append(W.tocoo().col, [5, 8])):
         g = np.array([slope(0, k), slope(2, (k, 0)), slope(2, (k, 1))])
-        variance += g @ i._found.cols.covariance[k] @ g
+        variance += g @ i._view.found.cols.covariance[k] @ g
     g_rows, g_cols = np.zeros((200, 2)), np.zeros((150, 3))
     g_rows[3], g_cols[5, 1:], g_cols[[5, 8], 0] = [1.0, -2.0], [0.5, 1.0], [1.0, -1.0]
-    more = i._found.gauge.of_functional(g_rows, g_cols, at.rows, at.cols)
+    more = i._view.found.gauge.of_functional(g_rows, g_cols, at.rows, at.cols)
     assert 0 < more < 0.5 * variance
     variance += more
     found = i.contrast(entries=W, row_factors=b, col_factors=sparse.csr_array(c), intercepts=d, kind="mean")
@@ -252,19 +254,19 @@ def test_differences_are_contrasts(first_order):
     i = first_order
     b = np.zeros((200, 2))
     b[2, 1], b[9, 1] = 1.0, -1.0
-    found, contrast = i.differences([2], [9], component=1), i.contrast(row_factors=b)
+    found, contrast = i.differences([2], [9], of=1), i.contrast(row_factors=b)
     np.testing.assert_allclose([found.estimate, found.se], [contrast.estimate, contrast.se], rtol=1e-9)
     W = np.zeros((200, 150))
     W[2], W[9] = 1 / 150, -1 / 150
-    found, contrast = i.differences([2], [9], component="score"), i.contrast(entries=W, kind="mean")
+    found, contrast = i.differences([2], [9]), i.contrast(entries=W, kind="mean")
     np.testing.assert_allclose([found.estimate, found.se], [contrast.estimate, contrast.se], rtol=1e-6)
 
 
 def test_score_errors_and_draws_belong_together(logit_case):
     """Standard deviation of 2000 drawn score errors against the formula: within 4 sd = 4 / sqrt(4000) = .063."""
     _, _, i = logit_case
-    table = i._score_table("rows")
-    errors = np.concatenate(list(table.errors(i._batches("gaussian", 2000, table.own, table.other))))
+    table = score_table(i._view, 0, "again", None)
+    errors = np.concatenate(list(table.errors(i._draws.batches("gaussian", table.own, table.other, count=2000))))
     expected = np.sqrt(table.intervals_parts(use_plug_in=True)[1])
     np.testing.assert_allclose(errors.std(axis=0)[:20], expected[:20], rtol=0.063)
     difference = (errors[:, 0] - errors[:, 1]).std()
@@ -277,9 +279,9 @@ def test_score_errors_and_draws_belong_together(logit_case):
 def test_turning_the_factors_changes_no_entry(logit_case):
     _, _, i = logit_case
     T = np.array([[1.2, 0.3], [-0.4, 0.8]])
-    turned = i._found.turned(T, np.array([0.3, -0.2]))
+    turned = i._view.found.turned(T, np.array([0.3, -0.2]))
     a, b = np.arange(50), np.arange(50) + 20
-    other = type(i)(turned, i._passes, i._setting)
+    other = type(i)(replace(i._view, found=turned))
     for kind in ("linear", "mean"):
         one, two = i.entries(a, b, kind=kind), other.entries(a, b, kind=kind)
         np.testing.assert_allclose([two.estimate, two.se], [one.estimate, one.se], rtol=1e-9)
@@ -290,9 +292,9 @@ def test_rows_and_columns_may_come_in_any_order():
     data, rng = informative("bernoulli"), np.random.default_rng(1)
     rows, cols = rng.permutation(120), rng.permutation(90)
     table = data.observed.to_dense()
-    options = hs.FactorOptions(start="linear", tol=1e-9)
+    options = {"start": "linear", "tol": 1e-9}
     one, two = (
-        hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", options=options, random_state=0).fit(R).inference()
+        hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", **options, random_state=0).fit(R).inference()
         for R in (table, table[np.ix_(rows, cols)])
     )
     np.testing.assert_allclose(two.row_factors().se, one.row_factors().se[rows], rtol=1e-5)
@@ -303,12 +305,11 @@ def test_rows_and_columns_may_come_in_any_order():
 def test_the_denoised_gauge_balances_what_is_left_without_the_errors(logit_case):
     data, _, _ = logit_case
     for rho in (1.0, 2.0):
-        options = hs.FactorOptions(rho=rho)
-        model = fit(data, options=options)
+        model = fit(data, rho=rho)
         i = model.inference()
         X, Y = i.row_factors_estimate, i.col_factors_estimate
-        G_x = X.T @ X - i._found.rows.inverse.sum(axis=0)
-        G_y = Y.T @ Y - i._found.cols.inverse[:, 1:, 1:].sum(axis=0)
+        G_x = X.T @ X - i._view.found.rows.inverse.sum(axis=0)
+        G_y = Y.T @ Y - i._view.found.cols.inverse[:, 1:, 1:].sum(axis=0)
         np.testing.assert_allclose(G_x, rho * G_y, atol=1e-8 * G_x[0, 0])
         assert abs(G_x[0, 1]) <= 1e-8 * G_x[0, 0]
         np.testing.assert_allclose(X @ Y.T, model.row_factors_ @ model.col_factors_.T, atol=1e-9)
@@ -317,12 +318,17 @@ def test_the_denoised_gauge_balances_what_is_left_without_the_errors(logit_case)
         assert np.all(np.sum(X * model.row_factors_, axis=0) > 0)
 
 
+def joint_ranks(i, of=0, **more):
+    return i.ranks(of=of, kind="simultaneous", **more)
+
+
 def test_the_same_seed_gives_the_same_statements(logit_case):
     _, model, _ = logit_case
     one, two = (model.inference(random_state=3) for _ in range(2))
     for method in ("gaussian", "multiplier"):
-        assert one.band(method=method).quantile == two.band(method=method).quantile == one.band(method=method).quantile
-        assert one.ranks(method=method).quantile == two.ranks(method=method).quantile
+        bands = [i.band("row_factors", component=0, method=method).quantile for i in (one, two, one)]
+        assert bands[0] == bands[1] == bands[2]
+        assert joint_ranks(one, method=method).quantile == joint_ranks(two, method=method).quantile
 
 
 # ---- joint statements ----------------------------------------------------------------------------------------------
@@ -332,7 +338,12 @@ def test_the_two_ways_to_a_quantile_agree(logit_case):
     """Within 4 % (section 8 of the study); 2000 draws give each about .5 %."""
     _, model, _ = logit_case
     i = model.inference(draws=2000, random_state=0)
-    for statement in (i.ranks, i.band, lambda method: i.band("col_factors", method=method)):
+    for statement in (
+        lambda method: joint_ranks(i, method=method),
+        lambda method: i.band("row_factors", component=0, method=method),
+        lambda method: i.band("col_factors", component=0, method=method),
+        lambda method: i.band("intercepts", i.differences(range(10), range(10, 20), of=0), method=method),
+    ):
         one, two = statement(method="gaussian").quantile, statement(method="multiplier").quantile
         assert two == pytest.approx(one, rel=0.04)
 
@@ -340,13 +351,59 @@ def test_the_two_ways_to_a_quantile_agree(logit_case):
 def test_bands_are_wider_than_intervals_and_the_more_the_more_they_cover(logit_case):
     _, _, i = logit_case
     a, b = np.arange(100), np.arange(100)
-    few, many = i.band("entries", rows=a[:5], cols=b[:5]), i.band("entries", rows=a, cols=b)
+    few, many = (i.band("entries", rows=a[:k], cols=b[:k], kind="linear") for k in (5, 100))
     assert 1.96 < few.quantile < many.quantile < 4.5
     np.testing.assert_allclose(few.estimate, many.estimate[:5])
     assert i.band("scores").kind == "band"
     assert i.band("intercepts", cols=[3, 4]).estimate.shape == (2,)
-    mean = i.band("entries", rows=a, cols=b, kind="mean")
+    mean = i.band("entries", rows=a, cols=b)
     assert np.all((mean.low >= 0) & (mean.high <= 1))
+    np.testing.assert_array_equal(mean.estimate, i.entries(a, b).estimate)
+
+
+def test_any_sets_hold_together_in_one_band(logit_case):
+    _, _, i = logit_case
+    W = np.zeros((200, 150))
+    W[0, 1], W[3, 2] = 1.0, -1.0
+    sets = [
+        i.differences(range(12), range(12, 24)), i.entries([0, 4], [3, 5]), i.contrast(entries=W), i.row_factors(0),
+        i.intercepts(), i.scores(), i.columns(), i.differences([0], [1], of=0),
+    ]  # fmt: skip
+    both = i.band(*sets)
+    alone = [i.band(part) for part in sets]
+    assert max(part.quantile for part in alone) <= both.quantile < 5.0
+    assert len(both) == sum(map(len, sets))
+    assert list(both.columns())[:3] == ["set", "row_first", "row_second"]
+    # each set keeps its numbers and its own way to the ends
+    np.testing.assert_array_equal(both.estimate[:14], np.concatenate([sets[0].estimate, sets[1].estimate]))
+    np.testing.assert_allclose(both.high[:12], sets[0].estimate + both.quantile * sets[0].se)
+    assert np.all(both.high[12:14] < 1.0)
+    named = i.band("intercepts", sets[0])
+    np.testing.assert_allclose(named.low[:150], i.intercepts().estimate - named.quantile * i.intercepts().se)
+
+
+def test_twelve_comparisons_at_once_cost_less_than_all_pairs(logit_case):
+    _, _, i = logit_case
+    twelve = i.band(i.differences(range(12), range(12, 24), of=0))
+    assert 1.96 < twelve.quantile < joint_ranks(i).quantile
+    # independent differences: the quantile of the largest of twelve normal numbers, 1000 draws
+    assert twelve.quantile == pytest.approx(2.86, abs=0.2)
+
+
+def test_intervals_of_another_inference_are_not_mixed_in(logit_case):
+    _, model, i = logit_case
+    with pytest.raises(ValueError, match="another inference"):
+        i.band(model.inference().scores())
+
+
+def test_rows_and_columns_are_the_factors_and_the_intercepts(logit_case):
+    _, _, i = logit_case
+    every = i.columns()
+    assert every.estimate.shape == (150, 3)
+    assert every.labels["parameter"].ravel().tolist() == ["intercept", "factor 0", "factor 1"]
+    np.testing.assert_array_equal(every.se[:, 0], i.intercepts().se)
+    np.testing.assert_array_equal(every.se[:, 1:], i.col_factors().se)
+    np.testing.assert_array_equal(i.rows(1).se, i.row_factors(1).se)
 
 
 def test_a_band_over_all_components_is_wider_than_over_one(logit_case):
@@ -357,23 +414,23 @@ def test_a_band_over_all_components_is_wider_than_over_one(logit_case):
         assert one.quantile < every.quantile < 4.5
         np.testing.assert_array_equal(every.estimate[:, 0], one.estimate)
         assert every.to_frame().column_names[1] == "component"
-    some = i.band(component=None, rows=[3, 5], method="multiplier")
+    some = i.band("row_factors", rows=[3, 5], method="multiplier")
     assert some.estimate.shape == (2, 2)
     assert some.quantile < every.quantile
 
 
 def test_every_kind_of_rank_interval_is_there(logit_case):
     data, _, i = logit_case
-    widths = {kind: i.ranks(kind=kind).width.mean() for kind in ("simultaneous", "per_item", "ties", "printed")}
+    widths = {kind: i.ranks(of=0, kind=kind).width.mean() for kind in ("simultaneous", "per_item", "ties", "printed")}
     assert widths["per_item"] < widths["simultaneous"] < 0.95 * widths["printed"]
-    ties = i.ranks(kind="ties")
+    ties = i.ties(of=0)
     assert ties.extra["group"].max() >= 2
     assert "group" in ties.to_frame().column_names
-    found = i.ranks("score", kind="per_item")
+    found = i.ranks()
     truth = np.argsort(np.argsort(-data.mean.mean(axis=1))) + 1
     assert coverage(found.low, found.high, truth) >= 0.93
     assert i.ranks("intercept", axis="cols").estimate.max() == 150
-    assert np.all(i.ranks().se > 0)
+    assert np.all(joint_ranks(i).se > 0)
 
 
 # ---- predictions ---------------------------------------------------------------------------------------------------
@@ -397,7 +454,7 @@ def test_unseen_responses_fall_into_their_intervals(family):
 def test_when_everything_is_seen_the_realised_score_is_known():
     data = hs.datasets.make_factor_data(60, 40, rank=1, family="bernoulli", observed=1.0, random_state=0)
     model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", random_state=0).fit(data.observed)
-    score = model.inference().scores(kind="realised")
+    score = model.inference().scores("these")
     np.testing.assert_allclose(score.estimate, data.observed.to_dense().mean(axis=1), rtol=1e-12)
     assert not score.se.any()
 
@@ -447,14 +504,14 @@ def test_an_exposure_is_part_of_the_information():
 
 def test_a_fit_that_did_not_converge_is_refused(logit):
     with pytest.warns(UserWarning, match="max_iter"):
-        model = fit(logit, bias="none", options=hs.FactorOptions(max_iter=1))
+        model = fit(logit, bias="none", max_iter=1)
     with pytest.raises(ValueError, match="stationary point"):
         model.inference()
 
 
 def test_an_early_stop_close_enough_is_accepted(logit):
     with pytest.warns(UserWarning, match="max_iter"):
-        model = fit(logit, bias="none", options=hs.FactorOptions(max_iter=5, tol=1e-14))
+        model = fit(logit, bias="none", max_iter=5, tol=1e-14)
     done = fit(logit, bias="none").inference()
     np.testing.assert_allclose(model.inference().row_factors().se, done.row_factors().se, rtol=1e-3)
 
@@ -472,7 +529,7 @@ def test_an_unknown_loss_is_refused():
 
     data = informative("gaussian")
     model = hs.GeneralizedFactorModel(2, LogCosh(), penalty=0.5, random_state=0).fit(data.observed)
-    with pytest.raises(ValueError, match="families of the library, not for 'log-cosh'"):
+    with pytest.raises(ValueError, match="predictive quantiles, which family='log-cosh' does not have"):
         model.inference()
 
 
@@ -480,7 +537,9 @@ def test_an_unknown_loss_is_refused():
 def test_single_precision_settles_entries_but_no_parameters(logit):
     single = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", random_state=0)
     i = single.fit(logit.observed.astype(np.float32)).inference()
-    for ask in (i.intercepts, i.row_factors, i.ranks, i.band, lambda: i.ellipsoid(0)):
+    for ask in (
+        i.intercepts, i.row_factors, lambda: i.ranks(of=0), lambda: i.band("row_factors"), lambda: i.ellipsoid(0),
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="float32"):
             ask()
     double = fit(logit).inference()
@@ -497,7 +556,7 @@ def test_components_of_equal_size_are_not_told_apart():
     i = model.inference()
     assert i.identified.tolist() == [True, False, False]
     assert i.row_factors(component=0).estimate.shape == (100,)
-    for ask in (i.row_factors, lambda: i.row_factors(1), lambda: i.ranks(2), lambda: i.ellipsoid(0),
+    for ask in (i.row_factors, lambda: i.row_factors(1), lambda: i.ranks(of=2), lambda: i.ellipsoid(0),
                 lambda: i.contrast(col_factors=np.ones((80, 3)))):  # fmt: skip
         with pytest.raises(ValueError, match="not identified"):
             ask()
@@ -512,10 +571,9 @@ def test_varimax_positions_are_offered_where_the_loadings_are_simple():
     X = np.linalg.qr(rng.normal(size=(200, 2)))[0] * np.sqrt(200)
     X -= X.mean(axis=0)
     simple = np.where(rng.random((150, 1)) < 0.5, [1.2, 0.05], [0.05, 0.8]) * rng.choice([-1.0, 1.0], (150, 1))
-    options = hs.FactorOptions(rotation="varimax")
     for loadings, is_simple in ((simple, True), (rng.normal(size=(150, 2)), False)):
         table = X @ loadings.T + rng.normal(size=(200, 150))
-        model = hs.GeneralizedFactorModel(2, "gaussian", penalty="none", options=options, random_state=0)
+        model = hs.GeneralizedFactorModel(2, "gaussian", penalty="none", rotation="varimax", random_state=0)
         i = model.fit(table).inference()
         assert i.identified.all() == is_simple
         product = i.row_factors_estimate @ i.col_factors_estimate.T
@@ -526,10 +584,10 @@ def test_penalised_fits_claim_average_coverage_and_nothing_simultaneous(logit):
     i = fit(logit, penalty="map").inference(random_state=0)
     assert "Bayesian" in i.row_factors().claim
     assert "Bayesian" not in fit(logit).inference().claim
-    for ask in (i.band, i.ranks, lambda: i.ranks(kind="ties"), lambda: i.ranks(kind="printed")):
+    for ask in (lambda: i.band("scores"), lambda: joint_ranks(i), i.ties, lambda: i.ranks(kind="printed")):
         with pytest.raises(ValueError, match="penalised"):
             ask()
-    assert i.ranks(kind="per_item").kind == "ranks"
+    assert i.ranks().kind == "ranks"
 
 
 def test_rows_and_columns_with_too_little_are_marked():
@@ -545,7 +603,7 @@ def test_rows_and_columns_with_too_little_are_marked():
     entry = i.entries([5, 0], [0, 11])
     assert entry.reliable.tolist() == [False, False]
     np.testing.assert_array_equal([entry.low, entry.high], [[0, 0], [1, 1]])
-    ranks = i.ranks()
+    ranks = joint_ranks(i)
     assert (ranks.low[5], ranks.high[5]) == (1, 120)
     assert np.isfinite(ranks.quantile)
     others = np.delete(np.arange(120), [5, 7])
@@ -581,11 +639,14 @@ def test_wrong_questions_are_named(logit_case):
         (lambda: i.entries([0], [1], kind="odds"), "kind"),
         (lambda: i.ranks(kind="all"), "kind"),
         (lambda: i.ranks(axis="both"), "axis"),
-        (lambda: i.ranks(7), "component"),
-        (lambda: i.band("everything"), "what"),
+        (lambda: i.ranks(of=7), "component"),
+        (lambda: i.band("everything"), "sets='everything'"),
+        (lambda: i.band(), "needs a set"),
+        (lambda: i.band(i.ranks()), "of kind 'ranks'"),
+        (lambda: i.ranks(about="these"), "ItemResponseModel compares them"),
         (lambda: i.band("entries"), "rows= and cols="),
-        (lambda: i.band(method="jackknife"), "method"),
-        (lambda: i.scores(kind="best"), "kind"),
+        (lambda: i.band("scores", method="jackknife"), "method"),
+        (lambda: i.scores("best"), "about"),
         (lambda: i.contrast(intercepts=np.ones(3)), "weights of shape"),
     ):
         with pytest.raises(ValueError, match=match):
@@ -701,15 +762,15 @@ def test_simultaneous_statements_hold_together():
         turn = signs(i, data)
         X = data.row_factors[:, 0] * turn[0]
         true_rank = np.argsort(np.argsort(-X)) + 1
-        found, printed = i.ranks(), i.ranks(kind="printed")
+        found, printed = joint_ranks(i), i.ranks(of=0, kind="printed")
         ranks.append(coverage(found.low, found.high, true_rank) == 1.0)
         widths.append(found.width.mean() / printed.width.mean())
-        quantiles.append(i.ranks(method="multiplier").quantile / found.quantile)
-        band = i.band()
+        quantiles.append(joint_ranks(i, method="multiplier").quantile / found.quantile)
+        band = i.band("row_factors", component=0)
         rows.append(coverage(band.low, band.high, X) == 1.0)
         unseen = np.argwhere(np.isnan(data.observed.to_dense()))
         a, b = np.random.default_rng(seed).permutation(unseen)[:1500].T
-        band = i.band("entries", rows=a, cols=b)
+        band = i.band("entries", rows=a, cols=b, kind="linear")
         entries.append(coverage(band.low, band.high, data.linear[a, b]) == 1.0)
         band = i.band("scores")
         scores.append(coverage(band.low, band.high, data.mean.mean(axis=1)) == 1.0)

@@ -28,7 +28,7 @@ def linear(model):
 @pytest.mark.parametrize("penalty", ["map", "none", "auto"])
 def test_a_constant_moves_from_the_offset_into_the_intercepts(counts, penalty):
     _, R, offset = counts
-    kwargs = {"penalty": penalty, "random_state": 0, "options": hs.FactorOptions(tol=1e-8)}
+    kwargs = {"penalty": penalty, "random_state": 0, "tol": 1e-8}
     one = hs.GeneralizedFactorModel(1, "poisson", **kwargs).fit(R, offset=offset)
     other = hs.GeneralizedFactorModel(1, "poisson", **kwargs).fit(R, offset=offset + 3.0)
     np.testing.assert_allclose(linear(other) + 3.0, linear(one), atol=1e-5)
@@ -67,9 +67,7 @@ def test_an_observed_offset_must_have_the_same_places(counts):
 
 def test_new_rows_and_scores_take_offsets_and_ask_for_them(counts):
     _, R, offset = counts
-    model = hs.GeneralizedFactorModel(1, "poisson", penalty="map", options=hs.FactorOptions(tol=1e-9)).fit(
-        R, offset=offset
-    )
+    model = hs.GeneralizedFactorModel(1, "poisson", penalty="map", tol=1e-9).fit(R, offset=offset)
     np.testing.assert_allclose(model.transform(R, offset=offset), model.row_factors_, atol=1e-6)
     m = linear(model)[R.rows, R.cols] + offset
     assert model.score(R, offset=offset) == pytest.approx(-np.mean(np.exp(m) - R.values * m), rel=1e-10)
@@ -81,8 +79,7 @@ def test_new_rows_and_scores_take_offsets_and_ask_for_them(counts):
 def test_new_rows_and_scores_take_totals_and_ask_for_them():
     data = hs.datasets.make_factor_data(60, 40, rank=1, family="binomial(6)", observed=0.8, random_state=0)
     R = data.observed
-    options = hs.FactorOptions(tol=1e-9)
-    model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", options=options).fit(R, trials=6)
+    model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", tol=1e-9).fit(R, trials=6)
     fused = hs.GeneralizedFactorModel(1, "binomial(6)", penalty=model.penalty_.ridge).fit(R)
     np.testing.assert_allclose(model.transform(R, trials=6), model.row_factors_, atol=1e-6)
     assert model.score(R, trials=6) == pytest.approx(fused.score(R) / 6, rel=0.02)
@@ -93,7 +90,7 @@ def test_new_rows_and_scores_take_totals_and_ask_for_them():
 def test_the_spectral_start_refuses_offsets(counts):
     _, R, offset = counts
     with pytest.raises(ValueError, match="knows no offsets"):
-        hs.GeneralizedFactorModel(1, "poisson", options=hs.FactorOptions(start="spectral")).fit(R, offset=offset)
+        hs.GeneralizedFactorModel(1, "poisson", start="spectral").fit(R, offset=offset)
 
 
 @pytest.mark.parametrize("penalty", ["map", "none"])

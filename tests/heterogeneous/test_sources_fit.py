@@ -403,14 +403,10 @@ def test_thin_sources_are_warned_about_and_a_penalty_silences_it():
         model.fit(data.sources)
 
 
-def fitted_gd(data, **settings):
-    model = hs.HeterogeneousFactorization(2, 1, centre=False, solver="gd", random_state=0, **settings)
-    return model.fit(data.sources)
-
-
 def test_too_large_a_step_is_a_reason_and_a_warning(data):
+    model = hs.HeterogeneousFactorization(2, 1, centre=False, solver="gd", step=1e6, max_iter=50, random_state=0)
     with np.errstate(all="ignore"), pytest.warns(ConvergenceWarning, match="a smaller step"):
-        model = fitted_gd(data, step=1e6, max_iter=50)
+        model.fit(data.sources)
     assert model.run_.reason == "not_finite"
 
 

@@ -15,8 +15,8 @@ def test_odd_units_have_one_sign_and_predict_what_they_did():
     data = Realizable("tanh", 60, 600, k=3, d=5)
     fits = []
     for gauge in ("none", "balance"):
-        options = hs.InductiveOptions(start_scale=1.0, max_iter=40, gauge=gauge)
-        model = hs.InductiveCompletion(3, "tanh", ridge=0.0, options=options, random_state=1)
+        options = {"start_scale": 1.0, "max_iter": 40, "gauge": gauge}
+        model = hs.InductiveCompletion(3, "tanh", penalty=0.0, **options, random_state=1)
         fits.append(model.fit(data.observed, **data.features))
     np.testing.assert_allclose(fits[0].predict(*data.new), fits[1].predict(*data.new), rtol=1e-9, atol=1e-9)
     weights = [np.vstack([fit.col_weights_, fit.col_intercept_]) for fit in fits]
@@ -30,7 +30,7 @@ def test_random_starts_predict_numbers_of_the_size_of_the_data(activation):
     sizes = []
     for scale in (0.1, 0.3):
         data = Realizable(activation, 100, 1500, scale=scale)
-        problem = make_problem(data.observed, data.F, data.G, activation, intercept=False, rank=5)
+        problem = make_problem(data.observed, data.F, data.G, activation, has_intercept=False, rank=5)
         at = problem.unpack(random_point(problem, "auto", np.random.default_rng(0)))
         (_, H), (_, W) = problem.sides(at)
         sizes.append(np.sqrt(np.mean((H @ W.T) ** 2) / np.mean(data.observed.values**2)))
@@ -40,7 +40,7 @@ def test_random_starts_predict_numbers_of_the_size_of_the_data(activation):
 
 def test_units_of_both_sides_are_paired_by_what_their_products_explain():
     data = Realizable("sigmoid", 100, 3000, k=4, d=6)
-    problem = make_problem(data.observed, data.F, data.G, "sigmoid", intercept=False, rank=4)
+    problem = make_problem(data.observed, data.F, data.G, "sigmoid", has_intercept=False, rank=4)
     U, V = paired(problem, data.F, data.G, data.U, data.V[:, [2, 0, 3, 1]], np.random.default_rng(0))
     place = [int(np.argmin(np.sum((data.U - U[:, [k]]) ** 2, axis=0))) for k in range(4)]
     assert sorted(place) == [0, 1, 2, 3]
@@ -51,7 +51,7 @@ def test_units_of_both_sides_are_paired_by_what_their_products_explain():
 def test_the_cross_moment_points_along_the_units(n, m, seed, least):
     """Without the residual of the bilinear regression the first of these has a cosine of .55, the second of .85."""
     data = Realizable("relu", n, m, k=3, d=6, seed=seed)
-    problem = make_problem(data.observed, data.F, data.G, "relu", intercept=False, rank=3)
+    problem = make_problem(data.observed, data.F, data.G, "relu", has_intercept=False, rank=3)
     x, y = (whitened(side, "features", 3)[0] for side in (problem.rows, problem.cols))
     found = cross_units(problem, x, y, np.random.default_rng(0))
     for units, truth in zip(found, (data.U, data.V), strict=True):
@@ -61,8 +61,8 @@ def test_the_cross_moment_points_along_the_units(n, m, seed, least):
 
 def test_the_best_of_several_starts_is_kept():
     data = Realizable("relu", 60, 500, k=3, d=5, noise=0.3)
-    options = hs.InductiveOptions(n_starts=5, start_scale=1.0, max_iter=30)
-    model = hs.InductiveCompletion(3, "relu", ridge=0.0, intercept=False, options=options, random_state=4)
+    options = {"n_starts": 5, "start_scale": 1.0, "max_iter": 30}
+    model = hs.InductiveCompletion(3, "relu", penalty=0.0, has_intercept=False, **options, random_state=4)
     model.fit(data.observed, **data.features)
     found = model.certificate_
     assert len(found.values) == 5

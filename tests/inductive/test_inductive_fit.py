@@ -12,17 +12,17 @@ from sklearn.linear_model import LogisticRegression
 import halfseen as hs
 from inductive_truth import Realizable
 
-EXACT = {"ridge": 0.0, "intercept": False}
+EXACT = {"penalty": 0.0, "has_intercept": False}
 
 
 def exact(**more):
-    return hs.InductiveOptions(**{"start_scale": 1.0, "max_iter": 2000, "tol": 1e-9, **more})
+    return {"start_scale": 1.0, "max_iter": 2000, "tol": 1e-9, **more}
 
 
 @pytest.mark.parametrize(("activation", "n"), [("sigmoid", 100), ("relu", 200), ("leaky_relu", 200), ("softplus", 100)])
 def test_weights_are_recovered_from_six_entries_each(activation, n):
     data = Realizable(activation, n, 600)
-    model = hs.InductiveCompletion(5, activation, **EXACT, options=exact(n_starts=8), random_state=0)
+    model = hs.InductiveCompletion(5, activation, **EXACT, **exact(n_starts=8), random_state=0)
     model.fit(data.observed, **data.features)
     assert model.certificate_.is_exact
     assert data.error(model) < 1e-5
@@ -33,9 +33,7 @@ def test_the_certificate_tells_a_trap_from_the_bottom_and_goes_on():
     data = Realizable("relu", 40, 140, k=3, d=8, seed=3)
     options = {"n_starts": 1}, {"n_starts": 8}
     one, many = (
-        hs.InductiveCompletion(3, "relu", **EXACT, options=exact(**more), random_state=0).fit(
-            data.observed, **data.features
-        )
+        hs.InductiveCompletion(3, "relu", **EXACT, **exact(**more), random_state=0).fit(data.observed, **data.features)
         for more in options
     )
     assert not one.certificate_.is_exact
@@ -50,7 +48,7 @@ def test_the_certificate_tells_a_trap_from_the_bottom_and_goes_on():
 def test_other_solvers_reach_the_same_bottom(solver):
     data = Realizable("sigmoid", 60, 400, k=3, d=6)
     options = exact(solver=solver, max_iter=4000)
-    model = hs.InductiveCompletion(3, "sigmoid", **EXACT, options=options, random_state=0)
+    model = hs.InductiveCompletion(3, "sigmoid", **EXACT, **options, random_state=0)
     assert data.error(model.fit(data.observed, **data.features)) < 1e-4
     assert model.n_iter_ <= (40 if solver == "levenberg-marquardt" else 4000)
 
@@ -59,7 +57,7 @@ def test_a_fixed_step_is_plain_gradient_descent():
     data = Realizable("sigmoid", 40, 300, k=2, d=4)
     start = np.ones((4, 2)) * [[1.0, -0.5]], np.ones((4, 2)) * [[0.2, 0.7]]
     options = exact(solver="gd", step=0.5, start=start, max_iter=3, gauge="none")
-    model = hs.InductiveCompletion(2, "sigmoid", **EXACT, options=options).fit(data.observed, **data.features)
+    model = hs.InductiveCompletion(2, "sigmoid", **EXACT, **options).fit(data.observed, **data.features)
     U, V = (np.array(part) for part in start)
     values, sigmoid = data.observed.values, lambda z: 1 / (1 + np.exp(-z))
     for _ in range(3):
@@ -75,8 +73,8 @@ def test_a_fixed_step_is_plain_gradient_descent():
 
 def test_a_full_linear_model_is_least_squares_on_products_of_features():
     data = Realizable("relu", 50, 600, k=4, d=4, noise=0.5)  # not a linear truth
-    options = hs.InductiveOptions(max_iter=3000, tol=1e-13)
-    model = hs.InductiveCompletion(4, "linear", ridge=0.0, intercept=False, options=options, random_state=0)
+    options = {"max_iter": 3000, "tol": 1e-13}
+    model = hs.InductiveCompletion(4, "linear", penalty=0.0, has_intercept=False, **options, random_state=0)
     model.fit(data.observed, **data.features)
     products = lambda F, G: (F[:, :, None] * G[:, None, :]).reshape(len(F), -1)  # noqa: E731
     weights = np.linalg.lstsq(products(data.F[data.rows], data.G[data.cols]), data.observed.values, rcond=None)[0]
@@ -88,8 +86,8 @@ def test_a_bernoulli_model_with_all_products_is_logistic_regression():
     data = Realizable("linear", 60, 900, k=2, d=2, scale=0.7)
     rng = np.random.default_rng(0)
     y = (rng.random(len(data.rows)) < 1 / (1 + np.exp(-data.observed.values))).astype(float)
-    options = hs.InductiveOptions(max_iter=3000, tol=1e-13)
-    model = hs.InductiveCompletion(3, "linear", "bernoulli", ridge=0.0, options=options, random_state=0)
+    options = {"max_iter": 3000, "tol": 1e-13}
+    model = hs.InductiveCompletion(3, "linear", family="bernoulli", penalty=0.0, **options, random_state=0)
     model.fit(data.observed.with_values(y), **data.features)
     one = np.ones((60, 1))
     F, G = np.hstack([data.F, one])[data.rows], np.hstack([data.G, one])[data.cols]
@@ -101,7 +99,7 @@ def test_a_bernoulli_model_with_all_products_is_logistic_regression():
 def test_relu_weights_are_balanced_and_predict_what_they_did():
     data = Realizable("relu", 80, 600, k=3, d=5)
     fits = [
-        hs.InductiveCompletion(3, "relu", ridge=0.0, options=exact(gauge=gauge), random_state=0).fit(
+        hs.InductiveCompletion(3, "relu", penalty=0.0, **exact(gauge=gauge), random_state=0).fit(
             data.observed, **data.features
         )
         for gauge in ("none", "balance")
@@ -120,7 +118,7 @@ def test_relu_weights_are_balanced_and_predict_what_they_did():
 
 def test_linear_weights_have_the_balanced_form():
     data = Realizable("linear", 60, 900, k=3, d=5)
-    model = hs.InductiveCompletion(3, "linear", **EXACT, options=exact(), random_state=0)
+    model = hs.InductiveCompletion(3, "linear", **EXACT, **exact(), random_state=0)
     model.fit(data.observed, **data.features)
     grams = model.row_weights_.T @ model.row_weights_, model.col_weights_.T @ model.col_weights_
     np.testing.assert_allclose(*grams, atol=1e-10)
@@ -134,7 +132,7 @@ def test_the_first_row_can_be_held_as_in_equation_four():
     U0, V0 = (W + 0.1 * rng.normal(size=W.shape) for W in (data.U, data.V))
     U0[0] = data.U[0]
     options = exact(start=(U0, V0), gauge="first_row", max_iter=5000, tol=1e-12)
-    model = hs.InductiveCompletion(3, "relu", **EXACT, options=options).fit(data.observed, **data.features)
+    model = hs.InductiveCompletion(3, "relu", **EXACT, **options).fit(data.observed, **data.features)
     np.testing.assert_array_equal(model.row_weights_[0], data.U[0])
     np.testing.assert_allclose(model.row_weights_, data.U, atol=1e-4)  # with the scaling held, weights are unique
 
@@ -144,8 +142,8 @@ def test_one_hot_features_are_plain_factorization():
     truth = rng.normal(size=(40, 2)) @ rng.normal(size=(2, 30))
     table = np.where(rng.random(truth.shape) < 0.6, truth, np.nan)
     options = exact(max_iter=3000, tol=1e-12)
-    plain = hs.InductiveCompletion(2, "linear", **EXACT, options=options, random_state=0).fit(table)
-    given = hs.InductiveCompletion(2, "linear", **EXACT, options=options, random_state=0)
+    plain = hs.InductiveCompletion(2, "linear", **EXACT, **options, random_state=0).fit(table)
+    given = hs.InductiveCompletion(2, "linear", **EXACT, **options, random_state=0)
     given.fit(table, row_features=np.eye(40), col_features=sp.eye_array(30, format="csr"))
     np.testing.assert_allclose(given.predict_table(), plain.predict_table(), atol=1e-6)
     np.testing.assert_allclose(plain.predict_table(), truth, atol=1e-4)
@@ -161,9 +159,9 @@ def test_free_factors_learn_what_features_do_not_know():
     table[data.rows, data.cols] = whole[data.rows, data.cols]
     hidden = np.isnan(table)
     errors = []
-    for more in ({}, {"free_rank": 2, "effects": "cols", "free_ridge": 0.01, "effect_ridge": 0.01}):
-        options = hs.InductiveOptions(max_iter=1000, **more)
-        model = hs.InductiveCompletion(4, "relu", ridge=1e-5, options=options, random_state=0)
+    for more in ({}, {"free_rank": 2, "effects": "cols", "free_penalty": 0.01, "effect_penalty": 0.01}):
+        options = {"max_iter": 1000, **more}
+        model = hs.InductiveCompletion(4, "relu", penalty=1e-5, **options, random_state=0)
         model.fit(table, **data.features)
         errors.append(np.std((model.predict_table() - whole)[hidden]) / whole.std())
     assert errors[1] < 0.3 < errors[0]
@@ -194,10 +192,10 @@ def test_frames_are_encoded_and_found_by_label_in_any_order(people):
         for frame in (lambda f: f, pl.from_pandas, lambda f: f.iloc[order % len(f)] if len(f) == 30 else f)
     ]
     sides.append((who.set_index("name").iloc[order], what.set_index("film")))
-    options = hs.InductiveOptions(max_iter=2000, tol=1e-10)
+    options = {"max_iter": 2000, "tol": 1e-10}
     tables = []
     for F, G in sides:
-        model = hs.InductiveCompletion(4, "linear", ridge=1e-6, options=options, random_state=0)
+        model = hs.InductiveCompletion(4, "linear", penalty=1e-6, **options, random_state=0)
         tables.append(model.fit(R, row_features=F, col_features=G).predict_table())
     for table in tables[1:]:
         np.testing.assert_allclose(table, tables[0], rtol=1e-12)
@@ -247,7 +245,7 @@ def test_features_scaled_at_the_fit_are_scaled_the_same_at_predictions():
     data = Realizable("linear", 40, 700, k=2, d=3)
     F = data.F * [1.0, 100.0, 0.01]
     options = exact(scale="rms", start_scale="auto")
-    model = hs.InductiveCompletion(2, "linear", **EXACT, options=options, random_state=0)
+    model = hs.InductiveCompletion(2, "linear", **EXACT, **options, random_state=0)
     model.fit(data.observed, row_features=sp.csr_array(F), col_features=data.G)
     got = model.predict_table(data.new[0] * [1.0, 100.0, 0.01], data.new[1])
     np.testing.assert_allclose(got, data.new_truth, atol=1e-4 * np.abs(data.new_truth).max())
@@ -283,7 +281,7 @@ def test_candidates_are_the_best_unseen_columns(people):
 
 def test_a_saved_model_takes_the_same_features(people, tmp_path):
     R, who, _, _ = people
-    model = hs.InductiveCompletion(2, "softplus", "poisson", random_state=0)
+    model = hs.InductiveCompletion(2, "softplus", family="poisson", random_state=0)
     model.fit(R.with_values(np.round(np.maximum(R.values, 0))), row_features=hs.SideFeatures.from_frame(who, "name"))
     hs.save(model, tmp_path / "m.halfseen")
     loaded, new = hs.load(tmp_path / "m.halfseen"), who.drop(columns="name")[:3]
@@ -310,7 +308,7 @@ def test_single_precision_stays_single():
 )
 def test_moments_that_vanish_are_refused_with_their_reason(activation, start, message):
     data = Realizable("relu", 40, 300, k=2, d=3)
-    model = hs.InductiveCompletion(2, activation, options=hs.InductiveOptions(start=start))
+    model = hs.InductiveCompletion(2, activation, start=start)
     with pytest.raises(ValueError, match=message):
         model.fit(data.observed, **data.features)
 
@@ -323,9 +321,9 @@ def test_moment_starts_begin_near_the_truth(activation, start, n, m, most):
     data = Realizable(activation, n, m or 10, k=4, d=8)
     table = data.truth if m is None else data.observed
     # one sweep: what is tested is where it begins
-    options = hs.InductiveOptions(start=start, max_iter=1, gauge="none")
+    options = {"start": start, "max_iter": 1, "gauge": "none"}
     F = data.F * 3 + 1  # neither centred nor of length 1: the start whitens
-    model = hs.InductiveCompletion(4, activation, ridge=0.0, options=options, random_state=0)
+    model = hs.InductiveCompletion(4, activation, penalty=0.0, **options, random_state=0)
     model.fit(table, row_features=F, col_features=data.G)
     got = model.predict_table((data.new[0] * 3 + 1)[:300], data.new[1][:300])
     wanted = data.new_truth[:300, :300]
@@ -335,24 +333,31 @@ def test_moment_starts_begin_near_the_truth(activation, start, n, m, most):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: hs.InductiveCompletion(activation="rel"), "activation='rel' is not known; close: 'relu'"),
-        (lambda: hs.InductiveCompletion(0), "rank must be an integer of at least 1"),
-        (lambda: hs.InductiveCompletion(objective="ordinal"), "parameters per column"),
-        (lambda: hs.InductiveCompletion(objective="bernoulli"), "needs 0 or 1"),
-        (lambda: hs.InductiveCompletion(options=hs.InductiveOptions(beta=2.0)), "options.beta"),
-        (lambda: hs.InductiveCompletion(options=hs.InductiveOptions(start="svd")), "options.start='svd'"),
-        (lambda: hs.InductiveCompletion(options=hs.InductiveOptions(start=(np.ones((2, 2)), np.ones(3)))), "shapes"),
+        (lambda: hs.InductiveCompletion(activation="rel"), "activation='rel' is not allowed; .* Close: 'relu'"),
+        (lambda: hs.InductiveCompletion(0), "rank=0 is not allowed; needed: a whole number of at least 1"),
         (
-            lambda: hs.InductiveCompletion(
-                objective="one_class", options=hs.InductiveOptions(solver="levenberg-marquardt")
-            ),
-            "does not go with objective='one_class'",
+            lambda: hs.InductiveCompletion(family="ordinal"),
+            "is not for InductiveCompletion; it takes gaussian, b",
+        ),
+        (lambda: hs.InductiveCompletion(family="bernoulli"), "needs 0 or 1"),
+        (
+            lambda: hs.InductiveCompletion(beta=2.0),
+            "beta=2.0 .* at least 0 and at most 1",
         ),
         (
-            lambda: hs.InductiveCompletion(options=hs.InductiveOptions(solver="levenberg-marquardt", effects="cols")),
-            "goes with effects='none'",
+            lambda: hs.InductiveCompletion(start="svd"),
+            "start='svd' .* or a pair of arrays",
         ),
-        (lambda: hs.InductiveCompletion(options=hs.InductiveOptions(is_tied=True, free_rank=1)), "is_tied"),
+        (lambda: hs.InductiveCompletion(start=(np.ones((2, 2)), np.ones(3))), "shapes"),
+        (
+            lambda: hs.InductiveCompletion(family="one_class", solver="levenberg-marquardt"),
+            "needed: 'lbfgs' or 'gd' with family='one_class'",
+        ),
+        (
+            lambda: hs.InductiveCompletion(solver="levenberg-marquardt", effects="cols"),
+            "needed: 'lbfgs' or 'gd' with effects or free factors",
+        ),
+        (lambda: hs.InductiveCompletion(is_tied=True, free_rank=1), "is_tied"),
     ],
 )
 def test_bad_input_is_refused_by_name(make, message):
@@ -377,15 +382,43 @@ def test_bad_features_are_refused_by_name():
 
 def test_a_step_that_is_too_long_is_said():
     data = Realizable("relu", 40, 300, k=2, d=3)
-    model = hs.InductiveCompletion(2, options=hs.InductiveOptions(solver="gd", step=1e9), random_state=0)
-    with pytest.warns(UserWarning, match="shorter options.step"):
+    model = hs.InductiveCompletion(2, solver="gd", step=1e9, random_state=0)
+    with pytest.warns(UserWarning, match="shorter step"):
         model.fit(data.observed, **data.features)
 
 
-@pytest.mark.parametrize(("activation", "objective"), [("relu", "squared"), ("softplus", "bernoulli")])
-def test_units_that_cannot_reach_the_data_say_so(activation, objective):
+@pytest.mark.parametrize(("activation", "family"), [("relu", "gaussian"), ("softplus", "bernoulli")])
+def test_units_that_cannot_reach_the_data_say_so(activation, family):
     data = Realizable("tanh", 30, 300, k=2, d=3)
-    values = data.observed.values if objective == "squared" else (data.observed.values > 0).astype(float)
-    model = hs.InductiveCompletion(2, activation, objective, random_state=0)
+    values = data.observed.values if family == "gaussian" else (data.observed.values > 0).astype(float)
+    model = hs.InductiveCompletion(2, activation, family=family, random_state=0)
     with pytest.warns(UserWarning, match="never negative"):
         model.fit(data.observed.with_values(values), **data.features)
+
+
+def test_the_automatic_rank_is_next_to_that_of_the_truth():
+    data = Realizable("linear", 80, 2500, k=3, d=6, noise=0.3)
+    model = hs.InductiveCompletion("auto", "linear", random_state=0).fit(data.observed, **data.features)
+    # the search doubles: 2 is too few, 4 within one standard error of the best
+    assert model.rank_ == model.rank_search_.rank in (3, 4)
+    assert model.row_weights_.shape == (6, model.rank_)
+    given = hs.InductiveCompletion(3, "linear", random_state=0).fit(data.observed, **data.features)
+    assert given.rank_search_ is None
+    assert data.error(model) == pytest.approx(data.error(given), rel=0.5)
+    smallest = hs.InductiveCompletion("auto", "linear", random_state=0).fit([[1.0, 2.0]])
+    assert smallest.rank_ == 1
+
+
+def test_the_automatic_rank_of_a_one_class_table_counts_what_nobody_saw():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 3, 60), rng.integers(0, 3, 40)
+    likes = (groups[0][:, None] == groups[1]) & (rng.random((60, 40)) < 0.7)
+    table = np.where(likes, 1.0, np.nan)
+    model = hs.InductiveCompletion("auto", "linear", family="one_class", random_state=0).fit(table)
+    # three groups are three units; a constant among the features may stand for part of one
+    assert 2 <= model.rank_ <= 4
+    cells = model.predict_table(kind="linear")
+    from halfseen.methods.inductive.units import unseen_loss
+
+    wanted = 0.1 * np.sum(cells[~likes] ** 2) / likes.sum()
+    assert unseen_loss(model, hs.Observed.from_dense(table)) == pytest.approx(wanted)

@@ -13,12 +13,12 @@ from inductive_truth import Realizable, make_problem
 STARTS = {"tol": 1e-12, "max_iter": 3000}
 
 
-def fitted(data, activation, objective="squared", observed=None, ridge=0.0, k=2):
+def fitted(data, activation, family="gaussian", observed=None, penalty=0.0, k=2):
     """A fit that begins near the truth: what is tested is the error of the bottom, not the way to it."""
     rng = np.random.default_rng(0)
     start = tuple(W + 0.02 * rng.normal(size=W.shape) for W in (data.U, data.V))
-    options = hs.InductiveOptions(start=start, solver="levenberg-marquardt", max_iter=60, tol=1e-13)
-    model = hs.InductiveCompletion(k, activation, objective, ridge, intercept=False, options=options)
+    options = {"start": start, "solver": "levenberg-marquardt", "max_iter": 60, "tol": 1e-13}
+    model = hs.InductiveCompletion(k, activation, family=family, penalty=penalty, has_intercept=False, **options)
     return model.fit(data.observed if observed is None else observed, **data.features)
 
 
@@ -68,7 +68,7 @@ def test_the_covariance_is_the_inverse_of_the_information():
     data = Realizable("sigmoid", 60, 900, k=2, d=3, noise=0.1)
     model = fitted(data, "sigmoid")
     found = model.inference(data.observed, **data.features)
-    problem = make_problem(data.observed, data.F, data.G, "sigmoid", rank=2, intercept=False)
+    problem = make_problem(data.observed, data.F, data.G, "sigmoid", rank=2, has_intercept=False)
     matrix, _ = problem.normal_equations(problem.pack(model.row_weights_, model.col_weights_))
     wanted = found.dispersion * np.linalg.inv(matrix) / data.observed.n_entries
     np.testing.assert_allclose(found.covariance, wanted, rtol=1e-6)
@@ -80,23 +80,23 @@ def test_what_has_no_honest_interval_is_refused_with_the_reason():
     make = lambda **more: hs.InductiveCompletion(2, random_state=0, **more).fit(data.observed, **data.features)  # noqa: E731
     small = {"n_starts": 1, "tol": 1e-12, "max_iter": 5}
     cases = [
-        (make(objective="one_class"), "one_class"),
-        (make(options=hs.InductiveOptions(effects="cols")), "free effects"),
-        (make(ridge=0.0, options=hs.InductiveOptions(**small)), "has not come to rest"),
-        (make(ridge=0.0, options=hs.InductiveOptions(gauge="first_row")), "first_row"),
+        (make(family="one_class"), "one_class"),
+        (make(effects="cols"), "free effects"),
+        (make(penalty=0.0, **small), "has not come to rest"),
+        (make(penalty=0.0, gauge="first_row"), "first_row"),
     ]
     for model, message in cases:
         with pytest.raises(ValueError, match=message):
             model.inference(data.observed, **data.features)
     smooth = Realizable("sigmoid", 60, 700, k=2, d=4, noise=0.1)
-    with pytest.raises(ValueError, match=r"the ridge takes .* %"):
-        fitted(smooth, "sigmoid", ridge=0.001).inference(smooth.observed, **smooth.features)
+    with pytest.raises(ValueError, match=r"the penalty takes .* %"):
+        fitted(smooth, "sigmoid", penalty=0.001).inference(smooth.observed, **smooth.features)
 
 
 def test_dependent_features_leave_directions_without_information():
     data = Realizable("sigmoid", 60, 900, k=2, d=4, noise=0.1)
     data.F[:, 3] = data.F[:, 0]
-    model = hs.InductiveCompletion(2, "sigmoid", ridge=0.0, options=hs.InductiveOptions(**STARTS), random_state=0)
+    model = hs.InductiveCompletion(2, "sigmoid", penalty=0.0, **STARTS, random_state=0)
     model.fit(data.observed, **data.features)
     with pytest.raises(ValueError, match="directions of the weights undetermined, 0 of which sigmoid"):
         model.inference(data.observed, **data.features)
@@ -108,7 +108,7 @@ def test_errors_do_not_depend_on_the_units_of_the_features(activation, null):
     units = np.geomspace(0.01, 100.0, 5)
     found = []
     for F, U in ((data.F, data.U), (data.F * units, data.U / units[:, None])):
-        problem = make_problem(data.observed, F, data.G, activation, intercept=False)
+        problem = make_problem(data.observed, F, data.G, activation, has_intercept=False)
         inverse, free, _ = inverted(problem, problem.pack(U, data.V))
         assert free == null
         J = problem.jacobian(problem.unpack(problem.pack(U, data.V)), F[:20], data.G[:20])
@@ -118,8 +118,8 @@ def test_errors_do_not_depend_on_the_units_of_the_features(activation, null):
 
 def test_the_noise_is_the_residual_over_the_entries_that_are_left():
     data = Realizable("relu", 30, 150, k=2, d=4, noise=0.2)
-    options = hs.InductiveOptions(solver="levenberg-marquardt", n_starts=4, max_iter=300, tol=1e-14)
-    model = hs.InductiveCompletion(2, "relu", ridge=0.0, intercept=False, options=options, random_state=0)
+    options = {"solver": "levenberg-marquardt", "n_starts": 4, "max_iter": 300, "tol": 1e-14}
+    model = hs.InductiveCompletion(2, "relu", penalty=0.0, has_intercept=False, **options, random_state=0)
     model.fit(data.observed, **data.features)
     found = model.inference(data.observed, **data.features)
     rss = np.sum((model.predict(data.rows, data.cols) - data.observed.values) ** 2)
@@ -134,7 +134,7 @@ def test_the_sandwich_is_made_of_the_entries_own_residuals():
     observed = data.observed.with_values(data.observed.values + loud * rng.normal(size=len(loud)))
     model = fitted(data, "sigmoid", observed=observed)
     plain, found = (model.inference(observed, **data.features, variance=kind) for kind in ("model", "sandwich"))
-    problem = make_problem(observed, data.F, data.G, "sigmoid", rank=2, intercept=False)
+    problem = make_problem(observed, data.F, data.G, "sigmoid", rank=2, has_intercept=False)
     at = problem.unpack(problem.pack(model.row_weights_, model.col_weights_))
     J = problem.jacobian(at, data.F[data.rows], data.G[data.cols])
     residual = model.predict(data.rows, data.cols) - observed.values

@@ -14,9 +14,9 @@ from inductive_truth import Realizable, make_problem, naive_objective
 SWITCHES = {
     "features alone": {},
     "effects and free factors": {
-        "effects": "both", "free_rank": 2, "effect_ridge": 1.5, "free_ridge": 2.0, "offset": 0.3,
+        "effects": "both", "free_rank": 2, "effect_penalty": 1.5, "free_penalty": 2.0, "offset": 0.3,
     },
-    "row effects": {"effects": "rows", "effect_ridge": 0.5},
+    "row effects": {"effects": "rows", "effect_penalty": 0.5},
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def small():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_value_and_gradient_are_those_of_the_plain_objective(small, activation, loss, beta, more):
     table, F, G, rng = small
-    problem = make_problem(hs.Observed.from_dense(table), F, G, activation, loss, ridge=0.1, beta=beta, **more)
+    problem = make_problem(hs.Observed.from_dense(table), F, G, activation, loss, penalty=0.1, beta=beta, **more)
     theta = rng.normal(size=problem.size)
     value, gradient = problem.value_and_gradient(theta)
     assert value == pytest.approx(naive_objective(problem, table, F, G, theta, loss), rel=1e-12)
@@ -53,7 +53,7 @@ def test_the_one_class_objective_is_the_dense_one_to_twelve_digits(activation):
     F, G = rng.normal(size=(n, d)), rng.normal(size=(p, d))
     seen = rng.random((n, p)) < 0.1
     observed = hs.Observed.from_dense(np.where(seen, 1.0, np.nan))
-    problem = make_problem(observed, F, G, activation, rank=k, intercept=False, beta=beta)
+    problem = make_problem(observed, F, G, activation, rank=k, has_intercept=False, beta=beta)
     theta = 0.5 * rng.normal(size=problem.size)
     at, phi, slope = problem.unpack(theta), ACTIVATIONS[activation].value, ACTIVATIONS[activation].slope
     Z, Y = F @ at.U, G @ at.V
@@ -83,7 +83,7 @@ def test_unseen_cells_are_never_made():
 @pytest.mark.parametrize(("activation", "dimension"), [("sigmoid", 0), ("tanh", 0), ("relu", 5), ("linear", 25)])
 def test_null_directions_at_the_truth_are_those_of_the_counter_examples(activation, dimension):
     data = Realizable(activation, 200, 2000)
-    problem = make_problem(data.observed, data.F, data.G, activation, rank=5, intercept=False)
+    problem = make_problem(data.observed, data.F, data.G, activation, rank=5, has_intercept=False)
     matrix, gradient = problem.normal_equations(problem.pack(data.U, data.V))
     values = np.linalg.eigvalsh(matrix)
     assert np.sum(values < 1e-10 * values[-1]) == dimension == get_activation(activation).null_dimension(5)
@@ -94,7 +94,7 @@ def test_null_directions_at_the_truth_are_those_of_the_counter_examples(activati
 def test_normal_equations_are_those_of_the_numeric_jacobian(small, loss):
     table, F, G, rng = small
     observed = hs.Observed.from_dense(table)
-    problem = make_problem(observed, F, G, "tanh", loss, ridge=0.2)
+    problem = make_problem(observed, F, G, "tanh", loss, penalty=0.2)
     theta = rng.normal(size=problem.size)
 
     def linear(t):

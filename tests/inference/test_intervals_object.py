@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
-from halfseen.inference import Ellipsoids, Intervals
+from halfseen.inference import Ellipsoids, Intervals, Listing, Statement
 
 
 @pytest.fixture
@@ -80,3 +82,47 @@ def test_the_outline_is_the_edge():
 def test_an_ellipsoid_of_one_component_cannot_be_drawn():
     with pytest.raises(ValueError, match="draw intervals instead"):
         Ellipsoids("x", np.ones((1, 1)), np.ones((1, 1, 1)), 0.9).plot()
+
+
+def test_intervals_show_their_first_lines():
+    names = {"row": np.array([f"model {k}" for k in range(9)])}
+    nine = Intervals.symmetric("ability", np.arange(9) / 8, np.full(9, 0.5), 0.95, names)
+    lines = repr(nine).splitlines()
+    assert lines[0] == "Intervals(ability, interval, 9 numbers, level 0.95)"
+    assert lines[1].split() == ["row", "estimate", "se", "low", "high"]
+    assert lines[2].split() == ["model", "0", "0", "0.5", "-0.98", "0.98"]
+    assert lines[-1].strip() == "... 3 more"
+    assert len(lines) == 9
+
+
+def test_a_notebook_shows_a_table_that_no_label_can_break():
+    two = Intervals.symmetric(
+        "x", np.ones(2), np.ones(2), 0.9, {"row": ["<b>", "a" * 99]}, reliable=np.array([True, False])
+    )
+    html = two._repr_html_()
+    assert "<th>row</th>" in html
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+    assert "a" * 99 not in html
+    assert "<th>reliable</th>" in html
+    assert "1 unreliable" in html
+
+
+def test_a_listing_shows_its_first_lines_too():
+    table = Listing("leaderboard", {"row": np.array(["a", "b"]), "score": np.array([0.5, 0.4])}, 0.95)
+    assert repr(table).splitlines()[0] == "Listing(leaderboard, 2 lines, level 0.95)"
+    assert "<td>0.5</td>" in table._repr_html_()
+
+
+def test_a_pickled_interval_leaves_the_inference_behind():
+    statement = Statement(object(), None, lambda q: (np.zeros(1), np.ones(1)))
+    one = Intervals.symmetric("x", np.ones(1), np.ones(1), 0.9, {}).stated(statement)
+    copy = pickle.loads(pickle.dumps(one))
+    assert copy.statement is None
+    np.testing.assert_array_equal(copy.low, one.low)
+
+
+def test_an_empty_set_of_intervals_can_be_shown():
+    none = Intervals.symmetric("x", np.zeros(0), np.zeros(0), 0.9, {"row": np.zeros(0, dtype=str)})
+    assert "0 numbers" in repr(none)
+    assert "<table>" in none._repr_html_()

@@ -19,8 +19,8 @@ from halfseen.linalg import (
     truncated_svd,
     varimax_criterion,
 )
+from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.identification import to_gauge, varimax
-from halfseen.methods.factor.options import Factors
 
 
 @pytest.mark.parametrize(("shape", "k"), [((60, 40), 5), ((40, 60), 5), ((30, 4), 4), ((4, 30), 3), ((10, 10), 10)])

@@ -110,9 +110,8 @@ def test_more_unknowns_than_pairs_are_a_warning(n, rank, warns):
     cols = np.sort(np.argpartition(rng.random((n, 1000)), 2, axis=1)[:, :2], axis=1)
     values = 0.06 + 0.001 * rng.standard_normal((n, 2))
     R = hs.Observed.from_triplets(np.repeat(np.arange(n), 2), cols.ravel(), values.ravel(), shape=(n, 1000))
-    options = hs.OneSidedOptions(keeps_rows=False, tol=1e-4)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = hs.OneSidedCompletion(rank, options=options, random_state=0).fit(R)
+        model = hs.OneSidedCompletion(rank, keeps_rows=False, tol=1e-4, random_state=0).fit(R)
     assert any("follows their noise" in text for text in model.diagnostics_.messages(rank)) == warns
     assert any("follows their noise" in str(one.message) for one in caught) == warns

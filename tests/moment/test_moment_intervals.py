@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import halfseen as hs
 from halfseen.inference import GroupedInfluence
@@ -18,11 +19,11 @@ from moment_truth import factor_rows, seen
 
 
 def problem_of(R, psi="common", weights="inverse_variance", rank=2):
-    options = hs.OneSidedOptions(psi=psi, weights=weights, incoherence=0.0, tol=1e-14)
+    model = hs.OneSidedCompletion(rank, psi=psi, weights=weights, incoherence=0.0, tol=1e-14, random_state=0)
     moments = hs.PairMoments.from_rows(R)
-    problem = PairProblem(targets_of(moments, "hajek", options, "lbfgs"), rank)
+    problem = PairProblem(targets_of(moments, "hajek", model), rank)
     scale = 1 / steady_moments(moments) if weights == "inverse_variance" else np.ones(moments.n_cols)
-    return problem, scale, hs.OneSidedCompletion(rank, options=options, random_state=0).fit(R)
+    return problem, scale, model.fit(R)
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_influences_are_what_leaving_a_group_out_does():
     moves = influence(problem, X, RowScores(X, model.psi_, a, True).of_groups([R], 400)).moves
     for g in (0, 5):
         kept = R.take_rows(np.arange(4000) % 400 != g)
-        again = hs.OneSidedCompletion(1, options=model.options, random_state=0).fit(kept).second_moment()
+        again = clone(model).fit(kept).second_moment()
         predicted = -(moves[g] @ X.T + X @ moves[g].T)
         found = again - model.second_moment()
         # what is left: second order, and weights that move a little
@@ -121,10 +122,9 @@ def coverage(d, r, n, C, noise, repetitions, seed=0):
     L = np.linalg.qr(rng.normal(size=(d, r)))[0] * np.sqrt(d) * np.linspace(1.3, 0.7, r)
     T, (i, j) = L @ L.T, np.triu_indices(d, k=1)
     covered, angles = [], []
-    options = hs.OneSidedOptions(tol=1e-10)
     for _ in range(repetitions):
         R = seen(factor_rows(n, d, r, rng, noise, L)[0], C / d, rng)
-        model = hs.OneSidedCompletion(r, options=options, random_state=0).fit(R)
+        model = hs.OneSidedCompletion(r, tol=1e-10, random_state=0).fit(R)
         found = model.inference()
         pairs = found.second_moment()
         covered.append(np.mean((pairs.low <= T[i, j]) & (T[i, j] <= pairs.high)))
@@ -212,7 +212,7 @@ def test_rows_given_again_must_be_those_of_the_fit(rows, tmp_path):
 def test_what_has_no_row_scores_has_no_errors(rows):
     R, _ = rows
     with pytest.raises(ValueError, match="row-clustered errors need"):
-        hs.OneSidedCompletion(2, options=hs.OneSidedOptions(weights="paper"), random_state=0).fit(R).inference()
+        hs.OneSidedCompletion(2, weights="paper", random_state=0).fit(R).inference()
     with pytest.raises(ValueError, match="row-clustered errors need"):
         hs.OneSidedCompletion(2, "horvitz_thompson", random_state=0).fit(R).inference()
     model = hs.OneSidedCompletion(2, random_state=0).fit(R)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from response_tables import simulated
 from scipy.special import expit
+from sklearn.base import clone
 
 import halfseen as hs
-from halfseen.methods.response.bank import Bank, bank_of_normal
+from halfseen.inference.bank import Bank, bank_of_normal
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def truth():
 
 @pytest.fixture(scope="module")
 def model(truth):
-    return hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(truth.observed)
+    return hs.ItemResponseModel("2pl").fit(truth.observed)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ class TestScores:
         table = truth.observed.to_dense()
         wanted = np.where(np.isnan(table), model.predict_table(), table).mean(axis=1)
         wanted += np.isnan(table).mean(axis=1) * model.board_.leanings.effect
-        found = i.scores(kind="realised")
+        found = i.scores("these")
         np.testing.assert_allclose(found.estimate, wanted, atol=1e-5)
         right, unseen = np.nansum(table, axis=1), np.isnan(table).sum(axis=1)
         assert np.all(found.low >= right / 200 - 1e-12)
@@ -45,16 +46,14 @@ class TestScores:
         truth = simulated(20, 50, 0.5)
         table = truth.observed.to_dense()
         table[4] = truth.answers[4]
-        found = (
-            hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(table).inference().scores(kind="realised")
-        )
+        found = hs.ItemResponseModel("rasch").fit(table).inference().scores("these")
         assert found.estimate[4] == pytest.approx(truth.answers[4].mean())
         assert found.se[4] == pytest.approx(0.0, abs=1e-9)
         assert found.se[5] > 0.01
 
     def test_differences_use_the_joint_covariance(self, truth, i):
         first, second = truth.observed.row_labels[:2]
-        found, V = i.differences([first], [second], "score"), i.score_covariance("mean")
+        found, V = i.differences([first], [second]), i.score_covariance()
         assert V[0, 1] > 0  # rows share items
         assert found.se[0] == pytest.approx(np.sqrt(V[0, 0] + V[1, 1] - 2 * V[0, 1]))
         scores = i.scores()
@@ -67,12 +66,37 @@ class TestScores:
 
     def test_the_band_is_wider_than_single_intervals(self, i):
         assert 2.5 < i.band("scores").quantile < 4
-        assert np.all(i.band("realised").width >= i.scores(kind="realised").width)
+        assert np.all(i.band("scores", about="these").width >= i.scores("these").width)
         assert i.band("row_factors").quantile > 2.5
+
+    def test_any_parameters_and_entries_hold_together(self, i):
+        sets = [
+            i.entries(["m00", "m01"], ["q000", "q001"]), i.row_factors(), i.intercepts(),
+            i.differences(["m02"], ["m03"], of=0),
+        ]  # fmt: skip
+        both = i.band(*sets)
+        assert len(both) == 2 + 40 + 200 + 1
+        assert max(i.band(part).quantile for part in sets) <= both.quantile < 5
+        # the errors that are drawn are those of the standard errors
+        z = np.random.default_rng(0)
+        for part in sets:
+            errors = part.statement.errors
+            drawn = errors.deviations({name: z.standard_normal((4000, size)) for name, size in errors.sizes.items()})
+            np.testing.assert_allclose(drawn.std(axis=0), 1.0, atol=0.06)
+            total = sum(np.asarray((L * L).sum(axis=1)).ravel() for L in errors.loadings.values())
+            if part.name != "entry":
+                np.testing.assert_allclose(np.sqrt(total), part.se)
+
+    def test_contrasts_of_scores_are_differences(self, i):
+        weights = np.zeros(40)
+        weights[[3, 9]] = 1.0, -1.0
+        found, wanted = i.contrast(scores=weights), i.differences(["m03"], ["m09"])
+        np.testing.assert_allclose([found.estimate, found.se], [wanted.estimate, wanted.se])
+        np.testing.assert_allclose(i.band(found).quantile, i.band(wanted).quantile)
 
     def test_entries_and_parameters_have_intervals_around_their_estimates(self, truth, model, i):
         rows, cols = truth.observed.row_labels[:5], truth.observed.col_labels[:5]
-        linear, mean = i.entries(rows, cols), i.entries(rows, cols, kind="mean")
+        linear, mean = i.entries(rows, cols, kind="linear"), i.entries(rows, cols)
         np.testing.assert_allclose(mean.low, expit(linear.low))
         assert np.all((linear.low < linear.estimate) & (linear.estimate < linear.high))
         np.testing.assert_allclose(i.intercepts().estimate, model.intercept_)
@@ -96,10 +120,10 @@ class TestScores:
 class TestRanks:
     def test_the_best_is_first_and_intervals_hold_the_rank(self, i):
         for kind in ("posterior", "per_item", "simultaneous", "ties"):
-            found = i.ranks(kind=kind)
+            found = i.ranks(kind=kind, about="these")
             assert np.all((found.low <= found.estimate) & (found.estimate <= found.high))
             assert sorted(found.estimate) == list(range(1, 41))
-        np.testing.assert_array_equal(np.argsort(found.estimate), np.argsort(-i.scores(kind="realised").estimate))
+        np.testing.assert_array_equal(np.argsort(found.estimate), np.argsort(-i.scores("these").estimate))
 
     def test_drawn_ranks_are_narrower_than_pairs_and_pairs_than_all_at_once(self, i):
         widths = [np.mean(i.ranks(kind=kind).width) for kind in ("posterior", "per_item", "simultaneous")]
@@ -132,7 +156,7 @@ class TestTables:
         np.testing.assert_array_equal(found["answered"], np.isfinite(table).sum(axis=1))
         np.testing.assert_allclose(found["raw"], np.nanmean(table, axis=1))
         assert found.claim
-        assert any("groups=" in note for note in found.notes)
+        assert any("blocks=" in note for note in found.notes)
         assert found.records()[0]["rank"] == 1
         assert found.to_frame("pandas").shape == (40, 13)
 
@@ -141,7 +165,7 @@ class TestTables:
         table = truth.observed.to_dense()
         table[:, 0], table[:, 1], table[:, 2] = np.nan, 1.0, 0.0
         table[:, 3] = truth.ability < np.median(truth.ability)
-        found = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(table).inference().items()
+        found = hs.ItemResponseModel("2pl").fit(table).inference().items()
         assert found["flag"][:4].tolist() == ["unseen", "all right", "all wrong", "against order"]
         assert np.mean(found["flag"][4:] == "") > 0.9
         assert found["discrimination"][3] < 0 < found["discrimination"][4:].min()
@@ -152,7 +176,7 @@ class TestTables:
         truth = simulated(150, 60, 1.0, seed=3, spread=1.0)
         table = truth.observed.to_dense()
         table[:, 0] = np.random.default_rng(0).integers(2, size=150)
-        found = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(table).inference().items()
+        found = hs.ItemResponseModel("rasch").fit(table).inference().items()
         assert found["infit"][0] > 1.15
         assert found["flag"][0] == "misfit"
         assert np.mean(found["flag"][1:] == "misfit") < 0.05
@@ -232,7 +256,7 @@ class TestNewRows:
         rng = np.random.default_rng(6)
         table = truth.observed.to_dense()
         # the first 20 rows build the bank's neighbours, the last 300 are new
-        fitted = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(table)
+        fitted = hs.ItemResponseModel("2pl").fit(table)
         x = rng.normal(size=300)
         items = simulated(60, 400, 0.5, slope=0.3, seed=5)
         logit = np.log(items.chance / (1 - items.chance))
@@ -250,7 +274,7 @@ class TestNewRows:
 
 
 def halfseen_place(bank, table):
-    from halfseen.methods.response.newrows import place
+    from halfseen.inference.new_rows import place
 
     return place(bank, hs.Observed.from_dense(table), 0.95, None, 1.0)
 
@@ -260,12 +284,8 @@ class TestCoverage:
         inside, ranked, errors, raws = [], [], [], []
         for seed in range(6):
             truth = simulated(40, 200, 0.25, slope=0.3, seed=100 + seed, spread=2.5)
-            i = (
-                hs.GeneralizedFactorModel(1, "bernoulli", columns="random")
-                .fit(truth.observed)
-                .inference(random_state=0)
-            )
-            found, ranks, score = i.scores(kind="realised"), i.ranks(), truth.score
+            i = hs.ItemResponseModel("auto").fit(truth.observed).inference(random_state=0)
+            found, ranks, score = i.scores("these"), i.ranks(about="these"), truth.score
             inside.append((found.low <= score) & (score <= found.high))
             above = np.sum(score[:, None] < score, axis=1)
             below = np.sum(score[:, None] > score, axis=1)
@@ -283,12 +303,8 @@ class TestCoverage:
         inside = []
         for seed in range(12):
             truth = simulated(n, 300, share, slope=0.3, seed=200 + seed)
-            i = (
-                hs.GeneralizedFactorModel(1, "bernoulli", columns="random")
-                .fit(truth.observed)
-                .inference(random_state=0)
-            )
-            found = i.scores(kind="realised")
+            i = hs.ItemResponseModel("auto").fit(truth.observed).inference(random_state=0)
+            found = i.scores("these")
             inside.append(np.mean((found.low <= truth.score) & (truth.score <= found.high)))
         # at least 336 rows; errors that rows of a table share allow for twice their binomial spread of .012
         assert 0.92 < np.mean(inside) < 0.98
@@ -299,12 +315,16 @@ class TestBadInput:
         ("ask", "words"),
         [
             (lambda i: i.ranks(kind="all"), "kind='all'"),
-            (lambda i: i.ranks("intercept"), "component='intercept'"),
+            (lambda i: i.ranks("intercept"), "of='intercept'"),
             (lambda i: i.ranks(axis="cols"), "axis='cols'"),
             (lambda i: i.scores(axis="cols"), "axis='cols'"),
-            (lambda i: i.scores(kind="raw"), "kind='raw'"),
-            (lambda i: i.leaderboard("raw"), "kind='raw'"),
-            (lambda i: i.band("entries"), "what='entries'"),
+            (lambda i: i.scores("raw"), "about='raw'"),
+            (lambda i: i.leaderboard("raw"), "about='raw'"),
+            (lambda i: i.band("entries"), "rows= and cols="),
+            (lambda i: i.band("scores", i.scores("these")), "joint distribution is not known"),
+            (lambda i: i.band("scores", "row_factors"), "joint distribution is not known"),
+            (lambda i: i.scores(over=[0]), "fit the table of these columns"),
+            (lambda i: i.contrast(), "scores= or row_factors="),
             (lambda i: i.row_factors(1), "component=1"),
             (lambda i: i.entries([0], [0, 1, 2]), "unknown|not"),
             (lambda i: i.differences(["m00"], ["m99"]), "m99"),
@@ -335,7 +355,7 @@ class TestBadInput:
 
     def test_pass_rates_have_no_prediction_intervals(self):
         rates = np.random.default_rng(0).integers(5, size=(12, 40)) / 4
-        model = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(rates)
+        model = hs.ItemResponseModel("rasch").fit(rates)
         with pytest.raises(ValueError, match="runs"):
             model.inference().responses([0], [0])
 
@@ -406,16 +426,20 @@ class TestFixedBank:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("given", [{"columns": "2pl"}, {"penalty": "none", "random_state": 0}], ids=["2pl", "fixed"])
+@pytest.mark.parametrize(
+    "model",
+    [hs.ItemResponseModel("2pl"), hs.GeneralizedFactorModel(1, "bernoulli", penalty="none", random_state=0)],
+    ids=["2pl", "fixed"],
+)
 @pytest.mark.filterwarnings("ignore:too little information", "ignore:the descent ended")
-def test_the_bank_of_section_six_saves_questions(given):
+def test_the_bank_of_section_six_saves_questions(model):
     """Bank of 200 models x 1000 items, 70 % seen; 300 new rows, 100 questions at random and chosen."""
     rng = np.random.default_rng(0)
     n, p, new = 200, 1000, 300
     z, y = 2.0 * rng.normal(size=p), np.exp(0.5 * rng.normal(size=p))
     answers = (rng.random((n, p)) < expit(z + np.outer(rng.normal(size=n), y))).astype(float)
     answers[rng.random((n, p)) > 0.7] = np.nan
-    inference = hs.GeneralizedFactorModel(1, "bernoulli", **given).fit(answers).inference()
+    inference = clone(model).fit(answers).inference()
     every = (rng.random((new, p)) < expit(z + np.outer(rng.normal(size=new), y))).astype(float)
     score, random, adaptive = every.mean(axis=1), np.full((new, p), np.nan), np.full((new, p), np.nan)
     for i in range(new):

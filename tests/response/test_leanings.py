@@ -13,7 +13,7 @@ from halfseen.methods.response.fitting import fit_random
 from halfseen.methods.response.leanings import RowLeanings, row_leanings, shrunk, within_reach
 from halfseen.methods.response.leaveout import left_out
 from halfseen.methods.response.likelihood import MarginalLikelihood
-from halfseen.methods.response.table import Table
+from halfseen.methods.response.table import AnswerTable
 
 
 def strayed(seed, n=50, p=400, share=0.4):
@@ -29,7 +29,7 @@ def strayed(seed, n=50, p=400, share=0.4):
 
 def fit_of(table, is_sloped=True):
     R = hs.Observed.from_dense(table)
-    return fit_random(Table.of(R, np.asarray(R.values, dtype=float)), is_sloped, False, 1e-8)
+    return fit_random(AnswerTable.of(R, np.asarray(R.values, dtype=float)), is_sloped, False, 1e-8)
 
 
 class TestEstimates:
@@ -102,8 +102,8 @@ class TestScores:
         plain, better, inside, bare = [], [], [], []
         for seed in range(3):
             answers, seen = strayed(seed)
-            model = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(seen)
-            found, lean, score = model.inference().scores(kind="realised"), model.board_.leanings, answers.mean(axis=1)
+            model = hs.ItemResponseModel("2pl").fit(seen)
+            found, lean, score = model.inference().scores("these"), model.board_.leanings, answers.mean(axis=1)
             unseen = np.isnan(seen).mean(axis=1)
             assert lean.sd > 0.01
             better.append(found.estimate - score)
@@ -121,16 +121,16 @@ class TestScores:
         for is_left_out in (False, True):
             if is_left_out:
                 monkeypatch.setattr(board, "row_leanings", lambda fit: RowLeanings.none(50))
-            model = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(seen)
+            model = hs.ItemResponseModel("2pl").fit(seen)
             found.append((model.board_, model.inference()))
         leanings, unseen = found[0][0].leanings, np.isnan(seen).mean(axis=1)
         assert leanings.variance.min() > 1e-5
-        for kind, share in (("realised", unseen), ("mean", np.ones(50))):
-            more, less = (i.score_covariance(kind) for _, i in found)
+        for about, share in (("these", unseen), ("again", np.ones(50))):
+            more, less = (i.score_covariance(about) for _, i in found)
             np.testing.assert_allclose(more - less, np.diag(share**2 * leanings.variance), atol=1e-12)
 
     def test_what_is_known_stays_within_the_blocks_it_was_seen_in(self):
-        table = Table(np.array([0, 0, 1]), np.array([0, 1, 0]), np.ones(3), np.ones(3), (3, 6))
+        table = AnswerTable(np.array([0, 0, 1]), np.array([0, 1, 0]), np.ones(3), np.ones(3), (3, 6))
         unseen, every = within_reach(table, np.array([0, 0, 0, 1, 1, 1]))
         np.testing.assert_allclose(unseen, [1 / 4, 2 / 5, 0.0])
         np.testing.assert_allclose(every, [0.5, 0.5, 0.0])
@@ -145,10 +145,10 @@ class TestScores:
         blocks = np.repeat(["a", "b"], 200)
         seen[:8, 200:] = np.nan
         seen[:8, :200] = answers[:8, :200]  # all of one block, nothing of the other
-        i = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(seen, groups=blocks).inference()
+        i = hs.ItemResponseModel("2pl").fit(seen, blocks=blocks).inference()
         model = i._model
         assert model.board_.leanings.sd > 0
         wanted = np.where(np.isnan(seen), model.predict_table(), seen).mean(axis=1)
-        found = i.scores(kind="realised").estimate
+        found = i.scores("these").estimate
         np.testing.assert_allclose(found[:8], wanted[:8], atol=1e-5)
         assert np.abs(found[8:] - wanted[8:]).max() > 1e-3

@@ -12,11 +12,11 @@ from scipy.special import expit
 
 import halfseen as hs
 from halfseen.methods.response.curvature import hessian, score_sums
-from halfseen.methods.response.fitting import choose_columns, fit_random
+from halfseen.methods.response.fitting import choose_kind, fit_random
 from halfseen.methods.response.leaveout import _lopsided, left_out_chances
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point
 from halfseen.methods.response.nodes import Loadings, choose_nodes, column_modes, own_nodes, shared_nodes
-from halfseen.methods.response.table import Table
+from halfseen.methods.response.table import AnswerTable
 
 RASCH, SLOPED = Loadings(0.3, 1.4), Loadings(0.3, 1.4, 0.1, 0.35)
 kinds = pytest.mark.parametrize(
@@ -101,8 +101,8 @@ class TestLikelihood:
         truth = simulated(6, 10, 0.8, seed=5)
         once, at = problem_of(truth, True, True)
         twice, _ = problem_of(truth, True, True, truth.table.scaled(2.0))
-        doubled = Table(*(np.repeat(getattr(truth.table, name), 2) for name in ("rows", "cols", "shares", "weights")),
-                        truth.table.shape)  # fmt: skip
+        parts = (np.repeat(getattr(truth.table, name), 2) for name in ("rows", "cols", "shares", "weights"))
+        doubled = AnswerTable(*parts, truth.table.shape)
         naive = naive_log_likelihood(doubled, at.x, at.loadings, nodes=40).sum()
         found = sum(part.log_likelihood.sum() for part in twice.posteriors(at))
         assert found == pytest.approx(naive, abs=0.02)
@@ -144,7 +144,7 @@ class TestLeftOut:
         for slope, share, wanted in ((0.8, 0.9, "2pl"), (0.0, 0.15, "rasch")):
             truth = simulated(40, 150, share, slope=slope, seed=7)
             fits = {kind: fit_random(truth.table, kind == "2pl", False, 1e-6) for kind in ("rasch", "2pl")}
-            assert choose_columns(fits, 150).chosen == wanted
+            assert choose_kind(fits, 150).chosen == wanted
 
 
 class TestFit:
@@ -155,10 +155,10 @@ class TestFit:
         assert fit.problem.value(fit.at.theta) <= other.fun + 1e-6
         np.testing.assert_allclose(fit.at.x, other.x[:12], atol=1e-3)
 
-    @pytest.mark.parametrize("columns", ["rasch", "2pl", "random"])
-    def test_it_predicts_unseen_answers_better_than_means(self, columns):
+    @pytest.mark.parametrize("kind", ["rasch", "2pl", "auto"])
+    def test_it_predicts_unseen_answers_better_than_means(self, kind):
         truth = simulated(40, 200, 0.3, seed=9)
-        model = hs.GeneralizedFactorModel(1, "bernoulli", columns=columns).fit(truth.observed)
+        model = hs.ItemResponseModel(kind).fit(truth.observed)
         hidden = hs.Observed.from_dense(
             np.where(np.isnan(truth.observed.to_dense()), truth.answers, np.nan),
             row_labels=truth.observed.row_labels, col_labels=truth.observed.col_labels,
@@ -166,12 +166,12 @@ class TestFit:
         error = np.mean((model.predict_table() - truth.chance) ** 2)
         assert error < 0.75 * np.mean((hs.ColumnMean().fit(truth.observed).predict_table() - truth.chance) ** 2)
         assert model.run_.converged
-        assert model.columns_ == (columns if columns != "random" else model.columns_choice_.chosen)
+        assert model.kind_ == (kind if kind != "auto" else model.kind_choice_.chosen)
         assert -0.7 < model.score(hidden) < 0
 
     def test_the_distributions_are_recovered(self):
         truth = simulated(60, 600, 0.4, slope=0.3, seed=10)
-        model = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(truth.observed)
+        model = hs.ItemResponseModel("2pl").fit(truth.observed)
         assert abs(model.loadings_["spread"]) == pytest.approx(1.5, abs=0.15)
         assert np.hypot(model.loadings_["tilt"], model.loadings_["slope"]) == pytest.approx(0.3, abs=0.1)
         assert model.prior_variance_ == pytest.approx(np.mean(truth.ability**2), rel=0.25)
@@ -179,7 +179,7 @@ class TestFit:
 
     def test_the_abilities_variance_counts_their_errors(self):
         truth = simulated(40, 150, 0.1, seed=13)
-        model = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(truth.observed)
+        model = hs.ItemResponseModel("rasch").fit(truth.observed)
         x, V = model.board_.ability, model.board_.ability_covariance
         assert model.prior_variance_ == pytest.approx(np.mean(x**2 + np.diag(V)), rel=0.02)
         # left out, they would shrink it to nothing
@@ -190,39 +190,39 @@ class TestFit:
         rng = np.random.default_rng(0)
         rates = rng.binomial(4, truth.chance) / 4
         rates[np.isnan(truth.observed.to_dense())] = np.nan
-        model = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(rates)
+        model = hs.ItemResponseModel("rasch").fit(rates)
         # four independent runs: an answer's variance is a quarter of a yes/no answer's, and the items' own comes on top
         assert 0.25 < model.dispersion_ < 0.5
-        yes_no = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(truth.observed)
+        yes_no = hs.ItemResponseModel("rasch").fit(truth.observed)
         assert yes_no.dispersion_ == 1.0
         assert np.mean(model.inference().scores().se) < 0.8 * np.mean(yes_no.inference().scores().se)
-        counts = hs.GeneralizedFactorModel(1, "binomial(4)", columns="rasch").fit(4 * rates)
+        counts = hs.ItemResponseModel("rasch", family="binomial(4)").fit(4 * rates)
         np.testing.assert_allclose(counts.predict_table(), 4 * model.predict_table())
-        given = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(4 * rates, trials=4)
+        given = hs.ItemResponseModel("rasch").fit(4 * rates, trials=4)
         np.testing.assert_allclose(given.row_factors_, model.row_factors_)
 
     def test_all_kinds_of_input_are_the_same_table(self):
         truth = simulated(12, 40, 0.5)
         dense = truth.observed.to_dense()
-        wanted = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(truth.observed).row_factors_
+        wanted = hs.ItemResponseModel("rasch").fit(truth.observed).row_factors_
         for kind in (dense, np.ma.masked_invalid(dense), truth.observed.to_csr(), np.asfortranarray(dense)):
-            found = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(kind).row_factors_
+            found = hs.ItemResponseModel("rasch").fit(kind).row_factors_
             np.testing.assert_allclose(found, wanted)
         with hs.engine("threads", workers=2):
-            again = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(truth.observed).row_factors_
+            again = hs.ItemResponseModel("rasch").fit(truth.observed).row_factors_
         np.testing.assert_array_equal(again, wanted)
 
     def test_single_precision_in_is_single_precision_out(self):
         truth = simulated(12, 40, 0.5)
-        one = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(truth.observed.astype(np.float32))
-        two = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(truth.observed)
+        one = hs.ItemResponseModel("2pl").fit(truth.observed.astype(np.float32))
+        two = hs.ItemResponseModel("2pl").fit(truth.observed)
         assert one.row_factors_.dtype == one.predict_table().dtype == one.intercept_.dtype == np.float32
         np.testing.assert_allclose(one.predict_table(), two.predict_table(), atol=1e-5)
 
     def test_rows_and_columns_without_answers_get_the_prior(self):
         table = simulated(12, 40, 0.5).observed.to_dense()
         table[3], table[:, 7] = np.nan, np.nan
-        model = hs.GeneralizedFactorModel(1, "bernoulli", columns="2pl").fit(table)
+        model = hs.ItemResponseModel("2pl").fit(table)
         assert model.row_factors_[3, 0] == pytest.approx(0.0, abs=1e-6)
         assert model.intercept_[7] == pytest.approx(model.loadings_["mean"], abs=1e-3)
         se = model.inference().scores().se
@@ -242,7 +242,7 @@ class TestFit:
 
 
 def table_parts(observed):
-    table = Table.of(observed, np.asarray(observed.values, dtype=float))
+    table = AnswerTable.of(observed, np.asarray(observed.values, dtype=float))
     return (block.weights.size for block in table.blocks(400))
 
 
@@ -256,7 +256,7 @@ class TestBlocks:
         assert added[2] == pytest.approx(0.4**2 + 0.6**2)
 
     def test_block_effects_are_found_where_they_are(self):
-        groups = np.repeat(["a", "b", "c", "d"], 150)
+        blocks = np.repeat(["a", "b", "c", "d"], 150)
         found = {}
         for strength in (0.0, 1.0):
             rng = np.random.default_rng(12)
@@ -265,7 +265,7 @@ class TestBlocks:
             answers = (rng.random((60, 600)) < expit(z + moved)).astype(float)
             answers[rng.random(answers.shape) < 0.5] = np.nan
             answers[:20, :150] = np.nan
-            model = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(answers, groups=groups)
+            model = hs.ItemResponseModel("rasch").fit(answers, blocks=blocks)
             found[strength] = model.inference().block_effects
         assert found[0.0].sd < 0.02
         # an effect of 1 on the logit is about .16 on the score where chances are spread this widely
@@ -274,12 +274,12 @@ class TestBlocks:
         added = np.sqrt(found[1.0].added)
         assert np.all(added[:20] > 3 * added[20:].max())
 
-    def test_groups_may_be_named_by_column(self):
+    def test_blocks_may_be_named_by_column(self):
         truth = simulated(30, 100, 0.6)
         names = truth.observed.col_labels
         by_name = {str(name): "ab"[k % 2] for k, name in enumerate(names)}
-        one = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(truth.observed, groups=by_name)
-        two = hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(truth.observed, groups=list("ab" * 50))
+        one = hs.ItemResponseModel("rasch").fit(truth.observed, blocks=by_name)
+        two = hs.ItemResponseModel("rasch").fit(truth.observed, blocks=list("ab" * 50))
         assert one.board_.blocks.sd == two.board_.blocks.sd
         assert one.board_.blocks.names.tolist() == ["a", "b"]
 
@@ -288,44 +288,48 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
-            ({"rank": 2}, "rank=1"),
-            ({"family": "gaussian"}, "family='bernoulli'"),
-            ({"family": ["bernoulli"] * 40}, "family='bernoulli'"),
-            ({"penalty": "map"}, "penalty"),
-            ({"bias": "firth"}, "bias"),
-            ({"columns": "both"}, "'fixed', 'random', 'rasch', '2pl'"),
-            ({"columns": 3}, "columns=3"),
+            (
+                {"family": "gaussian"},
+                "family='gaussian' is not for ItemResponseModel; it takes bernoulli, binomial(N).",
+            ),
+            ({"family": ["bernoulli"] * 40}, "one family for all columns"),
+            ({"kind": "3pl"}, "kind='3pl' is not allowed; needed: one of '2pl', 'rasch', 'auto'"),
+            ({"kind": 3}, "kind=3"),
+            ({"integrate": "both"}, "integrate='both'"),
+            ({"max_iter": 0}, "max_iter=0"),
+            ({"tol": 0.0}, "tol=0"),
         ],
     )
     def test_a_wrong_parameter_is_named(self, given, words):
-        model = hs.GeneralizedFactorModel(**{"rank": 1, "family": "bernoulli", "columns": "random"} | given)
         with pytest.raises(ValueError, match=re.escape(words)):
-            model.fit(simulated(12, 40, 0.5).observed)
+            hs.ItemResponseModel(**given).fit(simulated(12, 40, 0.5).observed)
 
     @pytest.mark.parametrize(
         ("more", "words"),
         [
-            ({"offset": 1.0}, r"takes no offset="),
-            ({"groups": ["a"] * 39}, r"groups has shape \(39,\)"),
-            ({"groups": ["a"] * 40}, "at least 2"),
-            ({"groups": {"q000": "a"}}, "no block for 39 columns, first 'q001'"),
+            ({"blocks": ["a"] * 39}, r"blocks has shape \(39,\)"),
+            ({"blocks": ["a"] * 40}, "at least 2"),
+            ({"blocks": {"q000": "a"}}, "no block for 39 columns, first 'q001'"),
             ({"trials": 0}, "trials must be above 0"),
         ],
     )
     def test_wrong_arguments_of_fit_are_named(self, more, words):
         with pytest.raises(ValueError, match=words):
-            hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(simulated(12, 40, 0.5).observed, **more)
+            hs.ItemResponseModel("rasch").fit(simulated(12, 40, 0.5).observed, **more)
 
     def test_answers_outside_zero_and_one_are_placed(self):
         table = simulated(12, 40, 0.9).observed.to_dense()
         table[2, 3] = 1.5
         with pytest.raises(ValueError, match=r"1 answers lie outside \[0, 1\], first R\[2, 3\] = 1.5"):
-            hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(table)
+            hs.ItemResponseModel("rasch").fit(table)
 
-    def test_too_many_rows_are_sent_to_fixed_columns(self):
-        with pytest.raises(ValueError, match="columns='fixed'"):
-            hs.GeneralizedFactorModel(1, "bernoulli", columns="rasch").fit(np.ones((3001, 2)))
+    def test_too_many_rows_are_sent_to_the_factor_model(self):
+        with pytest.raises(ValueError, match=r"GeneralizedFactorModel\(1, 'bernoulli'\)"):
+            hs.ItemResponseModel("rasch", integrate="columns").fit(np.ones((3001, 2)))
 
-    def test_groups_belong_to_integrated_columns(self):
-        with pytest.raises(ValueError, match="columns='random'"):
-            hs.GeneralizedFactorModel(1, "bernoulli").fit(simulated(12, 40, 0.9).observed, groups=["a", "b"] * 20)
+    def test_sweeps_that_are_too_few_are_told(self):
+        from sklearn.exceptions import ConvergenceWarning
+
+        with pytest.warns(ConvergenceWarning, match="raise tol or max_iter"):
+            model = hs.ItemResponseModel("rasch", max_iter=1).fit(simulated(12, 40, 0.5).observed)
+        assert "max_iter" in model.warnings_[0]

@@ -9,13 +9,12 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV, cross_val_score
 
 import halfseen as hs
-from halfseen.methods.completion import LeastSquaresOptions
-from halfseen.select import EntryFolds, EntryRegressor, NewRowScore, SearchOptions, choose_parameters, cross_validate
-from halfseen.select.options import takes_start
+from halfseen.select import EntryFolds, EntryRegressor, NewRowScore, choose_parameters, cross_validate
+from halfseen.select.rules import takes_start
 
 MODELS = {
     "AlternatingLeastSquares": lambda: hs.AlternatingLeastSquares(2, 0.3, random_state=0),
-    "BayesianFactorization": lambda: hs.BayesianFactorization(2, n_sweeps=20, burn_in=5, random_state=0),
+    "BayesianFactorization": lambda: hs.BayesianFactorization(2, max_iter=20, burn_in=5, random_state=0),
     "SoftImpute": lambda: hs.SoftImpute(2, 2.0, random_state=0),
     "BiasModel": hs.BiasModel,
     "ColumnMean": hs.ColumnMean,
@@ -43,8 +42,10 @@ def test_every_estimator_is_cross_validated_on_entries_and_rows(name, by):
 @pytest.mark.parametrize("by", ["entries", "rows"])
 def test_folds_on_threads_give_the_same_bits_and_tell_their_progress(by):
     table, told = table_of(), []
-    serial = cross_validate(MODELS["AlternatingLeastSquares"](), table, 4, by, 0, progress=lambda *at: told.append(at))
-    threads = cross_validate(MODELS["AlternatingLeastSquares"](), table, 4, by, 0, engine=hs.engines.Threads(2))
+    with hs.select.progress(lambda *at: told.append(at)):
+        serial = cross_validate(MODELS["AlternatingLeastSquares"](), table, 4, by, 0)
+    with hs.engine("threads", workers=2):
+        threads = cross_validate(MODELS["AlternatingLeastSquares"](), table, 4, by, 0)
     with hs.engine("threads", workers=3):
         around = cross_validate(MODELS["AlternatingLeastSquares"](), table, 4, by, 0)
     np.testing.assert_array_equal(serial.losses, threads.losses)
@@ -56,14 +57,14 @@ def test_folds_on_threads_give_the_same_bits_and_tell_their_progress(by):
 def test_the_best_setting_has_the_smallest_loss_of_plain_cross_validation(by):
     table, model = table_of(), hs.AlternatingLeastSquares(random_state=0)
     grid = {"rank": [0, 1, 2, 5], "penalty": [3.0, 0.3]}
-    search = choose_parameters(model, table, grid, 3, by, "best", 0, SearchOptions(is_warm=False))
+    search = choose_parameters(model, table, grid, 3, by, "best", 0, is_warm=False)
     assert search.settings[1] == {"rank": 0, "penalty": 0.3}
     for setting, loss in zip(search.settings, search.losses, strict=True):
         plain = cross_validate(clone(model).set_params(**setting), table, 3, by, 0)
         assert plain.loss == pytest.approx(loss, rel=1e-10)
     assert search.parameters == search.settings[int(np.argmin(search.losses))] == {"rank": 2, "penalty": 0.3}
-    assert search.model.rank_ == 2
-    assert model.rank is None
+    assert search.model.fit(table).rank_ == 2
+    assert model.rank == 16
 
 
 def test_one_standard_error_takes_the_first_setting_that_is_near():
@@ -81,26 +82,25 @@ def test_one_standard_error_takes_the_first_setting_that_is_near():
     assert all(near.losses[k] > lowest + near.standard_errors[k] for k in range(at))
 
 
-def test_fields_of_options_are_parameters_too():
-    grid = {"options__max_iter": [1, 20]}
-    search = choose_parameters(hs.AlternatingLeastSquares(2, 0.3, random_state=0), table_of(), grid, 3, random_state=0)
-    assert search.parameters == {"options__max_iter": 20}
-    assert search.model.n_iter_ == 20
-    assert search.model.options.solver == "auto"
+def test_fine_settings_are_parameters_like_any_other():
+    table = table_of()
+    search = choose_parameters(hs.AlternatingLeastSquares(2, 0.3, random_state=0), table, {"max_iter": [1, 20]}, 3)
+    assert search.parameters == {"max_iter": 20}
+    assert search.model.fit(table).n_iter_ == 20
+    assert search.model.solver == "auto"
 
 
 def test_warm_starts_take_fewer_sweeps_and_reach_the_same_losses():
     table = hs.Observed.from_dense(table_of(n=120, p=80))
-    options = LeastSquaresOptions(tol=1e-7, max_iter=2000)
-    cold = hs.AlternatingLeastSquares(2, 0.25, options=options, random_state=0).fit(table)
-    first = hs.AlternatingLeastSquares(2, 0.3, options=options, random_state=0).fit(table)
-    warm = hs.AlternatingLeastSquares(2, 0.25, options=options, random_state=0).fit(table, start=first)
+    options = {"tol": 1e-7, "max_iter": 2000}
+    cold = hs.AlternatingLeastSquares(2, 0.25, **options, random_state=0).fit(table)
+    first = hs.AlternatingLeastSquares(2, 0.3, **options, random_state=0).fit(table)
+    warm = hs.AlternatingLeastSquares(2, 0.25, **options, random_state=0).fit(table, start=first)
     assert warm.n_iter_ < cold.n_iter_
     assert warm.run_.value == pytest.approx(cold.run_.value, rel=1e-4)
     grid = {"penalty": [1.0, 0.6, 0.3]}
     found = [
-        choose_parameters(first, table, grid, 3, random_state=0, options=SearchOptions(is_warm=is_warm)).losses
-        for is_warm in (True, False)
+        choose_parameters(first, table, grid, 3, random_state=0, is_warm=is_warm).losses for is_warm in (True, False)
     ]
     np.testing.assert_allclose(*found, rtol=2e-3)
     assert takes_start(first)
@@ -116,10 +116,11 @@ def test_a_start_of_another_rank_is_cut_or_filled_up():
 
 def test_soft_impute_starts_at_a_solution():
     table = table_of(noise=1.0)
-    options = hs.SoftImputeOptions(tol=1e-12, max_iter=5000)
-    start = hs.SoftImpute(20, 4.0, None, options, random_state=0).fit(table)
+    options = {"tol": 1e-12, "max_iter": 5000}
+    start = hs.SoftImpute(20, 4.0, bias_penalty=None, **options, random_state=0).fit(table)
     cold, warm = (
-        hs.SoftImpute(20, 3.0, None, options, random_state=0).fit(table, start=begin) for begin in (None, start)
+        hs.SoftImpute(20, 3.0, bias_penalty=None, **options, random_state=0).fit(table, start=begin)
+        for begin in (None, start)
     )
     assert warm.n_iter_ == 1 < cold.n_iter_
     np.testing.assert_allclose(warm.predict_table(), cold.predict_table(), atol=1e-3)
@@ -140,11 +141,6 @@ def test_a_search_becomes_a_frame(backend):
     assert len(frame) == 2
     names = frame.column_names if backend == "pyarrow" else list(frame.columns)
     assert names == ["shrinkage", "loss", "standard_error", "is_chosen"]
-
-
-def test_a_search_without_refit_keeps_no_model():
-    options = SearchOptions(refit=False, engine=hs.engines.Threads(2))
-    assert choose_parameters(hs.ColumnMean(), table_of(), {"shrinkage": [1.0]}, 3, options=options).model is None
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import pytest
 from sklearn.base import clone
 
 import halfseen as hs
-from halfseen.methods.completion import LeastSquaresOptions
-from halfseen.select import SearchOptions, choose_rank, cross_validate, held_out_deviance
+from halfseen.select import choose_rank, cross_validate, held_out_deviance
 
 
 def factor_table(rank, n=80, p=50, noise=0.4, density=0.6, seed=0):
@@ -20,7 +19,7 @@ def factor_table(rank, n=80, p=50, noise=0.4, density=0.6, seed=0):
 
 
 def model():
-    return hs.AlternatingLeastSquares(options=LeastSquaresOptions(max_iter=10), random_state=0)
+    return hs.AlternatingLeastSquares(max_iter=10, random_state=0)
 
 
 @pytest.mark.parametrize("rule", ["best", "one_se"])
@@ -46,9 +45,9 @@ def test_one_standard_error_prefers_the_smaller_rank():
 
 def test_all_ranks_see_the_same_splits_and_seeds_repeat():
     table = factor_table(1)
-    options = SearchOptions(is_warm=False, refit=False)  # a warm fit depends on the rank before
-    one = choose_rank(model(), table, [1, 2], random_state=5, options=options)
-    two = choose_rank(model(), table, [2], random_state=5, options=options)
+    # a warm fit depends on the rank before
+    one = choose_rank(model(), table, [1, 2], random_state=5, is_warm=False)
+    two = choose_rank(model(), table, [2], random_state=5, is_warm=False)
     np.testing.assert_array_equal(one.split_losses[:, 1], two.split_losses[:, 0])
 
 
@@ -107,13 +106,13 @@ def test_weights_count_in_the_loss():
     assert held_out_deviance(fitted, test) == pytest.approx(0.75)
 
 
-def test_the_model_is_left_alone_and_refitted_on_request():
-    untouched = model()
-    choice = choose_rank(untouched, factor_table(1), [1, 2], random_state=0, options=SearchOptions())
-    assert untouched.rank is None
+def test_the_model_is_left_alone_and_the_chosen_one_is_ready_to_be_fitted():
+    untouched, table = model(), factor_table(1)
+    choice = choose_rank(untouched, table, [1, 2], random_state=0)
+    assert untouched.rank == 16
     assert not hasattr(untouched, "run_")
-    assert choice.model.rank_ == choice.rank == 1
-    assert choose_rank(untouched, factor_table(1), [1], random_state=0).model is None
+    assert not hasattr(choice.model, "run_")
+    assert choice.model.fit(table).rank_ == choice.rank == 1
 
 
 def test_callbacks_watch_every_fit():
@@ -157,7 +156,7 @@ def test_an_unknown_backend_is_an_error():
         ([1.5], {}, "whole numbers of at least 0; got 1.5"),
         ([1], {"rule": "elbow"}, "rule must be one of 'best', 'one_se'; got 'elbow'"),
         ([1], {"n_splits": 0}, "n_splits must be an integer of at least 1"),
-        ([1], {"fraction": 1.5}, "fraction must lie between 0 and 1"),
+        ([1], {"held_out": 1.5}, "fraction must lie between 0 and 1"),
     ],
 )
 def test_bad_requests_are_refused_with_the_way_out(ranks, change, message):
@@ -220,16 +219,15 @@ def test_each_rank_begins_at_the_one_before_on_the_same_split():
     choose_rank(Begun(random_state=0), factor_table(1), [2, 0, 1], n_splits=2, random_state=0)
     assert Begun.begun == [(0, None), (1, 0), (2, 1)] * 2
     Begun.begun.clear()
-    cold = SearchOptions(is_warm=False, refit=False)
-    choose_rank(Begun(random_state=0), factor_table(1), [0, 1], n_splits=1, random_state=0, options=cold)
+    choose_rank(Begun(random_state=0), factor_table(1), [0, 1], n_splits=1, random_state=0, is_warm=False)
     assert Begun.begun == [(0, None), (1, None)]
 
 
 def test_splits_on_workers_have_the_same_bits_and_are_told_of():
     table, told = factor_table(2), []
-    on_threads = SearchOptions(engine=hs.engines.Threads(2), refit=False, progress=lambda *done: told.append(done))
     one = choose_rank(model(), table, [0, 1, 2, 3], random_state=0)
-    two = choose_rank(model(), table, [0, 1, 2, 3], random_state=0, options=on_threads)
+    with hs.engine("threads", workers=2), hs.select.progress(lambda *done: told.append(done)):
+        two = choose_rank(model(), table, [0, 1, 2, 3], random_state=0)
     np.testing.assert_array_equal(one.split_losses, two.split_losses)
     assert one.rank == two.rank == 2
     assert told == [(1, 3), (2, 3), (3, 3)]

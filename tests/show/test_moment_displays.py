@@ -14,7 +14,7 @@ from moment_truth import factor_rows, seen
 def fitted():
     rng = np.random.default_rng(0)
     R = seen(factor_rows(2000, 15, 2, rng, noise=0.3)[0], 0.25, rng)
-    return hs.OneSidedCompletion("auto", options=hs.OneSidedOptions(ranks=(1, 2, 3)), random_state=0).fit(R)
+    return hs.OneSidedCompletion("auto", ranks=(1, 2, 3), random_state=0).fit(R)
 
 
 def test_before_and_after_completion_stand_side_by_side(fitted):

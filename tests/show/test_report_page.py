@@ -79,7 +79,7 @@ def models():
     return {
         "Leaderboard": (hs.GeneralizedFactorModel(1, "bernoulli", random_state=0), "table"),
         "Biases": (hs.AlternatingLeastSquares(2, random_state=0), "numbers"),
-        "Uncertainty": (hs.BayesianFactorization(2, n_sweeps=20, burn_in=5, random_state=0), "numbers"),
+        "Uncertainty": (hs.BayesianFactorization(2, max_iter=20, burn_in=5, random_state=0), "numbers"),
         "path of penalties": (hs.SoftImpute(3, random_state=0), "numbers"),
         "Mean and biases without factors": (hs.ColumnMean(), "numbers"),
         "The descent": (hs.OverparametrizedFactorization(6, random_state=0), "numbers"),
@@ -193,7 +193,7 @@ def test_an_unpenalised_leaderboard_has_tie_groups(tmp_path):
     assert (
         groups
         == model.inference()
-        .ranks(component="score", kind="ties")
+        .ties()
         .extra["group"][np.argsort(-model.inference().scores().estimate, kind="stable")]
         .tolist()
     )
@@ -213,7 +213,7 @@ def test_tables_that_the_inference_brings_along_are_shown(table, tmp_path, monke
         def items(self):
             return {"item": ["i1", "i2"], "difficulty": [0.5, -0.5], "low": [0.0, -1.0], "high": [1.0, 0.0]}
 
-    model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", random_state=0).fit(table)
+    model = hs.ItemResponseModel("rasch").fit(table)
     monkeypatch.setattr(type(model), "inference", lambda self, *args, **more: Brings())
     text, page = page_of(model, tmp_path)
     board = list(csv.reader(io.StringIO(page.downloads()["page-leaderboard.csv"])))

@@ -14,6 +14,7 @@ from halfseen.cli.data_commands import add_data
 from halfseen.cli.fit_descent import add_descent
 from halfseen.cli.fit_factor import add_factor
 from halfseen.cli.fit_inductive import add_inductive
+from halfseen.cli.fit_irt import add_irt
 from halfseen.cli.options import (
     ALS_RANKS,
     MOMENT_RANKS,
@@ -126,6 +127,7 @@ def describe(
 
 
 add_factor(fit)
+add_irt(fit)
 
 
 @fit.command("als")

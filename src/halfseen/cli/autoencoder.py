@@ -18,6 +18,7 @@ from halfseen.cli.report import scores_table, versions
 from halfseen.cli.screen import Steps, count, note, plain, print_json, stdout, steps
 from halfseen.data import Sources
 from halfseen.data.facts import SeenShares
+from halfseen.methods.autoencoder.options import OWN
 from halfseen.nets import load_torch
 
 RIVAL_RANK = 16
@@ -42,10 +43,10 @@ def run_autoencoder(
     if output.out is not None:
         check_target(output.out, output.force)
     check_shares(judge)
-    begun, options = time.perf_counter(), options_of(given, output.threads)
-    grid = list(product(numbers("--ridge", given.ridge), numbers("--unique-ridge", given.unique_ridge)))
+    begun, settings = time.perf_counter(), settings_of(given, output.threads)
+    grid = list(product(numbers("--penalty", given.penalty), numbers("--unique-penalty", given.unique_penalty)))
     sources = read_sources(files, given.source, reading)
-    trained = fit_and_judge(sources, given, (options, grid), judge)
+    trained = fit_and_judge(sources, given, (settings, grid), judge)
     facts = record(trained, files, (given, reading, judge), command_line(files[0]))
     facts["seconds"] = {"total": time.perf_counter() - begun}
     if output.out is not None:
@@ -56,50 +57,45 @@ def run_autoencoder(
         show(facts, output.out)
 
 
-def options_of(given: NetworkOptions, threads: int | None) -> hs.AutoencoderOptions:
-    """The options of the network."""
-    return hs.AutoencoderOptions(
-        hidden=given.hidden,
-        unique_hidden=given.unique_hidden,
-        kernel=given.kernel,
-        folds=given.folds,
-        max_iter=given.sweeps,
-        rate=given.rate,
-        batch=given.batch,
-        drop_entries=None if given.solver == "lbfgs" else given.drop,
-        n_starts=given.starts,
-        threads=threads or 1,
-    )
+def settings_of(given: NetworkOptions, threads: int | None) -> dict[str, Any]:
+    """Parameters of the network, penalties aside."""
+    names = ("hidden", "unique_hidden", "kernel", "folds", "max_iter", "learning_rate", "batch", "n_starts")
+    settings = {name: getattr(given, name) for name in (*names, "solver", "device")}
+    drop = None if given.solver == "lbfgs" else given.drop_entries
+    return settings | {"drop_entries": drop, "threads": threads or 1}
 
 
-def make(given: NetworkOptions, options: Any, ridges: tuple[float, float], seed: int, is_plain: bool) -> Any:
+def make(
+    given: NetworkOptions, settings: dict[str, Any], penalties: tuple[float, float], seed: int, is_plain: bool
+) -> Any:
     """An autoencoder for one network of all columns, or for sources with encoders of their own."""
-    more = {"solver": given.solver, "device": given.device, "options": options, "random_state": seed}
     if is_plain:
-        return hs.SparseAutoencoder(given.width, ridges[0], **more)
-    return hs.HeterogeneousAutoencoder(given.width, *ridges, **more)
+        shared = {name: value for name, value in settings.items() if name not in OWN}
+        return hs.SparseAutoencoder(given.width, penalty=penalties[0], random_state=seed, **shared)
+    given_penalties: dict[str, Any] = dict(zip(("penalty", "unique_penalty"), penalties, strict=True))
+    return hs.HeterogeneousAutoencoder(given.width, random_state=seed, **given_penalties, **settings)
 
 
 def fit_and_judge(sources: Sources, given: NetworkOptions, how: tuple[Any, Any], judge: JudgeOptions) -> Trained:
     """Hold out, choose the penalties, train, judge beside rivals, and train again with what was held out."""
-    options, grid = how
+    settings, grid = how
     is_plain = given.plain or len(sources) == 1
-    grid = list(dict.fromkeys((ridge, 0.0) for ridge, _ in grid)) if is_plain else grid
+    grid = list(dict.fromkeys((penalty, 0.0) for penalty, _ in grid)) if is_plain else grid
     part = judge.held_out if judge.hide is None else judge.hide
     seen, hidden = sources.split(part, random_state=judge.seed) if part else (sources, None)
     again = hidden is not None and judge.hide is None and judge.refit
     figures: list[dict[str, Any]] = []
     trials = len(grid) if len(grid) > 1 else 0
     with steps(trials + 1 + (2 + (not is_plain)) * (hidden is not None) + again) as bar:
-        tried = choose(seen, given, (options, grid), judge.seed, bar, is_plain) if trials else []
+        tried = choose(seen, given, (settings, grid), judge.seed, bar, is_plain) if trials else []
         best = min(tried, key=lambda one: one["rmse"]) if tried else None
-        ridges = grid[0] if best is None else (best["ridge"], best["unique_ridge"])
-        model = make(given, options, ridges, judge.seed, is_plain)
+        penalties = grid[0] if best is None else (best["penalty"], best["unique_penalty"])
+        model = make(given, settings, penalties, judge.seed, is_plain)
         train(model, seen, "training", bar)
         if hidden is not None:
             figures.append({"model": describe(model), **scores(model, hidden)})
             if not is_plain:
-                one = train(make(given, options, ridges, judge.seed, True), seen, "one network for all", bar)
+                one = train(make(given, settings, penalties, judge.seed, True), seen, "one network for all", bar)
                 figures.append({"model": describe(one), **scores(one, hidden)})
             rank = min(RIVAL_RANK, seen.n_rows, sum(p for _, p in seen.shapes.values()))
             figures += pooled_rivals(seen, hidden, rank, judge.seed, bar)
@@ -124,21 +120,21 @@ def choose(
     seen: Sources, given: NetworkOptions, how: tuple[Any, Any], seed: int, bar: Steps, is_plain: bool
 ) -> list[dict[str, float]]:
     """Errors of all penalties on a tenth of the training entries."""
-    options, grid = how
+    settings, grid = how
     inner, judged = seen.split(0.1, random_state=seed + 1)
-    found = []
-    for ridges in grid:
-        model = make(given, options, ridges, seed, is_plain)
-        train(model, inner, f"ridge {ridges[0]:g}" + ("" if is_plain else f", own {ridges[1]:g}"), bar)
-        found.append({"ridge": ridges[0], "unique_ridge": ridges[1], **scores(model, judged)})
-    return found
+    tried = []
+    for penalties in grid:
+        model = make(given, settings, penalties, seed, is_plain)
+        train(model, inner, f"penalty {penalties[0]:g}" + ("" if is_plain else f", own {penalties[1]:g}"), bar)
+        tried.append({"penalty": penalties[0], "unique_penalty": penalties[1], **scores(model, judged)})
+    return tried
 
 
 def describe(model: Any) -> str:
     """Name and penalties."""
-    own = f", own {model.unique_ridge:g}" if hasattr(model, "unique_ridge") else ""
+    own = f", own {model.unique_penalty:g}" if hasattr(model, "unique_penalty") else ""
     kind = "heterogeneous autoencoder" if own else "sparse autoencoder"
-    return f"{kind}, width {model.width}, ridge {model.ridge:g}{own}"
+    return f"{kind}, width {model.width}, penalty {model.penalty:g}{own}"
 
 
 def record(trained: Trained, files: list[str], options: tuple[Any, Any, Any], command: str) -> dict[str, Any]:
@@ -193,8 +189,8 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
     n_sources = len(data["sources"])
     console.print(
         f"{count(data['n_rows'])} rows, {n_sources} source{'s' * (n_sources > 1)}, {count(data['n_entries'])} entries; "
-        f"[bold]{facts['class']}, width {config['width']}[/bold], ridge {config['ridge']:g}"
-        + (f", own {config['unique_ridge']:g}" if "unique_ridge" in config else "")
+        f"[bold]{facts['class']}, width {config['width']}[/bold], penalty {config['penalty']:g}"
+        + (f", own {config['unique_penalty']:g}" if "unique_penalty" in config else "")
         + (f" (best of {len(facts['tried'])} on held-out entries)" if facts["tried"] else "")
     )
     if facts["figures"]:

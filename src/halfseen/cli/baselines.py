@@ -11,7 +11,6 @@ from halfseen.cli.completion_options import BayesOptions, NuclearOptions
 from halfseen.cli.fit import Method, parse_clip
 from halfseen.cli.scores import places
 from halfseen.losses import get_loss
-from halfseen.methods.completion import BayesianOptions, SoftImputeOptions
 from halfseen.metrics import coverage, mean_width
 
 LEVEL = 0.95
@@ -19,14 +18,13 @@ LEVEL = 0.95
 
 def bayes(switches: BayesOptions | None = None) -> Method:
     """Bayesian factorisation; what is not given is the library's default."""
-    found = switches or BayesOptions()
-    given: dict[str, Any] = {"n_sweeps": found.sweeps, "burn_in": found.burn_in}
-    given = {name: value for name, value in given.items() if value is not None}
-    memory = "auto" if found.memory is None else found.memory
-    options, family = BayesianOptions(memory=memory, clip=parse_clip(found.clip)), str(found.family)
+    chosen = switches or BayesOptions()
+    given = {name: getattr(chosen, name) for name in ("max_iter", "burn_in", "memory")}
+    given = {name: value for name, value in given.items() if value is not None} | {"clip": parse_clip(chosen.clip)}
+    family = str(chosen.family)
 
     def make(rank: int, penalty: str, seed: int) -> Any:
-        return hs.BayesianFactorization(rank=rank, **given, family=family, options=options, random_state=seed)
+        return hs.BayesianFactorization(rank, family, **given, random_state=seed)
 
     judge = judge_intervals if family == "gaussian" else None  # no interval holds a yes or a no
     return Method("bayes", "Bayesian factorisation", get_loss(family), make, judge_intervals=judge)
@@ -34,18 +32,18 @@ def bayes(switches: BayesOptions | None = None) -> Method:
 
 def soft_impute(switches: NuclearOptions | None = None) -> Method:
     """Soft-impute; what is not given is the library's default."""
-    found = switches or NuclearOptions()
-    given: dict[str, Any] = {"penalty": found.penalty, "bias_penalty": found.bias_penalty}
+    chosen = switches or NuclearOptions()
+    given: dict[str, Any] = {"penalty": chosen.penalty, "bias_penalty": chosen.bias_penalty}
     given = {name: value for name, value in given.items() if value is not None}
-    if not found.biases:
+    if not chosen.biases:
         if "bias_penalty" in given:
             raise ValueError("--bias-penalty is of no use with --no-biases; leave one of them out")
         given["bias_penalty"] = None
-    debias: Any = {"auto": "auto", "yes": True, "no": False}[str(found.debias)]
-    options = SoftImputeOptions(debias=debias, clip=parse_clip(found.clip))
+    given["debias"] = {"auto": "auto", "yes": True, "no": False}[str(chosen.debias)]
+    given["clip"] = parse_clip(chosen.clip)
 
     def make(rank: int, penalty: str, seed: int) -> Any:
-        return hs.SoftImpute(rank=rank, **given, options=options, random_state=seed)
+        return hs.SoftImpute(rank=rank, **given, random_state=seed)
 
     return Method("soft-impute", "soft-impute", get_loss("gaussian"), make)
 

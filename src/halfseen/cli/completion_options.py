@@ -25,7 +25,7 @@ class AlsOptions:
             min=0, metavar="X", help="The ridge grows with this power of a row's entries.", show_default="0.5"
         ),
     ] = None
-    epochs: Annotated[
+    max_iter: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Sweeps over columns and rows.", show_default="20")
     ] = None
     clip: Annotated[
@@ -46,7 +46,7 @@ class BayesOptions:
     """Switches of Bayesian factorisation; None is the library's default."""
 
     family: Annotated[Values, typer.Option(help="Real values, or answers that are 0 or 1.")] = Values.gaussian
-    sweeps: Annotated[
+    max_iter: Annotated[
         int | None, typer.Option(min=2, metavar="N", help="Sweeps that are averaged over.", show_default="200")
     ] = None
     burn_in: Annotated[int | None, typer.Option(min=0, metavar="N", help="Sweeps before those.", show_default="20")] = (

@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,6 @@ from halfseen.cli.source import family_of, open_table
 from halfseen.data import check_support
 from halfseen.engines import engine
 from halfseen.losses import ColumnLoss, Loss, get_loss
-from halfseen.methods.completion import LeastSquaresOptions
-from halfseen.methods.completion.least_squares import DEFAULT_RANK
 
 PENALTIES = ("auto", "map", "none")
 
@@ -64,18 +62,17 @@ class Method:
     @classmethod
     def als(cls, switches: AlsOptions | None = None, finds: bool = False) -> Method:
         """Alternating least squares; what is not given is the library's default. ``finds``: it finds its own rank."""
-        found = switches or AlsOptions()
-        given = {name: getattr(found, name) for name in ("penalty", "bias_penalty", "alpha")}
-        given = {name: value for name, value in given.items() if value is not None}
-        options = LeastSquaresOptions(clip=parse_clip(found.clip))
-        if found.epochs is not None:
-            options = replace(options, max_iter=found.epochs)
+        chosen = switches or AlsOptions()
+        given: dict[str, Any] = {
+            name: getattr(chosen, name) for name in ("penalty", "bias_penalty", "alpha", "max_iter")
+        }
+        given = {name: value for name, value in given.items() if value is not None} | {"clip": parse_clip(chosen.clip)}
 
         def make(rank: int, penalty: str, seed: int) -> Any:
-            return hs.AlternatingLeastSquares(rank=rank, **given, options=options, random_state=seed)
+            return hs.AlternatingLeastSquares(rank=rank, **given, random_state=seed)
 
         def search(seen: Any, seed: int) -> Any:
-            model = hs.AlternatingLeastSquares(rank="auto", **given, options=options, random_state=seed)
+            model = hs.AlternatingLeastSquares(rank="auto", **given, random_state=seed)
             return model.fit(seen).rank_search_
 
         return cls("als", "alternating least squares", get_loss("gaussian"), make, search=search if finds else None)
@@ -211,8 +208,6 @@ def choose(method: Method, seen: Any, ranks: tuple[int, ...], seed: int, bar: St
     if len(ranks) == 1 and len(method.penalties) == 1:
         return Chosen(ranks[0], method.penalties[0])
     choices = {}
-    # each rank from scratch, as the model will be fitted
-    options = hs.select.SearchOptions(is_warm=False, refit=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what candidates complain about is why they lose
         for penalty in method.penalties:
@@ -220,7 +215,10 @@ def choose(method: Method, seen: Any, ranks: tuple[int, ...], seed: int, bar: St
             bar.begin(text)
             model = method.make(ranks[0], penalty, seed)
             bar.watch(model)
-            choices[penalty] = hs.select.choose_rank(model, seen, ranks, n_splits=1, random_state=seed, options=options)
+            # each rank from scratch, as the model will be fitted
+            choices[penalty] = hs.select.choose_rank(
+                model, seen, ranks, n_splits=1, random_state=seed, is_warm=False
+            )
     best = min(choices, key=lambda penalty: float(choices[penalty].losses.min()))
     tried = {"ranks": ranks, "penalties": method.penalties, "losses": choices[best].losses}
     return Chosen(int(choices[best].rank), best, tried)
@@ -260,7 +258,7 @@ def parse_ranks(rank: str | None, ranks: str, largest: int) -> tuple[int, ...]:
     ((3,), (1, 2), (10,))
     """
     if rank is None:
-        return (min(DEFAULT_RANK, largest),)
+        return (min(int(hs.AlternatingLeastSquares().rank), largest),)
     texts = ranks.split(",") if rank == "auto" else [rank]
     try:
         numbers = sorted({int(text) for text in texts if text.strip()})

@@ -28,16 +28,18 @@ class InductiveSwitches(FeatureFiles):
     activation: Annotated[
         str, typer.Option(metavar="NAME", help="relu, leaky_relu, softplus, sigmoid, tanh or linear.")
     ] = "relu"
-    objective: Annotated[
-        str, typer.Option(metavar="NAME", help="squared, one_class, bernoulli, binomial(N) or poisson.")
-    ] = "squared"
-    ridge: Annotated[str, typer.Option(metavar="X", help="Ridge on all weights; several are tried.")] = "0.001,0.005"
+    family: Annotated[
+        str, typer.Option(metavar="NAME", help="gaussian, one_class, bernoulli, binomial(N) or poisson.")
+    ] = "gaussian"
+    penalty: Annotated[
+        str, typer.Option(metavar="X", help="Penalty on all weights; several with commas are tried.")
+    ] = "0.001,0.005"
     beta: Annotated[float, typer.Option(metavar="X", help="Weight of an unseen cell of one_class.")] = 0.1
     effects: Annotated[
         str, typer.Option(metavar="none|rows|cols|both", help="Free effects of seen rows and columns.")
     ] = "none"
     free_rank: Annotated[int, typer.Option(min=0, metavar="N", help="Free factors of seen rows and columns.")] = 0
-    starts: Annotated[int, typer.Option(min=1, metavar="N", help="Random starts; the best is kept.")] = 1
+    n_starts: Annotated[int, typer.Option(min=1, metavar="N", help="Random starts; the best is kept.")] = 1
     held: Annotated[
         Hidden,
         typer.Option(

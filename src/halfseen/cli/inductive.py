@@ -22,7 +22,7 @@ from halfseen.cli.source import column, open_table
 from halfseen.data import Observed, SideFeatures, check_support
 from halfseen.engines import engine
 from halfseen.losses import get_loss
-from halfseen.methods.inductive.options import OBJECTIVES
+from halfseen.methods.inductive.options import ONE_CLASS
 
 RECALL_AT = 10
 MOST_CELLS = 50_000_000
@@ -42,14 +42,14 @@ def run_inductive(
     begun = time.perf_counter()
     observed = open_table(data, reading)
     method = method_of(given)
-    check_support(observed, method.loss, "objective")
+    check_support(observed, method.loss, "family")
     size = picture_size(output.image, data, observed.shape[1])
     sides, keys = features_of(given, reading, observed)
     seconds = {"read": time.perf_counter() - begun}
     workers = output.threads or available_cores()
     with threadpool_limits(1, "blas"), engine("threads", workers) if workers > 1 else engine("serial"):
         outcome = fit_and_judge(observed, method, given, sides, judge, seconds)
-    lists = outcome.figures if given.objective == "one_class" else []
+    lists = outcome.figures if given.family == ONE_CLASS else []
     if lists:
         outcome.figures = []
     facts = record(outcome, data, reading, judge, command_line(data))
@@ -64,34 +64,33 @@ def run_inductive(
 
 
 def method_of(given: InductiveSwitches) -> Method:
-    """What the switches mean, as a method for every rank and ridge."""
-    loss = get_loss("gaussian" if given.objective in OBJECTIVES else given.objective)
-    options = hs.InductiveOptions(
-        effects=given.effects, free_rank=given.free_rank, n_starts=given.starts, beta=given.beta, scale="rms"
-    ).checked()
+    """What the switches mean, as a method for every rank and penalty."""
+    loss = get_loss("gaussian" if given.family == ONE_CLASS else given.family)
 
-    def make(rank: int, ridge: str, seed: int) -> Any:
+    def make(rank: int, penalty: str, seed: int) -> Any:
         return hs.InductiveCompletion(
-            rank, given.activation, given.objective, float(ridge), options=options, random_state=seed
-        )
+            rank, given.activation, family=given.family, penalty=float(penalty), effects=given.effects,
+            free_rank=given.free_rank, n_starts=given.n_starts, beta=given.beta, scale="rms", random_state=seed,
+        )  # fmt: skip
 
-    return Method("inductive", f"inductive, {given.activation}", loss, make, ridges(given.ridge))
+    make(1, "0", 0)._checked()
+    return Method("inductive", f"inductive, {given.activation}", loss, make, penalties(given.penalty))
 
 
-def ridges(text: str) -> tuple[str, ...]:
-    """The ridges to try.
+def penalties(text: str) -> tuple[str, ...]:
+    """The penalties to try.
 
-    >>> ridges("0.001,0.01")
+    >>> penalties("0.001,0.01")
     ('0.001', '0.01')
     """
-    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    given = tuple(part.strip() for part in text.split(",") if part.strip())
     try:
-        is_right = bool(found) and all(0 <= float(part) < np.inf for part in found)
+        is_right = bool(given) and all(0 <= float(part) < np.inf for part in given)
     except ValueError:
         is_right = False
     if not is_right:
-        raise ValueError(f"--ridge {text!r}: give a number of at least 0, or several with commas")
-    return found
+        raise ValueError(f"--penalty {text!r}: give a number of at least 0, or several with commas")
+    return given
 
 
 def features_of(given: InductiveSwitches, reading: TableOptions, observed: Observed) -> tuple[dict[str, Any], Any]:
@@ -132,7 +131,7 @@ def fit_and_judge(
     judge: JudgeOptions,
     seconds: dict[str, float],
 ) -> Outcome:
-    """Hold out, choose rank and ridge, fit, judge beside rivals, and fit again with what was held out."""
+    """Hold out, choose rank and penalty, fit, judge beside rivals, and fit again with what was held out."""
     part = judge.held_out if judge.hide is None else judge.hide
     seen, hidden = held_out(observed, part, given.held, judge.seed) if part else (observed, None)
     ranks = parse_ranks("auto", given.rank, max(1024, *observed.shape))
@@ -188,16 +187,16 @@ def choose(
     seed: int,
     bar: Steps,
 ) -> Chosen:
-    """Rank and ridge that do best on a further part held out in the same way."""
+    """Rank and penalty that do best on a further part held out in the same way."""
     pairs = list(product(ranks, method.penalties))
     if len(pairs) == 1:
         return Chosen(*pairs[0])
     inner, outer = held_out(seen, 0.1, given.held, seed + 1)
     losses = []
-    for rank, ridge in pairs:
-        text = f"rank {rank}, ridge {ridge}"
-        found = fitted(bar, text, Bound(method.make(rank, ridge, seed), sides), inner)
-        scores = judged_by(found.model, inner, outer, method)[1]
+    for rank, penalty in pairs:
+        text = f"rank {rank}, penalty {penalty}"
+        model = fitted(bar, text, Bound(method.make(rank, penalty, seed), sides), inner)
+        scores = judged_by(model.model, inner, outer, method)[1]
         losses.append(scores.get("deviance", scores["rmse"]) if "rmse" in scores else -scores["auc"])
     best = int(np.argmin(losses))
     table = np.array(losses).reshape(len(ranks), -1)
@@ -207,9 +206,9 @@ def choose(
 
 def judged_by(model: Any, seen: Observed, hidden: Observed, method: Method) -> tuple[Any, dict[str, float]]:
     """Errors on hidden entries, or for one-class tables how they are ranked among what was not seen."""
-    if getattr(model, "objective", "") != "one_class" and not isinstance(model, hs.ColumnMean):
+    if getattr(model, "family", "") != ONE_CLASS and not isinstance(model, hs.ColumnMean):
         return judge_model(model, hidden, method.loss)
-    if method.make(1, "0", 0).objective != "one_class":
+    if method.make(1, "0", 0).family != ONE_CLASS:
         return judge_model(model, hidden, method.loss)
     if seen.shape[0] * seen.shape[1] > MOST_CELLS:
         raise ValueError(
@@ -239,7 +238,7 @@ def rivals(
     if given.activation != "linear":
         linear = method.make(chosen.rank, chosen.penalty, seed).set_params(activation="linear")
         others.append((f"inductive, linear, rank {chosen.rank}", Bound(linear, sides)))
-    if given.objective == "one_class":
+    if given.family == ONE_CLASS:
         return [*others, ("popularity", hs.ColumnMean())]
     return [*others, ("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]
 

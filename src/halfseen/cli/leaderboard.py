@@ -1,4 +1,4 @@
-"""``fit factor --columns random`` and ``halfseen rank``: leaderboards on the command line."""
+"""``halfseen fit irt`` and ``halfseen rank``: leaderboards on the command line."""
 
 from __future__ import annotations
 
@@ -12,27 +12,20 @@ from halfseen.cli.screen import count, figures, note, print_json, stdout, table
 from halfseen.cli.source import family_of
 
 
-def leaderboard_method(given: tuple[str, str | None, int | None, str], columns: str, groups: str | None) -> Method:
-    """The factor model with its columns integrated out; ``given`` is data, family, trials and penalty."""
-    data, family, trials, penalty = given
-    if columns == "fixed":
-        raise ValueError("--groups goes with --columns random, rasch or 2pl")
-    if penalty != "auto":
-        raise ValueError(f"--penalty {penalty} goes with --columns fixed; --columns {columns} has its own prior")
-    if family is None:
-        named = family_of(data)
-        family = named if named.startswith(("bernoulli", "binomial")) else "bernoulli"
-    base = Method.factor(data, family, trials, penalty) if "(" not in family else None
-    code = family if base is None else (f"binomial({trials})" if family == "binomial" else str(family))
-    loss = hs.losses.get_loss(code)
+def irt_method(data: str, kind: str, trials: int | None, blocks: str | None) -> Method:
+    """The item response model; ``trials`` makes answers counts, ``blocks`` ends the blocks' names in the labels."""
+    named = family_of(data)
+    code = named if named.startswith(("bernoulli", "binomial(")) else "bernoulli"
+    code = code if trials is None else f"binomial({trials})"
 
     def make(rank: int, penalty: str, seed: int) -> Any:
-        return hs.GeneralizedFactorModel(rank=rank, family=code, columns=columns, random_state=seed)
+        return hs.ItemResponseModel(kind, family=code, random_state=seed)
 
     def fit_with(observed: Any) -> dict[str, Any]:
-        return {} if groups is None else {"groups": blocks_of(observed.col_labels, groups)}
+        return {} if blocks is None else {"blocks": blocks_of(observed.col_labels, blocks)}
 
-    return Method("factor", f"factor model, columns {columns}", loss, make, ("auto",), None, None, fit_with, False)
+    loss = hs.losses.get_loss(code)
+    return Method("irt", f"item response model, {kind}", loss, make, fit_with=fit_with, is_checked=False)
 
 
 def blocks_of(labels: Any, separator: str) -> list[str]:
@@ -45,27 +38,27 @@ def blocks_of(labels: Any, separator: str) -> list[str]:
     without = [text for text in texts if separator not in text] if separator else texts
     if not texts or without:
         what = f"column {without[0]!r} has no {separator!r} in it" if without else "the columns have no labels"
-        raise ValueError(f"--groups {separator!r}: {what}; give the text that ends the block's name in every label")
+        raise ValueError(f"--blocks {separator!r}: {what}; give the text that ends the block's name in every label")
     return [text.split(separator, 1)[0] for text in texts]
 
 
 def run_rank(run: Path, question: tuple[float, str, int | None], seed: int, as_json: bool) -> None:
     """Print the leaderboard of a run: on a screen as a table, in a pipe as tab-separated lines, or as JSON."""
-    level, kind, top = question
+    level, about, top = question
     if not 0 < level < 1:
         raise ValueError(f"--level {level} must lie between 0 and 1, such as 0.95")
     if top is not None and top < 1:
         raise ValueError(f"--top {top} must be at least 1")
     model, record = open_run(run)
-    if getattr(model, "columns", "fixed") == "fixed":
+    if not isinstance(model, hs.ItemResponseModel):
         raise ValueError(
             f"{run} holds a {record.get('method', type(model).__name__)!r} fit without a leaderboard; fit one with "
-            "'halfseen fit factor DATA --columns random -o RUN'"
+            "'halfseen fit irt DATA -o RUN'"
         )
-    found = model.inference(level=level, random_state=seed).leaderboard(kind)
+    found = model.inference(level=level, random_state=seed).leaderboard(about)
     rows = found.records()[:top]
     if as_json:
-        print_json({"level": level, "kind": kind, "columns": model.columns_, "notes": found.notes, "rows": rows})
+        print_json({"level": level, "about": about, "kind": model.kind_, "notes": found.notes, "rows": rows})
         return
     show(found, rows, model, top)
 

@@ -93,7 +93,7 @@ def fit_blocks(blocks: Iterable[Any], plan: MomentPlan) -> MomentOutcome:
         train, held_out = add_up(blocks, plan.seed if rank == "auto" else None, bar)
         seconds["pairs"] = time.perf_counter() - clock
         model = hs.OneSidedCompletion(
-            rank=rank, solver=plan.solver, options=hs.OneSidedOptions(ranks=ranks), random_state=plan.seed
+            rank=rank, solver=plan.solver, ranks=ranks, random_state=plan.seed
         )
         bar.begin("fitting the pairs")
         clock = time.perf_counter()
@@ -186,8 +186,8 @@ def record(outcome: MomentOutcome, data: str, options: TableOptions, plan: Momen
         "seconds": outcome.seconds,
         "versions": versions(),
     }
-    if model.rank_choice_ is not None:
-        choice = model.rank_choice_
+    if model.rank_search_ is not None:
+        choice = model.rank_search_
         facts["choice"] = {"ranks": choice.ranks, "losses": choice.losses}
     if outcome.inference is not None:
         facts["intervals"] = errors_of(outcome.inference, plan.level)

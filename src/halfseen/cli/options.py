@@ -145,12 +145,12 @@ class PairsOptions(FeatureFiles):
 class DescentSwitches:
     """Switches of overparametrized descent; None is the library's default."""
 
-    columns: Annotated[
+    rank: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="K",
-            help="Columns of the factors: more than the rank, which need not be known.",
+            help="Columns of the factors: more than are needed, which need not be known.",
             show_default="50, or the shorter side of the table where that is less",
         ),
     ] = None
@@ -162,11 +162,11 @@ class DescentSwitches:
         str,
         typer.Option(
             metavar="RULE|N",
-            help="When to stop: auto, held_out, plateau, none (after --iterations), a number of iterations; for "
+            help="When to stop: auto, held_out, plateau, none (after --max-iter), a number of iterations; for "
             "complete tables also sure, between, discrepancy.",
         ),
     ] = "auto"
-    iterations: Annotated[
+    max_iter: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Iterations at most.", show_default="5000")
     ] = None
     centre: Annotated[
@@ -218,10 +218,10 @@ class NetworkOptions:
     width: Annotated[int, typer.Option(min=1, metavar="N", help="Length of a column's embedding.")] = 200
     hidden: Annotated[int, typer.Option(min=1, metavar="N", help="Units between input and embedding.")] = 200
     unique_hidden: Annotated[int, typer.Option(min=1, metavar="N", help="The same, of a source's own encoder.")] = 50
-    ridge: Annotated[
+    penalty: Annotated[
         str, typer.Option(metavar="X", help="Penalty of what is shared; several with commas are tried.")
     ] = "10"
-    unique_ridge: Annotated[
+    unique_penalty: Annotated[
         str, typer.Option(metavar="X", help="Penalty of what is each source's own; several with commas are tried.")
     ] = "1000"
     kernel: Annotated[str, typer.Option(metavar="NAME", help="hat, gaussian or none.")] = "hat"
@@ -229,15 +229,15 @@ class NetworkOptions:
     solver: Annotated[
         str, typer.Option(metavar="NAME", help="adamw, rounds (Algorithm 2: averages over sources) or lbfgs.")
     ] = "adamw"
-    sweeps: Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of sweeps.")] = 80
-    drop: Annotated[
+    max_iter: Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of sweeps.")] = 80
+    drop_entries: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of entries the input lacks in each step of AdamW.")
     ] = 0.5
-    rate: Annotated[float, typer.Option(metavar="X", help="Learning rate of AdamW.")] = 0.004
+    learning_rate: Annotated[float, typer.Option(metavar="X", help="Learning rate of AdamW.")] = 0.004
     batch: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Columns per source and step of AdamW; all by default.")
     ] = None
-    starts: Annotated[int, typer.Option(min=1, metavar="N", help="Networks whose predictions are averaged.")] = 1
+    n_starts: Annotated[int, typer.Option(min=1, metavar="N", help="Networks whose predictions are averaged.")] = 1
     device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")] = "auto"
 
 

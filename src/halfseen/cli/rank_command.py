@@ -11,11 +11,11 @@ import typer
 from halfseen.cli.screen import plainly
 
 
-class Score(StrEnum):
-    """What rows are ranked by."""
+class About(StrEnum):
+    """What a score is about."""
 
-    realised = "realised"
-    mean = "mean"
+    these = "these"
+    again = "again"
 
 
 def add_rank(app: typer.Typer) -> None:
@@ -24,22 +24,21 @@ def add_rank(app: typer.Typer) -> None:
 
 
 def rank(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit factor ... --columns random -o RUN'.")
-    ],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit irt ... -o RUN'.")],
     level: Annotated[float, typer.Option(metavar="P", help="Probability with which intervals hold.")] = 0.95,
-    score: Annotated[
-        Score, typer.Option(help="The score on the complete table (seen answers as they are), or the expected one.")
-    ] = Score.realised,
+    about: Annotated[
+        About,
+        typer.Option(help="The score on the complete table (seen answers as they are), or were all asked again."),
+    ] = About.these,
     top: Annotated[int | None, typer.Option(metavar="N", help="Only the first N rows.")] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draws behind ranks.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """The leaderboard of a fitted table: scores, intervals, rank intervals and tie groups.
 
-    Example: [bold]halfseen fit factor results.csv --row model --col question --value correct --columns random
-    -o run/[/bold], then [bold]halfseen rank run/[/bold]
+    Example: [bold]halfseen fit irt results.csv --row model --col question --value correct -o run/[/bold], then
+    [bold]halfseen rank run/[/bold]
     """
     from halfseen.cli.leaderboard import run_rank
 
-    run_rank(run, (level, str(score), top), seed, json)
+    run_rank(run, (level, str(about), top), seed, json)

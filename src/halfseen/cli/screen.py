@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from halfseen.cli.words import in_options
+from halfseen.cli.words import in_options, of_argument
+from halfseen.parameters import BadArgument
 from halfseen.text import count, figures, share
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
             except (ValueError, OSError, ImportError, MemoryError, OverflowError) as error:
                 if os.environ.get("HALFSEEN_DEBUG"):
                     raise
-                complain(in_options(_message(error)))
+                complain(of_argument(error) if isinstance(error, BadArgument) else in_options(_message(error)))
                 raise typer.Exit(BAD_INPUT) from None
 
     return run

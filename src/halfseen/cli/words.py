@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 
-OPTIONS = "row|col|value|weight|sep|missing|shift|duplicates|rank|penalty|bias_penalty|alpha|trials|family|clip|memory"
+from halfseen.parameters import BadArgument
+
+OPTIONS = (
+    "row|col|value|weight|sep|missing|shift|duplicates|rank|penalty|bias_penalty|alpha|trials|family|clip|memory|"
+    "blocks|kind|format|metric|filter|cluster|rename|not_graded|question_set|max_bytes"
+)
 VALUE = r"('[^']*'|\"[^\"]*\"|[-\w.]+)"
 # In order; an argument that is named without a value comes last.
 PHRASES: tuple[tuple[str, str], ...] = (
@@ -18,9 +23,9 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bread (it|a wide one) with Observed\.from_wide\b", r"read \1 with --wide"),
     (r"pass sep\b(?!=)", "give --sep"),
     (r"pass (?=row=|col=|value=|weight=|sep=)", "give "),
-    (r"\bmax_iter must", "--epochs must"),
     (r"\bclip=\(low, high\) needs low < high; got \((.*?), (.*?)\)", r"--clip LOW,HIGH needs LOW < HIGH; got \1,\2"),
-    (r"\boptions\.(folds)=(\d+)", r"--\1 \2"),
+    (r"\b(folds)=(\d+)", r"--\1 \2"),
+    (r"\bpercent=True\b", "--percent"),
     (r"\bwidth=(\d+)", r"--width \1"),
     (r"\bR\[", "entry ["),
 )
@@ -39,6 +44,15 @@ def in_options(message: str) -> str:
     message = re.sub(rf"(?<![\w-])({OPTIONS})={VALUE}", _option_with_value, message)
     message = re.sub(rf"(?<![\w-])({OPTIONS})=", lambda found: _option(found[1]), message)
     return re.sub(r"(?<![\w-])(bias_penalty|penalty|alpha) must\b", lambda found: f"{_option(found[1])} must", message)
+
+
+def of_argument(error: BadArgument) -> str:
+    """A bad argument of the library as the option that it was given by.
+
+    >>> of_argument(BadArgument("max_iter", 0, "a whole number of at least 1"))
+    '--max-iter 0 is not allowed; needed: a whole number of at least 1.'
+    """
+    return f"{_option(error.name)} {str(error).removeprefix(f'{error.name}=')}"
 
 
 def _option(name: str) -> str:

@@ -6,6 +6,7 @@ The only place that knows how data are stored.
 from __future__ import annotations
 
 from halfseen.data.compressed import Compressed
+from halfseen.data.evals import Evaluations, read_evals
 from halfseen.data.features import SideFeatures
 from halfseen.data.observed import Observed
 from halfseen.data.readers import read_table
@@ -16,6 +17,7 @@ from halfseen.data.validate import as_observed, check_support
 
 __all__ = [
     "Compressed",
+    "Evaluations",
     "Observed",
     "SideFeatures",
     "Sources",
@@ -23,6 +25,7 @@ __all__ = [
     "as_sources",
     "check_support",
     "load",
+    "read_evals",
     "read_table",
     "save",
     "storable",

@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from halfseen.data.observed import Observed
 
 
+LIBRARIES = ("pyarrow", "pandas", "polars")
+
+
+def library_of(table: Any) -> str:
+    """The library whose frames belong with a table: pandas or polars for theirs, else pyarrow.
+
+    Examples
+    --------
+    >>> library_of(np.zeros((2, 2)))
+    'pyarrow'
+    """
+    name = str(getattr(table, "library", "") or type(table).__module__).split(".")[0]
+    return name if name in LIBRARIES else "pyarrow"
+
+
 def is_frame(table: Any) -> bool:
     """Tell whether an object is a data frame narwhals can read, without importing any library for it."""
     if isinstance(table, np.ndarray) or hasattr(table, "tocoo"):

@@ -6,7 +6,7 @@ from halfseen.inference.covariance import BlockCovariance, invert_blocks, sandwi
 from halfseen.inference.draws import GaussianDraws, MultiplierDraws, largest_deviations, upper_quantile
 from halfseen.inference.grouped import GroupedInfluence, SubspaceError
 from halfseen.inference.influence import Clustered, Influence
-from halfseen.inference.intervals import Ellipsoids, Intervals, Span, normal_quantile
+from halfseen.inference.intervals import Ellipsoids, Intervals, Span, Statement, normal_quantile
 from halfseen.inference.listing import Listing
 from halfseen.inference.privacy import analytic_gaussian_sigma, gaussian_delta
 from halfseen.inference.ranks import (
@@ -19,10 +19,12 @@ from halfseen.inference.ranks import (
     rank_intervals,
     tie_groups,
 )
+from halfseen.inference.table import CommonErrors, NotStated, TableInference, TableNames
 
 __all__ = [
     "BlockCovariance",
     "Clustered",
+    "CommonErrors",
     "Ellipsoids",
     "GaussianDraws",
     "GroupedInfluence",
@@ -30,9 +32,13 @@ __all__ = [
     "Intervals",
     "Listing",
     "MultiplierDraws",
+    "NotStated",
     "Ranks",
     "Span",
+    "Statement",
     "SubspaceError",
+    "TableInference",
+    "TableNames",
     "analytic_gaussian_sigma",
     "dense_pair_maximum",
     "drawn_rank_intervals",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen._typing import BoolArray, FloatArray, Labels
+from halfseen.data.frames import LIBRARIES
 
 Array = NDArray[Any]
 
@@ -80,17 +81,71 @@ class Span:
         return np.maximum(s - self.low, tiny), np.maximum(self.high - s, tiny)
 
 
+# Lines of a table that is shown, and characters of one of its words.
+SHOWN, WIDEST = 6, 24
+
+
 def as_frame(columns: Mapping[str, Any], backend: str = "pyarrow") -> Any:
     """Columns of one length as a pyarrow, pandas or polars table."""
     lists = {
         name: column.tolist() if column.dtype.kind in "OU" else np.ascontiguousarray(column)
         for name, column in ((name, np.asarray(column)) for name, column in columns.items())
     }
-    if backend not in ("pyarrow", "pandas", "polars"):
+    if backend not in LIBRARIES:
         raise ValueError(f"backend must be 'pyarrow', 'pandas' or 'polars', got {backend!r}")
     if backend == "pyarrow":
         return import_module("pyarrow").table(lists)
     return import_module(backend).DataFrame(lists)
+
+
+def _words(column: Any) -> list[str]:
+    """Values as short words."""
+    values = np.asarray(column)
+    if values.dtype.kind == "f":
+        return [f"{value:.4g}" for value in values.tolist()]
+    return [word if len(word := str(value)) <= WIDEST else f"{word[: WIDEST - 1]}\u2026" for value in values.tolist()]
+
+
+def first_lines(columns: Mapping[str, Any], length: int) -> str:
+    """The first lines of a table as aligned text, and how many there are more."""
+    words = {name: _words(np.asarray(column)[:SHOWN]) for name, column in columns.items()}
+    wide = {name: max(len(name), *map(len, own)) if own else len(name) for name, own in words.items()}
+    lines = ["  " + "  ".join(name.rjust(wide[name]) for name in words)]
+    for line in zip(*words.values(), strict=True):
+        lines.append("  " + "  ".join(word.rjust(wide[name]) for name, word in zip(words, line, strict=True)))
+    return "\n".join(lines if length <= SHOWN else [*lines, f"  ... {length - SHOWN} more"])
+
+
+def html_table(title: str, columns: Mapping[str, Any], length: int) -> str:
+    """The first lines of a table as HTML under a title."""
+    from html import escape
+
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    words = [_words(np.asarray(column)[:SHOWN]) for column in columns.values()]
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(word)}</td>' for word in line)}</tr>" for line in zip(*words, strict=True)
+    )
+    more = f"<p>{length - SHOWN} more</p>" if length > SHOWN else ""
+    return f"<p>{escape(title)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """How the errors of intervals come about, so that intervals can be made to hold together.
+
+    Attributes
+    ----------
+    owner : object
+        Whose errors they are: only numbers of one owner can be drawn together.
+    errors : object
+        What the owner needs to draw the errors of these numbers.
+    ends : callable
+        ``ends(q)`` gives the lower and upper ends at a multiple of the standard errors.
+    """
+
+    owner: Any
+    errors: Any
+    ends: Callable[[float], tuple[Array, Array]]
 
 
 def _show(name: str) -> Any:
@@ -118,7 +173,11 @@ class Intervals:
     extra : mapping from column name to array
         Further columns (tie groups).
     quantile : float
-        What the standard error was multiplied by; nan where ends are found otherwise.
+        What the standard error was multiplied by; nan where ends are not multiples of it.
+    library : {"pyarrow", "pandas", "polars"}
+        Of the frame that :meth:`to_frame` gives: that of the model's input.
+    statement : Statement or None
+        How the errors come about; None where they cannot be drawn together with others.
 
     Examples
     --------
@@ -139,6 +198,8 @@ class Intervals:
     reliable: BoolArray | bool = True
     extra: Mapping[str, Labels] = field(default_factory=dict)
     quantile: float = float("nan")
+    library: str = "pyarrow"
+    statement: Statement | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def symmetric(
@@ -161,13 +222,60 @@ class Intervals:
         labels = {key: np.asarray(value) for key, value in labels.items()}
         return cls(name, estimate, se, *span.around(estimate, se, q), level, labels, quantile=q, **more)
 
+    @classmethod
+    def together(cls, parts: Sequence[Intervals]) -> Intervals:
+        """Several sets one after the other, named in the column ``set``; a single one as it is."""
+        if len(parts) == 1:
+            return parts[0]
+        tables = [part.columns() for part in parts]
+        flat = {key: np.concatenate([table[key] for table in tables]) for key in (*NUMBERS, "reliable")}
+        names = list(dict.fromkeys(key for part in parts for key in part.labels))
+        labels: dict[str, Labels] = {"set": np.repeat([part.name for part in parts], [len(part) for part in parts])}
+        labels |= {
+            name: _stacked([table.get(name) for table in tables], [len(part) for part in parts]) for name in names
+        }
+        first = parts[0]
+        return cls(
+            f"{len(parts)} sets", flat["estimate"], flat["se"], flat["low"], flat["high"], first.level, labels,
+            first.claim, first.kind, flat["reliable"], quantile=first.quantile, library=first.library,
+        )  # fmt: skip
+
+    def stated(self, statement: Statement) -> Intervals:
+        """The same, able to hold together with other intervals of the statement's owner."""
+        return replace(self, statement=statement)
+
+    def widened(self, quantile: float) -> Intervals:
+        """The same numbers with ends at another multiple of their standard errors, as a band."""
+        assert self.statement is not None
+        low, high = self.statement.ends(quantile)
+        return replace(self, low=low, high=high, quantile=quantile, kind="band")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # how errors come about stays with the inference: it holds the entries
+        return self.__dict__ | {"statement": None}
+
     def __len__(self) -> int:
         return int(np.size(self.estimate))
 
-    def __repr__(self) -> str:
+    @property
+    def title(self) -> str:
+        """What the numbers are, in one line."""
         doubtful = int(np.size(self.estimate) - np.broadcast_to(self.reliable, np.shape(self.estimate)).sum())
         note = f", {doubtful} unreliable" if doubtful else ""
         return f"Intervals({self.name}, {self.kind}, {len(self)} numbers, level {self.level:g}{note})"
+
+    def __repr__(self) -> str:
+        return f"{self.title}\n{first_lines(self._shown(), len(self))}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.title, self._shown(), len(self))
+
+    def _shown(self) -> dict[str, Labels]:
+        """The columns worth a line: without ``reliable`` where all are."""
+        columns = self.columns()
+        if bool(np.all(self.reliable)):
+            columns.pop("reliable")
+        return columns
 
     @property
     def width(self) -> Array:
@@ -188,13 +296,27 @@ class Intervals:
         }
         return {name: np.broadcast_to(np.asarray(part), shape).ravel() for name, part in parts.items()}
 
-    def to_frame(self, backend: str = "pyarrow") -> Any:
-        """The numbers as a long table, one line per number; backend pyarrow, pandas or polars."""
-        return as_frame(self.columns(), backend)
+    def to_frame(self, backend: str | None = None) -> Any:
+        """The numbers as a long table, one line per number: pyarrow, pandas or polars; None is the input's library."""
+        return as_frame(self.columns(), backend or self.library)
 
     def plot(self, ax: Any = None, limit: int = 60) -> Any:
         """A caterpillar, band or rank display (matplotlib Figure); at most ``limit`` evenly chosen lines with names."""
         return _show("plot_intervals")(self, ax=ax, limit=limit)
+
+
+NUMBERS = ("estimate", "se", "low", "high")
+
+
+def _stacked(parts: Sequence[Labels | None], lengths: Sequence[int]) -> Labels:
+    """One label column of several sets: empty where a set has none, text where their kinds differ."""
+    given = [part for part in parts if part is not None]
+    if len(given) == len(parts) and len({part.dtype.kind for part in given}) == 1:
+        return np.concatenate(given)
+    return np.concatenate([
+        np.full(length, "") if part is None else np.asarray(part).astype(str)
+        for part, length in zip(parts, lengths, strict=True)
+    ])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -211,6 +333,7 @@ class Ellipsoids:
     labels : mapping from column name to array (m,)
     claim : str
     reliable : bool array (m,)
+    library : {"pyarrow", "pandas", "polars"}
 
     Examples
     --------
@@ -226,6 +349,7 @@ class Ellipsoids:
     labels: Mapping[str, Labels] = field(default_factory=dict)
     claim: str = ""
     reliable: BoolArray | bool = True
+    library: str = "pyarrow"
 
     @property
     def radius(self) -> float:
@@ -268,14 +392,14 @@ class Ellipsoids:
         edge = self.estimate[:, None, plane] + self.radius * np.swapaxes(root @ circle, 1, 2)
         return np.where(known, edge, np.nan)
 
-    def to_frame(self, backend: str = "pyarrow") -> Any:
+    def to_frame(self, backend: str | None = None) -> Any:
         """Centres, standard errors and boxes, one line per row and component."""
         m, r = self.estimate.shape
         parts: dict[str, Any] = {name: np.repeat(label, r) for name, label in self.labels.items()}
         parts["component"] = np.tile(np.arange(r), m)
         parts |= {name: getattr(self, name).ravel() for name in ("estimate", "se", "low", "high")}
         parts["reliable"] = np.repeat(np.broadcast_to(self.reliable, m), r)
-        return as_frame(parts, backend)
+        return as_frame(parts, backend or self.library)
 
     def plot(self, ax: Any = None, components: tuple[int, int] = (0, 1)) -> Any:
         """Ellipses in the plane of two components (matplotlib Figure)."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import Labels
-from halfseen.inference.intervals import as_frame
+from halfseen.inference.intervals import as_frame, first_lines, html_table
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Listing:
         What the numbers are, and which assumption each interval uses; one sentence each.
     claim : str
         What the level means.
+    library : {"pyarrow", "pandas", "polars"}
+        Of the frame that :meth:`to_frame` gives: that of the model's input.
 
     Examples
     --------
@@ -39,6 +41,7 @@ class Listing:
     level: float
     notes: tuple[str, ...] = ()
     claim: str = ""
+    library: str = "pyarrow"
 
     def __len__(self) -> int:
         return len(next(iter(self.data.values())))
@@ -46,13 +49,24 @@ class Listing:
     def __getitem__(self, column: str) -> Labels:
         return np.asarray(self.data[column])
 
+    @property
+    def title(self) -> str:
+        """What the table is, in one line."""
+        return f"Listing({self.name}, {len(self)} lines, level {self.level:g})"
+
+    def __repr__(self) -> str:
+        return f"{self.title}\n{first_lines(self.data, len(self))}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.title, self.data, len(self))
+
     def columns(self) -> dict[str, Labels]:
         """The columns, in order."""
         return dict(self.data)
 
-    def to_frame(self, backend: str = "pyarrow") -> Any:
-        """The table in pyarrow, pandas or polars."""
-        return as_frame(self.data, backend)
+    def to_frame(self, backend: str | None = None) -> Any:
+        """The table in pyarrow, pandas or polars; None is the input's library."""
+        return as_frame(self.data, backend or self.library)
 
     def records(self) -> list[dict[str, Any]]:
         """One dictionary of plain Python values per line."""

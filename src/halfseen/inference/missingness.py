@@ -137,9 +137,9 @@ def missing_for_a_reason(observed: Observed, random_state: RandomState = 0) -> M
     if len(usable) < FEWEST_ROWS:
         return Missingness(None, None)
     usable = usable if len(usable) <= MOST_ROWS else rng.choice(usable, MOST_ROWS, replace=False)
-    size = np.log(counts[usable])
+    size = np.log(counts[usable].astype(float))
     return Missingness(
-        _pattern(level[usable], target[usable], counts[usable], rng),
+        _pattern(level[usable], target[usable], counts[usable].astype(float), rng),
         _pattern(level[usable], size, np.ones(len(usable)), rng),
     )
 

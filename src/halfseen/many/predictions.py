@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,25 @@ class SourcePredictions:
 
     def score(self, S: Any, y: None = None) -> float:
         """Minus the mean loss (weighted, where entries have weights) of further entries of the sources."""
-        check_is_fitted(self)
         total = weight = 0.0
+        for _, losses, weights in self._judged(S):
+            total, weight = total + float(weights @ losses), weight + float(weights.sum())
+        return -total / weight
+
+    def entry_losses(self, S: Any) -> tuple[FloatArray, IntArray]:
+        """Loss of every further entry, times its weight over the mean weight, and the rows that the entries are in.
+
+        Returns
+        -------
+        (ndarray (n_entries,), int array (n_entries,))
+            In the order of the sources; the losses' mean is minus :meth:`score`.
+        """
+        rows, losses, weights = (np.concatenate(part) for part in zip(*self._judged(S), strict=True))
+        return losses * (weights / weights.mean()), rows
+
+    def _judged(self, S: Any) -> Iterator[tuple[IntArray, FloatArray, FloatArray]]:
+        """Rows, losses and weights of the entries of each source."""
+        check_is_fitted(self)
         given = as_sources(S)
         if len(given) == len(self.source_names_) == 1:
             _check_n_features(self, np.empty((1, next(iter(given.values())).shape[1])), reset=False)
@@ -54,10 +72,8 @@ class SourcePredictions:
             check_support(table, loss)
             i = table.rows if table.row_labels is None else self._positions(table.row_labels)[table.rows]
             j = table.cols if table.col_labels is None else self._columns(name, table.col_labels)[table.cols]
-            m = self._bounded(self._at(name, i, j))
-            w = np.ones(table.n_entries) if table.weights is None else table.weights
-            total, weight = total + float(w @ loss.value(table.values, m)), weight + float(w.sum())
-        return -total / weight
+            losses = loss.value(table.values, self._bounded(self._at(name, i, j)))
+            yield i, losses, np.ones(table.n_entries) if table.weights is None else table.weights
 
     # ---- inside ------------------------------------------------------------------------------------------------
 

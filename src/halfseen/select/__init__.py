@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from halfseen.select.automatic_rank import RankSearch, automatic_rank, settled_rank
+from halfseen.select.folds import progress
 from halfseen.select.held_out import held_out_deviance
-from halfseen.select.options import SearchOptions
 from halfseen.select.rank import RankChoice, choose_rank
 from halfseen.select.search import Search, choose_parameters
 from halfseen.select.searchcv import EntryFolds, EntryRegressor, NewRowScore
 from halfseen.select.source_ranks import SourceRanks, choose_source_ranks
 from halfseen.select.validation import CrossValidation, cross_validate
-
-if TYPE_CHECKING:
-    from halfseen.select.source_ranks import SourceRanks, choose_source_ranks
 
 __all__ = [
     "CrossValidation",
@@ -21,21 +17,15 @@ __all__ = [
     "EntryRegressor",
     "NewRowScore",
     "RankChoice",
+    "RankSearch",
     "Search",
-    "SearchOptions",
     "SourceRanks",
+    "automatic_rank",
     "choose_parameters",
     "choose_rank",
     "choose_source_ranks",
     "cross_validate",
     "held_out_deviance",
+    "progress",
+    "settled_rank",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Load the choice of two ranks when it is asked for."""
-    if name not in ("SourceRanks", "choose_source_ranks"):
-        raise AttributeError(f"module 'halfseen.select' has no attribute {name!r}")
-    from halfseen.select import source_ranks
-
-    return getattr(source_ranks, name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -10,11 +12,37 @@ import numpy as np
 from halfseen._typing import RandomState, as_generator
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed
-from halfseen.engines import Engine, Serial, engine, resolve
+from halfseen.engines import Serial, current_engine, engine
 from halfseen.select.held_out import held_out_deviance, new_row_deviance
 
 Result = TypeVar("Result")
-Progress = Callable[[int, int], None]
+Report = Callable[[int, int], None]
+_REPORT: ContextVar[Report | None] = ContextVar("halfseen_progress", default=None)
+
+
+@contextmanager
+def progress(report: Report) -> Iterator[None]:
+    """Be told of the folds of all searches inside a ``with`` block.
+
+    Parameters
+    ----------
+    report : callable
+        ``report(done, folds)`` is called after every fold.
+
+    Examples
+    --------
+    >>> import numpy as np, halfseen as hs
+    >>> table = np.add.outer(np.arange(6.0), np.arange(5.0))
+    >>> with hs.select.progress(lambda done, folds: print(done, "of", folds)):
+    ...     _ = hs.select.cross_validate(hs.BiasModel(tol=1e-3), table, folds=2, random_state=0)
+    1 of 2
+    2 of 2
+    """
+    token = _REPORT.set(report)
+    try:
+        yield
+    finally:
+        _REPORT.reset(token)
 
 
 class Fold(NamedTuple):
@@ -56,19 +84,13 @@ def rows_of(part: Observed) -> Observed:
     return part.take_rows(np.flatnonzero(part.by_rows.counts))
 
 
-def over_folds(
-    work: Callable[[Fold], Result],
-    folds: Iterable[Fold],
-    n_folds: int,
-    choice: str | Engine | None,
-    progress: Progress | None,
-) -> list[Result]:
-    """Results of all folds, in their order, one fold per worker of the engine.
+def over_folds(work: Callable[[Fold], Result], folds: Iterable[Fold], n_folds: int) -> list[Result]:
+    """Results of all folds, in their order, one fold per worker of the surrounding engine.
 
     Inside a worker everything is serial: folds are the larger pieces, and a pool must not wait for itself. A single
     fold leaves the engine to its fits.
     """
-    found, chosen = [], resolve(choice)
+    results, chosen, report = [], current_engine(), _REPORT.get()
     is_spread = chosen.workers > 1 and n_folds > 1
     alone = chosen if is_spread else Serial()
 
@@ -77,7 +99,7 @@ def over_folds(
             return work(fold)
 
     for done, result in enumerate(alone.map(inside if is_spread else work, folds), 1):
-        found.append(result)
-        if progress is not None:
-            progress(done, n_folds)
-    return found
+        results.append(result)
+        if report is not None:
+            report(done, n_folds)
+    return results

@@ -15,13 +15,13 @@ from halfseen.data import as_observed
 from halfseen.data.storable import storable
 from halfseen.select.folds import Fold, over_folds
 from halfseen.select.held_out import as_frame, clustered_error, entry_deviances
-from halfseen.select.options import RULES, TIE, SearchOptions, fitted_from
+from halfseen.select.rules import TIE, check_rule, fitted_from
 
 
 @storable
 @dataclass(frozen=True)
 class RankChoice:
-    """What :func:`choose_rank` found.
+    """The outcome of :func:`choose_rank`.
 
     Attributes
     ----------
@@ -39,8 +39,8 @@ class RankChoice:
     split_losses : ndarray (n_splits, n_ranks)
         The same splits for every rank.
     rule : str
-    model : estimator or None
-        The model of the chosen rank fitted to all entries, with ``options=SearchOptions()``.
+    model : estimator
+        A copy with the chosen rank, to be fitted to all entries: ``choice.model.fit(R)``.
     """
 
     rank: int
@@ -68,11 +68,11 @@ def choose_rank(
     model: Any,
     R: Any,
     ranks: Iterable[int],
-    fraction: float = 0.1,
+    held_out: float = 0.1,
     n_splits: int = 3,
-    random_state: RandomState = None,
     rule: str = "best",
-    options: SearchOptions | None = None,
+    random_state: RandomState = None,
+    is_warm: bool = True,
 ) -> RankChoice:
     """Choose a model's rank by its deviance on held-out entries.
 
@@ -83,17 +83,17 @@ def choose_rank(
     R : Observed, NaN array, data frame or scipy.sparse
     ranks : iterable of int
         0 (intercepts or biases alone) where the model allows it.
-    fraction : float
+    held_out : float
         Share of the entries held out in each split; the last entry of a row or column never is.
     n_splits : int
         Number of random splits; every rank sees the same ones.
-    random_state : int, Generator or None
-        Draws the splits.
     rule : {"best", "one_se"}
         The smallest loss, or the smallest rank whose loss exceeds it by at most one standard error. Losses within
         0.1 % of the smallest count as equal to it, and the smaller rank wins.
-    options : SearchOptions or None
-        Engine, warm starts along ascending ranks, refit (keep ``choice.model``), progress; by default without refit.
+    random_state : int, Generator or None
+        Draws the splits.
+    is_warm : bool
+        Begin each fit at the one of the rank before it on the same split, where the model's ``fit`` takes ``start=``.
 
     Returns
     -------
@@ -108,8 +108,8 @@ def choose_rank(
 
     Notes
     -----
-    ``len(ranks) * n_splits`` fits, one split per worker of the engine; results have the same bits on any. Each fit
-    begins at the one of the rank before it on the same split where the model can (``fit(R, start=model)``).
+    ``len(ranks) * n_splits`` fits, one split per worker of the surrounding ``with hs.engine(...)``; results have the
+    same bits on any. ``with hs.select.progress(report)`` is told of every split.
 
     Examples
     --------
@@ -122,33 +122,31 @@ def choose_rank(
     """
     observed = as_observed(R)
     tried = _checked_ranks(model, ranks, observed.shape)
-    if rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}; got {rule!r}")
+    check_rule(rule)
     if not isinstance(n_splits, Integral) or n_splits < 1:
         raise ValueError(f"n_splits must be an integer of at least 1; got {n_splits!r}")
-    options = SearchOptions(refit=False) if options is None else options
 
     def judge(fold: Fold) -> tuple[list[FloatArray], IntArray]:
-        found, before = [], None
+        deviances, before = [], None
         for rank in tried:
             candidate = clone(model).set_params(rank=rank)
-            before = fitted_from(candidate, fold.train, before if options.is_warm else None)
-            found.append(entry_deviances(before, fold.test))
-        return found, fold.test.rows
+            before = fitted_from(candidate, fold.train, before if is_warm else None)
+            deviances.append(entry_deviances(before, fold.test))
+        return deviances, fold.test.rows
 
     splits = (
-        Fold(*observed.split(fraction, rng, keep_covered=True)) for rng in as_generator(random_state).spawn(n_splits)
+        Fold(*observed.split(held_out, rng, keep_covered=True)) for rng in as_generator(random_state).spawn(n_splits)
     )
-    judged = over_folds(judge, splits, int(n_splits), options.engine, options.progress)
-    each, rows = [found for found, _ in judged], [places for _, places in judged]
-    losses = np.array([[float(np.mean(found)) for found in split] for split in each])
+    judged = over_folds(judge, splits, int(n_splits))
+    each, rows = [deviances for deviances, _ in judged], [places for _, places in judged]
+    losses = np.array([[float(np.mean(deviances)) for deviances in split] for split in each])
     means = losses.mean(axis=0)
     best = int(np.argmin(means))
     errors = np.array([_error(each, rows, place, best) for place in range(len(tried))])
     own = np.array([_error(each, rows, place) for place in range(len(tried))])
     allowed = np.nan_to_num(errors) if rule == "one_se" else 0.0
     chosen = int(np.argmax(means <= means[best] + np.maximum(TIE * abs(means[best]), allowed)))
-    last = clone(model).set_params(rank=tried[chosen]).fit(observed) if options.refit else None
+    last = clone(model).set_params(rank=tried[chosen])
     return RankChoice(tried[chosen], tried, means, errors, losses, rule, last, own)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -15,7 +15,7 @@ from halfseen.data import as_observed
 from halfseen.data.storable import storable
 from halfseen.select.folds import Fold, make_folds, over_folds
 from halfseen.select.held_out import as_frame
-from halfseen.select.options import RULES, TIE, SearchOptions, fitted_from
+from halfseen.select.rules import TIE, check_rule, fitted_from
 
 Setting = dict[str, Any]
 
@@ -23,7 +23,7 @@ Setting = dict[str, Any]
 @storable
 @dataclass(frozen=True)
 class Search:
-    """What :func:`choose_parameters` found.
+    """The outcome of :func:`choose_parameters`.
 
     Attributes
     ----------
@@ -37,8 +37,8 @@ class Search:
         Of the losses' differences to the least one, from the folds.
     fold_losses : ndarray (folds, n_settings)
     rule : str
-    model : estimator or None
-        The chosen setting, fitted to all entries.
+    model : estimator
+        A copy with the chosen setting, to be fitted to all entries: ``search.model.fit(R)``.
     """
 
     parameters: Setting
@@ -66,7 +66,7 @@ def choose_parameters(
     by: str = "entries",
     rule: str = "best",
     random_state: RandomState = None,
-    options: SearchOptions | None = None,
+    is_warm: bool = True,
 ) -> Search:
     """Choose a model's parameters by its deviance on held-out entries, or on the entries of held-out rows.
 
@@ -76,9 +76,8 @@ def choose_parameters(
         Is not changed.
     R : Observed, NaN array, data frame or scipy.sparse
     grid : mapping from parameter to values
-        All combinations are tried, the last parameter changing fastest. ``"options__tol"`` is the field ``tol`` of the
-        parameter ``options``. Give simple values first (small ranks, large penalties): fits then can begin at the
-        model before, and the one-standard-error rule knows what is simple.
+        All combinations are tried, the last parameter changing fastest. Give simple values first (small ranks, large
+        penalties): fits then can begin at the model before, and the one-standard-error rule knows what is simple.
     folds : int
         Every setting sees the same ones.
     by : {"entries", "rows"}
@@ -88,7 +87,9 @@ def choose_parameters(
         difference.
     random_state : int, Generator or None
         Draws the folds.
-    options : SearchOptions or None
+    is_warm : bool
+        Begin each fit at the model of the setting before it on the same fold, where the model's ``fit`` takes
+        ``start=``.
 
     Returns
     -------
@@ -101,7 +102,8 @@ def choose_parameters(
 
     Notes
     -----
-    ``folds`` times the number of settings fits, and one more. Splits share training entries, so the standard errors are
+    ``folds`` times the number of settings fits, one fold per worker of the surrounding ``with hs.engine(...)``;
+    ``with hs.select.progress(report)`` is told of every fold. Splits share training entries, so the standard errors are
     too small rather than too large.
 
     Examples
@@ -115,49 +117,26 @@ def choose_parameters(
     >>> hs.select.choose_parameters(model, table, grid, folds=3, rule="one_se", random_state=0).parameters
     {'rank': 2, 'penalty': 0.3}
     """
-    observed, options = as_observed(R), SearchOptions() if options is None else options
-    settings = _settings(model, grid)
-    if rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}; got {rule!r}")
+    observed, settings = as_observed(R), _settings(model, grid)
+    check_rule(rule)
 
     def judge(fold: Fold) -> tuple[list[float], int]:
         losses, before = [], None
         for setting in settings:
-            before = fitted_from(with_setting(model, setting), fold.train, before if options.is_warm else None)
+            before = fitted_from(clone(model).set_params(**setting), fold.train, before if is_warm else None)
             losses.append(fold.loss(before))
         return losses, fold.test.n_entries
 
-    found = over_folds(judge, make_folds(observed, folds, by, random_state), folds, options.engine, options.progress)
-    losses, counts = np.array([row for row, _ in found]), np.array([count for _, count in found])
+    judged = over_folds(judge, make_folds(observed, folds, by, random_state), folds)
+    losses, counts = np.array([row for row, _ in judged]), np.array([count for _, count in judged])
     means = np.average(losses, axis=0, weights=counts)
     best = int(np.argmin(means))
     errors = (losses - losses[:, [best]]).std(axis=0, ddof=1) / np.sqrt(folds)
     allowed = errors if rule == "one_se" else np.zeros(len(means))
     near = means <= means[best] + np.maximum(allowed, TIE * abs(means[best]) if rule == "one_se" else 0.0)
     chosen = settings[int(np.argmax(near))]
-    last = with_setting(model, chosen).fit(observed) if options.refit else None
+    last = clone(model).set_params(**chosen)
     return Search(chosen, tuple(settings), means, errors, losses, rule, last)
-
-
-def with_setting(model: Any, setting: Setting) -> Any:
-    """A copy of the model with other parameters; ``options__x`` changes a field of the options."""
-    changed = clone(model)
-    for name, value in setting.items():
-        head, _, rest = name.partition("__")
-        part = _part(changed, head) if rest else None
-        if is_dataclass(part) and not isinstance(part, type):
-            changed.set_params(**{head: replace(part, **{rest: value})})
-        else:
-            changed.set_params(**{name: value})
-    return changed
-
-
-def _part(model: Any, name: str) -> Any:
-    """The options of a model, or what stands for None."""
-    given = getattr(model, name, None)
-    if given is None and hasattr(model, "_checked_options"):
-        return model._checked_options()
-    return given
 
 
 def _settings(model: Any, grid: Mapping[str, Iterable[Any]]) -> list[Setting]:
@@ -166,8 +145,6 @@ def _settings(model: Any, grid: Mapping[str, Iterable[Any]]) -> list[Setting]:
     if not values or not all(values.values()):
         raise ValueError("grid is empty; give values to try, such as grid={'rank': [1, 2, 4]}")
     for name in values:
-        head, _, rest = name.partition("__")
-        part = _part(model, head) if rest else None
-        if name not in known and not (is_dataclass(part) and rest in {field.name for field in fields(part)}):
+        if name not in known:
             raise ValueError(f"{type(model).__name__} has no parameter {name!r}; known: {', '.join(sorted(known))}")
     return [dict(zip(values, setting, strict=True)) for setting in product(*values.values())]

@@ -11,15 +11,14 @@ from sklearn.base import clone
 from halfseen._typing import FloatArray, IntArray, RandomState
 from halfseen.data import as_observed
 from halfseen.data.storable import storable
-from halfseen.engines import Engine
-from halfseen.select.folds import Fold, Progress, make_folds, over_folds
+from halfseen.select.folds import Fold, make_folds, over_folds
 from halfseen.select.held_out import as_frame
 
 
 @storable
 @dataclass(frozen=True)
 class CrossValidation:
-    """What :func:`cross_validate` found.
+    """The losses of :func:`cross_validate`.
 
     Attributes
     ----------
@@ -52,8 +51,6 @@ def cross_validate(
     folds: int = 5,
     by: str = "entries",
     random_state: RandomState = None,
-    engine: str | Engine | None = None,
-    progress: Progress | None = None,
 ) -> CrossValidation:
     """Predict every entry, or every row, by a model that has not seen it.
 
@@ -68,10 +65,6 @@ def cross_validate(
         judged on the other half (how well does the model serve rows that come later?).
     random_state : int, Generator or None
         Draws the folds (and the halves).
-    engine : {"serial", "threads"}, Engine or None
-        One fold per worker; None is the surrounding ``with hs.engine(...)``. Without influence on the result.
-    progress : callable or None
-        ``progress(done, folds)`` after every fold.
 
     Returns
     -------
@@ -81,6 +74,11 @@ def cross_validate(
     ------
     ValueError
         For a number of folds that the table does not allow, and for an unknown ``by``.
+
+    Notes
+    -----
+    One fold per worker of the surrounding ``with hs.engine(...)``, without influence on the result;
+    ``with hs.select.progress(report)`` is told of every fold.
 
     Examples
     --------
@@ -96,7 +94,7 @@ def cross_validate(
     def judge(fold: Fold) -> tuple[float, int]:
         return fold.loss(clone(model).fit(fold.train)), fold.test.n_entries
 
-    done = over_folds(judge, make_folds(observed, folds, by, random_state), folds, engine, progress)
-    found, counts = (np.array(part) for part in zip(*done, strict=True))
-    loss = float(np.average(found, weights=counts))
-    return CrossValidation(loss, float(found.std(ddof=1) / np.sqrt(folds)), found, counts, by)
+    judged = over_folds(judge, make_folds(observed, folds, by, random_state), folds)
+    losses, counts = (np.array(part) for part in zip(*judged, strict=True))
+    loss = float(np.average(losses, weights=counts))
+    return CrossValidation(loss, float(losses.std(ddof=1) / np.sqrt(folds)), losses, counts, by)

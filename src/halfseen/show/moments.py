@@ -127,7 +127,7 @@ def plot_moment_fit(model: Any, inference: Any = None) -> Figure | None:
     """Eigenvalues, widths and the rank choice of a fit, side by side; those it has something for."""
     from halfseen.show.fits import plot_rank_choice
 
-    choice = model.rank_choice_
+    choice = model.rank_search_
     names = (["rank"] if choice is not None else []) + (["eigenvalues", "widths"] if inference is not None else [])
     if not names:
         return None

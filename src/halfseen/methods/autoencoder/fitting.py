@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ import numpy as np
 from halfseen._typing import FloatArray
 from halfseen.data import Observed, Sources
 from halfseen.methods.autoencoder.network import Layers, Layout, embed, outputs, start_layers
-from halfseen.methods.autoencoder.options import STEPS, AutoencoderOptions
 from halfseen.nets import (
     Columns,
     QuasiNewton,
@@ -37,42 +37,33 @@ Groups = Sequence[tuple[str | None, Columns]]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """Everything a training needs but the data and the seed.
 
     Attributes
     ----------
     layout : Layout
-    ridges : dict
-        Of the layers "shared", "decoder" and "unique".
-    options : AutoencoderOptions
-    solver : {"adamw", "rounds", "lbfgs"}
+    settings : SimpleNamespace
+        Parameters of the estimator, without open ends (:func:`resolved`).
     device : torch device
     watch : FitWatch or None
         Is told of every sweep.
     """
 
     layout: Layout
-    ridges: dict[str, float]
-    options: AutoencoderOptions
-    solver: str
+    settings: SimpleNamespace
     device: Any
     watch: Any = None
 
     @property
     def dtype(self) -> Any:
         """Of weights and values."""
-        return getattr(load_torch("a network"), "float32" if self.options.precision == "single" else "float64")
-
-    @property
-    def steps(self) -> int:
-        """Steps (rounds) per sweep."""
-        return self.options.steps or STEPS[self.solver]
+        return getattr(load_torch("a network"), self.settings.precision)
 
     def rate_part(self, done: int) -> float:
         """The part of the learning rate after so many rounds: 1, then falling to 0 over the last ``cooldown``."""
-        left = 1.0 - done / (self.options.max_iter * self.steps)
-        return max(0.0, min(1.0, left / self.options.cooldown)) if self.options.cooldown else 1.0
+        left = 1.0 - done / (self.settings.max_iter * self.settings.steps)
+        return max(0.0, min(1.0, left / self.settings.cooldown)) if self.settings.cooldown else 1.0
 
     def columns(self, table: Observed, which: Any = None) -> Columns:
         """The columns of a table, or some of them, on the device."""
@@ -82,7 +73,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trained:
-    """Weights by name, and how they were found."""
+    """Weights by name, and how they were trained."""
 
     weights: dict[str, FloatArray]
     run: Run
@@ -91,9 +82,9 @@ class Trained:
 class Noise:
     """What is silent in a step of AdamW; nothing where both shares are 0."""
 
-    def __init__(self, options: AutoencoderOptions, device: Any, rng: np.random.Generator) -> None:
+    def __init__(self, settings: SimpleNamespace, device: Any, rng: np.random.Generator) -> None:
         torch = load_torch("a network")
-        self.options, self._rand = options, torch.rand
+        self.settings, self._rand = settings, torch.rand
         self._generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
 
     def _kept(self, like: Any, share: float) -> Any:
@@ -104,15 +95,19 @@ class Noise:
 
     def entries(self, values: Any) -> Any:
         """Values of the input, without those that the input lacks."""
-        return self._kept(values, self.options.drop_entries or 0.0)
+        return self._kept(values, self.settings.drop_entries)
 
     def units(self, middle: Any) -> Any:
         """Hidden units, without the silent ones."""
-        return self._kept(middle, self.options.drop_units)
+        return self._kept(middle, self.settings.drop_units)
 
 
 def value_of(
-    weights: dict[str, Any], plan: Plan, groups: Groups, totals: dict[str | None, int], noise: Noise | None = None
+    weights: dict[str, Any],
+    plan: TrainingPlan,
+    groups: Groups,
+    totals: dict[str | None, int],
+    noise: Noise | None = None,
 ) -> Any:
     r"""Half the sum of squared errors at the seen entries of some columns, and their share of the penalty.
 
@@ -132,29 +127,29 @@ def value_of(
             counts[key] += len(columns.values)
     shares = {key or "": counts[key] / (totals[key] or 1) for key in totals}
     shares |= dict.fromkeys(SHARED, shares[""])
-    return total + layers.penalty(plan.ridges, plan.options.sparsity, shares)
+    return total + layers.penalty(plan.settings.penalties, plan.settings.sparsity, shares)
 
 
 def entries_of(tables: Tables) -> dict[str | None, int]:
     """Number of entries by encoder; None for all."""
-    found: dict[str | None, int] = {own: table.n_entries for own, table in tables}
-    return found | {None: sum(table.n_entries for _, table in tables)}
+    counts: dict[str | None, int] = {own: table.n_entries for own, table in tables}
+    return counts | {None: sum(table.n_entries for _, table in tables)}
 
 
-def start(plan: Plan, own: Sequence[str | None], rng: np.random.Generator) -> dict[str, FloatArray]:
+def start(plan: TrainingPlan, own: Sequence[str | None], rng: np.random.Generator) -> dict[str, FloatArray]:
     """Random weights of the shared encoder, the decoder and every source's own encoder."""
     generator, layout = seed_of(rng), plan.layout
-    made = start_layers([*layout.encoder("shared"), *layout.decoder], layout, generator)
+    weights = start_layers([*layout.encoder("shared"), *layout.decoder], layout, generator)
     for name in own:
         if name is not None:
-            made |= start_layers(layout.encoder(name), layout, generator)
+            weights |= start_layers(layout.encoder(name), layout, generator)
             # sigmoids begin at one half whatever the weights; other ends begin near 0, at the shared network
-            made[f"{name}.2.weight"] *= 1.0 if layout.unique_end == "sigmoid" else SMALL
-    return made
+            weights[f"{name}.2.weight"] *= 1.0 if layout.unique_end == "sigmoid" else SMALL
+    return weights
 
 
 @dataclass
-class Rounds:
+class AveragingRounds:
     r"""Sweep: every client takes steps of AdamW on its own copy, then the copies are averaged.
 
     .. math:: U_g \leftarrow \tfrac1N\sum_i U_{(i),g}, \qquad V \leftarrow \tfrac1N\sum_i V_{(i)}
@@ -163,7 +158,7 @@ class Rounds:
     keeps its state from round to round.
     """
 
-    plan: Plan
+    plan: TrainingPlan
     clients: list[Tables]
     copies: list[Any]
     noise: Noise | None
@@ -174,13 +169,13 @@ class Rounds:
     _done: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        options = self.plan.options
-        self._steps = [Steps(copy, options.rate, options.decay) for copy in self.copies]
+        settings = self.plan.settings
+        self._steps = [Steps(copy, settings.learning_rate, settings.weight_decay) for copy in self.copies]
         self._batches = [self._groups(tables) for tables in self.clients]
         self._totals = entries_of([table for tables in self.clients for table in tables])
 
     def __call__(self, _: Any) -> SweepResult:
-        total, count = 0.0, self.plan.options.local_steps
+        total, count = 0.0, self.plan.settings.local_steps
         part, self._done = self.plan.rate_part(self._done), self._done + 1
         for steps, batches in zip(self._steps, self._batches, strict=True):
             groups = (next(batches) for _ in range(count))
@@ -199,7 +194,7 @@ class Rounds:
     def _columns(self, table: Observed) -> Iterator[Columns]:
         """Batches of columns without end: all of them, or shuffled anew once all were seen."""
         length = table.shape[1]
-        size = self.plan.options.batch or length
+        size = self.plan.settings.batch or length
         whole = self.plan.columns(table) if size >= length else None
         while True:  # not an iteration: a stream that the sweeps draw from
             if whole is not None:
@@ -226,18 +221,18 @@ def copies_of(weights: dict[str, Any], clients: Sequence[Tables]) -> list[dict[s
 
 def merged(copies: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One set of weights from averaged copies."""
-    found: dict[str, Any] = {}
+    weights: dict[str, Any] = {}
     for copy in copies:
-        found |= copy
-    return snapshot(found)
+        weights |= copy
+    return snapshot(weights)
 
 
-def train(tables: Tables, plan: Plan, validation: float, rng: np.random.Generator) -> Trained:
+def train(tables: Tables, plan: TrainingPlan, share: float, rng: np.random.Generator) -> Trained:
     """Train one network; where a share is held out, as long as it helps there, then once more on everything."""
     seed = int(rng.integers(2**62))
-    parts = held_out(tables, validation, rng)
+    parts = held_out(tables, share, rng)
     if parts is None:
-        return _train(tables, plan, plan.options.max_iter, seed)
+        return _train(tables, plan, plan.settings.max_iter, seed)
     seen, hidden = parts
     both = zip(seen, hidden, strict=True)
     scored = [(own, plan.columns(table), plan.columns(judged)) for (own, table), judged in both]
@@ -247,9 +242,9 @@ def train(tables: Tables, plan: Plan, validation: float, rng: np.random.Generato
         scores.append(squared_error(weights, plan, scored))
         return scores[-1]
 
-    stop = HeldOut(score, plan.options.patience)
-    first = _train(seen, plan, plan.options.max_iter, seed, stop)
-    if not plan.options.refit or stop.best_params is None:
+    stop = HeldOut(score, plan.settings.patience)
+    first = _train(seen, plan, plan.settings.max_iter, seed, stop)
+    if not plan.settings.is_refitted or stop.best_params is None:
         best = first.weights if stop.best_params is None else as_arrays(stop.best_params)
         return Trained(best, first.run)
     again = _train(tables, plan, int(np.argmin(scores)) + 1, seed)
@@ -270,7 +265,9 @@ def held_out(tables: Tables, share: float, rng: np.random.Generator) -> tuple[Ta
     return [(own, seen[str(place)]) for place, (own, _) in enumerate(tables)], judged
 
 
-def squared_error(weights: dict[str, Any], plan: Plan, scored: Sequence[tuple[str | None, Columns, Columns]]) -> float:
+def squared_error(
+    weights: dict[str, Any], plan: TrainingPlan, scored: Sequence[tuple[str | None, Columns, Columns]]
+) -> float:
     """Mean squared error at entries that the input lacks."""
     torch, total, count = load_torch("a network"), 0.0, 0
     with torch.no_grad():
@@ -281,12 +278,14 @@ def squared_error(weights: dict[str, Any], plan: Plan, scored: Sequence[tuple[st
     return total / count
 
 
-def _train(tables: Tables, plan: Plan, max_iter: int, seed: int, stop: Callable[..., Any] | None = None) -> Trained:
+def _train(
+    tables: Tables, plan: TrainingPlan, max_iter: int, seed: int, stop: Callable[..., Any] | None = None
+) -> Trained:
     rng = np.random.default_rng(seed)
     weights = as_weights(start(plan, [own for own, _ in tables], rng), plan.device, plan.dtype)
-    if plan.options.pretrain:
+    if plan.settings.pretrain:
         alone = {name: weights[name] for name in shared_names(weights)}
-        before = _loop([(None, table) for _, table in tables], plan, alone, plan.options.pretrain, rng)
+        before = _loop([(None, table) for _, table in tables], plan, alone, plan.settings.pretrain, rng)
         with load_torch("a network").no_grad():
             for name, weight in before.params.items():
                 weights[name].copy_(weight)
@@ -296,30 +295,30 @@ def _train(tables: Tables, plan: Plan, max_iter: int, seed: int, stop: Callable[
 
 def _loop(
     tables: Tables,
-    plan: Plan,
+    plan: TrainingPlan,
     weights: dict[str, Any],
     max_iter: int,
     rng: np.random.Generator,
     stop: Callable[..., Any] | None = None,
 ) -> Run:
     watch, sweep = plan.watch, _sweep(tables, plan, weights, rng)
-    stops = [one for one in (stop, watch and watch.stop) if one is not None]
+    stops = [ask for ask in (stop, watch and watch.stop) if ask is not None]
     return loop(sweep, snapshot(weights), stops, max_iter=max_iter, watchers=[watch] if watch is not None else [])
 
 
-def _sweep(tables: Tables, plan: Plan, weights: dict[str, Any], rng: np.random.Generator) -> Any:
-    options = plan.options
-    if plan.solver == "lbfgs":
+def _sweep(tables: Tables, plan: TrainingPlan, weights: dict[str, Any], rng: np.random.Generator) -> Any:
+    settings = plan.settings
+    if settings.solver == "lbfgs":
         groups = [(own, plan.columns(table)) for own, table in tables]
         value = partial(value_of, plan=plan, groups=groups, totals=entries_of(tables))
-        return QuasiNewton(value, weights, plan.steps, options.history)
-    clients: list[Tables] = [[table] for table in tables] if plan.solver == "rounds" else [tables]
-    noise = Noise(options, plan.device, rng) if options.drop_entries or options.drop_units else None
-    return Several(Rounds(plan, clients, copies_of(weights, clients), noise, rng), plan.steps)
+        return QuasiNewton(value, weights, settings.steps, settings.history)
+    clients: list[Tables] = [[table] for table in tables] if settings.solver == "rounds" else [tables]
+    noise = Noise(settings, plan.device, rng) if settings.drop_entries or settings.drop_units else None
+    return Several(AveragingRounds(plan, clients, copies_of(weights, clients), noise, rng), plan.settings.steps)
 
 
 def embedding_arrays(
-    weights: dict[str, FloatArray], plan: Plan, own: str | None, table: Observed
+    weights: dict[str, FloatArray], plan: TrainingPlan, own: str | None, table: Observed
 ) -> tuple[FloatArray, FloatArray | None]:
     """Shared and unique embeddings of a table's columns as arrays."""
     columns = plan.columns(table)
@@ -329,7 +328,7 @@ def embedding_arrays(
     return shared.cpu().numpy(), None if unique is None else unique.cpu().numpy()
 
 
-def decoder_arrays(weights: dict[str, FloatArray], plan: Plan) -> tuple[FloatArray, FloatArray]:
+def decoder_arrays(weights: dict[str, FloatArray], plan: TrainingPlan) -> tuple[FloatArray, FloatArray]:
     """Effective weights (n, r) and offsets (n,) of the decoder."""
     ((last, *_),) = plan.layout.decoder
     with load_torch("a network").no_grad():

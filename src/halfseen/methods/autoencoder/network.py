@@ -72,15 +72,17 @@ def kernel_of(u: Any, v: Any, kind: str, gamma: float = 1.0) -> Any:
 
 def start_layers(layers: Any, layout: Layout, generator: Any) -> dict[str, FloatArray]:
     """Glorot-uniform weights, places of size .001 and no offsets, drawn on the processor."""
-    torch, made = load_torch("a network"), {}
+    torch, arrays = load_torch("a network"), {}
     for name, n_in, n_out in layers:
         reach = float(np.sqrt(6.0 / (n_in + n_out)))
-        made[f"{name}.weight"] = reach * (2.0 * torch.rand(n_in, n_out, generator=generator, dtype=torch.float64) - 1.0)
-        made[f"{name}.offset"] = torch.zeros(n_out, dtype=torch.float64)
+        arrays[f"{name}.weight"] = reach * (
+            2.0 * torch.rand(n_in, n_out, generator=generator, dtype=torch.float64) - 1.0
+        )
+        arrays[f"{name}.offset"] = torch.zeros(n_out, dtype=torch.float64)
         for side, length in (("u", n_in), ("v", n_out)) if layout.kernel != "none" else ():
             places = torch.randn(length, layout.dimension, generator=generator, dtype=torch.float64)
-            made[f"{name}.{side}"] = START_SPREAD * places.clamp(-2.0, 2.0)
-    return {name: tensor.numpy() for name, tensor in made.items()}
+            arrays[f"{name}.{side}"] = START_SPREAD * places.clamp(-2.0, 2.0)
+    return {name: tensor.numpy() for name, tensor in arrays.items()}
 
 
 class Layers:
@@ -98,7 +100,7 @@ class Layers:
 
     def __init__(self, weights: dict[str, Any], layout: Layout) -> None:
         self.weights, self.layout = weights, layout
-        self._made: dict[str, tuple[Any, Any]] = {}
+        self._used: dict[str, tuple[Any, Any]] = {}
 
     def matrix(self, name: str) -> Any:
         """Effective weights of a layer."""
@@ -108,29 +110,31 @@ class Layers:
         """Offsets of a layer's units."""
         return self.weights[f"{name}.offset"]
 
-    def penalty(self, ridges: dict[str, float], sparsity: float, shares: dict[str, float]) -> Any:
-        """Of all layers used so far, each by its share; ridges and shares by the first part of a layer's name."""
+    def penalty(self, penalties: dict[str, float], sparsity: float, shares: dict[str, float]) -> Any:
+        """Of all layers used so far, each by its share; penalties and shares by the first part of a layer's name."""
         total = 0.0
-        for name, (_, kernel) in self._made.items():
+        for name, (_, kernel) in self._used.items():
             weight, part = self.weights[f"{name}.weight"], name.split(".")[0]
-            one = (weight * weight).sum()
-            if part not in ridges:  # free offsets of a source's own encoder would be effects of rows without a penalty
-                one = one + (self.offset(name) * self.offset(name)).sum()
-            one = 0.5 * ridges.get(part, ridges["unique"]) * one
+            squares = (weight * weight).sum()
+            if (
+                part not in penalties
+            ):  # free offsets of a source's own encoder would be effects of rows without a penalty
+                squares = squares + (self.offset(name) * self.offset(name)).sum()
+            value = 0.5 * penalties.get(part, penalties["unique"]) * squares
             if kernel is not None:
-                one = one + 0.5 * sparsity * (kernel * kernel).sum()
-            total = total + shares[part] * one
+                value = value + 0.5 * sparsity * (kernel * kernel).sum()
+            total = total + shares[part] * value
         return total
 
     def _of(self, name: str) -> tuple[Any, Any]:
-        if name not in self._made:
+        if name not in self._used:
             weight, kernel = self.weights[f"{name}.weight"], None
             if self.layout.kernel != "none":
                 u, v = self.weights[f"{name}.u"], self.weights[f"{name}.v"]
                 kernel = kernel_of(u, v, self.layout.kernel, self.layout.gamma)
                 weight = weight * kernel
-            self._made[name] = weight, kernel
-        return self._made[name]
+            self._used[name] = weight, kernel
+        return self._used[name]
 
 
 def encode(layers: Layers, part: str, columns: Columns, values: Any, drop: Any = None) -> Any:
@@ -139,9 +143,9 @@ def encode(layers: Layers, part: str, columns: Columns, values: Any, drop: Any =
     middle = (times(columns, values, layers.matrix(first)) + layers.offset(first)).sigmoid()
     if drop is not None:
         middle = drop(middle)
-    found = middle @ layers.matrix(second) + layers.offset(second)
+    output = middle @ layers.matrix(second) + layers.offset(second)
     end = "sigmoid" if part == "shared" else layers.layout.unique_end
-    return found if end == "linear" else getattr(found, end)()
+    return output if end == "linear" else getattr(output, end)()
 
 
 def fold(embedding: Any, folds: int) -> Any:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,8 +12,8 @@ from halfseen._typing import FloatArray
 from halfseen.base import PlacesRows
 from halfseen.biased import BiasedPredictions
 from halfseen.data import Observed
-from halfseen.data.arguments import at_least
 from halfseen.engines import Engine, EntryPasses
+from halfseen.parameters import CLIP, ENGINE, Number, Table, Whole
 from halfseen.solvers.alternating import Coefficients, Penalty, fit_biases, regress
 from halfseen.solvers.watch import CallbackSupport
 
@@ -61,10 +60,20 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
     [3.0, 3.0]
     """
 
+    _parameters: ClassVar[Table] = {
+        "row_penalty": Number(0),
+        "col_penalty": Number(0),
+        "max_iter": Whole(1),
+        "tol": Number(0),
+        "clip": CLIP,
+        "engine": ENGINE,
+    }
+
     def __init__(
         self,
         row_penalty: float = 5.0,
         col_penalty: float = 2.0,
+        *,
         max_iter: int = 100,
         tol: float = 1e-6,
         clip: str | tuple[float, float] | None = None,
@@ -79,20 +88,18 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
 
     def fit(self, R: Any, y: None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
-        for name, low in (("row_penalty", 0.0), ("col_penalty", 0.0), ("tol", 0.0)):
-            at_least(name, getattr(self, name), low)
-        at_least("max_iter", self.max_iter, 1, whole=True)
-        observed = self._begin(R, self.clip)
-        passes = EntryPasses(observed, self.loss_, self.engine)
-        ridges = float(self.row_penalty), float(self.col_penalty)
-        with self._watched(observed, self.max_iter, self._learned) as watch:
-            run = fit_biases(passes, self.mean_, ridges, self.max_iter, self.tol, watch)
+        settings = self._checked()
+        observed = self._begin(R, settings.clip)
+        passes = EntryPasses(observed, self.loss_, settings.engine)
+        penalties = float(settings.row_penalty), float(settings.col_penalty)
+        with self._watched(observed, settings.max_iter, self._learned) as watch:
+            run = fit_biases(passes, self.mean_, penalties, settings.max_iter, settings.tol, watch)
             self.__dict__.update(self._learned(run.params))
         if run.reason in ("max_iter", "not_finite"):
-            warnings.warn(
+            self._warn(
                 f"BiasModel ended after {run.n_iter} rounds with reason '{run.reason}'; raise max_iter or tol",
-                ConvergenceWarning, stacklevel=2,
-            )  # fmt: skip
+                ConvergenceWarning,
+            )
         self.run_, self.n_iter_ = run.record(), run.n_iter
         return self
 
@@ -148,16 +155,18 @@ class ColumnMean(BiasedPredictions):
     [[2.0, 5.0], [2.0, 5.0]]
     """
 
+    _parameters: ClassVar[Table] = {"shrinkage": Number(0)}
+
     def __init__(self, shrinkage: float = 0.0) -> None:
         self.shrinkage = shrinkage
 
     def fit(self, R: Any, y: None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
-        at_least("shrinkage", self.shrinkage, 0.0)
+        settings = self._checked()
         observed = self._begin(R, None)
         (n, p), dtype = observed.shape, observed.dtype
         # a ridge regression on a constant: sum w (r - mean) / (sum w + shrinkage)
-        passes, ridge = EntryPasses(observed, self.loss_), np.array([float(self.shrinkage)])
+        passes, ridge = EntryPasses(observed, self.loss_), np.array([float(settings.shrinkage)])
         zeros = np.zeros((n, 1), dtype)
         cols, _ = regress(passes, 1, np.zeros((p, 1), dtype), zeros, self.mean_, Penalty(ridge, np.ones(p)))
         self.row_bias_, self.col_bias_ = zeros[:, 0], cols[:, 0]

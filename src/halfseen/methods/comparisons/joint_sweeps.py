@@ -1,4 +1,4 @@
-"""The sweeps behind the joint models; loaded when one of them is fitted."""
+"""The sweeps behind the joint models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from halfseen.many import Parts, Placed
 from halfseen.methods.comparisons.joint import Tables, low_rank
 from halfseen.solvers.loop import SweepResult
 
-Bases = tuple[FloatArray, list[FloatArray]]
+SharedAndOwn = tuple[FloatArray, list[FloatArray]]
 
 
 def shared_directions(tables: Tables, rank: int, engine: Engine) -> FloatArray:
@@ -117,7 +117,7 @@ class PersonalRounds:
     step: float
     engine: Engine
 
-    def __call__(self, state: Bases) -> SweepResult:
+    def __call__(self, state: SharedAndOwn) -> SweepResult:
         shared, own = state
         r1 = shared.shape[1]
 

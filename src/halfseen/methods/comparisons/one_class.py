@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -11,8 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from halfseen._typing import FloatArray
 from halfseen.data import Observed, as_observed
-from halfseen.data.arguments import at_least
-from halfseen.parameters import Parametrised
+from halfseen.parameters import Nothing, Number, Parametrised, Table, Whole
 
 # These closed forms hold the whole table: rows x columns numbers, several times.
 MOST_CELLS = 50_000_000
@@ -28,6 +27,7 @@ class OneClassBaseline(Parametrised, BaseEstimator):
 
     def fit(self, R: Any, y: None = None, *, row_kernel: Any = None, col_kernel: Any = None) -> Self:
         """Fit to seen associations and similarities of the rows (n, n) and columns (p, p)."""
+        self._checked()
         observed = as_observed(R)
         validate_data(self, R, reset=True, skip_check_array=True)
         n, p = observed.shape
@@ -42,17 +42,17 @@ class OneClassBaseline(Parametrised, BaseEstimator):
     def predict_table(self, row_kernel: Any = None) -> FloatArray:
         """Scores (m, p) of all columns for new rows, given their similarity (m, n) to the training rows."""
         check_is_fitted(self)
-        found: Any
+        similarity: Any
         if row_kernel is None:
-            found = self._similarity if self.needs_rows else np.zeros(self.observed_shape_)
+            similarity = self._similarity if self.needs_rows else np.zeros(self.observed_shape_)
         else:
-            found = np.asarray(row_kernel, dtype=float)
-        if self.needs_rows and (found.ndim != 2 or found.shape[1] != self.observed_shape_[0]):
+            similarity = np.asarray(row_kernel, dtype=float)
+        if self.needs_rows and (similarity.ndim != 2 or similarity.shape[1] != self.observed_shape_[0]):
             raise ValueError(
-                f"row_kernel has shape {found.shape}; needed: similarities of new rows to the "
+                f"row_kernel has shape {similarity.shape}; needed: similarities of new rows to the "
                 f"{self.observed_shape_[0]} training rows"
             )
-        return self._scores(found)
+        return self._scores(similarity)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -99,12 +99,12 @@ class NeighbourProfile(OneClassBaseline):
     [[0.75, 0.25]]
     """
 
+    _parameters: ClassVar[Table] = {"n_neighbours": Nothing() | Whole(1)}
+
     def __init__(self, n_neighbours: int | None = None) -> None:
         self.n_neighbours = n_neighbours
 
     def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
-        if self.n_neighbours is not None:
-            at_least("n_neighbours", self.n_neighbours, 1, whole=True)
         self.profiles_ = table
 
     def _scores(self, similarity: FloatArray) -> FloatArray:
@@ -120,7 +120,7 @@ class RowKernelRidge(OneClassBaseline):
 
     Parameters
     ----------
-    ridge : float
+    penalty : float
 
     Examples
     --------
@@ -128,12 +128,13 @@ class RowKernelRidge(OneClassBaseline):
     [[0.5, 0.0], [0.0, 0.5]]
     """
 
-    def __init__(self, ridge: float = 1.0) -> None:
-        self.ridge = ridge
+    _parameters: ClassVar[Table] = {"penalty": Number(0)}
+
+    def __init__(self, penalty: float = 1.0) -> None:
+        self.penalty = penalty
 
     def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
-        at_least("ridge", self.ridge, 0.0)
-        self.dual_ = np.linalg.solve(rows + self.ridge * np.eye(len(rows)), table)
+        self.dual_ = np.linalg.solve(rows + self.penalty * np.eye(len(rows)), table)
 
     def _scores(self, similarity: FloatArray) -> FloatArray:
         return similarity @ self.dual_
@@ -147,7 +148,7 @@ class KronRidge(OneClassBaseline):
 
     Parameters
     ----------
-    ridge : float
+    penalty : float
 
     Notes
     -----
@@ -162,15 +163,16 @@ class KronRidge(OneClassBaseline):
 
     needs_cols = True
 
-    def __init__(self, ridge: float = 1.0) -> None:
-        self.ridge = ridge
+    _parameters: ClassVar[Table] = {"penalty": Number(0, above=True)}
+
+    def __init__(self, penalty: float = 1.0) -> None:
+        self.penalty = penalty
 
     def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
-        at_least("ridge", self.ridge, np.finfo(float).tiny)
         (own, Q), (other, P) = np.linalg.eigh(rows), np.linalg.eigh(cols)
         # similarities are not always positive definite; what is negative is noise of the measure
         own, other = np.maximum(own, 0.0), np.maximum(other, 0.0)
-        self.dual_ = Q @ ((Q.T @ table @ P) / (np.outer(own, other) + self.ridge) * other) @ P.T
+        self.dual_ = Q @ ((Q.T @ table @ P) / (np.outer(own, other) + self.penalty) * other) @ P.T
 
     def _scores(self, similarity: FloatArray) -> FloatArray:
         return similarity @ self.dual_

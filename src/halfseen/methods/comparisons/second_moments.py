@@ -9,9 +9,9 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.data import as_observed
-from halfseen.data.arguments import at_least
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
+from halfseen.parameters import Number, Whole
 from halfseen.solvers import Adam, RelativeChange, SweepResult, loop
 
 
@@ -52,18 +52,18 @@ class _Entries:
         return 2.0 * self.passes.value(*self.parts(theta)) / self.count
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
-        found = self.passes.loss_and_gradient(*self.parts(theta), want="AB")
-        assert found.A is not None
-        assert found.B is not None
-        gradient = np.concatenate([found.A.ravel(), found.B.ravel()])
-        return 2.0 * found.value / self.count, gradient * (2.0 / self.count)
+        result = self.passes.loss_and_gradient(*self.parts(theta), want="AB")
+        assert result.A is not None
+        assert result.B is not None
+        gradient = np.concatenate([result.A.ravel(), result.B.ravel()])
+        return 2.0 * result.value / self.count, gradient * (2.0 / self.count)
 
 
 def alternating_gradient(
     R: Any,
     rank: int,
     step: float = 0.1,
-    epochs: int = 200,
+    max_iter: int = 200,
     start_scale: float | None = None,
     random_state: RandomState = None,
     engine: str | Engine | None = None,
@@ -74,7 +74,7 @@ def alternating_gradient(
     ----------
     R : Observed and the like (n, d)
     rank : int
-    step, epochs : float, int
+    step, max_iter : float, int
         Of Adam, on both factors at once.
     start_scale : float, optional
         Standard deviation of the start; by default the factors' own at the size of the values.
@@ -87,25 +87,25 @@ def alternating_gradient(
 
     Notes
     -----
-    O(entries * rank) per epoch; (n + d) rank numbers three times over. The comparison "alternating GD" of
+    O(entries * rank) per iteration; (n + d) rank numbers three times over. The comparison "alternating GD" of
     "One-Sided Matrix Completion from Ultra-Sparse Samples".
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> table = rng.normal(size=(60, 1)) @ rng.normal(size=(1, 8))
-    >>> found = alternating_gradient(table, 1, epochs=300, random_state=0)
-    >>> bool(np.linalg.norm(found.table() - table.T @ table / 60) < 0.05 * np.linalg.norm(table.T @ table / 60))
+    >>> moment = alternating_gradient(table, 1, max_iter=300, random_state=0)
+    >>> bool(np.linalg.norm(moment.table() - table.T @ table / 60) < 0.05 * np.linalg.norm(table.T @ table / 60))
     True
     """
-    at_least("rank", rank, 1, whole=True)
-    at_least("epochs", epochs, 1, whole=True)
+    Whole(1).check("rank", rank)
+    Whole(1).check("max_iter", max_iter)
     observed, rng = as_observed(R).astype(np.float64), as_generator(random_state)
     n, d = observed.shape
     problem = _Entries(EntryPasses(observed, get_loss("gaussian"), engine), rank)
     size = float(np.sqrt(np.mean(np.square(observed.values))))
     scale = np.sqrt(size / np.sqrt(rank)) if start_scale is None else float(start_scale)
-    run = loop(Adam(problem, step), scale * rng.standard_normal((n + d) * rank), max_iter=epochs)
+    run = loop(Adam(problem, step), scale * rng.standard_normal((n + d) * rank), max_iter=max_iter)
     U, V = problem.parts(run.params)
     values, vectors = np.linalg.eigh(U.T @ U / n)
     return SecondMoment(V @ (vectors * np.sqrt(np.maximum(values, 0.0))), run.reason, run.n_iter)
@@ -114,8 +114,10 @@ def alternating_gradient(
 class _ShrinkPairs:
     """Fill unseen pairs with the estimate, shrink the eigenvalues: one step of soft-impute on a symmetric matrix."""
 
-    def __init__(self, seen: Any, places: tuple[IntArray, IntArray], penalty: float, most: int, start: Any) -> None:
-        self.seen, self.places, self.penalty, self.most, self.start = seen, places, penalty, most, start
+    def __init__(
+        self, seen: Any, places: tuple[IntArray, IntArray], penalty: float, largest_rank: int, start: Any
+    ) -> None:
+        self.seen, self.places, self.penalty, self.largest_rank, self.start = seen, places, penalty, largest_rank, start
 
     def __call__(self, params: FloatArray) -> SweepResult:
         from scipy import sparse
@@ -130,7 +132,7 @@ class _ShrinkPairs:
         def product(v: FloatArray) -> FloatArray:
             return both @ v + params @ (params.T @ v)
 
-        k = min(self.most, d)
+        k = min(self.largest_rank, d)
         if k >= d - 1:
             values, vectors = np.linalg.eigh(product(np.eye(d)))
         else:
@@ -148,7 +150,7 @@ def nuclear_norm_pairs(
     values: FloatArray,
     n_cols: int,
     penalty: float,
-    most: int = 40,
+    largest_rank: int = 40,
     max_iter: int = 300,
     tol: float = 1e-6,
 ) -> SecondMoment:
@@ -165,7 +167,7 @@ def nuclear_norm_pairs(
     n_cols : int
     penalty : float
         :math:`\lambda`.
-    most : int
+    largest_rank : int
         Largest rank on the way.
     max_iter, tol : int, float
 
@@ -186,9 +188,9 @@ def nuclear_norm_pairs(
     >>> nuclear_norm_pairs((i, j), T[i, j], 3, 1e-3).table().round(1).tolist()[2]
     [3.0, 6.0, 9.0]
     """
-    at_least("penalty", penalty, 0.0)
+    Number(0).check("penalty", penalty)
     i, j = (np.asarray(part) for part in pairs)
     start = np.random.default_rng(0).standard_normal(n_cols)
-    sweep = _ShrinkPairs(np.asarray(values, dtype=float), (i, j), float(penalty), most, start)
+    sweep = _ShrinkPairs(np.asarray(values, dtype=float), (i, j), float(penalty), largest_rank, start)
     run = loop(sweep, np.zeros((n_cols, 0)), [RelativeChange(tol, patience=2)], max_iter=max_iter)
     return SecondMoment(run.params, run.reason, run.n_iter)

@@ -1,16 +1,17 @@
-"""Baselines that look for common directions first: personalized PCA, COBE, and two SVDs."""
+"""Comparisons that look for common directions first: personalized PCA, COBE, and two SVDs."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from halfseen._typing import as_generator
-from halfseen.data.arguments import at_least
+from halfseen._typing import RandomState
 from halfseen.engines import Engine
 from halfseen.linalg.subspace import joint_basis, orthonormal, without
 from halfseen.methods.comparisons.joint import JointModel, Tables, low_rank, own_parts
+from halfseen.methods.comparisons.joint_sweeps import CommonRounds, PersonalRounds
+from halfseen.parameters import Number, Table, Word
 from halfseen.solvers.loop import Stop, loop
 from halfseen.solvers.stops import RelativeChange, SmallValue
 
@@ -25,8 +26,10 @@ class PersonalizedPCA(JointModel):
 
     Parameters
     ----------
-    shared_rank : int, default=3
-    unique_rank : int or mapping from source name to int, default=3
+    shared_rank : int or "auto", default=3
+        Cut to what all tables can hold. "auto" takes the ranks that predict held-out entries best.
+    unique_rank : int, mapping from source name to int, or "auto", default=3
+        Cut to what is left of each table's shorter side.
     step : "auto" or float, default="auto"
         "auto" is a tenth of one over the largest eigenvalue of all covariances.
     max_iter : int, default=2000
@@ -43,6 +46,10 @@ class PersonalizedPCA(JointModel):
     ----------
     shared_basis_, shared_loadings_, unique_basis_, unique_loadings_, misalignment_, shares_, source_names_
         As of :class:`halfseen.HeterogeneousFactorization`.
+    shared_rank_, unique_rank_ : int, dict from source name to int
+        As used.
+    rank_search_ : SourceRanks or None
+        What ``"auto"`` ranks tried.
     run_ : Run
     n_iter_ : int
 
@@ -59,14 +66,17 @@ class PersonalizedPCA(JointModel):
     True
     """
 
+    _parameters: ClassVar[Table] = {**JointModel._parameters, "step": Word("auto") | Number(0, above=True)}
+
     def __init__(
         self,
-        shared_rank: int = 3,
+        shared_rank: int | str = 3,
         unique_rank: Any = 3,
+        *,
         step: str | float = "auto",
         max_iter: int = 2000,
         tol: float = 1e-12,
-        random_state: Any = None,
+        random_state: RandomState = None,
         engine: str | Engine | None = None,
         centre: bool = True,
     ) -> None:
@@ -81,21 +91,16 @@ class PersonalizedPCA(JointModel):
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
-        from halfseen.methods.comparisons.joint_sweeps import PersonalRounds
-
-        if self.step != "auto":
-            at_least("step", self.step, 1e-300)
-        sources, tables, _, ranks = self._filled(S)
-        covariances = list(self._engine.map(lambda table: table @ table.T, tables))
+        settings, sources, tables, _, ranks = self._filled(S)
+        covariances = list(settings.engine.map(lambda table: table @ table.T, tables))
         largest = max(float(np.linalg.norm(covariance, 2)) for covariance in covariances) or 1.0
-        step = 0.1 / largest if self.step == "auto" else float(self.step)
-        rng = as_generator(self.random_state)
-        n = sources.n_rows
-        shared = orthonormal(rng.standard_normal((n, self.shared_rank)))
+        step = 0.1 / largest if settings.step == "auto" else float(settings.step)
+        rng, n = settings.random_state, sources.n_rows
+        shared = orthonormal(rng.standard_normal((n, settings.shared_rank)))
         own = [orthonormal(without(rng.standard_normal((n, rank)), shared)) for rank in ranks]
-        rounds = PersonalRounds(covariances, step, self._engine)
-        run = loop(rounds, (shared, own), [RelativeChange(self.tol, 3)], max_iter=self.max_iter)
-        return self._end(sources, own_parts(tables, run.params[0], ranks, self._engine), run)
+        rounds = PersonalRounds(covariances, step, settings.engine)
+        run = loop(rounds, (shared, own), [RelativeChange(settings.tol, 3)], max_iter=settings.max_iter)
+        return self._end(sources, own_parts(tables, run.params[0], ranks, settings.engine), run)
 
 
 class COBE(JointModel):
@@ -108,8 +113,10 @@ class COBE(JointModel):
 
     Parameters
     ----------
-    shared_rank : int, default=3
-    unique_rank : int or mapping from source name to int, default=3
+    shared_rank : int or "auto", default=3
+        Cut to what all tables can hold. "auto" takes the ranks that predict held-out entries best.
+    unique_rank : int, mapping from source name to int, or "auto", default=3
+        Cut to what is left of each table's shorter side.
     max_iter : int, default=1000
     tol : float, default=1e-13
         Stop when the objective changes by less than this share of itself, twice on end.
@@ -124,6 +131,10 @@ class COBE(JointModel):
     ----------
     shared_basis_, shared_loadings_, unique_basis_, unique_loadings_, misalignment_, shares_, source_names_
         As of :class:`halfseen.HeterogeneousFactorization`.
+    shared_rank_, unique_rank_ : int, dict from source name to int
+        As used.
+    rank_search_ : SourceRanks or None
+        What ``"auto"`` ranks tried.
     run_ : Run
     n_iter_ : int
 
@@ -142,11 +153,12 @@ class COBE(JointModel):
 
     def __init__(
         self,
-        shared_rank: int = 3,
+        shared_rank: int | str = 3,
         unique_rank: Any = 3,
+        *,
         max_iter: int = 1000,
         tol: float = 1e-13,
-        random_state: Any = None,
+        random_state: RandomState = None,
         engine: str | Engine | None = None,
         centre: bool = True,
     ) -> None:
@@ -160,16 +172,14 @@ class COBE(JointModel):
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
-        from halfseen.methods.comparisons.joint_sweeps import CommonRounds
-
-        sources, tables, _, ranks = self._filled(S)
-        bases = leading_bases(tables, self.shared_rank, ranks, self._engine)
-        start = as_generator(self.random_state).standard_normal((sources.n_rows, self.shared_rank))
+        settings, sources, tables, _, ranks = self._filled(S)
+        bases = leading_bases(tables, settings.shared_rank, ranks, settings.engine)
+        start = settings.random_state.standard_normal((sources.n_rows, settings.shared_rank))
         # squared distances of this size are the rounding of orthonormal columns
-        floor = 1e-26 * len(bases) * self.shared_rank
-        stops: list[Stop] = [SmallValue(floor), RelativeChange(self.tol, 2)]
-        run = loop(CommonRounds(bases, self._engine), orthonormal(start), stops, max_iter=self.max_iter)
-        return self._end(sources, own_parts(tables, run.params, ranks, self._engine), run)
+        floor = 1e-26 * len(bases) * settings.shared_rank
+        stops: list[Stop] = [SmallValue(floor), RelativeChange(settings.tol, 2)]
+        run = loop(CommonRounds(bases, settings.engine), orthonormal(start), stops, max_iter=settings.max_iter)
+        return self._end(sources, own_parts(tables, run.params, ranks, settings.engine), run)
 
 
 def leading_bases(tables: Tables, shared_rank: int, ranks: list[int], engine: Engine) -> Tables:
@@ -185,8 +195,12 @@ class TwoStepSVD(JointModel):
 
     Parameters
     ----------
-    shared_rank : int, default=3
-    unique_rank : int or mapping from source name to int, default=3
+    shared_rank : int or "auto", default=3
+        Cut to what all tables can hold. "auto" takes the ranks that predict held-out entries best.
+    unique_rank : int, mapping from source name to int, or "auto", default=3
+        Cut to what is left of each table's shorter side.
+    random_state : int, Generator or None
+        Draws the held-out entries behind "auto" ranks; nothing else is random.
     engine : str, Engine or None
     centre : bool, default=True
         Take out the means of the seen cells of every column first, and put them back into predictions. False: the
@@ -196,6 +210,10 @@ class TwoStepSVD(JointModel):
     ----------
     shared_basis_, shared_loadings_, unique_basis_, unique_loadings_, misalignment_, shares_, source_names_
         As of :class:`halfseen.HeterogeneousFactorization`.
+    shared_rank_, unique_rank_ : int, dict from source name to int
+        As used.
+    rank_search_ : SourceRanks or None
+        What ``"auto"`` ranks tried.
     common_shares_ : ndarray
         How much of all sources each direction is in, falling; shared directions are near 1.
 
@@ -212,21 +230,28 @@ class TwoStepSVD(JointModel):
     True
     """
 
+    _parameters: ClassVar[Table] = {
+        name: kind for name, kind in JointModel._parameters.items() if name not in ("max_iter", "tol")
+    }
+
     def __init__(
         self,
-        shared_rank: int = 3,
+        shared_rank: int | str = 3,
         unique_rank: Any = 3,
+        *,
+        random_state: RandomState = None,
         engine: str | Engine | None = None,
         centre: bool = True,
     ) -> None:
         self.shared_rank = shared_rank
         self.unique_rank = unique_rank
+        self.random_state = random_state
         self.engine = engine
         self.centre = centre
 
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
-        sources, tables, _, ranks = self._filled(S)
-        bases = leading_bases(tables, self.shared_rank, ranks, self._engine)
-        shared, self.common_shares_ = joint_basis(bases, self.shared_rank)
-        return self._end(sources, own_parts(tables, shared, ranks, self._engine), None)
+        settings, sources, tables, _, ranks = self._filled(S)
+        bases = leading_bases(tables, settings.shared_rank, ranks, settings.engine)
+        shared, self.common_shares_ = joint_basis(bases, settings.shared_rank)
+        return self._end(sources, own_parts(tables, shared, ranks, settings.engine), None)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from halfseen.methods.completion.bayesian import BayesianFactorization, BayesianOptions
-from halfseen.methods.completion.least_squares import AlternatingLeastSquares, LeastSquaresOptions
-from halfseen.methods.completion.soft_impute import SoftImpute, SoftImputeOptions
+from halfseen.methods.completion.bayesian import BayesianFactorization
+from halfseen.methods.completion.least_squares import AlternatingLeastSquares
+from halfseen.methods.completion.soft_impute import SoftImpute
 
 __all__ = [
     "AlternatingLeastSquares",
     "BayesianFactorization",
-    "BayesianOptions",
-    "LeastSquaresOptions",
     "SoftImpute",
-    "SoftImputeOptions",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -12,16 +12,27 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
-from halfseen.biased import BiasedPredictions, usable_rank
+from halfseen.biased import BiasedPredictions
 from halfseen.data import Observed
-from halfseen.data.arguments import at_least, one_of
 from halfseen.data.spread import weighted_spread
-from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.completion.gibbs import GibbsState, GibbsSweep, NormalWishart
 from halfseen.methods.completion.logit_gibbs import LogitSweep, base_rate, check_answers, linearised, log_odds, probable
 from halfseen.methods.completion.posterior import Collector
+from halfseen.parameters import (
+    CLIP,
+    ENGINE,
+    PRECISION,
+    RANDOM_STATE,
+    RANK,
+    BadArgument,
+    Number,
+    Table,
+    Whole,
+    Word,
+)
+from halfseen.select.automatic_rank import RankSearch, settled_rank
 from halfseen.solvers.alternating import AlternatingRidge, Penalty, powers, weighted_counts
 from halfseen.solvers.loop import Run, Sweep, Watcher, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
@@ -29,34 +40,9 @@ from halfseen.solvers.watch import CallbackSupport, FitWatch
 if TYPE_CHECKING:
     from halfseen.methods.completion.posterior_intervals import PosteriorInference
 
-DEFAULT_RANK = 16
 FRUGAL_FROM = 3_000_000  # as for alternating least squares: columns regrouped part by part from here on
-START_SCALE, START_PENALTY = 0.1, 0.05  # of the ALS-WR epochs before the chain, in the unit of the values
+START_SCALE, START_PENALTY = 0.1, 0.05  # of the ALS-WR iterations before the chain, in the unit of the values
 MEBIBYTE, AUTO_MEMORY = 1 << 20, 64.0
-
-
-@storable
-@dataclass(frozen=True)
-class BayesianOptions:
-    """The finer switches of `BayesianFactorization`.
-
-    Parameters
-    ----------
-    start_epochs : int
-        Epochs of alternating least squares (penalty per entry, "ALS-WR") before the chain.
-    memory : "auto" or float
-        MiB that the kept draws may take; "auto" is 64, or twice the size of the entries where that is more. If the
-        draws of all sweeps do not fit, every second, third, ... is kept.
-    clip : None, "range" or (low, high)
-        Keep mean predictions (and intervals) inside the range of the training values, or inside given bounds.
-    precision : None, "float32" or "float64"
-        Arithmetic of the draws; None is that of the data. Hyperparameters are always drawn in float64.
-    """
-
-    start_epochs: int = 5
-    memory: str | float = "auto"
-    clip: str | tuple[float, float] | None = None
-    precision: str | None = None
 
 
 class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
@@ -73,19 +59,27 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
 
     Parameters
     ----------
-    rank : int or None
-        Number of factors; None is 16, or the shorter side of the table where that is less. 0 fits biases alone.
-    n_sweeps : int
+    rank : int or "auto"
+        Number of factors, cut to the shorter side of the table. 0 fits biases alone. "auto" takes the rank that
+        predicts held-out entries best.
+    family : {"gaussian", "bernoulli"}
+        Real values, or yes/no answers.
+    max_iter : int
         Sweeps (columns, then rows, each drawn given the other) after the burn-in; means are over their draws.
     burn_in : int
         Sweeps before.
-    family : {"gaussian", "bernoulli"}
-        Real values, or yes/no answers.
-    options : BayesianOptions or None
-        Start, memory for the draws, clipping, arithmetic.
+    clip : None, "range" or (low, high)
+        Keep mean predictions (and intervals) inside the range of the training values, or inside given bounds.
     random_state : int, Generator or None
     engine : {"serial", "threads"}, Engine or None
         Where row blocks are computed; without influence on the result.
+    start_iter : int
+        Iterations of alternating least squares (penalty per entry, "ALS-WR") before the chain.
+    memory : "auto" or float
+        MiB that the kept draws may take; "auto" is 64, or twice the size of the entries where that is more. If the
+        draws of all sweeps do not fit, every second, third, ... is kept.
+    precision : None, "float32" or "float64"
+        Arithmetic of the draws; None is that of the data. Hyperparameters are always drawn in float64.
 
     Attributes
     ----------
@@ -99,19 +93,26 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         Posterior root mean square of the noise of an entry; of yes/no answers there is none.
     draws_ : PosteriorDraws
         What was kept of the chain.
+    rank_ : int
+        As used.
+    rank_search_ : RankSearch or None
+        What ``rank="auto"`` tried.
     run_ : Run
         Reason, sweeps, and the mean squared residual (log loss) of every sweep.
     n_iter_ : int
 
     Raises
     ------
+    BadArgument
+        A ValueError, for parameters outside their range, and a memory budget that does not hold two draws.
     ValueError
-        For parameters outside their range, a rank larger than the shorter side of the table, a memory budget that
-        does not hold two draws, and answers other than 0 and 1, or with weights, under ``family="bernoulli"``.
+        For answers other than 0 and 1, or with weights, under ``family="bernoulli"``.
 
     Notes
     -----
-    Time per sweep as an epoch of alternating least squares: O(E k^2 + (n + p) k^3) with k = rank + 1; memory beyond
+    ``start_iter``, ``memory`` and ``precision`` are rarely needed.
+
+    Time per sweep as an iteration of alternating least squares: O(E k^2 + (n + p) k^3) with k = rank + 1; memory beyond
     two views of the entries O((n + p) k), and the draws. Predictions take time in proportion to the number of draws.
 
     Hyperprior: mean 0, :math:`\beta_0 = 1`, :math:`\nu_0 = k`, :math:`W_0 = I` for values of standard deviation 1, in
@@ -131,47 +132,70 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     >>> truth = np.add.outer(rng.normal(size=60), rng.normal(size=40)) + np.outer(rng.normal(size=60), np.ones(40))
     >>> table = truth + 0.3 * rng.normal(size=truth.shape)
     >>> seen = np.where(rng.random(table.shape) < 0.5, table, np.nan)
-    >>> model = hs.BayesianFactorization(rank=2, n_sweeps=60, random_state=0).fit(seen)
+    >>> model = hs.BayesianFactorization(rank=2, max_iter=60, random_state=0).fit(seen)
     >>> hidden = np.nonzero(np.isnan(seen))
     >>> answers = model.inference(level=0.9).responses(*hidden)
     >>> bool(0.87 < np.mean((answers.low < table[hidden]) & (table[hidden] < answers.high)) < 0.93)
     True
     """
 
+    rank_search_: RankSearch | None
+
+    _parameters: ClassVar[Table] = {
+        "rank": RANK,
+        "family": Word("gaussian", "bernoulli"),
+        "max_iter": Whole(2),
+        "burn_in": Whole(0),
+        "clip": CLIP,
+        "random_state": RANDOM_STATE,
+        "engine": ENGINE,
+        "start_iter": Whole(0),
+        "memory": Word("auto") | Number(0),
+        "precision": PRECISION,
+    }
+
     def __init__(
         self,
-        rank: int | None = None,
-        n_sweeps: int = 200,
-        burn_in: int = 20,
+        rank: int | str = 16,
         family: str = "gaussian",
-        options: BayesianOptions | None = None,
+        *,
+        max_iter: int = 200,
+        burn_in: int = 20,
+        clip: str | tuple[float, float] | None = None,
         random_state: RandomState = None,
         engine: str | Engine | None = None,
+        start_iter: int = 5,
+        memory: str | float = "auto",
+        precision: str | None = None,
     ) -> None:
         self.rank = rank
-        self.n_sweeps = n_sweeps
-        self.burn_in = burn_in
         self.family = family
-        self.options = options
+        self.max_iter = max_iter
+        self.burn_in = burn_in
+        self.clip = clip
         self.random_state = random_state
         self.engine = engine
+        self.start_iter = start_iter
+        self.memory = memory
+        self.precision = precision
 
     def fit(self, R: Any, y: None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
-        options = self._checked_options()
+        settings = self._checked()
         self.__dict__.pop("draws_", None)  # of an earlier fit: callbacks look at this one's state
-        observed = self._begin(R, options.clip, options.precision)
-        if self.family == "bernoulli":
-            check_answers(observed, options.clip)
-            self.loss_, self.mean_ = get_loss("bernoulli"), base_rate(observed.values)
-        self.rank_ = usable_rank(self.rank, observed.shape, DEFAULT_RANK)
-        thin = self._thinning(observed, options.memory)
-        passes = EntryPasses(observed, get_loss("gaussian"), self.engine, is_frugal=observed.n_entries >= FRUGAL_FROM)
-        start_rng, rng = as_generator(self.random_state).spawn(2)
-        spread = weighted_spread(observed, self.mean_) if self.family == "gaussian" else 1.0
-        start = self._start(passes, spread, options.start_epochs, start_rng)
-        collector = Collector(self.burn_in, self.n_sweeps, thin)
-        with self._watched(observed, self.burn_in + self.n_sweeps, lambda state: self._of_state(state)) as watch:
+        observed = self._observe_family(R, settings)
+        seed = as_generator(settings.random_state)
+        self.rank_, self.rank_search_ = settled_rank(self, observed, seed, rule="tie")
+        start_rng, rng = seed.spawn(2)
+        thin = self._thinning(observed, settings)
+        passes = EntryPasses(
+            observed, get_loss("gaussian"), settings.engine, is_frugal=observed.n_entries >= FRUGAL_FROM
+        )
+        spread = weighted_spread(observed, self.mean_) if settings.family == "gaussian" else 1.0
+        start = self._start(passes, spread, settings, start_rng)
+        collector = Collector(settings.burn_in, settings.max_iter, thin)
+        total = settings.burn_in + settings.max_iter
+        with self._watched(observed, total, lambda state: self._of_state(state)) as watch:
             run = self._sample(self._sweep(passes, spread, rng), start, collector, watch)
             self.__dict__.update(self._learned(collector))
         self.run_, self.n_iter_ = run.record(), run.n_iter
@@ -199,39 +223,36 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         check_is_fitted(self)
         return PosteriorInference(self, level)
 
-    def _checked_options(self) -> BayesianOptions:
-        options = BayesianOptions() if self.options is None else self.options
-        if not isinstance(options, BayesianOptions):
-            raise TypeError(f"options must be a BayesianOptions or None; got {type(options).__name__}")
-        one_of("family", self.family, ("gaussian", "bernoulli"))
-        at_least("n_sweeps", self.n_sweeps, 2, whole=True)
-        at_least("burn_in", self.burn_in, 0, whole=True)
-        at_least("start_epochs", options.start_epochs, 0, whole=True)
-        if isinstance(options.memory, str):
-            one_of("memory", options.memory, ("auto",))
-        else:
-            at_least("memory", options.memory, 0.0)
-        one_of("precision", options.precision, (None, "float32", "float64"))
-        return options
+    def _observe_family(self, R: Any, settings: SimpleNamespace) -> Observed:
+        """The table; mean and loss are those of the family."""
+        observed = self._begin(R, settings.clip, settings.precision)
+        if settings.family == "bernoulli":
+            check_answers(observed, settings.clip)
+            self.loss_, self.mean_ = get_loss("bernoulli"), base_rate(observed.values)
+        return observed
 
-    def _thinning(self, observed: Observed, memory: str | float) -> int:
+    def _thinning(self, observed: Observed, settings: SimpleNamespace) -> int:
         """Every how many sweeps a draw is kept, so that all fit into the budget."""
-        one = sum(observed.shape) * (self.rank_ + 1) * observed.dtype.itemsize
+        of_one_draw = sum(observed.shape) * (self.rank_ + 1) * observed.dtype.itemsize
+        memory = settings.memory
         if isinstance(memory, str):
             entries = observed.by_rows
             size = 2 * (entries.indices.nbytes + entries.values.nbytes) / MEBIBYTE
-            memory = max(AUTO_MEMORY, size, 2 * one / MEBIBYTE)
-        fitting = int(memory * MEBIBYTE // one)
+            memory = max(AUTO_MEMORY, size, 2 * of_one_draw / MEBIBYTE)
+        fitting = int(memory * MEBIBYTE // of_one_draw)
         if fitting < 2:
-            raise ValueError(
-                f"memory={memory:g} (MiB) does not hold two draws of rank {self.rank_} for {observed.shape[0]} rows "
-                f"and {observed.shape[1]} columns; give at least {np.ceil(2 * one / MEBIBYTE):g}, or a smaller rank"
-            )
-        return -(-self.n_sweeps // min(fitting, self.n_sweeps))
+            raise BadArgument(
+                "memory", settings.memory,
+                f"at least {np.ceil(2 * of_one_draw / MEBIBYTE):g} (MiB), for two draws of rank {self.rank_} of "
+                f"{observed.shape[0]} rows and {observed.shape[1]} columns", "Or lower the rank.",
+            )  # fmt: skip
+        return -(-settings.max_iter // min(fitting, settings.max_iter))
 
-    def _start(self, passes: EntryPasses, spread: float, epochs: int, rng: np.random.Generator) -> GibbsState:
-        """A few epochs of least squares with a penalty per entry, from small random rows."""
-        passes = passes if self.family == "gaussian" else linearised(passes)
+    def _start(
+        self, passes: EntryPasses, spread: float, settings: SimpleNamespace, rng: np.random.Generator
+    ) -> GibbsState:
+        """A few iterations of least squares with a penalty per entry, from small random rows."""
+        passes = passes if settings.family == "gaussian" else linearised(passes)
         observed, k = passes.observed, self.rank_
         (n, p), dtype = observed.shape, observed.dtype
         rows, cols = np.zeros((n, k + 1), dtype), np.zeros((p, k + 1), dtype)
@@ -239,7 +260,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         ridge = np.append(np.full(k, START_PENALTY * spread), START_PENALTY)
         by_row, by_col = (Penalty(ridge, powers(weighted_counts(observed, axis), 1.0)) for axis in (0, 1))
         sweep = AlternatingRidge(passes, self.mean_, by_row, by_col, "cholesky")
-        rows, cols = loop(sweep, (rows, cols), max_iter=epochs).params
+        rows, cols = loop(sweep, (rows, cols), max_iter=settings.start_iter).params
         return GibbsState(rows, cols, 1.0 / spread**2)
 
     def _sweep(self, passes: EntryPasses, spread: float, rng: np.random.Generator) -> Sweep:
@@ -256,18 +277,18 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     def _sample(self, sweep: Sweep, start: GibbsState, collector: Collector, watch: FitWatch | None) -> Run:
         watchers: list[Watcher] = [collector, watch] if watch else [collector]
         stops = [watch.stop] if watch else []
-        run = loop(sweep, start, stops, max_iter=self.burn_in + self.n_sweeps, watchers=watchers)
+        run = loop(sweep, start, stops, max_iter=self.burn_in + self.max_iter, watchers=watchers)
         if len(collector) < 2:
             raise ValueError(
                 f"the chain ended after {run.n_iter} sweeps ('{run.reason}') with {len(collector)} draws, too few for "
                 "a posterior; scale the values, or let the callbacks wait for the burn-in"
             )
         if run.reason == "not_finite":
-            warnings.warn(
+            self._warn(
                 f"BayesianFactorization ended after {run.n_iter} sweeps with numbers beyond the range of "
                 f"{start.rows.dtype}; the draws before are kept. Scale the values, or use precision='float64'",
-                ConvergenceWarning, stacklevel=3,
-            )  # fmt: skip
+                ConvergenceWarning,
+            )
         return replace(run, reason="sampled", converged=True) if run.reason == "max_iter" else run
 
     def _learned(self, collector: Collector) -> dict[str, Any]:

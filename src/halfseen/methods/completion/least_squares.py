@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, RandomState, as_generator
 from halfseen.base import PlacesRows
-from halfseen.biased import BiasedPredictions, check_same_table, usable_rank
+from halfseen.biased import BiasedPredictions, check_same_table
 from halfseen.data import Observed
-from halfseen.data.arguments import at_least, one_of
 from halfseen.data.spread import weighted_spread
-from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.linalg.align import balance
-from halfseen.methods.completion.automatic_rank import RankSearch, automatic_rank
+from halfseen.parameters import (
+    CLIP,
+    ENGINE,
+    PRECISION,
+    RANDOM_STATE,
+    RANK,
+    Nothing,
+    Number,
+    Table,
+    Whole,
+    Word,
+)
+from halfseen.select.automatic_rank import RankSearch, settled_rank
 from halfseen.solvers.alternating import (
     AlternatingRidge,
     Coefficients,
@@ -33,40 +41,12 @@ from halfseen.solvers.alternating import (
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 
-DEFAULT_RANK = 16
 # Entries from which the columns are regrouped block by block: below, a second copy of the table is small.
 FRUGAL_FROM = 3_000_000
 # Both were measured on MovieLens-1M, whose ratings have standard deviation 1.117: there lambda is 1.1 and a start
 # is N(0, .1^2), small beside the biases. Factors have the unit of the root of the values.
 PENALTY_PER_SPREAD = 0.985
 START_SCALE = 0.1 / 1.117**0.5
-
-
-@storable
-@dataclass(frozen=True)
-class LeastSquaresOptions:
-    """The finer switches of `AlternatingLeastSquares`.
-
-    Parameters
-    ----------
-    max_iter : int
-        Number of epochs (columns, then rows).
-    tol : float or None
-        Stop when the objective falls by less than this share of what it was after the first epoch; None runs all.
-    solver : {"auto", "cholesky", "cg"}
-        How each ridge regression is solved; ``"cg"`` takes three conjugate-gradient steps per epoch
-        from the last coefficients, which is faster at large ranks.
-    clip : None, "range" or (low, high)
-        Keep mean predictions inside the range of the training values, or inside given bounds.
-    precision : None, "float32" or "float64"
-        Arithmetic of the fit; None is that of the data. Sums are always taken in float64.
-    """
-
-    max_iter: int = 20
-    tol: float | None = None
-    solver: str = "auto"
-    clip: str | tuple[float, float] | None = None
-    precision: str | None = None
 
 
 class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
@@ -83,24 +63,32 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
 
     Parameters
     ----------
-    rank : int, "auto" or None
-        Number of factors; None is 16, or the shorter side of the table where that is less. 0 fits biases alone. "auto"
-        takes the rank at which gradient descent sees the singular values fall, and climbs from there on held-out
-        entries.
+    rank : int or "auto"
+        Number of factors, cut to the shorter side of the table. 0 fits biases alone. "auto" takes the rank at which
+        gradient descent sees the singular values fall, and climbs from there on held-out entries.
     penalty : "auto" or float
         :math:`\lambda`, in the unit of the values; "auto" is .985 times their (weighted) standard deviation: 1.1,
         the value that predicts best, for the ratings of MovieLens-1M.
     bias_penalty : float
         :math:`\lambda_b`, without unit.
-    alpha : float
-        Exponent of the numbers of entries: 0 is plain ridge, 1 is "ALS-WR"; 0.5 predicts best.
+    max_iter : int
+        Largest number of iterations (columns, then rows).
+    tol : float or None
+        Stop when the objective falls by less than this share of what it was after the first iteration; None runs all.
+    clip : None, "range" or (low, high)
+        Keep mean predictions inside the range of the training values, or inside given bounds.
     n_starts : int
         Average the predictions of this many random starts (the factors of all starts are kept side by side).
-    options : LeastSquaresOptions or None
-        Epochs, tolerance, solver, clipping, precision.
     random_state : int, Generator or None
     engine : {"serial", "threads"}, Engine or None
         Where row blocks are computed; without influence on the result.
+    alpha : float
+        Exponent of the numbers of entries: 0 is plain ridge, 1 is "ALS-WR"; 0.5 predicts best.
+    solver : {"auto", "cholesky", "cg"}
+        How each ridge regression is solved; ``"cg"`` takes three conjugate-gradient steps per iteration
+        from the last coefficients, which is faster at large ranks.
+    precision : None, "float32" or "float64"
+        Arithmetic of the fit; None is that of the data. Sums are always taken in float64.
 
     Attributes
     ----------
@@ -111,17 +99,18 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         Their products are the (mean) interaction; a row or column without entries has 0.
     row_bias_, col_bias_ : ndarray (n,), (p,)
     rank_ : int
+        As used.
     rank_search_ : RankSearch or None
         What ``rank="auto"`` tried.
     run_ : Run
-        Reason, epochs and trace of the objective (of the first start).
+        Reason, iterations and trace of the objective (of the first start).
     n_iter_ : int
-        Epochs done (the most over the starts).
+        Iterations done (the most over the starts).
 
     Raises
     ------
-    ValueError
-        For parameters outside their range, and a rank larger than the shorter side of the table.
+    BadArgument
+        A ValueError, for parameters outside their range.
 
     Notes
     -----
@@ -130,14 +119,15 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
     best if :math:`\lambda` grows by :math:`c` and :math:`\lambda_b` stays. With ``penalty="auto"``, and starts whose
     standard deviation follows the root of that of the values, the predictions grow by exactly :math:`c`.
 
-    Time per epoch O(E k^2 + (n + p) k^3) for E entries and k = rank + 1 (conjugate gradients: O(E k)); memory beyond
-    the two views of the entries O((n + p) k). Sources: Hu, Koren & Volinsky (2008) for the alternation; Zhou et al.
-    (2008) for the penalty with ``alpha=1``.
+    ``alpha``, ``solver`` and ``precision`` are rarely needed.
+
+    Time per iteration O(E k^2 + (n + p) k^3) for E entries and k = rank + 1 (conjugate gradients: O(E k)); memory
+    beyond the two views of the entries O((n + p) k). Sources: Hu, Koren & Volinsky (2008) for the alternation; Zhou et
+    al. (2008) for the penalty with ``alpha=1``.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import halfseen as hs
+    >>> import numpy as np, halfseen as hs
     >>> rng = np.random.default_rng(0)
     >>> table = np.add.outer(rng.normal(size=30), rng.normal(size=20)) + np.outer(rng.normal(size=30), np.ones(20))
     >>> seen = np.where(rng.random(table.shape) < 0.5, table, np.nan)
@@ -148,25 +138,51 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
     (30, 2)
     """
 
+    rank_search_: RankSearch | None
+
+    _parameters: ClassVar[Table] = {
+        "rank": RANK,
+        "penalty": Word("auto") | Number(0),
+        "bias_penalty": Number(0),
+        "max_iter": Whole(1),
+        "tol": Nothing() | Number(0),
+        "clip": CLIP,
+        "n_starts": Whole(1),
+        "random_state": RANDOM_STATE,
+        "engine": ENGINE,
+        "alpha": Number(0),
+        "solver": Word("auto", "cholesky", "cg"),
+        "precision": PRECISION,
+    }
+
     def __init__(
         self,
-        rank: int | str | None = None,
+        rank: int | str = 16,
         penalty: str | float = "auto",
+        *,
         bias_penalty: float = 0.3,
-        alpha: float = 0.5,
+        max_iter: int = 20,
+        tol: float | None = None,
+        clip: str | tuple[float, float] | None = None,
         n_starts: int = 1,
-        options: LeastSquaresOptions | None = None,
         random_state: RandomState = None,
         engine: str | Engine | None = None,
+        alpha: float = 0.5,
+        solver: str = "auto",
+        precision: str | None = None,
     ) -> None:
         self.rank = rank
         self.penalty = penalty
         self.bias_penalty = bias_penalty
-        self.alpha = alpha
+        self.max_iter = max_iter
+        self.tol = tol
+        self.clip = clip
         self.n_starts = n_starts
-        self.options = options
         self.random_state = random_state
         self.engine = engine
+        self.alpha = alpha
+        self.solver = solver
+        self.precision = precision
 
     def fit(self, R: Any, y: None = None, *, start: AlternatingLeastSquares | None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
@@ -180,25 +196,22 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
             Of a table with the same rows and columns and any rank: the first start begins there, cut to the leading
             factors or filled up at random.
         """
-        options = self._checked_options()
-        observed = self._begin(R, options.clip, options.precision)
-        rng = as_generator(self.random_state)
-        is_auto = isinstance(self.rank, str) and self.rank == "auto"
-        self.rank_search_ = self._search(observed, rng) if is_auto else None
-        wanted = self.rank if self.rank_search_ is None else self.rank_search_.rank
-        self.rank_ = usable_rank(wanted, observed.shape, DEFAULT_RANK)
+        settings = self._checked()
+        observed = self._begin(R, settings.clip, settings.precision)
+        rng = as_generator(settings.random_state)
+        self.rank_, self.rank_search_ = settled_rank(self, observed, rng, rule="tie", n_starts=1)
         spread = weighted_spread(observed, self.mean_)
-        self.penalty_ = PENALTY_PER_SPREAD * spread if isinstance(self.penalty, str) else float(self.penalty)
-        scale = START_SCALE * spread**0.5
-        passes = EntryPasses(observed, self.loss_, self.engine, is_frugal=observed.n_entries >= FRUGAL_FROM)
+        is_auto = isinstance(settings.penalty, str)
+        self.penalty_ = PENALTY_PER_SPREAD * spread if is_auto else float(settings.penalty)
+        passes = EntryPasses(observed, self.loss_, settings.engine, is_frugal=observed.n_entries >= FRUGAL_FROM)
         rows, cols = (self._penalty(weighted_counts(observed, axis)) for axis in (0, 1))
-        sweep = AlternatingRidge(passes, self.mean_, rows, cols, options.solver)
-        starts = rng.spawn(self.n_starts)
-        with self._watched(observed, options.max_iter * self.n_starts, lambda params: self._learned([params])) as watch:
-            begin = [self._start(observed, scale, rng) for rng in starts]
-            if start is not None:
-                begin[0] = self._begun(start, begin[0])
-            runs = [self._run(sweep, point, options, watch) for point in begin]
+        sweep = AlternatingRidge(passes, self.mean_, rows, cols, settings.solver)
+        begin = [self._start(observed, START_SCALE * spread**0.5, rng) for rng in rng.spawn(settings.n_starts)]
+        if start is not None:
+            begin[0] = self._begun(start, begin[0])
+        total = settings.max_iter * settings.n_starts
+        with self._watched(observed, total, lambda params: self._learned([params])) as watch:
+            runs = [self._run(sweep, point, settings, watch) for point in begin]
             self.__dict__.update(self._learned([run.params for run in runs]))
         self.run_, self.n_iter_ = runs[0].record(), max(run.n_iter for run in runs)
         return self
@@ -212,36 +225,6 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         """
         check_is_fitted(self)
         return self._place(self._observe(R, reset=False))[0]
-
-    def _checked_options(self) -> LeastSquaresOptions:
-        options = LeastSquaresOptions() if self.options is None else self.options
-        if not isinstance(options, LeastSquaresOptions):
-            raise TypeError(f"options must be a LeastSquaresOptions or None; got {type(options).__name__}")
-        if isinstance(self.penalty, str) and self.penalty != "auto":
-            raise ValueError(f"penalty must be 'auto' or a finite number of at least 0; got {self.penalty!r}")
-        numbers = ("bias_penalty", "alpha") if isinstance(self.penalty, str) else ("penalty", "bias_penalty", "alpha")
-        for name in numbers:
-            at_least(name, getattr(self, name), 0.0)
-        at_least("n_starts", self.n_starts, 1, whole=True)
-        at_least("max_iter", options.max_iter, 1, whole=True)
-        if options.tol is not None:
-            at_least("tol", options.tol, 0.0)
-        one_of("solver", options.solver, ("auto", "cholesky", "cg"))
-        one_of("precision", options.precision, (None, "float32", "float64"))
-        return options
-
-    def _search(self, observed: Observed, rng: np.random.Generator) -> RankSearch:
-        """Judge ranks by fits of one start each, all of the same seed."""
-        search, start = rng.spawn(2)
-        seed = int(start.integers(2**31))
-
-        def fitted(rank: int, table: Observed) -> AlternatingLeastSquares:
-            candidate = clone(self).set_params(rank=rank, n_starts=1, random_state=seed)
-            if hasattr(candidate, "_skl_callbacks"):
-                candidate.set_callbacks()
-            return candidate.fit(table)
-
-        return automatic_rank(observed, fitted, search, self.engine)
 
     def _start(self, observed: Observed, scale: float, rng: np.random.Generator) -> Coefficients:
         (n, p), k = observed.shape, self.rank_
@@ -266,17 +249,17 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         return Penalty(ridge, powers(counts, self.alpha))
 
     def _run(
-        self, sweep: AlternatingRidge, start: Coefficients, options: LeastSquaresOptions, watch: FitWatch | None
+        self, sweep: AlternatingRidge, start: Coefficients, settings: SimpleNamespace, watch: FitWatch | None
     ) -> Run:
-        stops: list[Any] = [] if options.tol is None else [SmallFall(options.tol)]
+        stops: list[Any] = [] if settings.tol is None else [SmallFall(settings.tol)]
         stops += [watch.stop] if watch else []
-        run = loop(sweep, start, stops, max_iter=options.max_iter, watchers=[watch] if watch else [])
-        if run.reason == "not_finite" or (options.tol is not None and run.reason == "max_iter"):
-            warnings.warn(
-                f"AlternatingLeastSquares ended after {run.n_iter} epochs with reason '{run.reason}'; "
+        run = loop(sweep, start, stops, max_iter=settings.max_iter, watchers=[watch] if watch else [])
+        if run.reason == "not_finite" or (settings.tol is not None and run.reason == "max_iter"):
+            self._warn(
+                f"AlternatingLeastSquares ended after {run.n_iter} iterations with reason '{run.reason}'; "
                 "raise max_iter or tol, or scale the values",
-                ConvergenceWarning, stacklevel=4,
-            )  # fmt: skip
+                ConvergenceWarning,
+            )
         return run
 
     def _learned(self, starts: list[Coefficients]) -> dict[str, Any]:

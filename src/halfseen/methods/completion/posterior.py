@@ -128,8 +128,8 @@ class Collector:
     Draws are the same model up to a rotation; in one frame their factors have a mean.
     """
 
-    def __init__(self, burn_in: int, n_sweeps: int, thin: int) -> None:
-        self.burn_in, self.thin, self.n_kept = burn_in, thin, -(-n_sweeps // thin)
+    def __init__(self, burn_in: int, max_iter: int, thin: int) -> None:
+        self.burn_in, self.thin, self.n_kept = burn_in, thin, -(-max_iter // thin)
         self._states: list[Any] = []
         self._rows: FloatArray = np.empty(0)
         self._cols: FloatArray = np.empty(0)

@@ -33,7 +33,7 @@ class PosteriorInference:
     >>> import numpy as np, halfseen as hs
     >>> rng = np.random.default_rng(0)
     >>> table = np.add.outer(rng.normal(size=20), rng.normal(size=15)) + 0.1 * rng.normal(size=(20, 15))
-    >>> i = hs.BayesianFactorization(rank=1, n_sweeps=50, random_state=0).fit(table).inference(level=0.9)
+    >>> i = hs.BayesianFactorization(rank=1, max_iter=50, random_state=0).fit(table).inference(level=0.9)
     >>> cell, answer = i.entries([0], [3]), i.responses([0], [3])
     >>> bool(cell.width[0] < answer.width[0])
     True

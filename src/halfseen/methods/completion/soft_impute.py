@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
-from numbers import Real
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,9 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import BoolArray, FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
-from halfseen.biased import BiasedPredictions, check_same_table, usable_rank
+from halfseen.biased import BiasedPredictions, check_same_table
 from halfseen.data import Observed
-from halfseen.data.arguments import at_least, one_of
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.methods.completion.nuclear import (
@@ -27,54 +25,26 @@ from halfseen.methods.completion.nuclear import (
     unshrunk,
     with_factors,
 )
+from halfseen.parameters import (
+    CLIP,
+    ENGINE,
+    RANDOM_STATE,
+    RANK,
+    Flag,
+    Nothing,
+    Number,
+    Table,
+    Whole,
+    Word,
+)
+from halfseen.select.automatic_rank import RankSearch, settled_rank
 from halfseen.solvers.alternating import Coefficients, Penalty, SmallFall, regress
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.stops import HeldOut
 from halfseen.solvers.watch import CallbackSupport
 
-DEFAULT_RANK = 16
 # Solutions along the path only have to be told apart; the last one is solved ten times closer.
 FINAL_SHARE_OF_TOL = 0.1
-
-
-@storable
-@dataclass(frozen=True)
-class SoftImputeOptions:
-    """The finer switches of `SoftImpute`.
-
-    Parameters
-    ----------
-    n_penalties : int
-        Penalties on the path, falling geometrically from the one that leaves nothing.
-    smallest : float
-        Last penalty, as a share of the first.
-    held_out : float
-        Share of the entries that judges the path.
-    patience : int
-        The path ends after so many penalties without improvement.
-    debias : "auto" or bool
-        Fit the singular values anew, without penalty, once their vectors are known; "auto" does so if it predicts the
-        held-out entries better (with a given penalty: never).
-    solver : {"auto", "ridge", "low_rank"}
-        Both lower the same objective: exact ridge regressions row by row, or soft-impute ALS with the table held as
-        sparse plus low rank, whose sweeps cost less from about rank 40 on ("auto" changes there).
-    tol : float
-        Stop when the objective falls by less than this share of what it was after a penalty's first sweep.
-    max_iter : int
-        Sweeps per penalty.
-    clip : None, "range" or (low, high)
-        Keep mean predictions inside the range of the training values, or inside given bounds.
-    """
-
-    n_penalties: int = 20
-    smallest: float = 0.05
-    held_out: float = 0.1
-    patience: int = 2
-    debias: str | bool = "auto"
-    solver: str = "auto"
-    tol: float = 1e-4
-    max_iter: int = 200
-    clip: str | tuple[float, float] | None = None
 
 
 @storable
@@ -105,20 +75,38 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
 
     Parameters
     ----------
-    rank : int or None
-        Largest rank :math:`k`; None is 16, or the shorter side of the table where that is less. With the shorter side
-        itself the problem is convex, and the result the nuclear-norm solution; a smaller one is faster and, on ratings,
-        predicts better.
+    rank : int or "auto"
+        Largest rank :math:`k`, cut to the shorter side of the table. With the shorter side itself the problem is
+        convex, and the result the nuclear-norm solution; a smaller one is faster and, on ratings, predicts better.
+        "auto" takes the one that predicts held-out entries best.
     penalty : "auto" or float
         :math:`\lambda`, in the unit of the values; "auto" is the best on held-out entries along a path.
     bias_penalty : float or None
         :math:`\kappa`, in entries; None leaves out mean and biases: :math:`R \approx Z`.
-    options : SoftImputeOptions or None
-        The path, debiasing, solver, clipping.
+    debias : "auto" or bool
+        Fit the singular values anew, without penalty, once their vectors are known; "auto" does so if it predicts the
+        held-out entries better (with a given penalty: never).
+    held_out : float
+        Share of the entries that judges the path.
+    max_iter : int
+        Sweeps per penalty.
+    tol : float
+        Stop when the objective falls by less than this share of what it was after a penalty's first sweep.
+    clip : None, "range" or (low, high)
+        Keep mean predictions inside the range of the training values, or inside given bounds.
     random_state : int, Generator or None
         Draws the held-out entries and the blocks in which missing directions are searched.
     engine : {"serial", "threads"}, Engine or None
         Where row blocks are computed; without influence on the result.
+    n_penalties : int
+        Penalties on the path, falling geometrically from the one that leaves nothing.
+    smallest : float
+        Last penalty, as a share of the first.
+    patience : int
+        The path ends after so many penalties without improvement.
+    solver : {"auto", "ridge", "low_rank"}
+        Both lower the same objective: exact ridge regressions row by row, or soft-impute ALS with the table held as
+        sparse plus low rank, whose sweeps cost less from about rank 40 on ("auto" changes there).
 
     Attributes
     ----------
@@ -133,6 +121,8 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
     row_bias_, col_bias_ : ndarray (n,), (p,)
     growth_ : ndarray (r,)
         Factors by which debiasing moved the singular values; ones without.
+    rank_search_ : RankSearch or None
+        What ``rank="auto"`` tried as largest rank.
     path_ : NuclearPath or None
         What was tried, with ``penalty="auto"``.
     run_ : Run
@@ -142,11 +132,13 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
 
     Raises
     ------
-    ValueError
-        For parameters outside their range.
+    BadArgument
+        A ValueError, for parameters outside their range.
 
     Notes
     -----
+    ``n_penalties``, ``smallest``, ``patience`` and ``solver`` are rarely needed.
+
     The path starts at the largest singular value of the residual of the biases. Each solution starts from the last one,
     and from those directions of the residual whose singular values exceed the penalty; it is repeated until
     none is missing. Directions that died are dropped by one exact soft-impute step. The penalty chosen on a part of
@@ -169,21 +161,57 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
     True
     """
 
+    rank_search_: RankSearch | None
+
+    _parameters: ClassVar[Table] = {
+        "rank": RANK,
+        "penalty": Word("auto") | Number(0, above=True),
+        "bias_penalty": Nothing() | Number(0),
+        "debias": Word("auto") | Flag(),
+        "held_out": Number(0, 1, above=True, below=True),
+        "max_iter": Whole(1),
+        "tol": Number(0),
+        "clip": CLIP,
+        "random_state": RANDOM_STATE,
+        "engine": ENGINE,
+        "n_penalties": Whole(1),
+        "smallest": Number(0, 1, above=True, below=True),
+        "patience": Whole(1),
+        "solver": Word("auto", "ridge", "low_rank"),
+    }
+
     def __init__(
         self,
-        rank: int | None = None,
+        rank: int | str = 16,
         penalty: str | float = "auto",
+        *,
         bias_penalty: float | None = 3.0,
-        options: SoftImputeOptions | None = None,
+        debias: str | bool = "auto",
+        held_out: float = 0.1,
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        clip: str | tuple[float, float] | None = None,
         random_state: RandomState = None,
         engine: str | Engine | None = None,
+        n_penalties: int = 20,
+        smallest: float = 0.05,
+        patience: int = 2,
+        solver: str = "auto",
     ) -> None:
         self.rank = rank
         self.penalty = penalty
         self.bias_penalty = bias_penalty
-        self.options = options
+        self.debias = debias
+        self.held_out = held_out
+        self.max_iter = max_iter
+        self.tol = tol
+        self.clip = clip
         self.random_state = random_state
         self.engine = engine
+        self.n_penalties = n_penalties
+        self.smallest = smallest
+        self.patience = patience
+        self.solver = solver
 
     def fit(self, R: Any, y: None = None, *, start: SoftImpute | None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
@@ -197,22 +225,24 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
             Of a table with the same rows and columns: with a given penalty the solution is looked for from there, not
             along a path from above.
         """
-        options = self._checked_options()
-        observed = self._begin(R, options.clip)
-        if self.bias_penalty is None:
+        settings = self._checked()
+        observed = self._begin(R, settings.clip)
+        if settings.bias_penalty is None:
             self.mean_ = 0.0
-        rng = as_generator(self.random_state)
-        split = None if self.penalty != "auto" else held_out(observed, options.held_out, rng)
-        problem = self._problem(observed if split is None else split[0], options)
-        with self._watched(observed, options.n_penalties, lambda point: self._learned(problem, point, False)) as watch:
+        rng = as_generator(settings.random_state)
+        settings.rank, self.rank_search_ = settled_rank(self, observed, rng, rule="tie")
+        split = None if settings.penalty != "auto" else held_out(observed, settings.held_out, rng)
+        problem = self._problem(observed if split is None else split[0], settings)
+        total = settings.n_penalties
+        with self._watched(observed, total, lambda point: self._learned(problem, point, False)) as watch:
             watchers = [watch] if watch else []
             stops = [watch.stop] if watch else []
             if split is None:
                 run = self._given_penalty(problem, rng, (watchers, stops), start)
-                point, is_debiased = run.params, options.debias is True
+                point, is_debiased = run.params, settings.debias is True
             else:
-                run, judge = self._judged_path(problem, split[1], rng, (watchers, stops))
-                problem = self._problem(observed, options)
+                run, judge = self._judged_path(problem, split[1], settings, rng, (watchers, stops))
+                problem = self._problem(observed, settings)
                 point, is_debiased = self._refitted(problem, judge, observed.n_entries / split[0].n_entries, rng)
             self.__dict__.update(self._learned(problem, point, is_debiased))
         self.path_ = None if split is None else judge.path()
@@ -224,31 +254,10 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         check_is_fitted(self)
         return self._place(self._observe(R, reset=False))[0]
 
-    def _checked_options(self) -> SoftImputeOptions:
-        options = SoftImputeOptions() if self.options is None else self.options
-        if not isinstance(options, SoftImputeOptions):
-            raise TypeError(f"options must be a SoftImputeOptions or None; got {type(options).__name__}")
-        if isinstance(self.penalty, str):
-            one_of("penalty", self.penalty, ("auto",))
-        else:
-            above_zero("penalty", self.penalty)
-        if self.bias_penalty is not None:
-            at_least("bias_penalty", self.bias_penalty, 0.0)
-        for name, low in (("n_penalties", 1), ("patience", 1), ("max_iter", 1)):
-            at_least(name, getattr(options, name), low, whole=True)
-        for name in ("smallest", "held_out"):
-            if not (isinstance(getattr(options, name), Real) and 0 < getattr(options, name) < 1):
-                raise ValueError(f"{name} must lie between 0 and 1; got {getattr(options, name)!r}")
-        at_least("tol", options.tol, 0.0)
-        one_of("solver", options.solver, ("auto", "ridge", "low_rank"))
-        one_of("debias", options.debias, ("auto", True, False))
-        return options
-
-    def _problem(self, observed: Observed, options: SoftImputeOptions) -> NuclearProblem:
-        largest = usable_rank(self.rank, observed.shape, DEFAULT_RANK)
-        passes = EntryPasses(observed, self.loss_, self.engine)
+    def _problem(self, observed: Observed, settings: SimpleNamespace) -> NuclearProblem:
+        passes = EntryPasses(observed, self.loss_, settings.engine)
         return NuclearProblem(
-            passes, self.mean_, self.bias_penalty, largest, options.solver, options.tol, options.max_iter
+            passes, self.mean_, settings.bias_penalty, settings.rank, settings.solver, settings.tol, settings.max_iter
         )
 
     def _start(self, problem: NuclearProblem, rng: np.random.Generator) -> tuple[PathPoint, float]:
@@ -273,18 +282,21 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         return loop(path, start, stops, max_iter=n_steps, watchers=watchers)
 
     def _judged_path(
-        self, problem: NuclearProblem, test: Observed, rng: np.random.Generator, watch: tuple[Any, Any]
+        self,
+        problem: NuclearProblem,
+        test: Observed,
+        settings: SimpleNamespace,
+        rng: np.random.Generator,
+        watch: tuple[Any, Any],
     ) -> tuple[Run, Judge]:
-        options = self._checked_options()
         start, largest = self._start(problem, rng)
-        ratio = options.smallest ** (1.0 / max(options.n_penalties - 1, 1))
-        path = PenaltyPath(problem, largest * ratio ** np.arange(1, options.n_penalties + 1), rng)
-        judge = Judge(problem, test, options.debias)
-        stops = [HeldOut(judge, options.patience), *watch[1]]
-        run = loop(path, start, stops, max_iter=options.n_penalties, watchers=watch[0])
+        ratio = settings.smallest ** (1.0 / max(settings.n_penalties - 1, 1))
+        path = PenaltyPath(problem, largest * ratio ** np.arange(1, settings.n_penalties + 1), rng)
+        judge = Judge(problem, test, settings.debias)
+        stops = [HeldOut(judge, settings.patience), *watch[1]]
+        run = loop(path, start, stops, max_iter=settings.n_penalties, watchers=watch[0])
         if run.reason == "not_finite":
-            warnings.warn("SoftImpute ended with numbers beyond the range; scale the values", ConvergenceWarning,
-                          stacklevel=3)  # fmt: skip
+            self._warn("SoftImpute ended with numbers beyond the range; scale the values", ConvergenceWarning)
         return run, judge
 
     def _refitted(
@@ -384,10 +396,3 @@ def held_out(observed: Observed, fraction: float, rng: np.random.Generator) -> t
         return observed.split(fraction, rng, keep_covered=True)
     except ValueError:
         return None
-
-
-def above_zero(name: str, value: Any) -> None:
-    """Refuse what is not a positive finite number."""
-    at_least(name, value, 0.0)
-    if not value > 0:
-        raise ValueError(f"{name} must be positive; got {value!r}. Without penalty: AlternatingLeastSquares(penalty=0)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from halfseen.methods.descent.model import OverparametrizedFactorization
 from halfseen.methods.descent.options import (
     BetweenModes,
-    DescentOptions,
     DiscrepancyStop,
     HeldOutStop,
     PlateauStop,
@@ -16,7 +15,6 @@ from halfseen.methods.descent.path import DescentPath, HeldOutCurve, Passed
 
 __all__ = [
     "BetweenModes",
-    "DescentOptions",
     "DescentPath",
     "DiscrepancyStop",
     "HeldOutCurve",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Self
+from numbers import Integral
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -16,11 +17,12 @@ from halfseen.data import Observed, check_support
 from halfseen.engines import Engine
 from halfseen.linalg.growth import threshold_at
 from halfseen.linalg.pairs import pair_products
-from halfseen.losses import Loss, get_loss
+from halfseen.losses import Loss, get_loss, is_one_for_all
 from halfseen.methods.descent.checks import checked_operator, checked_symmetry, is_operator, usable_rule
-from halfseen.methods.descent.options import DescentOptions, checked_options, checked_stop, positive
+from halfseen.methods.descent.options import CENTRES, SOLVERS, STOP, as_rule, check_together
 from halfseen.methods.descent.path import Passed
-from halfseen.methods.descent.table import Centre, Table, make_table
+from halfseen.methods.descent.table import Centre, DescentTable, make_table
+from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, Flag, Nothing, Number, Table, Whole, Word
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded by the first fit
@@ -41,27 +43,44 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
 
     Parameters
     ----------
-    rank : int or None
-        Columns k of the factors; None is 50, or the shorter side of the table where that is less. More than needed is
-        meant.
-    start_scale : float
-        :math:`\rho`. Smaller is closer to the best approximation of each rank, and slower, both in
-        :math:`\log\rho`.
-    step : "auto" or float
-        :math:`\eta`; "auto" is :math:`1/(2\sigma_1)`.
+    rank : int, None or "auto"
+        Columns k of the factors; None and "auto" are 50, or the shorter side of the table where that is less. More than
+        needed is meant: the stop decides how many components there are.
+    family : str or Loss
+        "gaussian", "bernoulli", "poisson", "binomial(N)" or your own, on the linear predictor.
     stop : str, int or a stopping rule
         "auto", "sure", "between", "discrepancy", "plateau", "held_out", "none" (to ``max_iter``), a number of
         iterations, or a rule with its settings: `Sure`, `BetweenModes`, `TheoryWindow`, `DiscrepancyStop`,
         `PlateauStop`, `HeldOutStop`. "auto" is "sure" for complete tables, "discrepancy" for linear operators and
-        "held_out" where entries are missing or the loss is not the squared one.
-    loss : str or Loss
-        Squared loss by default; "bernoulli", "poisson", "binomial(N)" or your own, on the linear predictor.
-    options : DescentOptions or None
-        Solver, centring, symmetry, iterations, what of the path is kept.
+        "held_out" where entries are missing or the family is not "gaussian".
+    start_scale : float
+        :math:`\rho`. Smaller is closer to the best approximation of each rank, and slower, both in
+        :math:`\log\rho`.
+    centre : {"auto", "none", "mean", "columns", "both"}
+        What is taken out first: nothing, the mean, means of columns, or means of columns and rows (shrunk towards 0).
+        "auto" takes nothing from complete tables and, from others, what predicts a tenth of the held-out squares.
+    max_iter : int
+        Iterations at most.
     random_state : int, Generator or None
         Draws the start and the entries held out.
     engine : {"serial", "threads"}, Engine or None
         Where row blocks of incomplete tables are computed.
+    step : "auto" or float
+        :math:`\eta`; "auto" is :math:`1/(2\sigma_1)`.
+    solver : {"descent", "basis", "filter"}
+        The iteration as printed; the same iterates, to rounding, in the basis of the table's singular vectors (one
+        decomposition, then O((q + k) k^2) per iteration, q the shorter side); or its singular values alone, which
+        follow a recursion of their own (O(q) per iteration, 2 % off at k of the order of the sides). The last two
+        need a complete table in memory.
+    is_symmetric : bool
+        Keep :math:`G = F`, from the identity where k is the number of rows: the iterates of a symmetric table stay
+        symmetric and approach its positive part. Not with ``solver="basis"``.
+    is_guarded : bool or None
+        Halve the step when the objective would rise; None does so for families other than "gaussian".
+    keep : int
+        Of how many leading components the approximations passed on the way are kept.
+    record : float
+        The path is looked at whenever the time has grown by this share.
 
     Attributes
     ----------
@@ -69,6 +88,8 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         The factors at the stop, balanced and in the order of falling singular values; q is the least of m, n and k.
     singular_values_ : ndarray (q,)
         Of their product.
+    rank_ : int
+        Columns k of the descent.
     path_ : DescentPath
         Times, singular values and training errors along the way, and the approximations X_1, X_2, ... as they were
         passed.
@@ -93,12 +114,12 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
     Raises
     ------
     ValueError
-        For unknown stops and options, and for rules that need what the table does not have.
+        For parameters of the wrong kind, and for rules that need what the table does not have.
 
     Notes
     -----
     O(mnk) time per iteration for arrays, O(E k) for E observed entries, two products with k vectors for a linear
-    operator; ``options.solver`` has faster ways for arrays. Memory O((m + n) k) beyond the table: incomplete tables
+    operator; ``solver`` has faster ways for arrays. Memory O((m + n) k) beyond the table: incomplete tables
     are never made dense. Of a sparse matrix the stored entries are the observed ones; to treat absent entries as
     zeros wrap it by ``scipy.sparse.linalg.aslinearoperator``.
 
@@ -106,7 +127,7 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
     (:func:`halfseen.linalg.shrunk`).
 
     Source: Jiang, Chen and Ding (2022), "Algorithmic regularization in model-free overparametrized asymmetric matrix
-    factorization".
+    factorization". The parameters from ``step`` on are rarely needed.
 
     Examples
     --------
@@ -123,25 +144,55 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
     right_: FloatArray
     centre_: Centre
 
+    _parameters: ClassVar[Table] = {
+        "rank": Whole(1) | Nothing() | Word("auto"),
+        "family": FAMILY,
+        "stop": STOP,
+        "start_scale": Number(0, above=True),
+        "centre": Word(*CENTRES),
+        "max_iter": Whole(1),
+        "random_state": RANDOM_STATE,
+        "engine": ENGINE,
+        "step": Word("auto") | Number(0, above=True),
+        "solver": Word(*SOLVERS),
+        "is_symmetric": Flag(),
+        "is_guarded": Nothing() | Flag(),
+        "keep": Whole(0),
+        "record": Number(0, above=True),
+    }
+
     def __init__(
         self,
-        rank: int | None = None,
-        start_scale: float = 1e-3,
-        step: str | float = "auto",
+        rank: int | str | None = None,
+        *,
+        family: str | Loss = "gaussian",
         stop: Any = "auto",
-        loss: str | Loss = "gaussian",
-        options: DescentOptions | None = None,
+        start_scale: float = 1e-3,
+        centre: str = "auto",
+        max_iter: int = 5000,
         random_state: RandomState = None,
         engine: str | Engine | None = None,
+        step: str | float = "auto",
+        solver: str = "descent",
+        is_symmetric: bool = False,
+        is_guarded: bool | None = None,
+        keep: int = 20,
+        record: float = 0.025,
     ) -> None:
         self.rank = rank
-        self.start_scale = start_scale
-        self.step = step
+        self.family = family
         self.stop = stop
-        self.loss = loss
-        self.options = options
+        self.start_scale = start_scale
+        self.centre = centre
+        self.max_iter = max_iter
         self.random_state = random_state
         self.engine = engine
+        self.step = step
+        self.solver = solver
+        self.is_symmetric = is_symmetric
+        self.is_guarded = is_guarded
+        self.keep = keep
+        self.record = record
 
     def fit(self, R: Any, y: None = None) -> Self:
         """Descend on a table.
@@ -154,75 +205,63 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         """
         from halfseen.methods.descent.fitting import Descent
 
-        options, stop = self._checked()
-        rng = as_generator(self.random_state)
-        table = self._table(R, options, rng)
-        rule, chosen = usable_rule(stop, table), self._rank(table)
-        step = None if isinstance(self.step, str) else float(self.step)
-        descent = Descent(table, (chosen, float(self.start_scale), step), rule, options, rng)
+        settings = self._checked()
+        check_together(settings)
+        stop, rng = as_rule(settings.stop), as_generator(settings.random_state)
+        table = self._table(R, settings, rng)
+        self.rank_ = int(settings.rank) if isinstance(settings.rank, Integral) else min(DEFAULT_RANK, *table.shape)
+        descent = Descent(table, self.rank_, usable_rule(stop, table), settings, rng)
         told = table.observed
         with (
             nullcontext()
             if told is None
-            else self._watched(told, options.max_iter, lambda params: self._learned(params))
+            else self._watched(told, settings.max_iter, lambda params: self._learned(params))
         ) as watch:
-            found = descent.run(watch)
-            self._keep(table, found)
+            self._keep(table, descent.run(watch))
         if self.run_.reason == "not_finite" or (self.run_.reason == "max_iter" and stop != "none"):
-            warnings.warn(
+            self._warn(
                 f"OverparametrizedFactorization ended after {self.n_iter_} iterations with reason "
-                f"'{self.run_.reason}'; {_advice(self.run_.reason)}",
-                ConvergenceWarning, stacklevel=2,
+                f"'{self.run_.reason}'; {_advice(self.run_.reason)}", ConvergenceWarning,
             )  # fmt: skip
         return self
 
-    def _checked(self) -> tuple[DescentOptions, Any]:
-        options, stop = checked_options(self.options), checked_stop(self.stop)
-        positive("start_scale", self.start_scale)
-        if self.rank is not None:
-            positive("rank", self.rank, whole=True)
-        if isinstance(self.step, str):
-            if self.step != "auto":
-                raise ValueError(f"step must be 'auto' or a finite number above 0; got {self.step!r}")
-        else:
-            positive("step", self.step)
-        return options, stop
-
-    def _table(self, R: Any, options: DescentOptions, rng: np.random.Generator) -> Table:
-        self.loss_ = get_loss(self.loss) if isinstance(self.loss, str) else self.loss
+    def _table(self, R: Any, settings: SimpleNamespace, rng: np.random.Generator) -> DescentTable:
+        self.loss_ = get_loss(settings.family, is_one_for_all, type(self).__name__)
         if is_operator(R):
-            matrix = checked_operator(R, self.loss_, options)
+            matrix = checked_operator(R, self.loss_, settings)
             self.observed_shape_, self.n_features_in_ = matrix.shape, matrix.shape[1]
             self.row_labels_ = self.col_labels_ = None
             dtype = np.dtype(np.float32 if matrix.dtype == np.float32 else np.float64)
             zero = Centre(0.0, np.zeros(matrix.shape[0], dtype), np.zeros(matrix.shape[1], dtype))
-            return Table(matrix.shape, dtype, self.loss_, matrix, None, zero)
+            return DescentTable(matrix.shape, dtype, self.loss_, matrix, None, zero)
         observed = self._observe(R, reset=True)
-        check_support(observed, self.loss_, "loss")
-        if options.is_symmetric:
+        check_support(observed, self.loss_, "family")
+        if settings.is_symmetric:
             checked_symmetry(observed)
-        return make_table(observed, self.loss_, options.centre, self.engine, rng)
+        return make_table(observed, self.loss_, settings.centre, settings.engine, rng)
 
-    def _rank(self, table: Table) -> int:
-        return min(DEFAULT_RANK, *table.shape) if self.rank is None else int(self.rank)
-
-    def _keep(self, table: Table, found: Descended) -> None:
+    def _keep(self, table: DescentTable, descended: Descended) -> None:
         """Set the learned attributes."""
-        from halfseen.methods.descent.placement import placing_ridge
+        from halfseen.methods.descent.placement import placing_penalty
 
-        size = found.reading.size
-        self.left_, self.right_ = found.reading.parts(len(size))
+        size = descended.reading.size
+        self.left_, self.right_ = descended.reading.parts(len(size))
         self.singular_values_ = np.asarray(size, dtype=table.dtype)
-        self.path_, self.held_out_, self.noise_, self.sure_ = found.path, found.curve, found.noise, found.estimates
-        self.stop_time_ = int(found.path.times[-1])
-        setting = found.setting
+        self.path_, self.held_out_, self.noise_, self.sure_ = (
+            descended.path,
+            descended.curve,
+            descended.noise,
+            descended.estimates,
+        )
+        self.stop_time_ = int(descended.path.times[-1])
+        setting = descended.setting
         self.step_, self.top_ = setting.step, setting.top
         self.threshold_ = 0.0
         if setting.top > 0:
             self.threshold_ = threshold_at(self.stop_time_, setting.start, setting.step, setting.top)
         self.centre_ = table.centre
-        self.row_ridge_ = placing_ridge(table, found)
-        self.run_, self.n_iter_ = found.run.record(), found.run.n_iter
+        self.row_penalty_ = placing_penalty(table, descended)
+        self.run_, self.n_iter_ = descended.run.record(), descended.run.n_iter
 
     def _learned(self, factors: Any) -> dict[str, Any]:
         """Attributes that predict, in the middle of a descent (for callbacks)."""
@@ -234,7 +273,7 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         Parameters
         ----------
         rank : int
-            1 up to ``options.keep``, and up to the number of components that had grown before the stop.
+            1 up to ``keep``, and up to the number of components that had grown before the stop.
 
         Returns
         -------
@@ -247,13 +286,13 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
             If descent did not get that far.
         """
         check_is_fitted(self)
-        positive("rank", rank, whole=True)
-        passed = {one.rank: one for one in self.path_.passed}
+        Whole(1).check("rank", rank)
+        passed = {place.rank: place for place in self.path_.passed}
         if rank not in passed:
             most = max(passed, default=0)
             raise ValueError(
                 f"descent passed approximations of rank 1 to {most} before it stopped, not of rank {rank}; "
-                "use a later stop (stop='none' or a number of iterations) or a larger options.keep"
+                "use a later stop (stop='none' or a number of iterations) or a larger keep"
             )
         return passed[rank]
 
@@ -274,7 +313,7 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
     def _place(self, observed: Observed) -> tuple[FloatArray, FloatArray]:
         from halfseen.methods.descent.placement import place
 
-        return place(observed, self.right_, self.row_ridge_, self.centre_, self.loss_, self.engine)
+        return place(observed, self.right_, self.row_penalty_, self.centre_, self.loss_, self.engine)
 
     def _linear_pairs(self, rows: IntArray, cols: IntArray) -> FloatArray:
         return self.centre_.at(rows, cols) + pair_products(self.left_, self.right_, rows, cols)
@@ -294,5 +333,5 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
 
 def _advice(reason: str) -> str:
     if reason == "not_finite":
-        return "the step is too long: give a smaller step, or options=DescentOptions(is_guarded=True)"
-    return "raise options.max_iter, or choose another stop"
+        return "the step is too long: give a smaller step, or is_guarded=True"
+    return "raise max_iter, or choose another stop"

@@ -11,7 +11,7 @@ import numpy as np
 from halfseen._typing import FloatArray
 from halfseen.linalg.growth import start_size
 from halfseen.methods.descent.path import Reading, read_factors
-from halfseen.methods.descent.table import Table
+from halfseen.methods.descent.table import DescentTable
 from halfseen.solvers import (
     FactorDescent,
     FactorObjective,
@@ -77,10 +77,10 @@ def start_of(setting: Setting, rng: np.random.Generator, dtype: Any) -> Factors:
         return small_start(setting.shape, setting.rank, setting.rho, setting.top, rng, dtype)
     n = setting.shape[0]
     if setting.rank >= n:
-        one = (setting.rho * np.sqrt(setting.top) * np.eye(n)).astype(dtype)
+        left = (setting.rho * np.sqrt(setting.top) * np.eye(n)).astype(dtype)
     else:
-        one = small_start(setting.shape, setting.rank, setting.rho, setting.top, rng, dtype).left
-    return Factors(one, one.copy())
+        left = small_start(setting.shape, setting.rank, setting.rho, setting.top, rng, dtype).left
+    return Factors(left, left.copy())
 
 
 class Iterating:
@@ -139,7 +139,7 @@ class InBasis(Iterating):
     (the paper's (4.2)). What of the start lies outside of the singular vectors spans at most k further directions.
     """
 
-    def __init__(self, table: Table, setting: Setting, rng: np.random.Generator) -> None:
+    def __init__(self, table: DescentTable, setting: Setting, rng: np.random.Generator) -> None:
         U, s, V = table.svd(BASIS)
         start = start_of(setting, rng, table.dtype)
         self.bases, turned = [], []
@@ -170,7 +170,7 @@ class InBasis(Iterating):
 class Filtering:
     """Singular values alone."""
 
-    def __init__(self, table: Table, setting: Setting) -> None:
+    def __init__(self, table: DescentTable, setting: Setting) -> None:
         self.U, s, self.V = table.svd(FILTER)
         self.s = s.astype(float)
         self.setting, self.dtype = setting, table.dtype

@@ -1,14 +1,14 @@
-"""When to stop, and how to descend: small objects that users may hand to the estimator."""
+"""When to stop: small objects that users may hand to the estimator, and what other parameters may be."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from numbers import Integral, Real
+from dataclasses import dataclass, fields
+from numbers import Integral
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from halfseen.data.storable import storable
+from halfseen.parameters import BadArgument, Flag, Number, Suits, Whole, Word
 
 CENTRES = ("auto", "none", "mean", "columns", "both")
 SOLVERS = ("descent", "basis", "filter")
@@ -117,7 +117,7 @@ class HeldOutStop:
 
     Attributes
     ----------
-    fraction : float
+    held_out : float
         Share of the entries held back.
     patience : int
         Least number of iterations without improvement.
@@ -125,7 +125,7 @@ class HeldOutStop:
         Descend again for that time, from the same start, on all entries.
     """
 
-    fraction: float = 0.1
+    held_out: float = 0.1
     patience: int = 50
     is_refitted: bool = True
 
@@ -140,103 +140,41 @@ RULES: dict[str, type] = {
 }
 
 
-@storable
-@dataclass(frozen=True)
-class DescentOptions:
-    """How to descend.
+STOP = Word("auto", "none", *RULES) | Whole(1) | Suits(lambda value: isinstance(value, Rule), "a stopping rule")
+_POSITIVE = Number(0, above=True)
+_SHARE = Number(0, 1, above=True, below=True)
+# What the fields of stopping rules may be; None, where a field may be None, is what it is by default.
+FIELDS = {
+    "rank": Whole(1), "gap": _SHARE, "size": _POSITIVE, "law": Word("theorem", "sharp"), "share": _POSITIVE,
+    "noise": _POSITIVE, "factor": _POSITIVE, "tol": _POSITIVE, "window": _POSITIVE, "held_out": _SHARE,
+    "patience": Whole(1), "is_refitted": Flag(),
+}  # fmt: skip
 
-    Attributes
-    ----------
-    solver : {"descent", "basis", "filter"}
-        The iteration as printed; the same iterates, to rounding, in the basis of the table's singular vectors (one
-        decomposition, then O((q + k) k^2) per iteration, q the shorter side); or its singular values alone, which
-        follow a recursion of their own (O(q) per iteration, 2 % off at k of the order of the sides). The last two
-        need a complete table in memory.
-    centre : {"auto", "none", "mean", "columns", "both"}
-        What is taken out first: nothing, the mean, means of columns, or means of columns and rows (shrunk towards 0).
-        "auto" takes nothing from complete tables and, from others, what predicts a tenth of the held-out squares.
-    is_symmetric : bool
-        Keep :math:`G = F`, from the identity where k is the number of rows: the iterates of a symmetric table stay
-        symmetric and approach its positive part. Not with ``solver="basis"``.
-    max_iter : int
-        Iterations at most.
-    keep : int
-        Of how many leading components the approximations passed on the way are kept.
-    record : float
-        The path is looked at whenever the time has grown by this share.
-    is_guarded : bool or None
-        Halve the step when the objective would rise; None does so for losses other than the squared one.
+
+def as_rule(stop: Any) -> Rule | int | str:
+    """``"auto"``, ``"none"``, a number of iterations, or a rule; names become rules with their defaults.
+
+    Raises
+    ------
+    BadArgument
+        For a rule with a field of the wrong kind.
     """
-
-    solver: str = "descent"
-    centre: str = "auto"
-    is_symmetric: bool = False
-    max_iter: int = 5000
-    keep: int = 20
-    record: float = 0.025
-    is_guarded: bool | None = None
-
-
-def checked_options(options: Any) -> DescentOptions:
-    """The options, or a TypeError or ValueError that names the field."""
-    if options is None:
-        return DescentOptions()
-    if not isinstance(options, DescentOptions):
-        raise TypeError(f"options must be a DescentOptions or None; got {type(options).__name__}")
-    one_of("options.solver", options.solver, SOLVERS)
-    if options.is_symmetric and options.solver == "basis":
-        raise ValueError("options.is_symmetric goes with options.solver='descent' or 'filter', not with 'basis'")
-    one_of("options.centre", options.centre, CENTRES)
-    positive("options.max_iter", options.max_iter, whole=True)
-    positive("options.record", options.record)
-    if not isinstance(options.keep, Integral) or options.keep < 0:
-        raise ValueError(f"options.keep must be an integer of at least 0; got {options.keep!r}")
-    return options
-
-
-def checked_stop(stop: Any) -> Rule | int | str:
-    """``"auto"``, ``"none"``, a number of iterations, or a rule; names become rules with their defaults."""
     if isinstance(stop, str):
-        one_of("stop", stop, ("auto", "none", *RULES), "; or a TheoryWindow, which needs a rank or a gap")
         return RULES[stop]() if stop in RULES else stop
-    if isinstance(stop, Integral) and not isinstance(stop, bool):
-        positive("stop", stop, whole=True)
+    if isinstance(stop, Integral):
         return int(stop)
-    if not isinstance(stop, Rule):
-        raise TypeError(f"stop must be a name, a number of iterations or a stopping rule; got {type(stop).__name__}")
-    _check_rule(stop)
+    name = type(stop).__name__
+    for field in fields(stop):
+        value = getattr(stop, field.name)
+        if value is not None or field.default is not None:
+            FIELDS[field.name].check(f"{name}.{field.name}", value)
+    if isinstance(stop, TheoryWindow) and stop.rank is None and (stop.gap is None or stop.size is None):
+        needed = "rank=r, or both gap= (of the singular values) and size= (sigma_r)"
+        raise BadArgument("stop", stop, needed)
     return stop
 
 
-def _check_rule(rule: Rule) -> None:
-    name = type(rule).__name__
-    if isinstance(rule, TheoryWindow):
-        one_of(f"{name}.law", rule.law, ("theorem", "sharp"))
-        if rule.rank is None and (rule.gap is None or rule.size is None):
-            raise ValueError("TheoryWindow needs rank=r, or both gap= (of the singular values) and size= (sigma_r)")
-        if rule.gap is not None and not 0 < rule.gap < 1:
-            raise ValueError(f"TheoryWindow.gap must lie between 0 and 1; got {rule.gap!r}")
-    if isinstance(rule, HeldOutStop):
-        positive(f"{name}.patience", rule.patience, whole=True)
-        if not 0 < rule.fraction < 1:
-            raise ValueError(f"{name}.fraction must lie between 0 and 1; got {rule.fraction!r}")
-    if isinstance(rule, PlateauStop):
-        positive(f"{name}.tol", rule.tol)
-        positive(f"{name}.window", rule.window)
-    for field in ("rank", "noise", "factor", "share", "size"):
-        value = getattr(rule, field, None)
-        if value is not None:
-            positive(f"{name}.{field}", value, whole=field == "rank")
-
-
-def positive(name: str, value: Any, whole: bool = False) -> None:
-    """Refuse what is not a finite number (``whole``: an integer) above 0."""
-    fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool | np.bool_)
-    if not fits or not 0 < float(value) < np.inf:
-        raise ValueError(f"{name} must be {'an integer' if whole else 'a finite number'} above 0; got {value!r}")
-
-
-def one_of(name: str, value: Any, choices: tuple[str, ...], more: str = "") -> None:
-    """Refuse what is not among the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}{more}; got {value!r}")
+def check_together(settings: SimpleNamespace) -> None:
+    """Refuse parameters that do not go together."""
+    if settings.is_symmetric and settings.solver == "basis":
+        raise BadArgument("is_symmetric", True, "False with solver='basis'", "Or take solver='descent' or 'filter'.")

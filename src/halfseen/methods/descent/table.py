@@ -12,7 +12,7 @@ from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.linalg import truncated_svd
-from halfseen.losses import Loss
+from halfseen.losses import Loss, is_quadratic
 from halfseen.solvers import DenseObjective, EntryObjective, FactorObjective, ImplicitObjective
 
 # Means of rows and columns are shrunk as by this many entries of zero: the values that serve ratings best.
@@ -56,7 +56,7 @@ def centre_of(observed: Observed, kind: str, loss: Loss) -> Centre:
         left = left - cols[observed.cols]
     if kind == "both":
         rows = _shrunk_means(observed.rows, left, weights, n, ROW_ENTRIES)
-    if loss.name != "gaussian":
+    if not is_quadratic(loss):
         base = float(loss.link(np.array([mean]))[0])
         return Centre(base, rows.astype(dtype), (loss.link(mean + cols) - base).astype(dtype))
     return Centre(mean, rows.astype(dtype), cols.astype(dtype))
@@ -68,7 +68,7 @@ def _shrunk_means(codes: Any, left: FloatArray, weights: FloatArray, size: int, 
 
 
 @dataclass(frozen=True)
-class Table:
+class DescentTable:
     """A table as descent sees it: its ``matrix`` where it is complete, else the entries ``observed``."""
 
     shape: tuple[int, int]
@@ -106,7 +106,7 @@ class Table:
             return None
         return self.centre.at(observed.rows, observed.cols)
 
-    def only(self, observed: Observed) -> Table:
+    def only(self, observed: Observed) -> DescentTable:
         """The same with these entries."""
         return replace(self, matrix=None, observed=observed, _svd=[])
 
@@ -131,24 +131,24 @@ class Table:
 WAY = "use stop='held_out' (entries), stop='discrepancy' (complete tables and operators), or a number of iterations"
 
 
-def make_table(observed: Observed, loss: Loss, kind: str, engine: Any, rng: np.random.Generator) -> Table:
+def make_table(observed: Observed, loss: Loss, kind: str, engine: Any, rng: np.random.Generator) -> DescentTable:
     """A complete, unweighted table with the squared loss is descended on as a matrix, any other by its entries."""
     n, p = observed.shape
     is_complete = observed.n_entries == n * p and observed.weights is None
     if kind == "auto":
-        kind = "none" if is_complete and loss.name == "gaussian" else _worth(observed, loss, rng)
+        kind = "none" if is_complete and is_quadratic(loss) else _worth(observed, loss, rng)
     centre = centre_of(observed, kind, loss)
-    if not is_complete or loss.name != "gaussian":
-        return Table((n, p), observed.dtype, loss, None, observed, centre, engine)
+    if not is_complete or not is_quadratic(loss):
+        return DescentTable((n, p), observed.dtype, loss, None, observed, centre, engine)
     matrix = observed.values.reshape(n, p)
     if not centre.is_zero:
         matrix = matrix - centre.at(np.arange(n)[:, None], np.arange(p))
-    return Table((n, p), observed.dtype, loss, matrix, observed, centre, engine)
+    return DescentTable((n, p), observed.dtype, loss, matrix, observed, centre, engine)
 
 
 def _worth(observed: Observed, loss: Loss, rng: np.random.Generator) -> str:
     """What means to take out: those that explain enough of entries they were not computed from."""
-    wanted = "both" if loss.name == "gaussian" else "columns"
+    wanted = "both" if is_quadratic(loss) else "columns"
     try:
         train, test = observed.split(WORTH, rng, keep_covered=True)
     except ValueError:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.model import GeneralizedFactorModel
-from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.methods.factor.problem import Penalty
 
 if TYPE_CHECKING:
-    from halfseen.methods.factor.intervals import FactorInference
+    from halfseen.methods.factor.intervals.inference import FactorInference
 
-__all__ = ["FactorInference", "FactorOptions", "Factors", "GeneralizedFactorModel", "Penalty"]
+__all__ = ["FactorInference", "Factors", "GeneralizedFactorModel", "Penalty"]
 
 
 def __getattr__(name: str) -> Any:
     """Load what intervals need when it is asked for; a fit needs none of it."""
     if name == "FactorInference":
-        from halfseen.methods.factor.intervals import FactorInference
+        from halfseen.methods.factor.intervals.inference import FactorInference
 
         return FactorInference
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from halfseen.engines import EntryPasses
 from halfseen.losses import at_columns
 from halfseen.losses.derived import information, skew
-from halfseen.methods.factor.options import Factors
+from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.problem import FactorProblem, Penalty, safe_inverse
 from halfseen.solvers import NewtonCG, SweepResult, largest
 

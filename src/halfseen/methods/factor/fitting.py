@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance
-from halfseen.losses import ColumnLoss, Loss, is_estimated
+from halfseen.losses import Loss, has_columns, is_estimated
+from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.firth import FirthSweep
 from halfseen.methods.factor.identification import to_gauge
-from halfseen.methods.factor.options import FactorOptions, Factors
 from halfseen.methods.factor.problem import FactorProblem, Penalty, degrees_of_freedom
 from halfseen.methods.factor.refine import one_step
+from halfseen.methods.factor.settings import most_sweeps
 from halfseen.methods.factor.shapes import ShapeSweep
 from halfseen.methods.factor.start import LinearStart, linear_start, shortened, spectral_start
 from halfseen.solvers import (
@@ -61,7 +63,7 @@ class Separation:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitPlan:
     """One way to fit: which penalty, with or without bias correction."""
 
     penalty: Penalty
@@ -69,7 +71,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Fit:
+class StagedFit:
     """What the three stages leave: factors as the solver has them (no gauge), and the last stage's run.
 
     ``loss`` has the parameters per column that belong to ``final``.
@@ -79,7 +81,7 @@ class Fit:
     one_step: Factors
     final: Factors
     run: Run
-    plan: Plan
+    plan: FitPlan
     loss: Loss
 
 
@@ -91,13 +93,13 @@ class Stages:
     ----------
     passes : EntryPasses
     rank : int
-    options : FactorOptions
+    settings : SimpleNamespace
     rng : numpy.random.Generator
     """
 
     passes: EntryPasses
     rank: int
-    options: FactorOptions
+    settings: SimpleNamespace
     rng: np.random.Generator
     linear: LinearStart = field(init=False)
     spectral: Factors = field(init=False)
@@ -106,16 +108,16 @@ class Stages:
 
     def __post_init__(self) -> None:
         loss = self.passes.loss
-        self.linear = linear_start(self.passes, self.rank, self.options, self.rng)
+        self.linear = linear_start(self.passes, self.rank, self.settings, self.rng)
         self.dispersion = self.linear.dispersion
-        ridge = self.options.one_step_ridge
+        ridge = self.settings.one_step_penalty
         if ridge is None:
             ridge = 0.5 * self.empirical_ridge()
             ridge = ridge if loss.has_dispersion else float(np.clip(ridge, 0.5, 1.0))
         small = Penalty(ridge=ridge, centre=self.centre())
         best = np.inf
         for start in self._starts():
-            refined = one_step(self.passes, start, small, self.options.trim)
+            refined = one_step(self.passes, start, small, self.settings.trim)
             value = self.passes.value(refined.rows, refined.cols, col_offset=refined.intercept)
             if value < best or not np.isfinite(best):
                 self.spectral, self.refined, best = start, refined, value
@@ -130,14 +132,14 @@ class Stages:
         return max(found, 1e-6 * self.linear.dispersion, float(np.finfo(self.passes.dtype).tiny))
 
     def _starts(self) -> list[Factors]:
-        options, (n, p) = self.options, self.passes.shape
-        starts = [] if options.start == "spectral" else [self.linear.factors]
-        is_known = self.passes.offset is None and not isinstance(self.passes.loss, ColumnLoss)
+        settings, (n, p) = self.settings, self.passes.shape
+        starts = [] if settings.start == "spectral" else [self.linear.factors]
+        is_known = self.passes.offset is None and not has_columns(self.passes.loss)
         is_affordable = n * p <= MAX_CELLS and is_known
-        if self.rank and (options.start == "spectral" or (options.start == "auto" and is_affordable)):
-            starts.insert(0, spectral_start(self.passes, self.rank, options, self.rng))
+        if self.rank and (settings.start == "spectral" or (settings.start == "auto" and is_affordable)):
+            starts.insert(0, spectral_start(self.passes, self.rank, settings, self.rng))
         # beside the other start a useless one does no harm
-        return starts if len(starts) > 1 or options.start == "spectral" else [shortened(self.passes, starts[0])]
+        return starts if len(starts) > 1 or settings.start == "spectral" else [shortened(self.passes, starts[0])]
 
     def centre(self) -> float:
         """Mean intercept of the model without factors."""
@@ -172,10 +174,12 @@ class Stages:
 
     def learned(self, theta: Array) -> dict[str, Any]:
         """The attributes a model would have at these parameters, for callbacks that score during the fit."""
-        at = to_gauge(FactorProblem(self.passes, self.rank, Penalty()).unpack(theta), self.options.rho)
+        at = to_gauge(FactorProblem(self.passes, self.rank, Penalty()).unpack(theta), self.settings.rho)
         return {"intercept_": at.intercept, "row_factors_": at.rows, "col_factors_": at.cols}
 
-    def descend(self, plan: Plan, start: Fit | None = None, watch: FitWatch | None = None, slack: float = 1.0) -> Fit:
+    def descend(
+        self, plan: FitPlan, start: StagedFit | None = None, watch: FitWatch | None = None, slack: float = 1.0
+    ) -> StagedFit:
         """The last stage, from the refined start or from where another fit ended.
 
         ``slack`` multiplies the tolerance: fits that are only compared need fewer digits.
@@ -184,27 +188,28 @@ class Stages:
         problem = FactorProblem(passes, self.rank, self._with_orthogonality(plan.penalty))
         theta = problem.pack(self.refined if start is None else start.final)
         sweep = self._sweep(problem, theta, plan)
-        stops: list[Stop] = [GradientNorm(slack * self.options.tol * self._gradient_unit())]
+        stops: list[Stop] = [GradientNorm(slack * self.settings.tol * self._gradient_unit())]
         if not (plan.penalty.ridge or self.passes.loss.has_dispersion):
             stops.append(Separation(problem))
         watchers = [] if watch is None else [watch]
         stops += [watch.stop for watch in watchers]
-        sweeps = self.options.sweeps if slack == 1.0 else min(self.options.sweeps, ROUGH_SWEEPS)
+        sweeps = most_sweeps(self.settings)
+        sweeps = sweeps if slack == 1.0 else min(sweeps, ROUGH_SWEEPS)
         run = loop(sweep, theta, stops, max_iter=sweeps, watchers=watchers)
         loss = sweep.loss if isinstance(sweep, ShapeSweep) else passes.loss
-        return Fit(self.spectral, self.refined, problem.unpack(run.params), run, plan, loss)
+        return StagedFit(self.spectral, self.refined, problem.unpack(run.params), run, plan, loss)
 
-    def _sweep(self, problem: FactorProblem, theta: Array, plan: Plan) -> Sweep:
-        options = self.options
+    def _sweep(self, problem: FactorProblem, theta: Array, plan: FitPlan) -> Sweep:
+        settings = self.settings
         if is_estimated(problem.passes.loss):
             return ShapeSweep(problem.passes, self.rank, problem.penalty, plan.has_firth)
         if plan.has_firth:
             return FirthSweep(problem.passes, self.rank, problem.penalty)
-        if options.solver == "newton-cg":
+        if settings.solver == "newton-cg":
             return NewtonCG(problem, unit=self.dispersion)
-        if options.solver == "alternating":
+        if settings.solver == "alternating":
             return AlternatingNewton(problem)
-        accelerated, given = options.solver == "nesterov", options.step
+        accelerated, given = settings.solver == "nesterov", settings.step
         # 2 / L is the limit of stability; 1.6 / L was the fastest constant step measured, 1 / L with momentum
         step = (1.0 if accelerated else 1.6) / largest_curvature(problem, theta) if given == "auto" else float(given)
         if accelerated:
@@ -212,10 +217,10 @@ class Stages:
         return GradientDescent(problem, step, is_guarded=given == "auto")
 
     def _with_orthogonality(self, penalty: Penalty) -> Penalty:
-        if not (self.options.c_orth and self.rank):
+        if not (self.settings.c_orth and self.rank):
             return penalty
         top = float(balance(self.refined.rows, self.refined.cols)[2][0])
-        return replace(penalty, orthogonality=self.options.c_orth * top / self.passes.shape[0])
+        return replace(penalty, orthogonality=self.settings.c_orth * top / self.passes.shape[0])
 
     def _gradient_unit(self) -> float:
         return self.dispersion**0.75 if self.passes.loss.has_dispersion else 1.0

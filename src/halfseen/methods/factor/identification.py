@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.linalg import balance, sign_rule, varimax_criterion, varimax_step
-from halfseen.methods.factor.options import Factors
+from halfseen.methods.factor.factors import Factors
 from halfseen.solvers import RelativeChange, SweepResult, loop
 
 Array = NDArray[Any]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, IntArray
@@ -13,20 +15,15 @@ from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
 from halfseen.linalg.pairs import pair_products
-from halfseen.methods.factor.checks import (
-    check_choices,
-    check_rank,
-    checked_input,
-    dispersion_of,
-    judged,
-    warn_about,
-)
-from halfseen.methods.factor.fitting import Fit, Plan, Stages
+from halfseen.methods.factor.checks import checked_input, dispersion_of, judged, not_converged
+from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.newrows import RowPlacer, placement
-from halfseen.methods.factor.options import FactorOptions, checked_options
-from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, hold_out, warn_if_useless
+from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, complaint_about, hold_out
 from halfseen.methods.factor.problem import Penalty
+from halfseen.methods.factor.ranks import settled_rank
+from halfseen.methods.factor.settings import PARAMETERS, PRINTED, most_sweeps
+from halfseen.parameters import Table
 from halfseen.solvers.watch import CallbackSupport
 
 HELD_OUT_SHARE = 0.1
@@ -46,9 +43,11 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     Parameters
     ----------
-    rank : int, default=2
-        Number of factors :math:`r`; 0 is the model of intercepts alone.
-    family : str or Loss, default="gaussian"
+    rank : int or "auto", default=2
+        Number of factors :math:`r`; 0 is the model of intercepts alone. "auto" takes the smallest rank that predicts
+        held-out entries as well as the best one, within one standard error. A rank above the shorter side of the
+        table is cut to it.
+    family : str, Loss, list or dict, default="gaussian"
         ``"gaussian"``, ``"bernoulli"``, ``"probit"``, ``"binomial(N)"``, ``"poisson"``, ``"negative_binomial"``,
         ``"ordinal"``; a loss of your own; or a family per column: a list, or a dictionary by column label.
     penalty : {"auto", "map", "none"} or float, default="auto"
@@ -56,19 +55,49 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         held-out entries better, or a value of your own. It multiplies :math:`\frac12(\|X\|^2+\|Y\|^2)`.
     bias : {"auto", "firth", "none"}, default="auto"
         Correction of the bias of order 1/n + 1/p; "auto" is Firth's without a penalty, none under one.
-    columns : {"fixed", "random", "rasch", "2pl"}, default="fixed"
-        Columns are parameters of their own; or, for few rows (a leaderboard), drawn from a normal distribution and
-        integrated out: with slopes of 1 ("rasch"), with slopes of their own ("2pl"), or whichever of the two predicts
-        left-out answers better ("random"). These need ``rank=1`` and yes/no answers, pass rates or counts out of N.
-    options : FactorOptions, optional
-        Start, solver, scale rule, rotation, tolerance; :meth:`paper` gives the printed algorithm's.
+    rotation : {None, "varimax"}, default=None
+        Position of the factors: by falling singular values, or the varimax position of the columns'.
+    max_iter : int or None, default=None
+        Sweeps of the last stage; None is 100 (5000 for the gradient solvers).
+    tol : float, default=1e-6
+        Largest absolute entry of the gradient at which the descent stops (for the Gaussian family in units of
+        the residual scale to the power 3/2).
+    solver : {"newton-cg", "alternating", "gd", "nesterov"}, default="newton-cg"
+        ``"gd"`` is the paper's algorithm. The two gradient solvers depend on the unit of a Gaussian table, the
+        others do not.
+    start : {"auto", "spectral", "linear"}, default="auto"
+        Spectral start with link inversion, its linearised form, or whichever of the two has the smaller
+        objective after the one-step refinement. The double SVD evaluates the link on all cells in row
+        blocks (never stored); "auto" leaves it out beyond 2e7 cells.
+    step : "auto" or float, default="auto"
+        Learning rate of the two gradient solvers; "auto" is 1.6 (1 for Nesterov) over the largest curvature
+        at the start.
+    rho : float, default=1.0
+        Scale rule :math:`X^\top X = \rho\,Y^\top Y`.
+    c_orth : float, default=0.0
+        Weight of the paper's penalty :math:`c (\sigma_1 / n) \|1^\top X\|^2`; centring is exact without it.
+    trim : float or None, default=None
+        Shorten rows of the start longer than this multiple of their root mean square length.
+    c_lambda : float, default=0.5
+        Constant of the start's singular value threshold.
+    n_triplets : int, default=12
+        Singular triplets computed for the start.
+    is_centred : bool, default=True
+        Subtract the columns' means before the first SVD; False is the paper's Algorithm 3.
+    one_step_penalty : float or None, default=None
+        Ridge of the one-step refinement; None takes half the empirical-Bayes ridge, within [.5, 1] for
+        families without dispersion.
     random_state : int, Generator or None
-        Draws the Lanczos start vector and the held-out entries of ``penalty="auto"``.
+        Draws the Lanczos start vector and the held-out entries of ``penalty="auto"`` and ``rank="auto"``.
     engine : str, Engine or None
         Where row blocks are computed; None is the surrounding ``with hs.engine(...)``.
 
     Attributes
     ----------
+    rank_ : int
+        Number of factors that were fitted.
+    rank_search_ : RankSearch or None
+        Ranks tried and their held-out deviances, behind ``rank="auto"``.
     intercept_ : ndarray (p,)
     row_factors_ : ndarray (n, r)
     col_factors_ : ndarray (p, r)
@@ -85,20 +114,19 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         With what was estimated per column: ``loss_.size`` (negative binomial), ``loss_.cuts`` (ordinal).
     placement_ : Placement
         What :meth:`transform` needs.
-    columns_, columns_choice_, loadings_, prior_variance_, board_, bank_
-        Of integrated columns, in place of the stages, the penalty and the placement: the kind kept ("rasch" or
-        "2pl") and the left-out deviances behind it, the distributions of items and abilities, what
-        :meth:`inference` needs and the frozen item bank.
     run_ : Run
         Reason, sweeps, work and trace of the last stage.
+    n_iter_ : int
+        Sweeps of the last stage.
 
     Raises
     ------
     ValueError
-        For responses outside the family's support, a rank above min(n, p), unknown option names.
+        For responses outside the family's support, and for parameters that are not what is needed.
 
     Notes
     -----
+    From ``solver`` on, parameters are fine settings that are rarely needed.
     Time O(entries * rank) per pass, some 30 passes with ``penalty="auto"``; memory O(entries + (n + p) rank^2).
     Nothing of size n x p is stored. A row without entries gets the prior's mean, a column without entries the
     mean intercept. Source: Huang and Gu, "From Good Starts to Optimal Inference", Algorithms 2
@@ -113,14 +141,28 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     ((60, 1), (40, 1), True)
     """
 
+    _parameters: ClassVar[Table] = PARAMETERS
+
     def __init__(
         self,
-        rank: int = 2,
+        rank: int | str = 2,
         family: Any = "gaussian",
+        *,
         penalty: str | float = "auto",
         bias: str = "auto",
-        columns: str = "fixed",
-        options: FactorOptions | None = None,
+        rotation: str | None = None,
+        max_iter: int | None = None,
+        tol: float = 1e-6,
+        solver: str = "newton-cg",
+        start: str = "auto",
+        step: str | float = "auto",
+        rho: float = 1.0,
+        c_orth: float = 0.0,
+        trim: float | None = None,
+        c_lambda: float = 0.5,
+        n_triplets: int = 12,
+        is_centred: bool = True,
+        one_step_penalty: float | None = None,
         random_state: Any = None,
         engine: Any = None,
     ) -> None:
@@ -128,41 +170,36 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.family = family
         self.penalty = penalty
         self.bias = bias
-        self.columns = columns
-        self.options = options
+        self.rotation = rotation
+        self.max_iter = max_iter
+        self.tol = tol
+        self.solver = solver
+        self.start = start
+        self.step = step
+        self.rho = rho
+        self.c_orth = c_orth
+        self.trim = trim
+        self.c_lambda = c_lambda
+        self.n_triplets = n_triplets
+        self.is_centred = is_centred
+        self.one_step_penalty = one_step_penalty
         self.random_state = random_state
         self.engine = engine
 
     @classmethod
-    def paper(
-        cls,
-        rank: int = 2,
-        family: Any = "bernoulli",
-        step: float = 0.003,
-        random_state: Any = None,
-        engine: Any = None,
-        **options: Any,
-    ) -> Self:
+    def paper(cls, rank: int | str = 2, family: Any = "bernoulli", **changed: Any) -> Self:
         """The printed algorithm: uncentred start, trimming, unpenalised one-step, constant-step gradient descent.
 
         Parameters
         ----------
-        rank : int
-        family : str or Loss
-        step : float
-            The paper's learning rate; stable below 2 over the largest curvature, about .013 at n = 1000, p = 500.
-        random_state, engine
-            As for the class.
-        **options
-            Any field of :class:`FactorOptions` to change (``rho``, ``c_orth``, ``trim``, ``max_iter``, ...).
+        rank, family : as for the class
+        **changed
+            Any other parameter of the class. The printed ``step`` is .003; steps are stable below 2 over the largest
+            curvature, about .013 at n = 1000, p = 500.
         """
-        printed = FactorOptions(
-            start="spectral", solver="gd", step=step, c_orth=0.1, trim=3.0, is_centred=False, one_step_ridge=0.0
-        )
-        changed = replace(printed, **options)
-        return cls(rank, family, "none", "none", options=changed, random_state=random_state, engine=engine)
+        return cls(rank, family, **(PRINTED | changed))
 
-    def fit(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None, groups: Any = None) -> Self:
+    def fit(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None) -> Self:
         """Fit the observed entries.
 
         Parameters
@@ -176,28 +213,21 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             `Observed` with the places of ``R`` is in that order). Needs ``family="bernoulli"``.
         offset : as ``trials``, optional
             Known part of the linear predictor (log exposure for counts).
-        groups : sequence (p,) of labels, or dict by column label, optional
-            Blocks of columns (benchmarks), for integrated columns: how far a row strays from itself between blocks
-            then widens the intervals of rows that were not asked of all blocks alike.
 
         Returns
         -------
         GeneralizedFactorModel
             Itself.
         """
-        check_choices(self)
-        if self.columns != "fixed":
-            self._random().learn(self, R, trials, offset, groups)
-            return self
-        if groups is not None:
-            raise ValueError("groups= are blocks of integrated columns; use columns='random', or leave them out.")
+        settings = self._checked()
         observed, self.loss_, known = checked_input(self, R, trials, offset)
         self.has_trials_, self.has_offset_ = trials is not None, offset is not None
-        rank, rng = check_rank(self.rank, observed.shape), self._generator()
+        rng = self._generator()
         passes = EntryPasses(observed, self.loss_, self.engine, known, observed.n_entries >= FRUGAL_FROM)
-        self.penalty_choice_ = self._compare(passes, rank, rng)
-        stages = Stages(passes, rank, self._options(), rng)
-        with self._watched(observed, stages.options.sweeps, stages.learned) as watch:
+        self.rank_, self.rank_search_ = settled_rank(passes, settings, self._has_firth(), rng)
+        self.penalty_choice_ = self._compare(passes, settings, rng)
+        stages = Stages(passes, self.rank_, settings, rng)
+        with self._watched(observed, most_sweeps(settings), stages.learned) as watch:
             fit = stages.descend(self._plan(stages), watch=watch)
         self._keep(passes, fit)
         self._remember(passes)
@@ -213,19 +243,9 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def _remember(self, passes: EntryPasses) -> None:
         """Keep the entries for :meth:`inference`; they are not saved with the model."""
-        from halfseen.methods.factor.intervals_checks import Seen
+        from halfseen.methods.factor.intervals.checks import Seen
 
         self._seen = Seen(passes)
-
-    @staticmethod
-    def _random() -> Any:
-        """What integrates columns out; loaded when asked for."""
-        from halfseen.methods.response import learn
-
-        return learn
-
-    def _options(self) -> FactorOptions:
-        return checked_options(self.options)
 
     def _generator(self) -> np.random.Generator:
         if isinstance(self.random_state, np.random.RandomState):
@@ -236,30 +256,32 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         """Whether an unpenalised fit is bias-corrected; the correction is zero for the Gaussian family."""
         return self.bias == "firth" or (self.bias == "auto" and not self.loss_.has_dispersion)
 
-    def _compare(self, passes: EntryPasses, rank: int, rng: np.random.Generator) -> PenaltyChoice | None:
+    def _compare(
+        self, passes: EntryPasses, settings: SimpleNamespace, rng: np.random.Generator
+    ) -> PenaltyChoice | None:
         """With ``penalty="auto"``, the two ways on held-out entries; the kept one is then refitted on all."""
-        if self.penalty != "auto" or rank == 0:
+        if settings.penalty != "auto" or self.rank_ == 0:
             return None
         train, test, test_offset = hold_out(passes, HELD_OUT_SHARE, rng)
         if test.n_entries == 0:
             return PenaltyChoice("map", 1.0, 0, {}, {}, np.nan, np.nan)
-        choice = choose_penalty(Stages(train, rank, self._options(), rng), test, test_offset, self._has_firth())
-        warn_if_useless(choice)
+        choice = choose_penalty(Stages(train, self.rank_, settings, rng), test, test_offset, self._has_firth())
+        if complaint := complaint_about(choice):
+            self._warn(complaint)
         return choice
 
-    def _plan(self, stages: Stages) -> Plan:
+    def _plan(self, stages: Stages) -> FitPlan:
         kind = self.penalty if self.penalty_choice_ is None else self.penalty_choice_.chosen
         if kind in ("none", "auto"):
-            return Plan(Penalty(centre=stages.centre()), self._has_firth())
+            return FitPlan(Penalty(centre=stages.centre()), self._has_firth())
         penalty = stages.map_penalty()
         ridge = penalty.ridge * (self.penalty_choice_.scale if self.penalty_choice_ else 1.0)
-        return Plan(replace(penalty, ridge=ridge if kind == "map" else float(kind)), self.bias == "firth")
+        return FitPlan(replace(penalty, ridge=ridge if kind == "map" else float(kind)), self.bias == "firth")
 
-    def _keep(self, passes: EntryPasses, fit: Fit) -> None:
+    def _keep(self, passes: EntryPasses, fit: StagedFit) -> None:
         """Set the learned attributes, all in the gauge."""
-        options = self._options()
         points = {"spectral": fit.spectral, "one_step": fit.one_step, "final": fit.final}
-        self.stages_ = {name: to_gauge(point, options.rho, options.rotation) for name, point in points.items()}
+        self.stages_ = {name: to_gauge(point, self.rho, self.rotation) for name, point in points.items()}
         final = self.stages_["final"]
         self.intercept_, self.row_factors_, self.col_factors_ = final.intercept, final.rows, final.cols
         self.penalty_, self.has_bias_correction_ = fit.plan.penalty, fit.plan.has_firth
@@ -267,8 +289,9 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.dispersion_ = dispersion_of(passes, final)
         self.placement_ = placement(fit.final, final, self.penalty_.ridge, self.has_bias_correction_)
         self._n_features_out = final.rank
-        self.run_ = fit.run.record()
-        warn_about(self.run_)
+        self.run_, self.n_iter_ = fit.run.record(), fit.run.n_iter
+        if not self.run_.converged:
+            self._warn(not_converged(self.run_), ConvergenceWarning)
 
     def transform(self, R: Any, *, trials: Any = None, offset: Any = None, inference: bool = False) -> Any:
         r"""Factors of new rows against the fitted columns.
@@ -304,8 +327,6 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         must have the training table's rows in the same order. ``trials`` and ``offset`` as in :meth:`fit`.
         """
         check_is_fitted(self)
-        if self.columns != "fixed":
-            return self._random().score(self, R, trials)
         observed, known = self._judged(self._observe(R, reset=False), trials, offset)
         m = self._linear_entries(observed)
         loss = self._loss_at(observed).value(observed.values, m if known is None else m + known)
@@ -320,14 +341,14 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     def inference(
         self,
         level: float = 0.95,
-        variance: str = "second_order",
-        gauge: str = "denoised",
-        draws: int = 1000,
-        random_state: Any = None,
         *,
+        random_state: Any = 0,
         R: Any = None,
         trials: Any = None,
         offset: Any = None,
+        variance: str = "second_order",
+        gauge: str = "denoised",
+        draws: int = 1000,
     ) -> Any:
         r"""Intervals, bands and ranks of the fitted model.
 
@@ -335,6 +356,10 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         ----------
         level : float
             Probability with which intervals hold.
+        random_state : int, Generator or None
+            Of the draws behind bands and simultaneous ranks.
+        R, trials, offset
+            The data of :meth:`fit`; needed again only for a model that was loaded or pickled, which leaves them out.
         variance : {"second_order", "plug_in", "sandwich"}
             Covariances that count the errors of the other side, :math:`H_c^{-1}H(H - Q)^{-1}H H_c^{-1}`; the
             published inverse information :math:`H^{-1}`; or :math:`H^{-1}(\sum e^2 y y^\top)H^{-1}`.
@@ -343,14 +368,10 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             the attributes.
         draws : int
             Random draws behind bands and simultaneous ranks.
-        random_state : int, Generator or None
-        R, trials, offset
-            The data of :meth:`fit`; needed again only for a model that was loaded or pickled, which leaves them out.
 
         Returns
         -------
-        FactorInference, or RandomColumnsInference
-            The second where columns were integrated out; it needs neither ``R`` nor a choice of variance or gauge.
+        FactorInference
 
         Raises
         ------
@@ -364,30 +385,20 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         statements that must hold for all rows at once are refused.
         """
         check_is_fitted(self)
-        if self.columns != "fixed":
-            return self._random().infer(self, level, draws, random_state)
-        from halfseen.methods.factor.intervals import infer
+        from halfseen.methods.factor.intervals.making import infer
 
         choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
         return infer(self, choices, R, trials, offset)
 
     def _place(self, observed: Observed, trials: Any = None, offset: Any = None) -> FloatArray:
-        if self.columns != "fixed":
-            return self._random().place_rows(self, observed, trials)
         observed, known = self._judged(observed, trials, offset)
         return RowPlacer(self.placement_, self.loss_)(observed, self.engine, known)
 
     def _linear_pairs(self, i: IntArray, j: IntArray) -> FloatArray:
-        if self.columns != "fixed":
-            return self._random().linear_pairs(self, i, j)
         return self.intercept_[j] + pair_products(self.row_factors_, self.col_factors_, i, j)
 
     def _linear_block(self, i: IntArray, j: IntArray) -> FloatArray:
-        if self.columns != "fixed":
-            return self._random().linear_block(self, self.row_factors_[i, 0], j)
         return self.intercept_[j] + self.row_factors_[i] @ self.col_factors_[j].T
 
     def _linear_rows(self, observed: Observed) -> FloatArray:
-        if self.columns != "fixed":
-            return self._random().linear_block(self, self._place(observed)[:, 0], np.arange(len(self.intercept_)))
         return self.intercept_ + self._place(observed) @ self.col_factors_.T

@@ -12,8 +12,8 @@ from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.losses import Loss
+from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.firth import tilts
-from halfseen.methods.factor.options import Factors
 from halfseen.methods.factor.problem import safe_inverse
 from halfseen.solvers import GradientNorm, SweepResult, largest, loop
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +12,8 @@ from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.losses import Loss, at_columns
-from halfseen.methods.factor.fitting import Fit, Plan, Stages
-from halfseen.methods.factor.options import Factors
+from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.problem import Penalty
 
 Array = NDArray[Any]
@@ -96,7 +95,7 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     """Fit with the empirical-Bayes prior and without any; compare them, and the intercepts alone, on ``test``."""
     loss, (n, p) = stages.passes.loss, stages.passes.shape
     scale, path, prior = _best_scale(stages, test, offset)
-    free = stages.descend(Plan(Penalty(centre=stages.centre()), has_firth), slack=ROUGH)
+    free = stages.descend(FitPlan(Penalty(centre=stages.centre()), has_firth), slack=ROUGH)
     null = Factors(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
     fits = {"map": (prior.final, prior.loss), "none": (free.final, free.loss), "intercepts": (null, loss)}
     each = {name: held_out_deviance(*fit, test, offset) for name, fit in fits.items()}
@@ -111,13 +110,13 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     )
 
 
-def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[float, dict[str, float], Fit]:
+def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[float, dict[str, float], StagedFit]:
     """Climb the ladder of ridges from the empirical-Bayes one, each fit from the one before."""
     penalty, path = stages.map_penalty(), {}
-    fits: dict[float, Fit] = {}
+    fits: dict[float, StagedFit] = {}
 
-    def fit(scale: float, start: Fit | None) -> float:
-        plan = Plan(replace(penalty, ridge=scale * penalty.ridge))
+    def fit(scale: float, start: StagedFit | None) -> float:
+        plan = FitPlan(replace(penalty, ridge=scale * penalty.ridge))
         fits[scale] = found = stages.descend(plan, start, slack=ROUGH)
         deviance = float(np.mean(held_out_deviance(found.final, found.loss, test, offset)))
         path[f"{scale:.3g}"] = deviance
@@ -139,15 +138,14 @@ def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[f
     return best, path, fits[best]
 
 
-def warn_if_useless(choice: PenaltyChoice) -> None:
-    """One warning when the chosen fit predicts no better than the intercepts alone, as far as can be told."""
+def complaint_about(choice: PenaltyChoice) -> str:
+    """What is to be said where the chosen fit predicts no better than the intercepts alone, as far as can be told."""
     gain, null = choice.gain, choice.deviance.get("intercepts", np.nan)
-    if not gain > min(DOUBT * choice.gain_se, CLEAR_SHARE * null):
-        warnings.warn(
-            f"the factors predict held-out entries no better than the intercepts alone, as far as {choice.n_held_out} "
-            f"entries tell (deviance per entry {choice.deviance[choice.chosen]:.4g} against "
-            f"{null:.4g}, standard error of the difference {choice.gain_se:.2g}): too little "
-            f"information for this rank. Use a smaller rank, or rank=0.",
-            UserWarning,
-            stacklevel=4,
-        )
+    if gain > min(DOUBT * choice.gain_se, CLEAR_SHARE * null):
+        return ""
+    return (
+        f"the factors predict held-out entries no better than the intercepts alone, as far as {choice.n_held_out} "
+        f"entries tell (deviance per entry {choice.deviance[choice.chosen]:.4g} against "
+        f"{null:.4g}, standard error of the difference {choice.gain_se:.2g}): too little "
+        f"information for this rank. Use a smaller rank, or rank=0."
+    )

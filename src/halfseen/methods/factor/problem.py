@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses, PassResult
-from halfseen.methods.factor.options import Factors
+from halfseen.methods.factor.factors import Factors
 
 Array = NDArray[Any]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance, trim_rows
-from halfseen.methods.factor.options import Factors
+from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.problem import FactorProblem, Penalty
 
 # "arg min" of Algorithm 4: damped Newton per row; convex, so a dozen steps reach rounding error.

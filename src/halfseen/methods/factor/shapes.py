@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from halfseen.engines import EntryPasses
 from halfseen.losses import Loss
 from halfseen.losses.derived import Cells
+from halfseen.methods.factor.factors import Factors
 from halfseen.methods.factor.firth import FirthSweep, leverages
-from halfseen.methods.factor.options import Factors
 from halfseen.methods.factor.problem import FactorProblem, Penalty
 from halfseen.solvers import NewtonCG, SweepResult, largest
 

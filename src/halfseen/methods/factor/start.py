@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance, optimal_shrinkage, soft_threshold, trim_rows, truncated_svd
-from halfseen.losses import ColumnLoss, Loss, Mixed, at_columns
+from halfseen.losses import Loss, at_columns, has_columns
 from halfseen.losses.derived import information
-from halfseen.methods.factor.options import FactorOptions, Factors
+from halfseen.methods.factor.factors import Factors
+from halfseen.parameters import BadArgument
 from halfseen.solvers import GradientNorm, SweepResult, loop
 
 Array = NDArray[Any]
@@ -49,7 +51,7 @@ def null_intercept(passes: EntryPasses) -> Array:
     With offsets, the minimiser of each column's loss, drawn to the overall intercept by one pseudo-entry.
     """
     observed, loss, p = passes.observed, passes.loss, passes.shape[1]
-    by_column = isinstance(loss, Mixed)
+    by_column = hasattr(loss, "members")
     if passes.offset is None:
         return np.asarray(at_columns(loss, np.arange(p)).link(column_means(observed, by_column)), dtype=float)
     centre = _overall_intercept(passes)
@@ -82,7 +84,7 @@ def _overall_intercept(passes: EntryPasses) -> float:
         return SweepResult(new, float(np.sum(weights * loss.value(values, new + offset))), abs(new - centre))
 
     begin = 0.0
-    if not isinstance(loss, ColumnLoss):
+    if not has_columns(loss):
         begin = float(loss.link(np.array(np.average(values, weights=weights))))
         begin -= float(np.average(offset, weights=weights))
     return float(loop(sweep, begin, [GradientNorm(1e-10)], max_iter=200).params)
@@ -109,7 +111,7 @@ def relative_rates(observed: Observed) -> tuple[Array, Array]:
     return np.maximum(rows, 0.25), np.maximum(cols, 0.25)
 
 
-def spectral_start(passes: EntryPasses, rank: int, options: FactorOptions, rng: np.random.Generator) -> Factors:
+def spectral_start(passes: EntryPasses, rank: int, settings: SimpleNamespace, rng: np.random.Generator) -> Factors:
     r"""Soft-thresholded SVD of the zero-filled centred responses, clipped, link-inverted, and a second SVD.
 
     .. math:: \hat R = \bar r 1 + \pi^{-1} U (\Sigma - \lambda)_+ V^\top,\quad
@@ -125,17 +127,17 @@ def spectral_start(passes: EntryPasses, rank: int, options: FactorOptions, rng: 
     (``is_centred=False`` restores the print), because the threshold otherwise shrinks the mean component.
     """
     observed, loss, (n, p) = passes.observed, passes.loss, passes.shape
-    if passes.offset is not None or isinstance(loss, ColumnLoss):
+    if passes.offset is not None or has_columns(loss):
         what = (
             "offsets" if passes.offset is not None else f"columns with parameters of their own (family={loss.name!r})"
         )
-        raise ValueError(f"options.start='spectral' knows no {what}; use start='auto' or 'linear'.")
+        raise BadArgument("start", "spectral", f"'auto' or 'linear', for the spectral start knows no {what}")
     share = observed.n_entries / (n * p)
-    centre = column_means(observed) if options.is_centred else np.zeros(p)
+    centre = column_means(observed) if settings.is_centred else np.zeros(p)
     Z = sparse_entries(observed, np.asarray(observed.values, dtype=float) - centre[observed.cols])
-    U, s, Vt = truncated_svd(Z, max(options.n_triplets, rank + 1), rng)
+    U, s, Vt = truncated_svd(Z, max(settings.n_triplets, rank + 1), rng)
     rms = float(np.sqrt(np.mean(np.square(Z.data)))) if observed.n_entries else 0.0
-    threshold = options.c_lambda * rms * np.sqrt(share) * (np.sqrt(n) + np.sqrt(p))
+    threshold = settings.c_lambda * rms * np.sqrt(share) * (np.sqrt(n) + np.sqrt(p))
     s = soft_threshold(s, threshold, keep=min(max(rank, 1), len(s))) / share
     table = _InvertedTable(U * s, Vt, centre, loss)
     return _second_svd(table, rank, rng)
@@ -210,7 +212,7 @@ class LinearStart:
     dispersion: float
 
 
-def linear_start(passes: EntryPasses, rank: int, options: FactorOptions, rng: np.random.Generator) -> LinearStart:
+def linear_start(passes: EntryPasses, rank: int, settings: SimpleNamespace, rng: np.random.Generator) -> LinearStart:
     r"""Expand the mean around the intercepts, standardise, take one SVD with optimal shrinkage.
 
     .. math:: \zeta_j = \psi^{-1}(\bar r_j),\quad w_j = \psi'(\zeta_j),\quad

@@ -55,7 +55,7 @@ def fit_bayes(
     model._keep(sources, parts, intercepts)
     model.shared_rank_ = parts.shared_basis.shape[1]
     model.unique_rank_ = {name: one.unique_basis.shape[1] for name, one in zip(sources.names, parts.own, strict=True)}
-    model.restarted_ = []
+    model.restarted_, model.rank_search_ = [], None
     model.run_, model.n_iter_ = posterior.run, posterior.run.n_iter
     for text, category in notes:
         model._warn(text, category)

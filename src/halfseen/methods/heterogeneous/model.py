@@ -110,6 +110,8 @@ class HeterogeneousFactorization(SourcesEstimator):
         :math:`r_1` of the fit.
     unique_rank_ : dict from source name to int
         :math:`r_{2,(i)}` of the fit.
+    rank_search_ : SourceRanks or None
+        What "auto" ranks tried.
     misalignment_ : float
         :math:`\theta = 1 - \lambda_{\max}(\frac1N\sum_i P_{U_{(i)}})`; near 0 shared and unique cannot be told apart.
     shares_ : dict from source name to dict
@@ -267,7 +269,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         self.loss_ = get_loss(settings.family, is_one_for_all, type(self).__name__)
         source_weights = check_weights(weights, sources.names)
         self.weights_ = dict(zip(sources.names, source_weights, strict=True))
-        self.shared_rank_, self.unique_rank_ = ranks_of(self, sources)
+        self.shared_rank_, self.unique_rank_, self.rank_search_ = ranks_of(self, settings, sources)
         means = {name: self._means(table) for name, table in sources.items()}
         rest = [self._less(table, means[name]) for name, table in sources.items()]
         blocks = tuple(engine.map(self._block, zip(rest, source_weights, strict=True)))

@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from halfseen.methods.inductive.clustering import SimilarityClustering
 from halfseen.methods.inductive.model import InductiveCompletion
-from halfseen.methods.inductive.options import InductiveOptions
 
-__all__ = ["InductiveCompletion", "InductiveOptions", "SimilarityClustering"]
+__all__ = ["InductiveCompletion", "SimilarityClustering"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from halfseen.data.storable import storable
 from halfseen.linalg import balance
-from halfseen.methods.inductive.options import InductiveOptions
+from halfseen.losses import is_quadratic
 from halfseen.methods.inductive.problem import InductiveProblem, Weights
 from halfseen.methods.inductive.starts import first_point, random_point
 from halfseen.solvers import (
@@ -58,36 +59,36 @@ class Certificate:
 
 
 def run_starts(
-    problem: InductiveProblem, options: InductiveOptions, rng: np.random.Generator, watch: Any = None
+    problem: InductiveProblem, settings: SimpleNamespace, rng: np.random.Generator, watch: Any = None
 ) -> tuple[Run, Certificate]:
     """Fit from one start after the other, until one is exact; the best run, and what all of them reached."""
-    generators = enumerate(rng.spawn(options.n_starts))
+    generators = enumerate(rng.spawn(settings.n_starts))
     starts = (
-        (problem, random_point(problem, options.start_scale, own) if number else first_point(problem, options, own))
+        (problem, random_point(problem, settings.start_scale, own) if number else first_point(problem, settings, own))
         for number, own in generators
     )
-    return run_starts_of(starts, options, watch)
+    return run_starts_of(starts, settings, watch)
 
 
 def run_starts_of(
-    starts: Iterable[tuple[Any, Array]], options: InductiveOptions, watch: Any = None
+    starts: Iterable[tuple[Any, Array]], settings: SimpleNamespace, watch: Any = None
 ) -> tuple[Run, Certificate]:
     """The same from given problems and points, made one at a time."""
-    best, values, chosen, floor, is_squared = None, [], 0, 0.0, False
+    best, values, chosen, floor, has_floor = None, [], 0, 0.0, False
     for number, (problem, theta) in enumerate(starts):
-        floor, bottom, is_squared = floors(problem)
-        stops: list[Stop] = [RelativeChange(options.tol, PATIENCE)] + ([SmallValue(bottom)] if is_squared else [])
+        floor, bottom, has_floor = floors(problem)
+        stops: list[Stop] = [RelativeChange(settings.tol, PATIENCE)] + ([SmallValue(bottom)] if has_floor else [])
         stops += [watch.stop] if watch else []
-        sweep = sweep_of(problem, options)
+        sweep = sweep_of(problem, settings)
         with np.errstate(over="ignore", invalid="ignore"):  # a step that is too long ends as "not_finite"
-            run = loop(sweep, theta, stops, max_iter=options.max_iter, watchers=[watch] if watch else [])
+            run = loop(sweep, theta, stops, max_iter=settings.max_iter, watchers=[watch] if watch else [])
         values.append(run.value if np.isfinite(run.value) else np.inf)
         if best is None or values[-1] < values[chosen]:
             best, chosen = run, number
-        if is_squared and run.value <= floor:
+        if has_floor and run.value <= floor:
             break
     assert best is not None
-    return best, Certificate(np.array(values), chosen, floor, bool(is_squared and values[chosen] <= floor))
+    return best, Certificate(np.array(values), chosen, floor, bool(has_floor and values[chosen] <= floor))
 
 
 def floors(problem: Any) -> tuple[float, float, bool]:
@@ -96,19 +97,19 @@ def floors(problem: Any) -> tuple[float, float, bool]:
     floor = EXACT * float(np.mean(squares))
     # float32 sums stop there; in double precision the last digits come cheaply
     bottom = floor if problem.dtype == np.float32 else 1e-6 * floor
-    is_squared = problem.passes.loss.name == "gaussian" and not problem.design.ridge and not problem.design.beta
-    return floor, bottom, is_squared
+    has_floor = is_quadratic(problem.passes.loss) and not problem.design.penalty and not problem.design.beta
+    return floor, bottom, has_floor
 
 
-def sweep_of(problem: InductiveProblem, options: InductiveOptions) -> Sweep:
+def sweep_of(problem: InductiveProblem, settings: SimpleNamespace) -> Sweep:
     """The solver's sweep."""
-    if options.solver == "lbfgs":
+    if settings.solver == "lbfgs":
         return LimitedMemory(problem, memory=MEMORY)
-    if options.solver == "levenberg-marquardt":
+    if settings.solver == "levenberg-marquardt":
         return LevenbergMarquardt(problem)
-    if isinstance(options.step, str):
+    if isinstance(settings.step, str):
         return BacktrackingGradient(problem)
-    return GradientDescent(problem, float(options.step), is_guarded=False)
+    return GradientDescent(problem, float(settings.step), is_guarded=False)
 
 
 def in_gauge(at: Weights, scaling: str) -> tuple[Array, Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from halfseen._typing import FloatArray
 from halfseen.data.features import as_side_features
 from halfseen.inference import Intervals
-from halfseen.methods.inductive.options import checked_options
+from halfseen.methods.inductive.options import ONE_CLASS
 from halfseen.methods.inductive.problem import InductiveProblem, Weights
 
 # Eigenvalues of the (scaled) information below this share of the largest count as zero: at the truth those of the
@@ -20,7 +21,7 @@ ZERO = 1e-10
 MOST_WEIGHTS = 1500
 # How far from the bottom a fit may be: Newton decrement, in units of the noise, per weight.
 FAR = 0.01
-# Share of the freedom that a ridge may take before its bias is no longer small beside the errors.
+# Share of the freedom that a penalty may take before its bias is no longer small beside the errors.
 SHRUNK = 0.1
 VARIANCES = ("model", "sandwich")
 
@@ -68,7 +69,7 @@ class InductiveInference:
     def responses(self, rows: Any, cols: Any) -> Intervals:
         """Predictive intervals for single values of pairs (squared loss, normal errors)."""
         if self.model.loss_.name != "gaussian":
-            raise ValueError(f"responses are for objective='squared'; this model has {self.model.loss_.name!r}")
+            raise ValueError(f"responses are for family='gaussian'; this model has {self.model.loss_.name!r}")
         estimate, se = self._linear(rows, cols)
         wide = np.sqrt(se**2 + self.dispersion)
         return Intervals.symmetric("responses", estimate, wide, self.level, {}, claim="prediction", kind="prediction")
@@ -105,11 +106,10 @@ def infer(model: Any, R: Any, features: tuple[Any, Any], level: float, variance:
         raise ValueError(f"variance={variance!r} is not known; use one of {VARIANCES}")
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, such as 0.95; got {level!r}")
-    options = checked_options(model.options)
-    check_asked(model, options)
+    check_asked(model)
     twin = copy(model)  # building the problem sets attributes of its model
     observed = twin._observe(R, reset=False)
-    problem = twin._problem(observed, *features, options)
+    problem = twin._problem(observed, *features, SimpleNamespace(**model.get_params(deep=False)))
     U, V = joined(model, 0), joined(model, 1)
     if (problem.rows.size, problem.cols.size) != (len(U), len(V)):
         raise ValueError("R and the features are not those of the fit: their sizes differ")
@@ -132,13 +132,13 @@ def infer(model: Any, R: Any, features: tuple[Any, Any], level: float, variance:
     return InductiveInference(model, problem, wide, covariance, level, dispersion, null)
 
 
-def check_asked(model: Any, options: Any) -> None:
+def check_asked(model: Any) -> None:
     """Refuse models for which the delta method says nothing."""
-    if model.objective == "one_class":
-        raise ValueError("objective='one_class' has no intervals: its unseen cells are not observations")
-    if options.effects != "none" or options.free_rank:
+    if model.family == ONE_CLASS:
+        raise ValueError("family='one_class' has no intervals: its unseen cells are not observations")
+    if model.effects != "none" or model.free_rank:
         raise ValueError("free effects and factors have no intervals: their number grows with the table")
-    if options.gauge == "first_row":
+    if model.gauge == "first_row":
         raise ValueError("gauge='first_row' has no intervals: use gauge='balance'")
 
 
@@ -146,20 +146,20 @@ def joined(model: Any, axis: int) -> FloatArray:
     """Weights of a side with the intercept as last row, where there is one."""
     weights = (model.row_weights_, model.col_weights_)[axis]
     bias = (model.row_intercept_, model.col_intercept_)[axis]
-    return np.concatenate([weights, bias[None]]) if model.intercept else weights
+    return np.concatenate([weights, bias[None]]) if model.has_intercept else weights
 
 
 def inverted(problem: InductiveProblem, theta: FloatArray) -> tuple[FloatArray, int, FloatArray]:
-    """Pseudo-inverse of the information with the ridge, the dimension left out, and the information without it.
+    """Pseudo-inverse of the information with the penalty, the dimension left out, and the information without it.
 
     Raises
     ------
     ValueError
-        If more directions are undetermined than the activation leaves free, or the ridge decides too much.
+        If more directions are undetermined than the activation leaves free, or the penalty decides too much.
     """
     full, _ = problem.normal_equations(theta)
-    ridge = problem.design.ridge
-    information = full - ridge * np.eye(len(full))
+    penalty = problem.design.penalty
+    information = full - penalty * np.eye(len(full))
     scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
     null = int(np.sum(values <= ZERO * values[-1]))
@@ -178,8 +178,8 @@ def inverted(problem: InductiveProblem, theta: FloatArray) -> tuple[FloatArray, 
     shrunk = 1.0 - float(np.trace(inverse @ information)) / (len(full) - null)
     if shrunk > SHRUNK:
         raise ValueError(
-            f"the ridge takes {100 * shrunk:.0f} % of the freedom of the weights: intervals would leave its bias out. "
-            "Fit with ridge=0 or a smaller one"
+            f"the penalty takes {100 * shrunk:.0f} % of the freedom of the weights: intervals would leave its bias "
+            "out. Fit with penalty=0 or a smaller one"
         )
     return inverse, null, information
 
@@ -199,7 +199,7 @@ def check_bottom(
     if not decrement <= FAR * spent:
         raise ValueError(
             f"the fit has not come to rest (Newton decrement {decrement:.3g} for {spent} weights): raise "
-            "options.max_iter, lower options.tol, or use options.solver='levenberg-marquardt'"
+            "max_iter, lower tol, or use solver='levenberg-marquardt'"
         )
 
 

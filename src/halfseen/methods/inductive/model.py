@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, Self
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -12,13 +12,22 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed, check_support
-from halfseen.data.features import FeatureCode, as_side_features
+from halfseen.data.features import SCALES, FeatureCode, as_side_features
 from halfseen.data.frames import is_frame
 from halfseen.engines import Engine, EntryPasses
 from halfseen.linalg.pairs import pair_products
-from halfseen.losses import ColumnLoss, get_loss
+from halfseen.losses import get_loss, is_one_for_all
 from halfseen.methods.inductive.activations import get_activation
-from halfseen.methods.inductive.options import OBJECTIVES, InductiveOptions, checked_options, number
+from halfseen.methods.inductive.options import (
+    ACTIVATION,
+    EFFECTS,
+    GAUGES,
+    ONE_CLASS,
+    SOLVERS,
+    START,
+    check_together,
+)
+from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, BadArgument, Flag, Number, Table, Whole, Word
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded by the first fit
@@ -26,6 +35,7 @@ if TYPE_CHECKING:  # loaded by the first fit
     from halfseen.methods.inductive.intervals import InductiveInference
     from halfseen.methods.inductive.problem import InductiveProblem
     from halfseen.methods.inductive.ranking import Candidates
+    from halfseen.select.automatic_rank import RankSearch
 
 
 # Share of the squares out of reach from which it is said.
@@ -43,24 +53,56 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     Parameters
     ----------
-    rank : int
-        Number of units :math:`k`.
+    rank : int or "auto"
+        Number of units :math:`k`; "auto" takes the smallest that predicts a tenth of the entries, held out, as well as
+        the best does, within one standard error.
     activation : {"relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
         Products of relu, softplus or sigmoid units are never negative: for values on both sides of 0, and for families,
         take "tanh" or "linear".
-    objective : str or Loss
-        ``"squared"``; a family on the linear predictor (``"bernoulli"``, ``"poisson"``, ``"binomial(N)"``, ...); or
-        ``"one_class"``: seen cells are close to their values, all unseen ones to 0 with weight ``options.beta``.
-    ridge : float
+    family : str or Loss
+        ``"gaussian"``; another family on the linear predictor (``"bernoulli"``, ``"poisson"``, ``"binomial(N)"``, ...);
+        or ``"one_class"``: seen cells are close to their values, all unseen ones to 0 with weight ``beta``.
+    penalty : float
         :math:`\lambda`, on all weights, beside the mean loss of an entry.
-    intercept : bool
+    effects : {"none", "rows", "cols", "both"}
+        Free effects of seen rows and columns beside their features; 0 for new ones.
+    free_rank : int
+        Free factors of seen rows and columns beside their features (the "dirty" model); 0 for new ones.
+    has_intercept : bool
         A constant among the features of both sides (:math:`b, c`). Without it a linear model has neither a mean nor
         main effects, which costs more than any choice of activation gains.
-    options : InductiveOptions, optional
-        Solver, starts, effects, free factors, gauge.
+    n_starts : int
+        Fits from that many starts and keeps the one with the least training loss; it stops at the first that fits
+        exactly (see ``certificate_``). Starts after the first are random.
+    max_iter : int
+        Sweeps of a start.
+    tol : float
+        Stop when the objective falls by less than this share in five sweeps on end.
     random_state : int, Generator or None
         Draws the starts.
     engine : str, Engine or None
+    solver : {"lbfgs", "gd", "levenberg-marquardt"}
+        ``"gd"`` is the paper's; Levenberg-Marquardt is the fastest up to about a thousand weights.
+    step : "auto" or float
+        Step of ``"gd"``; "auto" searches it along the way (backtracking, a quarter longer after every success).
+    start : {"random", "tensor", "cross"} or (U, V)
+        Gaussian weights; the third moment of the paper (residualised; sigmoid only); a cross moment of features of
+        both sides (relu, leaky relu, softplus); or arrays (d1, k), (d2, k), with a further last row for the intercept
+        where there is one.
+    start_scale : "auto" or float
+        Standard deviation of random weights; "auto" gives predictions of the size of the data.
+    beta : float
+        Weight of an unseen cell of a one-class table, at most 1.
+    effect_penalty, free_penalty : float
+        Penalty of effects and free factors, in entries: a row with that many entries keeps half of its mean.
+    is_tied : bool
+        The same weights for rows and columns (symmetric tables, the same features on both sides).
+    gauge : {"balance", "none", "first_row"}
+        What is done to weights with the same predictions: equal lengths of :math:`u_i` and :math:`v_i` after the fit,
+        nothing, or the first row of U held at its start (the paper's equation (4); a device of its proof, it makes the
+        problem much harder).
+    scale : {"none", "rms"}
+        Divide every feature by its root mean square.
 
     Attributes
     ----------
@@ -75,6 +117,10 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         :math:`\mu`: the mean on the scale of the linear predictor, where there are effects; else 0.
     row_code_, col_code_ : FeatureCode or None
         How features became numbers.
+    rank_ : int
+        Units of the fit.
+    rank_search_ : RankSearch or None
+        How "auto" was settled.
     certificate_ : Certificate
         Objective of every start, and whether the best fits exactly.
     run_ : Run
@@ -91,7 +137,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     A gradient costs the products with both sides' features there and back and one pass over the entries,
     O((nnz(F) + nnz(G) + E) k); the one-class objective O((n + p) k^2) more, by the Gram identity: unseen cells are
     never touched. Source: Zhong, Jain, Song and Dhillon, "Nonlinear inductive matrix completion based on one-layer
-    neural networks", equations (2), (3) and (5).
+    neural networks", equations (2), (3) and (5). The parameters from ``solver`` on are rarely needed.
 
     Examples
     --------
@@ -101,32 +147,88 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     >>> truth = np.maximum(F @ rng.normal(size=(4, 2)), 0) @ np.maximum(G @ rng.normal(size=(4, 2)), 0).T
     >>> table = np.where(rng.random(truth.shape) < 0.3, truth, np.nan)
     >>> table[60:], table[:, 50:] = np.nan, np.nan  # rows and columns that are never seen
-    >>> options = hs.InductiveOptions(n_starts=8)
-    >>> model = hs.InductiveCompletion(rank=2, ridge=0.0, options=options, random_state=0)
+    >>> model = hs.InductiveCompletion(rank=2, penalty=0.0, n_starts=8, random_state=0)
     >>> model = model.fit(table, row_features=F, col_features=G)
     >>> bool(np.abs(model.predict(F[60:], G[40:]) - truth[np.arange(60, 80), np.arange(40, 60)]).max() < 1e-3)
     True
     """
 
+    rank_: int
+    rank_search_: RankSearch | None
+
+    _parameters: ClassVar[Table] = {
+        "rank": Whole(1) | Word("auto"),
+        "activation": ACTIVATION,
+        "family": FAMILY,
+        "penalty": Number(0),
+        "effects": Word(*EFFECTS),
+        "free_rank": Whole(0),
+        "has_intercept": Flag(),
+        "n_starts": Whole(1),
+        "max_iter": Whole(1),
+        "tol": Number(0),
+        "random_state": RANDOM_STATE,
+        "engine": ENGINE,
+        "solver": Word(*SOLVERS),
+        "step": Word("auto") | Number(0, above=True),
+        "start": START,
+        "start_scale": Word("auto") | Number(0, above=True),
+        "beta": Number(0, 1),
+        "effect_penalty": Number(0),
+        "free_penalty": Number(0),
+        "is_tied": Flag(),
+        "gauge": Word(*GAUGES),
+        "scale": Word(*SCALES),
+    }
+
     def __init__(
         self,
-        rank: int = 10,
+        rank: int | str = 10,
         activation: str = "relu",
-        objective: Any = "squared",
-        ridge: float = 1e-3,
-        intercept: bool = True,
-        options: InductiveOptions | None = None,
+        *,
+        family: Any = "gaussian",
+        penalty: float = 1e-3,
+        effects: str = "none",
+        free_rank: int = 0,
+        has_intercept: bool = True,
+        n_starts: int = 1,
+        max_iter: int = 300,
+        tol: float = 1e-6,
         random_state: RandomState = None,
         engine: str | Engine | None = None,
+        solver: str = "lbfgs",
+        step: str | float = "auto",
+        start: Any = "random",
+        start_scale: str | float = "auto",
+        beta: float = 0.1,
+        effect_penalty: float = 3.0,
+        free_penalty: float = 5.0,
+        is_tied: bool = False,
+        gauge: str = "balance",
+        scale: str = "none",
     ) -> None:
         self.rank = rank
         self.activation = activation
-        self.objective = objective
-        self.ridge = ridge
-        self.intercept = intercept
-        self.options = options
+        self.family = family
+        self.penalty = penalty
+        self.effects = effects
+        self.free_rank = free_rank
+        self.has_intercept = has_intercept
+        self.n_starts = n_starts
+        self.max_iter = max_iter
+        self.tol = tol
         self.random_state = random_state
         self.engine = engine
+        self.solver = solver
+        self.step = step
+        self.start = start
+        self.start_scale = start_scale
+        self.beta = beta
+        self.effect_penalty = effect_penalty
+        self.free_penalty = free_penalty
+        self.is_tied = is_tied
+        self.gauge = gauge
+        self.scale = scale
 
     def fit(self, R: Any, y: None = None, *, row_features: Any = None, col_features: Any = None) -> Self:
         """Fit to the seen entries of a table and the features of its rows and columns.
@@ -142,42 +244,35 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             of their own; without both this is plain factorization.
         """
         from halfseen.methods.inductive.fitting import in_gauge, run_starts
+        from halfseen.methods.inductive.units import settled_units
 
-        options = self._checked()
+        settings = self._checked()
+        check_together(settings)
         observed = self._observe(R, reset=True)
         self.loss_ = self._loss(observed)
-        problem = self._problem(observed, row_features, col_features, options)
-        with self._watched(observed, options.max_iter, lambda theta: self._learned(problem, theta)) as watch:
-            run, self.certificate_ = run_starts(problem, options, as_generator(self.random_state), watch)
+        rng, sides = as_generator(settings.random_state), {"row_features": row_features, "col_features": col_features}
+        self.rank_, self.rank_search_ = settled_units(self, observed, sides, rng)
+        problem = self._problem(observed, row_features, col_features, settings)
+        with self._watched(observed, settings.max_iter, lambda theta: self._learned(problem, theta)) as watch:
+            run, self.certificate_ = run_starts(problem, settings, rng, watch)
             theta = run.params
-            if options.gauge == "balance" and not options.is_tied:
+            if settings.gauge == "balance" and not settings.is_tied:
                 at = problem.unpack(np.array(theta))
                 at.U[:], at.V[:] = in_gauge(at, problem.design.activation.scaling)
                 theta = np.concatenate([part.ravel() for part in vars(at).values()])
             self.__dict__.update(self._learned(problem, theta))
-        self._report(run, options)
-        warn_if_one_sided(self, observed, options)
+        self._report(run)
+        warn_if_one_sided(self, observed)
         return self
 
-    def _checked(self) -> InductiveOptions:
-        number("rank", self.rank, 1, whole=True)
-        number("ridge", self.ridge, 0.0)
-        get_activation(self.activation)
-        if not isinstance(self.intercept, bool | np.bool_):
-            raise ValueError(f"intercept must be True or False; got {self.intercept!r}")
-        options = checked_options(self.options)
-        if self.objective == "one_class" and options.solver == "levenberg-marquardt":
-            raise ValueError("options.solver='levenberg-marquardt' does not go with objective='one_class'; use 'lbfgs'")
-        return options
-
     def _loss(self, observed: Observed) -> Any:
-        loss = get_loss("gaussian" if self.objective in OBJECTIVES else self.objective)
-        if isinstance(loss, ColumnLoss):
-            raise ValueError(f"objective={self.objective!r} has parameters per column, which new columns do not have")
-        check_support(observed, loss, "objective")
+        family = "gaussian" if self.family == ONE_CLASS else self.family
+        # parameters of its own in every column are what new columns do not have
+        loss = get_loss(family, is_one_for_all, type(self).__name__)
+        check_support(observed, loss, "family")
         return loss
 
-    def _problem(self, observed: Observed, F: Any, G: Any, options: InductiveOptions) -> InductiveProblem:
+    def _problem(self, observed: Observed, F: Any, G: Any, settings: SimpleNamespace) -> InductiveProblem:
         """The objective; learns how features are encoded on the way."""
         from halfseen.methods.inductive.maps import FeatureMap
         from halfseen.methods.inductive.problem import Design, InductiveProblem
@@ -188,24 +283,24 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             code, matrix = None, None
             if given is not None:
                 side = as_side_features(given, name).aligned(observed.shape[axis], labels, name)
-                code = FeatureCode.learn(side, options.scale)
+                code = FeatureCode.learn(side, settings.scale)
                 matrix = code.encode(side, name)
             setattr(self, ("row_code_", "col_code_")[axis], code)
-            maps.append(FeatureMap(matrix, observed.shape[axis], bool(self.intercept), observed.dtype))
-        if options.is_tied and maps[0].size != maps[1].size:
-            raise ValueError("options.is_tied needs the same features for rows and columns")
-        self.offset_ = self._mean(observed) if options.effects != "none" else 0.0
+            maps.append(FeatureMap(matrix, observed.shape[axis], bool(settings.has_intercept), observed.dtype))
+        if settings.is_tied and maps[0].size != maps[1].size:
+            raise BadArgument("is_tied", True, "False where rows and columns have different features")
+        self.offset_ = self._mean(observed) if settings.effects != "none" else 0.0
         design = Design(
-            rank=int(self.rank), activation=get_activation(self.activation), ridge=float(self.ridge),
-            effects=options.effects, free_rank=int(options.free_rank), effect_ridge=float(options.effect_ridge),
-            free_ridge=float(options.free_ridge), offset=self.offset_, is_tied=bool(options.is_tied),
-            beta=float(options.beta) if self.objective == "one_class" else None,
-            holds_first_row=options.gauge == "first_row",
+            rank=self.rank_, activation=get_activation(settings.activation), penalty=float(settings.penalty),
+            effects=settings.effects, free_rank=int(settings.free_rank), offset=self.offset_,
+            effect_penalty=float(settings.effect_penalty), free_penalty=float(settings.free_penalty),
+            is_tied=bool(settings.is_tied), holds_first_row=settings.gauge == "first_row",
+            beta=float(settings.beta) if settings.family == ONE_CLASS else None,
         )  # fmt: skip
-        return InductiveProblem(EntryPasses(observed, self.loss_, self.engine), maps[0], maps[1], design)
+        return InductiveProblem(EntryPasses(observed, self.loss_, settings.engine), maps[0], maps[1], design)
 
     def _mean(self, observed: Observed) -> float:
-        if self.objective == "one_class":
+        if self.family == ONE_CLASS:
             return 0.0
         mean = np.average(observed.values.astype(float), weights=observed.weights)
         return float(self.loss_.link(np.asarray(mean)))
@@ -214,7 +309,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         at, (n, p) = problem.unpack(theta), self.observed_shape_
         (_, H), (_, W) = problem.sides(at)
         rows, cols = problem.factors(at, H, W)
-        zeros, k = np.zeros(problem.design.rank, problem.dtype), bool(self.intercept)
+        zeros, k = np.zeros(problem.design.rank, problem.dtype), bool(self.has_intercept)
         return {
             "row_weights_": np.array(at.U[: problem.rows.d]),
             "col_weights_": np.array(at.V[: problem.cols.d]),
@@ -224,15 +319,15 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             "col_factors_": cols,
             "row_effects_": np.array(at.r) if len(at.r) else np.zeros(n, problem.dtype),
             "col_effects_": np.array(at.c) if len(at.c) else np.zeros(p, problem.dtype),
-            "placing_ridge_": float(self.ridge) * problem.total,
+            "placing_penalty_": float(self.penalty) * problem.total,
         }
 
-    def _report(self, run: Run, options: InductiveOptions) -> None:
+    def _report(self, run: Run) -> None:
         self.run_, self.n_iter_ = run.record(), run.n_iter
         if run.reason == "not_finite":
-            warnings.warn(
-                f"InductiveCompletion ended after {run.n_iter} sweeps: the objective was no longer finite; give a "
-                "shorter options.step, or solver='lbfgs'", ConvergenceWarning, stacklevel=3,
+            self._warn(
+                f"{type(self).__name__} ended after {run.n_iter} sweeps: the objective was no longer finite; give a "
+                "shorter step, or solver='lbfgs'", ConvergenceWarning,
             )  # fmt: skip
 
     # ---- predictions -------------------------------------------------------------------------------------------
@@ -350,8 +445,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         weights = (self.row_weights_, self.col_weights_)[axis]
         bias = (self.row_intercept_, self.col_intercept_)[axis]
         side = as_side_features(features, name)
-        found = FeatureMap(code.encode(side, name), side.n, False, weights.dtype)
-        return get_activation(self.activation).value(found.forward(weights) + bias)
+        features = FeatureMap(code.encode(side, name), side.n, False, weights.dtype)
+        return get_activation(self.activation).value(features.forward(weights) + bias)
 
     def _side(self, given: Any, axis: int) -> tuple[FloatArray, FloatArray]:
         """Factors and effects of one side: kept ones of seen rows, computed ones of new rows."""
@@ -359,9 +454,9 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         if not is_features(given):
             places = self._positions(given, ("row", "column")[axis])
             return factors[places], effects[places]
-        found = self._activated(given, axis)
-        free = np.zeros((len(found), factors.shape[1] - found.shape[1]), dtype=found.dtype)
-        return np.concatenate([found, free], axis=1), np.zeros(len(found), dtype=found.dtype)
+        units = self._activated(given, axis)
+        free = np.zeros((len(units), factors.shape[1] - units.shape[1]), dtype=units.dtype)
+        return np.concatenate([units, free], axis=1), np.zeros(len(units), dtype=units.dtype)
 
     def _linear_pairs(self, rows: IntArray, cols: IntArray) -> FloatArray:
         effects = self.row_effects_[rows] + self.col_effects_[cols] + self._offset
@@ -377,18 +472,17 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         return place_rows(self, observed)
 
 
-def warn_if_one_sided(model: Any, observed: Observed, options: InductiveOptions) -> None:
+def warn_if_one_sided(model: InductiveCompletion, observed: Observed) -> None:
     """Say so where much of the data's variation lies below all that the units can predict."""
-    if not get_activation(model.activation).is_one_sided or options.effects != "none":
+    if not get_activation(model.activation).is_one_sided or model.effects != "none":
         return
     away = observed.values.astype(float) - float(model.loss_.mean(np.zeros(1))[0])
     share = float(np.sum(np.minimum(away, 0.0) ** 2) / max(float(np.sum(away**2)), 1e-300))
     if share > BELOW:
-        warnings.warn(
+        model._warn(
             f"{100 * share:.0f} % of the variation lies below what {model.activation} units can predict (their "
-            "products are never negative): use activation='tanh' or 'linear', or options.effects",
-            UserWarning, stacklevel=3,
-        )  # fmt: skip
+            "products are never negative): use activation='tanh' or 'linear', or effects"
+        )
 
 
 def is_features(given: Any) -> bool:

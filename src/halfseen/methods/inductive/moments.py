@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from halfseen.losses import is_quadratic
 from halfseen.methods.inductive.activations import Activation
 from halfseen.methods.inductive.problem import InductiveProblem
 from halfseen.solvers.tensors import shared_components
@@ -40,8 +41,8 @@ def moment_point(problem: InductiveProblem, start: str, rng: np.random.Generator
     """
     phi = problem.design.activation
     check_moment(start, phi)
-    if problem.design.beta is not None or problem.passes.loss.name != "gaussian":
-        raise ValueError(f"options.start={start!r} goes with objective='squared'; use 'random'")
+    if problem.design.beta is not None or not is_quadratic(problem.passes.loss):
+        raise ValueError(f"start={start!r} goes with family='gaussian'; use 'random'")
     x, turn_x, shift_x = whitened(problem.rows, "row_features", problem.design.rank)
     y, turn_y, shift_y = whitened(problem.cols, "col_features", problem.design.rank)
     if start == "tensor":
@@ -66,7 +67,7 @@ def check_moment(start: str, phi: Activation) -> None:
             has_other = {"tensor": phi.name == "sigmoid", "cross": phi.name in ("relu", "leaky_relu", "softplus")}
             advice = f"use start={other!r} or 'random'" if has_other[other] else "use start='random'"
             raise ValueError(
-                f"options.start={start!r} has nothing to go by with activation={phi.name!r}: {what} is zero for every "
+                f"start={start!r} has nothing to go by with activation={phi.name!r}: {what} is zero for every "
                 f"length of the weights, and so is the moment; {advice}"
             )
 

@@ -28,9 +28,9 @@ class Design:
     rank, free_rank : int
     activation : Activation
     effects : {"none", "rows", "cols", "both"}
-    ridge : float
+    penalty : float
         On all weights, in units of the mean loss.
-    effect_ridge, free_ridge : float
+    effect_penalty, free_penalty : float
         In entries.
     offset : float
         Added to every linear predictor.
@@ -41,11 +41,11 @@ class Design:
 
     rank: int
     activation: Activation
-    ridge: float = 0.0
+    penalty: float = 0.0
     effects: str = "none"
     free_rank: int = 0
-    effect_ridge: float = 0.0
-    free_ridge: float = 0.0
+    effect_penalty: float = 0.0
+    free_penalty: float = 0.0
     offset: float = 0.0
     beta: float | None = None
     is_tied: bool = False
@@ -197,10 +197,10 @@ class InductiveProblem:
         if self.design.beta is not None:
             return self._one_class(at, A, B)
         want = "AB" + "r" * self.design.has_row_effects + "c" * self.design.has_col_effects
-        found = self.passes.loss_and_gradient(A, B, **self.offsets(at), want=want)
-        return found.value / self.total, (found.A, found.B, found.row, found.col)
+        done = self.passes.loss_and_gradient(A, B, **self.offsets(at), want=want)
+        return done.value / self.total, (done.A, done.B, done.row, done.col)
 
-    def _one_class(self, at: Weights, A: Array, B: Array) -> tuple[float, tuple[Array, ...]]:
+    def _one_class(self, at: Weights, A: Array, B: Array) -> tuple[float, tuple[Any, ...]]:
         """Mean value, and gradients of the sums: effects are columns of their own, so that one Gram identity is all."""
         passes, beta, w = self.passes, self.design.beta or 0.0, self.passes.observed.weights
         m = passes.at(A, B, **self.offsets(at))
@@ -214,7 +214,8 @@ class InductiveProblem:
         S, q = weighted - self.dtype.type(beta) * m, A.shape[1]
         gA = passes.to_rows(S, wide[1]) + (beta * (wide[0] @ grams[1])).astype(self.dtype)
         gB = passes.to_cols(S, wide[0]) + (beta * (wide[1] @ grams[0])).astype(self.dtype)
-        return value, (gA[:, :q], gB[:, :q], gA[:, -1], gB[:, -2])
+        effects = (gA[:, -1], gB[:, -2]) if gA.shape[1] > q else (None, None)
+        return value, (gA[:, :q], gB[:, :q], *effects)
 
     def _widened(self, at: Weights, A: Array, B: Array) -> tuple[Array, Array]:
         """Factors with two further columns each, so that their product is the whole predictor: [A, 1, r], [B, c, 1]."""
@@ -233,24 +234,24 @@ class InductiveProblem:
             return sum(float(np.sum(part * part, dtype=float)) for part in parts)
 
         design = self.design
-        value = 0.5 * design.ridge * squares(at.U, *([] if design.is_tied else [at.V])) if design.ridge else 0.0
-        per_entry = 0.5 / self.total
-        return value + per_entry * (design.free_ridge * squares(at.P, at.Q) + design.effect_ridge * squares(at.r, at.c))
+        value = 0.5 * design.penalty * squares(at.U, *([] if design.is_tied else [at.V])) if design.penalty else 0.0
+        free = design.free_penalty * squares(at.P, at.Q) + design.effect_penalty * squares(at.r, at.c)
+        return value + 0.5 / self.total * free
 
     def _add_penalty(self, at: Weights, out: Weights) -> None:
-        design, one = self.design, self.dtype.type
-        if design.ridge:
-            out.U[:] += one(design.ridge) * at.U
+        design, scalar = self.design, self.dtype.type
+        if design.penalty:
+            out.U[:] += scalar(design.penalty) * at.U
             if not design.is_tied:
-                out.V[:] += one(design.ridge) * at.V
-        for target, source, ridge in (
-            (out.P, at.P, design.free_ridge),
-            (out.Q, at.Q, design.free_ridge),
-            (out.r, at.r, design.effect_ridge),
-            (out.c, at.c, design.effect_ridge),
+                out.V[:] += scalar(design.penalty) * at.V
+        for target, source, penalty in (
+            (out.P, at.P, design.free_penalty),
+            (out.Q, at.Q, design.free_penalty),
+            (out.r, at.r, design.effect_penalty),
+            (out.c, at.c, design.effect_penalty),
         ):
-            if source.size and ridge:
-                target += one(ridge / self.total) * source
+            if source.size and penalty:
+                target += scalar(penalty / self.total) * source
 
     # ---- curvature of small problems ---------------------------------------------------------------------------
 
@@ -272,7 +273,7 @@ class InductiveProblem:
     ) -> tuple[Array, Array]:
         r"""Gauss-Newton matrix :math:`\frac1m J^\top C J + \lambda I` and gradient.
 
-        ``weigh(y, m)`` replaces the curvature C of the loss (for sandwiches); the ridge then is left out.
+        ``weigh(y, m)`` replaces the curvature C of the loss (for sandwiches); the penalty then is left out.
         O(E weights^2) time; blocks of entries, never the whole Jacobian.
         """
         at, observed, loss = self.unpack(theta), self.passes.observed, self.passes.loss
@@ -290,9 +291,9 @@ class InductiveProblem:
             J = self.jacobian(wide, x, z)
             matrix += J.T @ (J * np.broadcast_to(bend, g.shape)[part, None])
             gradient += J.T @ g[part]
-        ridge = self.design.ridge if weigh is None else 0.0
-        matrix, gradient = matrix / self.total, gradient / self.total + ridge * theta
-        matrix[np.diag_indices(self.size)] += ridge
+        penalty = self.design.penalty if weigh is None else 0.0
+        matrix, gradient = matrix / self.total, gradient / self.total + penalty * theta
+        matrix[np.diag_indices(self.size)] += penalty
         if self.design.holds_first_row:
             k = self.design.rank
             matrix[:k], matrix[:, :k], gradient[:k] = 0.0, 0.0, 0.0

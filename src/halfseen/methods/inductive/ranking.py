@@ -9,7 +9,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import as_observed
-from halfseen.methods.inductive.options import number
+from halfseen.parameters import Whole
 
 # Predictions held at once: 32 MB in double precision.
 CELLS = 4_000_000
@@ -35,7 +35,7 @@ def rank_columns(model: Any, rows: Any, r: int, cols: Any, seen: Any) -> Candida
     """The r candidates with the highest predictions of every row; O(rows x candidates) time, in blocks of rows."""
     from halfseen.methods.inductive.model import is_features
 
-    number("r", r, 1, whole=True)
+    Whole(1).check("r", r)
     (A, row_effects), (B, col_effects) = model._side(rows, 0), model._side(cols, 1)
     base = col_effects + model._offset
     known = None if seen is None else as_observed(seen, name="seen")

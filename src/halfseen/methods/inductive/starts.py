@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from halfseen.methods.inductive.options import InductiveOptions
 from halfseen.methods.inductive.problem import InductiveProblem
 
 Array = NDArray[Any]
@@ -18,15 +18,15 @@ SIZES = np.geomspace(0.1, 1.0, 13)
 FREE_SCALE = 0.1
 
 
-def first_point(problem: InductiveProblem, options: InductiveOptions, rng: np.random.Generator) -> Array:
-    """The first start, as the options ask for it."""
-    if not isinstance(options.start, str):
-        return given_point(problem, options.start)
-    if options.start == "random":
-        return random_point(problem, options.start_scale, rng)
+def first_point(problem: InductiveProblem, settings: SimpleNamespace, rng: np.random.Generator) -> Array:
+    """The first start, as the settings ask for it."""
+    if not isinstance(settings.start, str):
+        return given_point(problem, settings.start)
+    if settings.start == "random":
+        return random_point(problem, settings.start_scale, rng)
     from halfseen.methods.inductive.moments import moment_point
 
-    return moment_point(problem, options.start, rng)
+    return moment_point(problem, settings.start, rng)
 
 
 def random_point(problem: InductiveProblem, scale: str | float, rng: np.random.Generator) -> Array:
@@ -65,5 +65,5 @@ def given_point(problem: InductiveProblem, start: Any) -> Array:
     wanted = (problem.rows.size, problem.design.rank), (problem.cols.size, problem.design.rank)
     if (U.shape, V.shape) != wanted:
         more = " (the last row is the intercept)" if problem.rows.has_intercept else ""
-        raise ValueError(f"options.start has shapes {U.shape} and {V.shape}; needed: {wanted[0]} and {wanted[1]}{more}")
+        raise ValueError(f"start has shapes {U.shape} and {V.shape}; needed: {wanted[0]} and {wanted[1]}{more}")
     return problem.pack(U, V)

@@ -5,25 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from halfseen._typing import FloatArray, RandomState, as_generator
-from halfseen.data.features import FeatureCode, SideFeatures, as_side_features
+from halfseen.data.features import SCALES, FeatureCode, SideFeatures, as_side_features
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.methods.inductive.activations import get_activation
 from halfseen.methods.inductive.fitting import run_starts_of
 from halfseen.methods.inductive.maps import FeatureMap
 from halfseen.methods.inductive.model import InductiveCompletion
-from halfseen.methods.inductive.options import InductiveOptions, checked_options, number
+from halfseen.methods.inductive.options import ONE_CLASS
 from halfseen.methods.inductive.problem import Design, InductiveProblem
+from halfseen.methods.inductive.units import settled_units
 from halfseen.nets import find_device, load_torch, seed_of
+from halfseen.parameters import FAMILY, RANDOM_STATE, Each, Nothing, Number, Suits, Table, Whole, Word
 
 Array = NDArray[Any]
 Tower = Callable[[int, int], Any]
+
+
+def _is_pair_of_makers(value: Any) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2 and all(map(callable, value))
 
 
 class TowerProblem:
@@ -38,14 +44,14 @@ class TowerProblem:
         Passes, loss and beta; its own features are not used.
     towers : (Module, Module)
     features : (Tensor, Tensor)
-    ridge : float
+    penalty : float
         On all weights.
     """
 
     def __init__(
-        self, core: InductiveProblem, towers: tuple[Any, Any], features: tuple[Any, Any], ridge: float
+        self, core: InductiveProblem, towers: tuple[Any, Any], features: tuple[Any, Any], penalty: float
     ) -> None:
-        self.core, self.towers, self.features, self.ridge = core, towers, features, ridge
+        self.core, self.towers, self.features, self.penalty = core, towers, features, penalty
         self.passes, self.design, self.dtype = core.passes, core.design, core.dtype
         self._at = core.unpack(np.zeros(core.size, dtype=core.dtype))
         self.weights = [weight for tower in towers for weight in tower.parameters()]
@@ -77,13 +83,13 @@ class TowerProblem:
             torch.from_numpy(np.ascontiguousarray(part / self.core.total)).to(out.device, out.dtype)
             for part, out in zip((gA, gB), outputs, strict=True)
         ]
-        found = torch.autograd.grad(outputs, self.weights, pulls, allow_unused=True)
+        gradients = torch.autograd.grad(outputs, self.weights, pulls, allow_unused=True)
         parts = [
             (torch.zeros_like(w) if part is None else part).detach().cpu().numpy().ravel()
-            for w, part in zip(self.weights, found, strict=True)
+            for w, part in zip(self.weights, gradients, strict=True)
         ]
-        gradient = np.concatenate(parts).astype(self.dtype) + self.dtype.type(self.ridge) * theta
-        return value + 0.5 * self.ridge * float(np.sum(theta * theta, dtype=float)), gradient
+        gradient = np.concatenate(parts).astype(self.dtype) + self.dtype.type(self.penalty) * theta
+        return value + 0.5 * self.penalty * float(np.sum(theta * theta, dtype=float)), gradient
 
 
 @storable
@@ -96,22 +102,25 @@ class TwoTowerCompletion(InductiveCompletion):
 
     Parameters
     ----------
-    rank : int
-        Outputs k of each tower.
+    rank : int or "auto"
+        Outputs k of each tower; "auto" as in `InductiveCompletion`.
     hidden : tuple of int
         Widths of the hidden relu layers of the towers that are made here.
-    objective : str or Loss
+    family : str or Loss
         As in `InductiveCompletion`.
-    ridge : float
+    penalty : float
         On all weights, beside the mean loss of an entry.
     towers : (callable, callable), optional
         ``tower(d, k)`` returns a ``torch.nn.Module`` from d features to k numbers, without randomness in its forward
         pass (no dropout). Models with towers of your own cannot be stored.
-    options : InductiveOptions, optional
-        ``solver`` ("lbfgs" or "gd"), ``n_starts``, ``beta``, ``scale``, ``max_iter``, ``tol``.
+    n_starts, max_iter, tol
+        As in `InductiveCompletion`.
     random_state : int, Generator or None
     device : str
         "auto", "cpu", "cuda".
+    solver : {"lbfgs", "gd"}
+    step, beta, scale
+        As in `InductiveCompletion`.
 
     Attributes
     ----------
@@ -130,65 +139,91 @@ class TwoTowerCompletion(InductiveCompletion):
     >>> F, G = rng.uniform(-1, 1, (120, 2)), rng.uniform(-1, 1, (80, 2))
     >>> truth = np.cos(3 * (F[:, :1] - G[:, 0])) + F[:, 1:] * G[:, 1]
     >>> table = np.where(rng.random(truth.shape) < 0.4, truth, np.nan)
-    >>> deep = TwoTowerCompletion(6, hidden=(24,), ridge=1e-6, random_state=0)
+    >>> deep = TwoTowerCompletion(6, hidden=(24,), penalty=1e-6, random_state=0)
     >>> deep = deep.fit(table[:100], row_features=F[:100], col_features=G)
     >>> error = deep.predict_table(F[100:]) - truth[100:]
     >>> bool(np.sqrt(np.mean(error**2)) < 0.2 * truth.std())
     True
     """
 
+    # the towers say all: nothing is added to what they give, and nothing is applied to it
+    activation, has_intercept, effects, free_rank = "linear", False, "none", 0
+    _parameters: ClassVar[Table] = {
+        "rank": Whole(1) | Word("auto"),
+        "hidden": Each(Whole(1)) | Suits(lambda value: value == (), "() for linear towers", tried=((),)),
+        "family": FAMILY,
+        "penalty": Number(0),
+        "towers": Nothing() | Suits(_is_pair_of_makers, "a pair of functions of (d, k) that return torch modules"),
+        "n_starts": Whole(1),
+        "max_iter": Whole(1),
+        "tol": Number(0),
+        "random_state": RANDOM_STATE,
+        "device": Suits(lambda value: isinstance(value, str), "'auto', 'cpu', 'cuda' or another device", str),
+        "solver": Word("lbfgs", "gd"),
+        "step": Word("auto") | Number(0, above=True),
+        "beta": Number(0, 1),
+        "scale": Word(*SCALES),
+    }
+
     def __init__(
         self,
-        rank: int = 10,
+        rank: int | str = 10,
         hidden: tuple[int, ...] = (64,),
-        objective: Any = "squared",
-        ridge: float = 1e-5,
+        *,
+        family: Any = "gaussian",
+        penalty: float = 1e-5,
         towers: tuple[Tower, Tower] | None = None,
-        options: InductiveOptions | None = None,
+        n_starts: int = 1,
+        max_iter: int = 300,
+        tol: float = 1e-6,
         random_state: RandomState = None,
         device: str = "auto",
+        solver: str = "lbfgs",
+        step: str | float = "auto",
+        beta: float = 0.1,
+        scale: str = "none",
     ) -> None:
         self.rank = rank
         self.hidden = hidden
-        self.objective = objective
-        self.ridge = ridge
+        self.family = family
+        self.penalty = penalty
         self.towers = towers
-        self.options = options
+        self.n_starts = n_starts
+        self.max_iter = max_iter
+        self.tol = tol
         self.random_state = random_state
         self.device = device
+        self.solver = solver
+        self.step = step
+        self.beta = beta
+        self.scale = scale
 
     def fit(self, R: Any, y: None = None, *, row_features: Any = None, col_features: Any = None) -> Self:
         """Fit to the seen entries of a table; a side without features gets one-hot ones."""
-        options = self._checked_towers()
+        settings = self._checked()
         observed = self._observe(R, reset=True)
         self.loss_ = self._loss(observed)
-        core, sides = self._core(observed, row_features, col_features, options)
-        rng = as_generator(self.random_state)
-        made = [self._start(sides, core, own) for own in rng.spawn(options.n_starts)]
-        with self._watched(observed, options.max_iter, lambda theta: {}) as watch:
-            starts = ((problem, problem.theta()) for problem in made)
-            run, self.certificate_ = run_starts_of(starts, options, watch)
-        best = made[self.certificate_.best]
+        rng, features = (
+            as_generator(settings.random_state),
+            {"row_features": row_features, "col_features": col_features},
+        )
+        self.rank_, self.rank_search_ = settled_units(self, observed, features, rng)
+        core, sides = self._core(observed, row_features, col_features)
+        problems = [self._start(sides, core, own) for own in rng.spawn(settings.n_starts)]
+        with self._watched(observed, settings.max_iter, lambda theta: {}) as watch:
+            starts = ((problem, problem.theta()) for problem in problems)
+            run, self.certificate_ = run_starts_of(starts, settings, watch)
+        best = problems[self.certificate_.best]
         best.put(run.params)
         self._keep(best)
-        self._report(run, options)
+        self._report(run)
         return self
 
     def inference(self, *args: Any, **more: Any) -> Any:
         """Refused: weights of towers are not determined by the data."""
         raise ValueError("towers have no intervals: many weights give the same predictions; use InductiveCompletion")
 
-    def _checked_towers(self) -> InductiveOptions:
-        number("rank", self.rank, 1, whole=True)
-        number("ridge", self.ridge, 0.0)
-        for width in self.hidden:
-            number("hidden", width, 1, whole=True)
-        options = checked_options(self.options)
-        if options.solver == "levenberg-marquardt" or options.effects != "none" or options.free_rank or options.is_tied:
-            raise ValueError("options of towers: solver 'lbfgs' or 'gd', no effects, no free factors, not tied")
-        return options
-
-    def _core(self, observed: Any, F: Any, G: Any, options: InductiveOptions) -> tuple[InductiveProblem, list[Any]]:
+    def _core(self, observed: Any, F: Any, G: Any) -> tuple[InductiveProblem, list[Any]]:
         """Losses of the entries, and features as tensors."""
         torch, sides = load_torch("TwoTowerCompletion"), []
         device = find_device(self.device)
@@ -197,12 +232,12 @@ class TwoTowerCompletion(InductiveCompletion):
             code, matrix = None, np.eye(n)
             if given is not None:
                 side = as_side_features(given, name).aligned(n, labels, name)
-                code = FeatureCode.learn(side, options.scale)
+                code = FeatureCode.learn(side, self.scale)
                 matrix = dense(code.encode(side, name))
             setattr(self, ("row_code_", "col_code_")[axis], code)
             sides.append(torch.from_numpy(matrix.astype(observed.dtype)).to(device))
-        one_class = self.objective == "one_class"
-        design = Design(int(self.rank), get_activation("linear"), beta=float(options.beta) if one_class else None)
+        one_class = self.family == ONE_CLASS
+        design = Design(self.rank_, get_activation("linear"), beta=float(self.beta) if one_class else None)
         maps = [FeatureMap(None, n, False, observed.dtype) for n in observed.shape]
         return InductiveProblem(EntryPasses(observed, self.loss_), maps[0], maps[1], design), sides
 
@@ -211,8 +246,8 @@ class TwoTowerCompletion(InductiveCompletion):
         towers = []
         for side, make in zip(sides, self.towers or (self._mlp, self._mlp), strict=True):
             with seeded(rng):
-                towers.append(make(int(side.shape[1]), int(self.rank)).to(side.device, side.dtype))
-        return TowerProblem(core, (towers[0], towers[1]), (sides[0], sides[1]), float(self.ridge))
+                towers.append(make(int(side.shape[1]), self.rank_).to(side.device, side.dtype))
+        return TowerProblem(core, (towers[0], towers[1]), (sides[0], sides[1]), float(self.penalty))
 
     def _mlp(self, d: int, k: int) -> Any:
         nn, widths = load_torch("TwoTowerCompletion").nn, (d, *self.hidden)
@@ -231,7 +266,7 @@ class TwoTowerCompletion(InductiveCompletion):
         )
         self.feature_counts_ = tuple(int(side.shape[1]) for side in problem.features)
         self.row_effects_, self.col_effects_ = (np.zeros(len(out), out.dtype) for out in self._both())
-        self.offset_, self.intercept, self.activation = 0.0, False, "linear"
+        self.offset_ = 0.0
 
     def _both(self) -> tuple[FloatArray, FloatArray]:
         return self.row_factors_, self.col_factors_
@@ -243,14 +278,14 @@ class TwoTowerCompletion(InductiveCompletion):
             raise ValueError(f"{name}: this model was fitted without them; ask for seen ones by label or position")
         side: SideFeatures = as_side_features(features, name)
         make = (self.towers or (self._mlp, self._mlp))[axis]
-        tower, arrays = make(self.feature_counts_[axis], int(self.rank)), (self.row_arrays_, self.col_arrays_)[axis]
+        tower, arrays = make(self.feature_counts_[axis], self.rank_), (self.row_arrays_, self.col_arrays_)[axis]
         dtype = self.row_factors_.dtype
         with torch.no_grad():
             tower = tower.to(getattr(torch, dtype.name))
             for weight, array in zip(tower.parameters(), arrays, strict=True):
                 weight.copy_(torch.from_numpy(array))
-            found = tower(torch.from_numpy(dense(code.encode(side, name)).astype(dtype)))
-        return np.ascontiguousarray(found.numpy())
+            outputs = tower(torch.from_numpy(dense(code.encode(side, name)).astype(dtype)))
+        return np.ascontiguousarray(outputs.numpy())
 
     def _linear_rows(self, observed: Any) -> FloatArray:
         raise ValueError("rows of this model are placed by their features; give these to predict or predict_table")

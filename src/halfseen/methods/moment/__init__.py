@@ -5,13 +5,11 @@ from __future__ import annotations
 from halfseen.methods.moment.mixture import CommonMeans, common_means
 from halfseen.methods.moment.model import OneSidedCompletion
 from halfseen.methods.moment.moments import PairMoments
-from halfseen.methods.moment.options import OneSidedOptions
 from halfseen.methods.moment.private import Privacy, PrivateMoments
 
 __all__ = [
     "CommonMeans",
     "OneSidedCompletion",
-    "OneSidedOptions",
     "PairMoments",
     "Privacy",
     "PrivateMoments",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import InitVar, dataclass
 from numbers import Integral
 from typing import Any
@@ -13,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from halfseen._typing import IntArray
 from halfseen.data import Observed, storable
 from halfseen.methods.moment.diagnostics import OFTEN_SEEN, is_thin, often_seen_text, thin_text
-from halfseen.methods.moment.private import Privacy
+from halfseen.parameters import BadArgument
 
 DEFAULT_RANK = 10
 
@@ -48,34 +47,34 @@ def observe_rows(model: Any, R: Any, reset: bool) -> Observed:
 
 
 def usable_rank(rank: Any, n_cols: int) -> int:
-    """The rank to fit: as given, or 10, or a quarter of the columns where that is less (more would explain noise)."""
+    """The rank to fit: as given, cut to the columns; None: 10, or a quarter of the columns where that is less.
+
+    More than a quarter would explain noise where columns are few.
+    """
     if rank is None:
         return max(1, min(DEFAULT_RANK, n_cols // 4))
     if rank == "auto":
-        raise ValueError(
+        raise BadArgument(
+            "rank", rank, "a number here",
             "rank='auto' looks at held-out rows: it needs fit(R) or fit_moments(moments, held_out=...), and is refused "
-            "for private models; give a number"
-        )
-    if not isinstance(rank, Integral) or isinstance(rank, bool) or int(rank) < 1:
-        raise ValueError(f"rank must be a whole number of at least 1, 'auto' or None; got {rank!r}")
-    if int(rank) > n_cols:
-        raise ValueError(f"rank={rank} is too large for {n_cols} columns; give at most {n_cols}")
-    return int(rank)
+            "for private models.",
+        )  # fmt: skip
+    return min(int(rank), max(n_cols, 1))
 
 
-def checked_privacy(model: Any) -> None:
-    """A promise that is one, and no seed that would let anyone take the noise away again."""
+def check_privacy(model: Any) -> None:
+    """No seed that would let anyone take the noise away again, and no look at raw rows."""
     if model.privacy is None:
         return
-    if not isinstance(model.privacy, Privacy):
-        raise TypeError(f"privacy must be a Privacy or None; got {type(model.privacy).__name__}")
     if isinstance(model.random_state, Integral | np.random.RandomState):
-        raise ValueError(
-            "random_state is a seed, and who knows the seed can subtract the noise; leave it None under privacy "
-            "(a numpy Generator is taken for simulations; it is not stored)"
-        )
+        raise BadArgument(
+            "random_state", model.random_state, "None under privacy",
+            "Who knows a seed can subtract the noise (a numpy Generator is taken for simulations; it is not stored).",
+        )  # fmt: skip
     if model.rank == "auto":
-        raise ValueError("rank='auto' looks at raw rows and is refused under privacy; choose the rank beforehand")
+        raise BadArgument(
+            "rank", model.rank, "a number under privacy", "'auto' looks at raw rows; choose the rank beforehand."
+        )
 
 
 def check_private_call(model: Any, name: str, why: str) -> None:
@@ -106,16 +105,14 @@ def pair_positions(model: Any, pairs: Any) -> tuple[IntArray, IntArray]:
 
 def warn_about(model: Any) -> None:
     """One warning where the fit did not end well, or another method would have done better."""
-    run = model.run_
+    run, pairs = model.run_, model.diagnostics_
     if run.reason in ("max_iter", "not_finite"):
-        warnings.warn(
-            f"OneSidedCompletion ended after {run.n_iter} sweeps with reason '{run.reason}'; raise options.max_iter or "
-            "tol, or lower the rank",
+        model._warn(
+            f"OneSidedCompletion ended after {run.n_iter} sweeps with reason '{run.reason}'; raise max_iter or tol, or "
+            "lower the rank",
             ConvergenceWarning,
-            stacklevel=5,
         )
-    found = model.diagnostics_
-    if found is not None and is_thin(found, model.rank_):
-        warnings.warn(thin_text(found, model.rank_), UserWarning, stacklevel=5)
-    if found is not None and model.rank_ < found.n_cols and found.entries_per_row > OFTEN_SEEN * model.rank_:
-        warnings.warn(often_seen_text(found.entries_per_row, model.rank_), UserWarning, stacklevel=5)
+    if pairs is not None and is_thin(pairs, model.rank_):
+        model._warn(thin_text(pairs, model.rank_))
+    if pairs is not None and model.rank_ < pairs.n_cols and pairs.entries_per_row > OFTEN_SEEN * model.rank_:
+        model._warn(often_seen_text(pairs.entries_per_row, model.rank_))

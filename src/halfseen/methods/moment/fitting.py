@@ -10,7 +10,6 @@ import numpy as np
 from halfseen._typing import FloatArray, IntArray
 from halfseen.engines import Engine
 from halfseen.linalg import sign_rule
-from halfseen.methods.moment.options import OneSidedOptions
 from halfseen.methods.moment.problem import PairProblem, PairTargets, RowNorms
 from halfseen.methods.moment.targets import default_row_norm
 from halfseen.solvers import GradientDescent, LimitedMemory, RelativeChange, Run, loop
@@ -36,8 +35,7 @@ class Fit:
 def fit_pairs(
     targets: PairTargets,
     rank: int,
-    options: OneSidedOptions,
-    solver: str = "lbfgs",
+    settings: Any,
     rng: np.random.Generator | None = None,
     engine: str | Engine | None = None,
     watch: Any = None,
@@ -49,10 +47,9 @@ def fit_pairs(
     ----------
     targets : PairTargets
     rank : int
-    options : OneSidedOptions
-    solver : {"lbfgs", "gd"}
-        "gd" is the paper's: the loss over the sum of all weights, :math:`\frac{1}{2m}\sum_{ij} w_{ij}(\cdot)^2`,
-        constant steps (halved only where the loss would rise).
+    settings : OneSidedCompletion, or its checked parameters
+        ``solver="gd"`` is the paper's: the loss over the sum of all weights,
+        :math:`\frac{1}{2m}\sum_{ij} w_{ij}(\cdot)^2`, constant steps (halved only where the loss would rise).
     rng : Generator
     engine : str, Engine or None
     watch : FitWatch or None
@@ -69,43 +66,43 @@ def fit_pairs(
     its gradient descent; L-BFGS from the spectral start is ours.
     """
     rng = np.random.default_rng() if rng is None else rng
-    targets = normalised(targets) if solver == "gd" else with_thin_bounded(targets, rank)
-    bound = default_row_norm(targets.diagonal) if options.row_norm is None else float(options.row_norm)
+    is_printed = settings.solver == "gd"
+    targets = normalised(targets) if is_printed else with_thin_bounded(targets, rank)
+    bound = default_row_norm(targets.diagonal) if settings.row_norm is None else float(settings.row_norm)
     # the paper's loss is over m / 2: its regulariser keeps its meaning beside one that is not
-    unit = 1.0 if solver == "gd" else 0.5 * total_weight(targets)
-    problem = PairProblem(targets, rank, RowNorms(options.incoherence * unit, bound, options.ridge), engine)
-    how = options.start or ("random" if solver == "gd" else "spectral")
+    unit = 1.0 if is_printed else 0.5 * total_weight(targets)
+    norms = RowNorms(settings.incoherence * unit, bound, settings.penalty)
+    problem = PairProblem(targets, rank, norms, engine)
+    how = settings.start or ("random" if is_printed else "spectral")
     begin = start if start is not None else starting_point(targets, rank, how, rng)
-    if solver == "lbfgs" and targets.n_cols > 1:
+    if not is_printed and targets.n_cols > 1:
         begin = np.where(partners(targets)[:, None] > 0, within(begin, targets.diagonal), 0.0)
-    sweep = _sweep(problem, begin, options, solver, rng)
-    stops: list[Any] = [RelativeChange(_tol(options, solver), patience=1 if solver == "gd" else 3)]
+    sweep = _sweep(problem, begin, settings, rng)
+    stops: list[Any] = [RelativeChange(_tol(settings), patience=1 if is_printed else 3)]
     watchers = [] if watch is None else [watch]
     stops += [] if watch is None else [watch.stop]
     theta = np.ascontiguousarray(begin, dtype=float).ravel()
-    run = loop(sweep, theta, stops, max_iter=sweeps(options, solver), watchers=watchers)
+    run = loop(sweep, theta, stops, max_iter=sweeps(settings), watchers=watchers)
     X = problem.shaped(run.params)
     return Fit(principal(X), problem.psi(X), run.record())
 
 
-def sweeps(options: OneSidedOptions, solver: str) -> int:
+def sweeps(settings: Any) -> int:
     """Largest number of sweeps."""
-    return options.max_iter or (20_000 if solver == "gd" else 2_000)
+    return settings.max_iter or (20_000 if settings.solver == "gd" else 2_000)
 
 
-def _tol(options: OneSidedOptions, solver: str) -> float:
-    return options.tol if options.tol is not None else (1e-7 if solver == "gd" else 1e-9)
+def _tol(settings: Any) -> float:
+    return settings.tol if settings.tol is not None else (1e-7 if settings.solver == "gd" else 1e-9)
 
 
-def _sweep(
-    problem: PairProblem, begin: FloatArray, options: OneSidedOptions, solver: str, rng: np.random.Generator
-) -> Any:
-    if solver == "gd":
+def _sweep(problem: PairProblem, begin: FloatArray, settings: Any, rng: np.random.Generator) -> Any:
+    if settings.solver == "gd":
         top = largest_eigenvalue(problem.targets, rng)
         # the loss over m has curvature 4 |T| / d^2 where all pairs weigh the same
-        step = len(begin) ** 2 / (4.0 * max(top, 1e-300)) if options.step is None else float(options.step)
+        step = len(begin) ** 2 / (4.0 * max(top, 1e-300)) if settings.step is None else float(settings.step)
         return GradientDescent(problem, step)
-    return LimitedMemory(problem, precondition=problem.preconditioner if options.is_preconditioned else None)
+    return LimitedMemory(problem, precondition=problem.preconditioner if settings.is_preconditioned else None)
 
 
 def normalised(targets: PairTargets) -> PairTargets:
@@ -194,5 +191,5 @@ def largest_eigenvalue(targets: PairTargets, rng: np.random.Generator) -> float:
 def principal(X: FloatArray) -> FloatArray:
     """X turned into its principal axes, largest first, the sum of each column at least 0; XX' stays."""
     U, s, _ = np.linalg.svd(X, full_matrices=False)
-    made = U * s
-    return made * sign_rule(made)
+    axes = U * s
+    return axes * sign_rule(axes)

@@ -171,7 +171,7 @@ def infer(model: Any, level: float, R: Any, groups: int, random_state: RandomSta
         raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95")
     if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < LEAST_GROUPS:
         raise ValueError(f"groups must be a whole number of at least {LEAST_GROUPS}; got {groups!r}")
-    options, kind = model._options(), weights_of(model._options(), model.solver)
+    kind = weights_of(model)
     if model.estimator != "hajek" or kind == "paper":
         raise ValueError(
             "row-clustered errors need Hajek's estimates with weights 'inverse_variance' or 'counts', whose scores are "
@@ -179,8 +179,8 @@ def infer(model: Any, level: float, R: Any, groups: int, random_state: RandomSta
         )
     blocks = _blocks(model, R)
     X, moments = model.components_.T.astype(float), model.moments_
-    targets = with_thin_bounded(targets_of(moments, "hajek", options, model.solver), X.shape[1])
-    problem = PairProblem(targets, X.shape[1], RowNorms(ridge=options.ridge), model.engine)
+    targets = with_thin_bounded(targets_of(moments, "hajek", model), X.shape[1])
+    problem = PairProblem(targets, X.shape[1], RowNorms(penalty=model.penalty), model.engine)
     scale = 1.0 / steady_moments(moments) if kind == "inverse_variance" else np.ones(len(X))
     n_groups = int(min(groups, max(model.diagnostics_.rows_with_pairs, LEAST_GROUPS)))
     counted = _Counted(blocks)

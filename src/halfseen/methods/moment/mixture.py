@@ -10,6 +10,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.data import Observed, as_observed, storable
+from halfseen.parameters import Whole
 from halfseen.solvers.loop import Run, SweepResult, loop
 from halfseen.solvers.stops import RelativeChange
 
@@ -117,9 +118,7 @@ def common_means(R: Any, n_means: int, random_state: RandomState = None) -> Comm
 
 def check_room(observed: Observed, n_means: Any) -> None:
     """Refuse what cannot be told apart."""
-    from halfseen.methods.moment.options import at_least
-
-    at_least("n_means", n_means, 1, whole=True)
+    Whole(1).check("n_means", n_means)
     (n, d), entries = observed.shape, observed.n_entries
     if observed.weights is not None:
         raise ValueError("R has weights, and rows are compared entry by entry; leave them out")

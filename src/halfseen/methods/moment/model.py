@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from halfseen._typing import FloatArray, IntArray, as_generator
+from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed
 from halfseen.engines import Engine
@@ -15,8 +16,8 @@ from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss
 from halfseen.methods.moment.checks import (
     SeenRows,
+    check_privacy,
     check_private_call,
-    checked_privacy,
     is_table,
     observe_rows,
     pair_positions,
@@ -24,19 +25,34 @@ from halfseen.methods.moment.checks import (
     warn_about,
 )
 from halfseen.methods.moment.diagnostics import PairDiagnostics, diagnose
+from halfseen.methods.moment.estimates import ESTIMATORS, SAMPLINGS
 from halfseen.methods.moment.fitting import fit_pairs, sweeps
 from halfseen.methods.moment.moments import PairMoments
-from halfseen.methods.moment.options import SOLVERS, OneSidedOptions, checked_options, one_of
 from halfseen.methods.moment.private import Privacy, PrivateMoments, private_targets, release
 from halfseen.methods.moment.problem import PairTargets
 from halfseen.methods.moment.rank import HELD_OUT_ROWS, PairRankChoice, both_parts, choose_pair_rank
 from halfseen.methods.moment.rows import LinearPredictor
 from halfseen.methods.moment.targets import targets_of
+from halfseen.parameters import (
+    ENGINE,
+    RANDOM_STATE,
+    Each,
+    Flag,
+    Nothing,
+    Number,
+    Suits,
+    Table,
+    Whole,
+    Word,
+)
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded when asked for
     from halfseen.inference import Intervals
     from halfseen.methods.moment.intervals import OneSidedInference
+
+PRIVACY = Suits(lambda value: value is None or isinstance(value, Privacy), "a Privacy or None", tried=(None,))
+KINDS = ("low_rank", "with_psi", "assembled")
 
 
 class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
@@ -53,18 +69,47 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
     Parameters
     ----------
     rank : int, "auto" or None
-        Number of factors; None: 10, or a quarter of the columns where that is less; "auto": the one that predicts the
-        pairs of a held-out fifth of the rows best.
+        Number of factors, cut to the columns; None: 10, or a quarter of the columns where that is less; "auto": the
+        one that predicts the pairs of a held-out fifth of the rows best.
     estimator : {"hajek", "horvitz_thompson"}
-        Of the pairs: sums over counts, or over expected counts (``options.sampling``).
-    solver : {"lbfgs", "gd"}
-        Spectral start and L-BFGS with inverse-variance weights, or the paper's loss, start and gradient descent.
+        Of the pairs: sums over counts, or over expected counts (``sampling``).
+    psi : {"common", "columns"}, float or None
+        Variance of what the factors do not explain, :math:`T_{ii} = \|X_i\|^2 + \psi`: one for all columns
+        (estimated, at least 0), one per column (the diagonal then says nothing about X), or a known number. None:
+        "common", but 0 with paper weights.
+    penalty : float
+        Multiplies :math:`\frac12\|X\|^2`.
+    weights : {"inverse_variance", "counts", "paper"} or None
+        Of a pair :math:`i < j`: :math:`K_{ij}/(T_{ii}T_{jj})`, :math:`K_{ij}`, or 1. None: "inverse_variance" for
+        ``solver="lbfgs"``, "paper" for ``solver="gd"``.
     privacy : Privacy or None
         Learn from noisy sums only; see `Privacy.statement`.
-    options : OneSidedOptions or None
+    solver : {"lbfgs", "gd"}
+        Spectral start and L-BFGS with inverse-variance weights, or the paper's loss, start and gradient descent.
+    max_iter, tol : int or None, float or None
+        Sweeps (None: 2000; "gd" 20000), and the relative fall of the objective at which they end (None: 1e-9; "gd"
+        1e-7).
     random_state : int, Generator or None
         Draws starts and held-out rows. Under ``privacy`` it must not be a number.
     engine : str, Engine or None
+    ranks : sequence of int
+        What ``rank="auto"`` tries; those above the number of columns are left out.
+    sampling : {"uniform", "columns", "fixed"}
+        How cells came to be seen, for ``estimator="horvitz_thompson"``.
+    keeps_rows : bool
+        Whether ``fit`` keeps the coordinates of the training rows, n x rank numbers, for ``predict(rows, cols)``.
+    start : {"spectral", "random"} or None
+        None: "spectral" for "lbfgs", "random" (entries from N(0, 1/d)) for "gd".
+    step : float or None
+        First step of gradient descent, halved where the objective would rise; None: :math:`d^2/(4\|T\|_2)`.
+    is_preconditioned : bool
+        Row-block preconditioner of L-BFGS: half the passes or fewer, a ninth where T is badly conditioned.
+    diagonal_weight : float or None
+        The paper's :math:`q`; None: :math:`1 - (1 - p^2)^n`, the chance that a pair is seen.
+    incoherence : float
+        :math:`\lambda` of the row-norm regulariser :math:`\frac{\lambda}{d}\sum_i(\|X_i\| - \alpha)_+^4`.
+    row_norm : float or None
+        :math:`\alpha`; None: 1.5 times the root of the largest :math:`\bar T_{ii}`, beyond which nothing true lies.
 
     Attributes
     ----------
@@ -79,7 +124,8 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
     release_ : PrivateMoments or None
         The noisy sums of a private model.
     rank_ : int
-    rank_choice_ : PairRankChoice or None
+    rank_search_ : PairRankChoice or None
+        What ``rank="auto"`` tried.
     diagnostics_ : PairDiagnostics or None
     row_factors_ : ndarray (n, r) or None
         Coordinates of the training rows (`fit` only).
@@ -88,10 +134,12 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
     Raises
     ------
     ValueError
-        If no row has two entries, for entries with weights, for options that make no sense.
+        If no row has two entries, for entries with weights, for parameters outside their range.
 
     Notes
     -----
+    Parameters from ``ranks`` on are rarely needed.
+
     One pass over the rows, O(sum of squared entries per row); each sweep is a pass over the pairs. Memory: the pairs
     seen, (n + d) r. Source: "One-Sided Matrix Completion from Ultra-Sparse Samples"; weights, diagonal, solver and
     errors are ours.
@@ -109,58 +157,108 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
 
     moments_: PairMoments
     release_: PrivateMoments | None
-    rank_choice_: PairRankChoice | None
+    rank_search_: PairRankChoice | None
     diagnostics_: PairDiagnostics | None
     row_factors_: FloatArray | None
+
+    _parameters: ClassVar[Table] = {
+        "rank": Nothing() | Whole(1) | Word("auto"),
+        "estimator": Word(*ESTIMATORS),
+        "psi": Nothing() | Word("common", "columns") | Number(0),
+        "penalty": Number(0),
+        "weights": Nothing() | Word("inverse_variance", "counts", "paper"),
+        "privacy": PRIVACY,
+        "solver": Word("lbfgs", "gd"),
+        "max_iter": Nothing() | Whole(1),
+        "tol": Nothing() | Number(0),
+        "random_state": RANDOM_STATE,
+        "engine": ENGINE,
+        "ranks": Each(Whole(1)),
+        "sampling": Word(*SAMPLINGS),
+        "keeps_rows": Flag(),
+        "start": Nothing() | Word("spectral", "random"),
+        "step": Nothing() | Number(0),
+        "is_preconditioned": Flag(),
+        "diagonal_weight": Nothing() | Number(0),
+        "incoherence": Number(0),
+        "row_norm": Nothing() | Number(0),
+    }
 
     def __init__(
         self,
         rank: int | str | None = None,
         estimator: str = "hajek",
-        solver: str = "lbfgs",
+        *,
+        psi: str | float | None = None,
+        penalty: float = 0.0,
+        weights: str | None = None,
         privacy: Privacy | None = None,
-        options: OneSidedOptions | None = None,
-        random_state: Any = None,
+        solver: str = "lbfgs",
+        max_iter: int | None = None,
+        tol: float | None = None,
+        random_state: RandomState = None,
         engine: str | Engine | None = None,
+        ranks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20),
+        sampling: str = "uniform",
+        keeps_rows: bool = True,
+        start: str | None = None,
+        step: float | None = None,
+        is_preconditioned: bool = True,
+        diagonal_weight: float | None = None,
+        incoherence: float = 1e-4,
+        row_norm: float | None = None,
     ) -> None:
         self.rank = rank
         self.estimator = estimator
-        self.solver = solver
+        self.psi = psi
+        self.penalty = penalty
+        self.weights = weights
         self.privacy = privacy
-        self.options = options
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
         self.random_state = random_state
         self.engine = engine
+        self.ranks = ranks
+        self.sampling = sampling
+        self.keeps_rows = keeps_rows
+        self.start = start
+        self.step = step
+        self.is_preconditioned = is_preconditioned
+        self.diagonal_weight = diagonal_weight
+        self.incoherence = incoherence
+        self.row_norm = row_norm
 
     @classmethod
-    def paper(cls, rank: int, random_state: Any = None, **options: Any) -> Self:
+    def paper(cls, rank: int, random_state: RandomState = None, **changes: Any) -> Self:
         """The published algorithm: Hajek's estimates, weights q and 1, random start, gradient descent.
 
         Parameters
         ----------
         rank : int
         random_state : int, Generator or None
-        **options
-            Any field of `OneSidedOptions` to change (``step``, ``incoherence``, ``row_norm``, ``max_iter``, ...).
+        **changes
+            Any parameter to change (``step``, ``incoherence``, ``row_norm``, ``max_iter``, ...).
         """
-        return cls(rank, "hajek", "gd", options=OneSidedOptions(**options), random_state=random_state)
+        return cls(rank, "hajek", solver="gd", random_state=random_state, **changes)
 
     def fit(self, R: Any, y: None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
-        rng = self._begin()
+        settings, rng = self._begin()
         observed = observe_rows(self, R, reset=True)
         if self.privacy is not None:
-            return self._fit_private(observed, rng)
+            return self._fit_private(observed, settings, rng)
         if self.rank == "auto":
             parts = observed.split(HELD_OUT_ROWS, rng.spawn(1)[0], by="rows")
             train, held_out = (PairMoments.from_rows(part, self.engine) for part in parts)
-            self._choose(train, held_out, rng)
+            self.rank_search_ = choose_pair_rank(train, held_out, settings.ranks, settings, rng, self.engine)
             self.moments_ = both_parts(train, held_out)
         else:
-            self.rank_choice_ = None
+            self.rank_search_ = None
             self.moments_ = PairMoments.from_rows(observed, self.engine)
-        self._complete(observed, rng)
+        self._complete(observed, settings, rng)
         self._seen = SeenRows(observed)
-        self.row_factors_ = self._place(observed) if self._options().keeps_rows else None
+        self.row_factors_ = self._place(observed) if settings.keeps_rows else None
         return self
 
     def partial_fit(self, R: Any, y: None = None, completes: bool = True) -> Self:
@@ -173,17 +271,17 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         completes : bool
             False only adds the rows up; call :meth:`complete` (or give True) at the end.
         """
-        rng, is_first = self._begin(), not hasattr(self, "moments_")
+        (settings, rng), is_first = self._begin(), not hasattr(self, "moments_")
         check_private_call(self, "partial_fit", "a second release would need a budget of its own")
         observed = observe_rows(self, R, reset=is_first)
         if is_first:
             self.moments_ = PairMoments.empty(observed.shape[1], observed.col_labels)
-            self.rank_choice_ = None
+            self.rank_search_ = None
         if self.__dict__.pop("_borrowed", False):
             self.moments_ = self.moments_.copy()
         self.moments_.partial_fit(observed, self.engine)
         self._forget_rows()
-        return self._complete(observed, rng) if completes else self
+        return self._complete(observed, settings, rng) if completes else self
 
     def fit_moments(self, moments: PairMoments, held_out: PairMoments | None = None) -> Self:
         """Fit to moments that were added up elsewhere (blocks, workers, files).
@@ -194,26 +292,26 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         held_out : PairMoments, optional
             Of other rows, for ``rank="auto"``; they are added once the rank is chosen.
         """
-        rng = self._begin()
+        settings, rng = self._begin()
         check_private_call(self, "fit_moments", "sums cannot be clipped any more")
         if self.rank == "auto" and held_out is None:
             raise ValueError("rank='auto' needs moments of other rows: fit_moments(moments, held_out=...)")
         self.n_features_in_, self.col_labels_ = moments.n_cols, moments.col_labels
-        self.rank_choice_ = None
+        self.rank_search_ = None
         self._borrowed = held_out is None  # the caller's own: partial_fit must not add to it
         if held_out is not None:
             if self.rank == "auto":
-                self._choose(moments, held_out, rng)
+                self.rank_search_ = choose_pair_rank(moments, held_out, settings.ranks, settings, rng, self.engine)
             moments = moments.add(held_out)
         self.moments_ = moments
         self._forget_rows()
-        return self._complete(None, rng)
+        return self._complete(None, settings, rng)
 
     def complete(self) -> Self:
         """Fit X to all rows added by :meth:`partial_fit` so far."""
         if not hasattr(self, "moments_"):
             raise ValueError("there are no rows yet; call partial_fit first")
-        return self._complete(None, self._begin())
+        return self._complete(None, *self._begin())
 
     def second_moment(self, pairs: Any = None, kind: str = "low_rank") -> FloatArray:
         """Estimated second moments.
@@ -234,7 +332,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         from halfseen.methods.moment.outputs import second_moment
 
         check_is_fitted(self)
-        one_of("kind", kind, ("low_rank", "with_psi", "assembled"))
+        Word(*KINDS).check("kind", kind)
         return second_moment(self, None if pairs is None else pair_positions(self, pairs), kind)
 
     def row_space(self) -> FloatArray:
@@ -292,28 +390,16 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> np.random.Generator:
-        from halfseen.methods.moment.estimates import ESTIMATORS
-
-        one_of("estimator", self.estimator, ESTIMATORS)
-        one_of("solver", self.solver, SOLVERS)
-        self._options()
-        checked_privacy(self)
+    def _begin(self) -> tuple[SimpleNamespace, np.random.Generator]:
+        settings = self._checked()
+        check_privacy(self)
         self.loss_ = get_loss("gaussian")
-        return as_generator(self.random_state)
+        return settings, as_generator(settings.random_state)
 
-    def _options(self) -> OneSidedOptions:
-        return checked_options(self.options)
-
-    def _choose(self, train: PairMoments, held_out: PairMoments, rng: np.random.Generator) -> None:
-        options = self._options()
-        more = options, self.solver, rng, self.engine
-        self.rank_choice_ = choose_pair_rank(train, held_out, options.ranks, *more)
-
-    def _complete(self, observed: Observed | None, rng: np.random.Generator) -> Self:
+    def _complete(self, observed: Observed | None, settings: SimpleNamespace, rng: np.random.Generator) -> Self:
         """Fit X to the moments; ``observed`` is for callbacks and the dtype."""
         moments = self.moments_
-        choice = self.rank_choice_
+        choice = self.rank_search_
         self.rank_ = choice.rank if choice is not None else usable_rank(self.rank, moments.n_cols)
         self.observed_shape_ = (moments.n_rows, moments.n_cols)
         self.diagnostics_ = diagnose(moments, self.rank_)
@@ -323,23 +409,25 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
                 "give rows with at least two, or hs.ColumnMean for single columns"
             )
         self.release_ = None
-        return self._fit_targets(targets_of(moments, self.estimator, self._options(), self.solver), observed, rng)
+        return self._fit_targets(targets_of(moments, settings.estimator, settings), observed, settings, rng)
 
-    def _fit_targets(self, targets: PairTargets, observed: Observed | None, rng: np.random.Generator) -> Self:
-        options, start = self._options(), self._start()
+    def _fit_targets(
+        self, targets: PairTargets, observed: Observed | None, settings: SimpleNamespace, rng: np.random.Generator
+    ) -> Self:
+        start = self._start()
         dtype = np.float64 if observed is None else observed.dtype
 
         def fit(watch: Any) -> Any:
-            return fit_pairs(targets, self.rank_, options, self.solver, rng, self.engine, watch, start)
+            return fit_pairs(targets, self.rank_, settings, rng, settings.engine, watch, start)
 
         if observed is None:
-            found = fit(None)
+            solution = fit(None)
         else:
-            with self._watched(observed, sweeps(options, self.solver), lambda params: {}) as watch:
-                found = fit(watch)
-        self.components_ = np.ascontiguousarray(found.X.T).astype(dtype)
-        self.eigenvalues_, self.psi_ = found.eigenvalues, found.psi
-        self.run_, self.n_iter_ = found.run, found.run.n_iter
+            with self._watched(observed, sweeps(settings), lambda params: {}) as watch:
+                solution = fit(watch)
+        self.components_ = np.ascontiguousarray(solution.X.T).astype(dtype)
+        self.eigenvalues_, self.psi_ = solution.eigenvalues, solution.psi
+        self.run_, self.n_iter_ = solution.run, solution.run.n_iter
         warn_about(self)
         return self
 
@@ -350,17 +438,17 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
             return None
         return known.T.astype(float) if np.all(self.eigenvalues_ > 0) else None
 
-    def _fit_private(self, observed: Observed, rng: np.random.Generator) -> Self:
+    def _fit_private(self, observed: Observed, settings: SimpleNamespace, rng: np.random.Generator) -> Self:
         assert self.privacy is not None
         self.__dict__.pop("moments_", None)
         self.rank_ = usable_rank(self.rank, observed.shape[1])
-        self.rank_choice_ = self.diagnostics_ = None
+        self.rank_search_ = self.diagnostics_ = None
         self._forget_rows()
         self.components_ = np.zeros((0, 0))
         self.observed_shape_ = (0, observed.shape[1])
         noisy = release(observed, self.privacy, rng)
         self.release_ = noisy
-        return self._fit_targets(private_targets(noisy), None, rng)
+        return self._fit_targets(private_targets(noisy), None, settings, rng)
 
     def _forget_rows(self) -> None:
         self._seen, self.row_factors_, self.row_labels_ = SeenRows(), None, None

@@ -12,8 +12,8 @@ from halfseen.data import Observed, storable
 from halfseen.inference.privacy import analytic_gaussian_sigma, check_budget
 from halfseen.kernels.pairs import packed_size
 from halfseen.methods.moment.moments import PairMoments
-from halfseen.methods.moment.options import at_least, one_of
 from halfseen.methods.moment.problem import PairTargets, table_of_pairs
+from halfseen.parameters import Number, Whole, Word
 
 NEIGHBOURS = ("add_remove", "replace")
 # All pairs are released, seen or not: more columns than this would make a table of gigabytes.
@@ -57,13 +57,11 @@ class Privacy:
                 "bound is missing: without a clipping bound one value can move the sums by any amount and no noise is "
                 "enough. Give bound=B, the largest size of a value, known without looking at the data"
             )
-        at_least("bound", self.bound, 0.0)
-        if not self.bound > 0:
-            raise ValueError(f"bound must be above 0; got {self.bound!r}")
+        Number(0, above=True).check("bound", self.bound)
         if self.max_entries is None:
             raise ValueError("max_entries is missing: give the number of entries that a row may contribute, such as 6")
-        at_least("max_entries", self.max_entries, 1, whole=True)
-        one_of("neighbours", self.neighbours, NEIGHBOURS)
+        Whole(1).check("max_entries", self.max_entries)
+        Word(*NEIGHBOURS).check("neighbours", self.neighbours)
 
     @property
     def sensitivity(self) -> float:
@@ -135,8 +133,7 @@ def release(observed: Observed, promise: Privacy, rng: np.random.Generator) -> P
             f"those of {MOST_COLUMNS} columns. Choose fewer columns, without looking at the rows"
         )
     clipped = clip_rows(observed, promise, rng)
-    found = PairMoments.from_rows(clipped)
-    counts, sums, _ = found._packed()
+    counts, sums, _ = PairMoments.from_rows(clipped)._packed()
     sigma, square = promise.sigma, float(promise.bound or 0.0) ** 2
     noise = rng.standard_normal((2, len(counts)))
     return PrivateMoments(d, counts + sigma * noise[0], sums + sigma * square * noise[1], promise, observed.col_labels)

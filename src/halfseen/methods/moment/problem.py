@@ -55,11 +55,11 @@ def table_of_pairs(indptr: np.ndarray, indices: np.ndarray, values: FloatArray, 
 
 @dataclass(frozen=True)
 class RowNorms:
-    r"""Regulariser :math:`\frac{\lambda}{d}\sum_i (\|X_i\| - \alpha)_+^4` and ridge :math:`\frac{\rho}{2}\|X\|^2`."""
+    r"""Regulariser :math:`\frac{\lambda}{d}\sum_i (\|X_i\| - \alpha)_+^4` and penalty :math:`\frac{\rho}{2}\|X\|^2`."""
 
     incoherence: float = 0.0
     bound: float = np.inf
-    ridge: float = 0.0
+    penalty: float = 0.0
 
     def value_and_gradient(self, X: FloatArray) -> tuple[float, FloatArray]:
         """At X; zero where no row is longer than the bound."""
@@ -67,8 +67,8 @@ class RowNorms:
         over = np.maximum(lengths - self.bound, 0.0)
         scale = self.incoherence / max(len(X), 1)
         slope = np.divide(4.0 * scale * over**3, lengths, out=np.zeros_like(lengths), where=over > 0)
-        value = scale * float(np.sum(over**4)) + 0.5 * self.ridge * float(np.sum(X**2))
-        return value, (slope + self.ridge)[:, None] * X
+        value = scale * float(np.sum(over**4)) + 0.5 * self.penalty * float(np.sum(X**2))
+        return value, (slope + self.penalty)[:, None] * X
 
 
 class PairProblem:
@@ -129,14 +129,14 @@ class PairProblem:
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """The objective and its gradient; that of the best psi is zero, or psi is at its bound."""
         X = self.shaped(theta)
-        found = self.passes.loss_and_gradient(X, X, want="AB")
+        pairs = self.passes.loss_and_gradient(X, X, want="AB")
         value, gradient = self.norms.value_and_gradient(X)
-        assert found.A is not None
-        assert found.B is not None
-        gradient += found.A + found.B
+        assert pairs.A is not None
+        assert pairs.B is not None
+        gradient += pairs.A + pairs.B
         rest, weights = self._diagonal(X)
         gradient += (2.0 * weights * rest)[:, None] * X
-        return value + found.value + 0.5 * inner(weights, rest**2), gradient.ravel()
+        return value + pairs.value + 0.5 * inner(weights, rest**2), gradient.ravel()
 
     def _diagonal(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Residuals of the diagonal and their weights; of a bounded column only what is too much."""
@@ -155,7 +155,7 @@ class PairProblem:
         if self.psi_moves(X):
             along = along - np.where(self.bounded, 0.0, float(self.fixed_weights @ along) / self.total)
         out += (2.0 * v * along)[:, None] * X
-        return out + self.norms.ridge * direction
+        return out + self.norms.penalty * direction
 
     def psi_moves(self, X: FloatArray) -> bool:
         """Whether psi follows X: it is estimated, and not at its bound."""
@@ -166,9 +166,9 @@ class PairProblem:
         weights = self.targets.table.weights
         assert weights is not None
         squares = packed(X)
-        made = self.passes.to_rows(weights, squares) + self.passes.to_cols(weights, squares)
-        made += (4.0 * self._diagonal(X)[1])[:, None] * squares
-        return unpacked(made, self.rank) + self.norms.ridge * np.eye(self.rank)
+        blocks = self.passes.to_rows(weights, squares) + self.passes.to_cols(weights, squares)
+        blocks += (4.0 * self._diagonal(X)[1])[:, None] * squares
+        return unpacked(blocks, self.rank) + self.norms.penalty * np.eye(self.rank)
 
     def block_solver(self, X: FloatArray) -> Callable[[FloatArray], FloatArray]:
         """Solve with the row blocks; thin rows are held by a share of the mean curvature."""

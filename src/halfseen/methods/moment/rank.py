@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from halfseen.engines import Engine
 from halfseen.methods.moment.estimates import steady_moments
 from halfseen.methods.moment.fitting import fit_pairs
 from halfseen.methods.moment.moments import PairMoments
-from halfseen.methods.moment.options import DEFAULT_RANKS, OneSidedOptions
 from halfseen.methods.moment.targets import targets_of
+from halfseen.parameters import BadArgument
 
 HELD_OUT_ROWS = 0.2
 
@@ -46,9 +45,8 @@ class PairRankChoice:
 def choose_pair_rank(
     train: PairMoments,
     held_out: PairMoments,
-    ranks: Iterable[int] = DEFAULT_RANKS,
-    options: OneSidedOptions | None = None,
-    solver: str = "lbfgs",
+    ranks: Iterable[int],
+    settings: Any,
     rng: np.random.Generator | None = None,
     engine: str | Engine | None = None,
 ) -> PairRankChoice:
@@ -59,7 +57,8 @@ def choose_pair_rank(
     train, held_out : PairMoments
         Of different rows, over the same columns.
     ranks : iterable of int
-    options, solver, rng, engine
+    settings : OneSidedCompletion, or its checked parameters
+    rng, engine
         Of the fits.
 
     Returns
@@ -71,21 +70,20 @@ def choose_pair_rank(
     One fit per rank; rows are the independent units, so pairs of other rows are honest, unlike other pairs of the
     same rows.
     """
-    options = options or OneSidedOptions()
     rng = np.random.default_rng() if rng is None else rng
     tried = checked_ranks(ranks, train.n_cols)
-    targets = targets_of(train, "hajek", options, solver)
+    targets = targets_of(train, "hajek", settings)
     i, j = held_out.pairs()
     off = i != j
     i, j = i[off], j[off]
-    found = held_out.at_pairs()
-    counts, means = found.counts[off].astype(float), found.sums[off] / found.counts[off]
+    held = held_out.at_pairs()
+    counts, means = held.counts[off].astype(float), held.sums[off] / held.counts[off]
     scale = 1.0 / steady_moments(train)
     weights = counts * scale[i] * scale[j]
-    fitted = [products(fit_pairs(targets, rank, options, solver, rng, engine).X, i, j) for rank in tried]
-    losses = np.array([np.sum(weights * np.square(means - made)) for made in fitted])
+    fitted = [products(fit_pairs(targets, rank, settings, rng, engine).X, i, j) for rank in tried]
+    losses = np.array([np.sum(weights * np.square(means - fit)) for fit in fitted])
     best = int(np.argmin(losses))
-    errors = np.array([_error_of_difference(weights, means, made, fitted[best]) for made in fitted])
+    errors = np.array([_error_of_difference(weights, means, fit, fitted[best]) for fit in fitted])
     chosen = int(np.argmax(losses <= losses[best] + errors))
     total = max(float(np.sum(weights * np.square(means))), 1e-300)
     return PairRankChoice(tried[chosen], tried, losses / total, errors / total)
@@ -117,10 +115,7 @@ def products(X: FloatArray, i: Any, j: Any) -> FloatArray:
 def checked_ranks(ranks: Iterable[int], n_cols: int) -> tuple[int, ...]:
     """Distinct ranks in ascending order, those beyond the columns left out."""
     given: Sequence[Any] = list(ranks)
-    for rank in given:
-        if not isinstance(rank, Integral) or isinstance(rank, bool) or rank < 1:
-            raise ValueError(f"ranks must be whole numbers of at least 1; got {rank!r}")
     kept = tuple(sorted({int(rank) for rank in given if rank <= n_cols}))
     if not kept:
-        raise ValueError(f"ranks={tuple(given)!r} holds no rank up to the number of columns, {n_cols}")
+        raise BadArgument("ranks", tuple(given), f"at least one rank up to the number of columns, {n_cols}")
     return kept

@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data.storable import storable
-from halfseen.methods.response.bank import Bank, ability_knots
+from halfseen.inference.bank import Bank, ability_knots
 from halfseen.methods.response.curvature import ScoreSums, parts_of
 from halfseen.methods.response.fitting import RandomFit, covariance_of
 from halfseen.methods.response.leanings import RowLeanings, row_leanings, within_reach

@@ -14,7 +14,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point, Posterior
-from halfseen.methods.response.table import NUMBERS_AT_ONCE, Block
+from halfseen.methods.response.table import NUMBERS_AT_ONCE, ColumnBlock
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ def parts_of(found: Posterior, size: int) -> list[Posterior]:
     parts, first = [], found.block.cols.start
     for begun in range(0, b, size_of_part):
         cut = slice(begun, min(b, begun + size_of_part))
-        block = Block(slice(first + begun, first + cut.stop), found.block.successes[cut], found.block.weights[cut])
+        block = ColumnBlock(
+            slice(first + begun, first + cut.stop), found.block.successes[cut], found.block.weights[cut]
+        )
         u, z, y, mean = (
             part if found.is_shared else part[cut] for part in (found.u, found.z, found.y, found.mean)
         )  # fmt: skip

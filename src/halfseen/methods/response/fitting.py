@@ -1,4 +1,4 @@
-"""Rounds of the random-column fit: abilities and loadings, then the abilities' variance and the dispersion."""
+"""VarianceRounds of the random-column fit: abilities and loadings, then the abilities' variance and the dispersion."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from halfseen.methods.response.curvature import ScoreSums, hessian, score_sums
 from halfseen.methods.response.leaveout import deviances, dispersion, left_out_chances
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point
 from halfseen.methods.response.nodes import Loadings, choose_nodes
-from halfseen.methods.response.table import Table
+from halfseen.methods.response.table import AnswerTable
 from halfseen.solvers import GradientNorm, LimitedMemory, Run, SweepResult, loop
 
 MAX_ROUNDS = 12
 # A round that moves the logarithms of the variance and of the dispersion by less changes no interval visibly.
 ROUND_TOL = 0.01
-MAX_SWEEPS = 200
 # The abilities' variance stays above this: tables of pure noise would shrink it to nothing.
 LEAST_VARIANCE = 1e-4
 START = Loadings(0.0, 1.5, 0.0, 0.3)
@@ -73,7 +72,7 @@ class RandomFit:
 
 @storable
 @dataclass(frozen=True)
-class ColumnsChoice:
+class KindChoice:
     """Left-out deviance per answer of the two kinds of columns, and the kind kept.
 
     Attributes
@@ -92,7 +91,7 @@ class ColumnsChoice:
     gain_se: float
 
 
-def start_of(table: Table, is_sloped: bool) -> Point:
+def start_of(table: AnswerTable, is_sloped: bool) -> Point:
     """Abilities from the shares of right answers, shrunk towards the middle."""
     n = table.shape[0]
     right, asked = np.bincount(table.rows, table.successes, n), np.bincount(table.rows, table.weights, n)
@@ -102,11 +101,14 @@ def start_of(table: Table, is_sloped: bool) -> Point:
     return Point(level - level.mean(), replace(START, mean=float(logit(middle)) * 1.3), is_sloped)
 
 
-class Rounds:
+class VarianceRounds:
     """One round as a sweep: L-BFGS at fixed nodes, then the abilities' variance and the dispersion in closed form."""
 
-    def __init__(self, table: Table, is_sloped: bool, has_dispersion: bool, tol: float, watch: Any = None) -> None:
-        self.table, self.is_sloped, self.has_dispersion, self.tol = table, is_sloped, has_dispersion, tol
+    def __init__(
+        self, table: AnswerTable, is_sloped: bool, has_dispersion: bool, tol: float, max_iter: int, watch: Any = None
+    ) -> None:
+        self.table, self.is_sloped, self.has_dispersion = table, is_sloped, has_dispersion
+        self.tol, self.max_iter = tol, max_iter
         self.watchers = () if watch is None else (watch,)
         self.inner: Run | None = None
         self._hessian: FloatArray | None = None
@@ -120,7 +122,7 @@ class Rounds:
         solver = LimitedMemory(problem, memory=30, precondition=lambda theta: precondition, refresh=10**9)
         scale = float(np.sqrt(table.weights.sum()))
         self.inner = loop(
-            solver, state.at.theta, [GradientNorm(self.tol * scale)], max_iter=MAX_SWEEPS, watchers=self.watchers
+            solver, state.at.theta, [GradientNorm(self.tol * scale)], max_iter=self.max_iter, watchers=self.watchers
         )
         at = Point.of(self.inner.params, self.is_sloped)
         H = hessian(problem, at)
@@ -148,14 +150,16 @@ def covariance_of(H: FloatArray) -> FloatArray:
     return np.asarray((vectors / values) @ vectors.T)
 
 
-def fit_random(table: Table, is_sloped: bool, has_dispersion: bool, tol: float, watch: Any = None) -> RandomFit:
+def fit_random(
+    table: AnswerTable, is_sloped: bool, has_dispersion: bool, tol: float, max_iter: int = 200, watch: Any = None
+) -> RandomFit:
     """Abilities, loadings, their prior's variance and the dispersion.
 
     Notes
     -----
     Some 10 gradients per round and one Hessian; two to six rounds.
     """
-    rounds = Rounds(table, is_sloped, has_dispersion, tol, watch)
+    rounds = VarianceRounds(table, is_sloped, has_dispersion, tol, max_iter, watch)
     start = State(start_of(table, is_sloped), 1.0, 1.0)
     # the "gradient norm" is the relative change of the variance and of the dispersion
     outer = loop(rounds, start, [GradientNorm(ROUND_TOL)], max_iter=MAX_ROUNDS)
@@ -165,7 +169,7 @@ def fit_random(table: Table, is_sloped: bool, has_dispersion: bool, tol: float, 
     return RandomFit(found.at, found.problem, found.hessian, chances, found.dispersion, inner.record())
 
 
-def choose_columns(fits: dict[str, RandomFit], n_cols: int) -> ColumnsChoice:
+def choose_kind(fits: dict[str, RandomFit], n_cols: int) -> KindChoice:
     """2pl where it predicts left-out answers better by more than a standard error, else rasch."""
     rasch, sloped = fits["rasch"], fits["2pl"]
     cols = rasch.problem.table.cols
@@ -174,4 +178,4 @@ def choose_columns(fits: dict[str, RandomFit], n_cols: int) -> ColumnsChoice:
     by_column = np.bincount(cols, difference - gain, n_cols)
     se = float(np.sqrt(np.sum(by_column**2))) / len(difference)
     means = {name: float(fit.deviance.mean()) for name, fit in fits.items()}
-    return ColumnsChoice("2pl" if gain > se else "rasch", means, gain, se)
+    return KindChoice("2pl" if gain > se else "rasch", means, gain, se)

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from scipy import sparse
 
-from halfseen._typing import FloatArray, IntArray, Labels, as_generator
-from halfseen.data.labels import find_labels, find_positions
+from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.inference import (
+    CommonErrors,
     Intervals,
     Listing,
+    NotStated,
     Ranks,
+    Statement,
+    TableInference,
+    TableNames,
     dense_pair_maximum,
     drawn_rank_intervals,
-    largest_deviations,
     normal_quantile,
     rank_intervals,
     tie_groups,
     upper_quantile,
 )
+from halfseen.inference.new_rows import NewRows
 from halfseen.losses import at_columns
-from halfseen.methods.factor.intervals_responses import response_ends
 from halfseen.methods.response.board import Board, Scores
-from halfseen.methods.response.newrows import NewRows
 from halfseen.methods.response.tables import item_listing, leaderboard, score_notes
+from halfseen.parameters import BadArgument
 
 CLAIM = (
     "average (Bayesian) coverage: holds for this share of rows, if abilities and items are drawn from the fitted "
     "normal distributions and answers are missing for reasons that have nothing to do with them"
 )
 RANK_KINDS = ("posterior", "per_item", "simultaneous", "ties")
-SCORE_KINDS = ("mean", "realised")
-RANKED = (0, "score", "realised")
+ABOUT = ("again", "these")
+PARAMETERS = "parameters and entries"
 
 
-class RandomColumnsInference:
-    r"""Uncertainty of a :class:`GeneralizedFactorModel` with ``columns="random"``; made by its method ``inference``.
+class ItemResponseInference(TableInference):
+    r"""Uncertainty of an :class:`ItemResponseModel` with its columns integrated out; made by its ``inference``.
 
     Scores have a joint covariance over rows: errors of abilities and loadings (inverse Hessian of the marginal
     likelihood), of items that rows share, and the chance in unseen answers. It needs no entries, so it works for a
@@ -44,7 +48,7 @@ class RandomColumnsInference:
 
     Parameters
     ----------
-    model : GeneralizedFactorModel
+    model : ItemResponseModel
     level : float
     draws : int
     random_state : int, Generator or None
@@ -54,7 +58,7 @@ class RandomColumnsInference:
     level : float
     claim : str
     block_effects : BlockEffects or None
-        How far blocks of columns (``fit(R, groups=...)``) stray from each other.
+        How far blocks of columns (``fit(R, blocks=...)``) stray from each other.
     leanings : RowLeanings
         How far the rows' means stray from what their abilities say.
 
@@ -62,61 +66,93 @@ class RandomColumnsInference:
     --------
     >>> import halfseen as hs
     >>> data = hs.datasets.make_factor_data(40, 100, rank=1, family="bernoulli", observed=0.3, random_state=0)
-    >>> model = hs.GeneralizedFactorModel(1, "bernoulli", columns="random").fit(data.observed)
-    >>> table = model.inference(random_state=0).leaderboard()
-    >>> list(table.data)[:9]
+    >>> i = hs.ItemResponseModel("auto").fit(data.observed).inference()
+    >>> list(i.leaderboard().data)[:9]
     ['row', 'score', 'se', 'low', 'high', 'rank', 'rank_low', 'rank_high', 'group']
+    >>> i.band(i.differences([0, 1, 2], [3, 4, 5], about="these")).kind
+    'band'
     """
 
+    _sets: ClassVar[tuple[str, ...]] = ("scores", "row_factors", "col_factors", "intercepts", "entries")
+
     def __init__(self, model: Any, level: float, draws: int, random_state: Any) -> None:
-        if not 0 < level < 1:
-            raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
-        if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 20:
-            raise ValueError(f"draws={draws!r} must be a whole number of at least 20.")
-        self.level, self.claim = float(level), CLAIM
-        self._model, self._draws = model, int(draws)
+        super().__init__(TableNames.of(model), level, CLAIM, draws, random_state, model.library_)
+        self._model = model
         self._board: Board = model.board_
-        self._seed = int(as_generator(random_state).integers(2**62))
         self.block_effects, self.leanings = self._board.blocks, self._board.leanings
 
-    def __repr__(self) -> str:
-        n, p = self._model.observed_shape_
-        return f"RandomColumnsInference({n} x {p}, {self._model.columns_}, level {self.level:g})"
+    def _note(self) -> str:
+        return f", {self._model.kind_}"
 
-    # ---- parameters --------------------------------------------------------------------------------------------
+    # ---- parameters ------------------------------------------------------------------------------------------------
 
-    def intercepts(self) -> Intervals:
-        r"""Intervals of the columns' intercepts :math:`\zeta_j`, from their posteriors at the fitted abilities."""
-        items = self._board.items
-        return self._intervals("intercept", items.mean[:, 0], np.sqrt(items.covariance[:, 0, 0]), self._labels(1))
-
-    def col_factors(self, component: int | None = 0) -> Intervals:
-        r"""Intervals of the columns' slopes :math:`y_j` (1 without error for rasch)."""
-        self._one_component(component)
-        items = self._board.items
-        return self._intervals("column factor 0", items.mean[:, 1], np.sqrt(items.covariance[:, 1, 1]), self._labels(1))
+    def rows(self, component: Any = None) -> Intervals:
+        r"""Intervals of the abilities :math:`x_i`; the same as :meth:`row_factors`."""
+        return self.row_factors(component)
 
     def row_factors(self, component: int | None = 0) -> Intervals:
         r"""Intervals of the abilities :math:`x_i`."""
-        self._one_component(component)
-        return self._intervals("row factor 0", self._board.ability, self._sd(self._covariance(0)), self._labels(0))
+        _one_component(component)
+        V = self._board.ability_covariance
+        errors = CommonErrors({"abilities": _root(V)}, PARAMETERS)
+        return self._interval("row factor 0", self._board.ability, _sd(V), self.names.column(0), errors)
 
-    def entries(self, rows: Any, cols: Any, kind: str = "linear") -> Intervals:
-        r"""Intervals of the linear predictor :math:`\zeta_j + x_i y_j` of cells, elementwise pairs.
+    def columns(self, component: Any = None) -> Intervals:
+        r"""Intervals of the items: "intercept" :math:`\zeta_j`, slope :math:`y_j` (0), or both (p, 2)."""
+        items, p = self._board.items, self.names.shape[1]
+        if component not in (None, "intercept", 0):
+            raise BadArgument("component", component, "'intercept', 0 or None")
+        which = [0, 1] if component is None else [0 if component == "intercept" else 1]
+        se = np.sqrt(np.einsum("jkk->jk", items.covariance)[:, which])
+        root = _roots(items.covariance)[:, which].reshape(-1, 2)
+        places = 2 * np.repeat(np.arange(p), len(which))[:, None] + np.arange(2)
+        errors = CommonErrors({"items": self._of_items(root, places)}, PARAMETERS)
+        if component is not None:
+            name = "intercept" if component == "intercept" else "column factor 0"
+            return self._interval(name, items.mean[:, which[0]], se[:, 0], self.names.column(1), errors)
+        labels = {key: label[:, None] for key, label in self.names.column(1).items()}
+        labels["parameter"] = np.array(["intercept", "factor 0"])[None, :]
+        return self._interval("column", items.mean, se, labels, errors)
+
+    def intercepts(self) -> Intervals:
+        r"""Intervals of the columns' intercepts :math:`\zeta_j`, from their posteriors at the fitted abilities."""
+        return self.columns("intercept")
+
+    def col_factors(self, component: int | None = 0) -> Intervals:
+        r"""Intervals of the columns' slopes :math:`y_j` (1 without error for rasch)."""
+        _one_component(component)
+        return self.columns(0)
+
+    def _of_items(self, values: FloatArray, places: IntArray) -> Any:
+        """Loadings (m, 2 p) on the items' own standard normal numbers."""
+        lines = np.repeat(np.arange(len(values)), values.shape[1])
+        shape = (len(values), 2 * self.names.shape[1])
+        return sparse.csr_array((values.ravel(), (lines, places.ravel())), shape=shape)
+
+    # ---- entries ---------------------------------------------------------------------------------------------------
+
+    def entries(self, rows: Any, cols: Any, kind: str = "mean") -> Intervals:
+        r"""Intervals of the chances of success (or of the predictor :math:`\zeta_j + x_i y_j`), elementwise pairs.
 
         ``kind="mean"`` maps the ends (and, to first order, the error) to chances of success.
         """
         if kind not in ("linear", "mean"):
-            raise ValueError(f"kind={kind!r} is not known; use 'linear' or 'mean'.")
-        i, j, labels = self._pairs(rows, cols)
-        m, v = self._predictor(i, j)
-        found = self._intervals("entry", m, np.sqrt(v), labels)
+            raise BadArgument("kind", kind, "'mean' or 'linear'")
+        i, j = self.names.pairs(rows, cols)
+        m, se = self._predictor(i, j)
+        errors = self._entry_errors(i, j)
         if kind == "linear":
-            return found
-        loss = self._model.loss_
-        ends = (loss.mean(part) for part in (m, found.low, found.high))
-        mean, low, high = ends
-        return Intervals("entry", mean, found.se * loss.variance(m), low, high, self.level, labels, self.claim)
+            return self._interval("entry", m, se, self.names.cells(i, j), errors)
+        loss: Any = self._model.loss_
+
+        def ends(q: float) -> tuple[FloatArray, FloatArray]:
+            return loss.mean(m - q * se), loss.mean(m + q * se)
+
+        q = normal_quantile(self.level)
+        return Intervals(
+            "entry", loss.mean(m), se * loss.variance(m), *ends(q), self.level, self.names.cells(i, j), self.claim,
+            quantile=q, library=self.library, statement=Statement(self, errors, ends),
+        )  # fmt: skip
 
     def responses(self, rows: Any, cols: Any) -> Intervals:
         """Prediction intervals of answers not yet seen, elementwise pairs.
@@ -127,100 +163,162 @@ class RandomColumnsInference:
             For pass rates and counts of repeated runs, of which only the dispersion is known.
         """
         if self._model.dispersion_ != 1.0:
-            raise ValueError(
+            raise NotStated(
                 "responses() are for yes/no answers: the runs behind a pass rate depend on each other in an unknown "
                 f"way (dispersion {self._model.dispersion_:.2g}). Use entries(rows, cols, kind='mean')."
             )
-        i, j, labels = self._pairs(rows, cols)
-        m, v = self._predictor(i, j)
-        loss = at_columns(self._model.loss_, j)
-        low, high = response_ends(loss, m, v, 1.0, 0.5 * (1.0 - self.level))
+        i, j = self.names.pairs(rows, cols)
+        m, se = self._predictor(i, j)
+        loss: Any = at_columns(self._model.loss_, j)
+        low, high = loss.quantiles(m, se**2, 1.0, 0.5 * (1.0 - self.level))
         mean = loss.mean(self._model._linear_pairs(i, j))
         se = np.sqrt(mean * (1.0 - mean / loss.trials))
-        return Intervals("response", mean, se, low, high, self.level, labels, self.claim, "prediction")
+        return Intervals(
+            "response", mean, se, low, high, self.level, self.names.cells(i, j), self.claim, "prediction",
+            library=self.library,
+        )  # fmt: skip
 
     def _predictor(self, i: IntArray, j: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Linear predictors of cells and their variances, of ability and of item."""
+        """Linear predictors of cells and their standard errors, of ability and of item."""
         items, x = self._board.items, self._board.ability[i]
         a = np.stack([np.ones_like(x), x], axis=-1)
         m = np.sum(a * items.mean[j], axis=-1)
         v = np.einsum("ek,ekl,el->e", a, items.covariance[j], a)
         slope = items.mean[j, 1] ** 2 + items.covariance[j, 1, 1]
-        return m, v + slope * np.diag(self._board.ability_covariance)[i]
+        return m, np.sqrt(v + slope * np.diag(self._board.ability_covariance)[i])
 
-    # ---- scores ------------------------------------------------------------------------------------------------
+    def _entry_errors(self, i: IntArray, j: IntArray) -> CommonErrors:
+        """Errors of cells from those of abilities and of items."""
+        items, x = self._board.items, self._board.ability[i]
+        a = np.stack([np.ones_like(x), x], axis=-1)
+        slope = np.sqrt(items.mean[j, 1] ** 2 + items.covariance[j, 1, 1])
+        sign = np.where(items.mean[j, 1] < 0, -1.0, 1.0)
+        of_abilities = (sign * slope)[:, None] * _root(self._board.ability_covariance)[i]
+        own = np.einsum("ek,ekl->el", a, _roots(items.covariance[j]))
+        of_items = self._of_items(own, 2 * np.asarray(j, dtype=np.int64)[:, None] + np.arange(2))
+        return CommonErrors({"abilities": of_abilities, "items": of_items}, PARAMETERS)
 
-    def scores(self, axis: str = "rows", kind: str = "mean") -> Intervals:
+    # ---- scores ----------------------------------------------------------------------------------------------------
+
+    def scores(self, about: str = "again", axis: str = "rows", over: Any = None) -> Intervals:
         """Intervals of the rows' mean responses.
 
         Parameters
         ----------
-        axis : {"rows"}
-        kind : {"mean", "realised"}
+        about : {"again", "these"}
             Mean chance over all columns; or the score on the complete table, known answers as they are.
+        axis : {"rows"}
+        over : None
+            Scores are means over all columns.
         """
-        self._rows_only(axis)
-        found, N = self._scores(kind), self._board.trials
+        _rows_only(axis)
+        if over is not None:
+            raise NotStated("scores() are means over all columns here; fit the table of these columns instead.")
+        found, N = self._scores(about), self._board.trials
         se = np.sqrt(np.diag(found.covariance))
-        reach = normal_quantile(self.level) * se
-        low, high = np.maximum(found.estimate - reach, found.lowest), np.minimum(found.estimate + reach, found.highest)
-        name = "realised score" if kind == "realised" else "score"
+
+        def ends(q: float) -> tuple[FloatArray, FloatArray]:
+            low, high = found.estimate - q * se, found.estimate + q * se
+            return N * np.maximum(low, found.lowest), N * np.minimum(high, found.highest)
+
+        name = "realised score" if about == "these" else "score"
         return Intervals(
-            name, N * found.estimate, N * se, N * low, N * high, self.level, self._labels(0), self.claim,
-            extra={"answered": self._board.answered},
+            name, N * found.estimate, N * se, *ends(normal_quantile(self.level)), self.level, self.names.column(0),
+            self.claim, extra={"answered": self._board.answered}, library=self.library,
+            statement=Statement(self, self._score_errors(about), ends),
         )  # fmt: skip
 
-    def score_covariance(self, kind: str = "mean") -> FloatArray:
+    def score_covariance(self, about: str = "again") -> FloatArray:
         """Joint covariance (n, n) of the scores' errors."""
-        return self._board.trials**2 * self._scores(kind).covariance
+        return self._board.trials**2 * self._scores(about).covariance
 
-    def differences(self, first: Any, second: Any, component: Any = "realised", axis: str = "rows") -> Intervals:
-        """Intervals of differences ``first - second`` of abilities (0) or scores ("score", "realised"), by pairs."""
-        self._rows_only(axis)
-        estimate, covariance = self._ranked(component)
-        i, l = np.broadcast_arrays(self._positions(first, 0), self._positions(second, 0))  # noqa: E741
-        se = self._pair_se(covariance)[i, l]
-        (labels,) = self._labels(0).values()
-        names = {"row_first": labels[i], "row_second": labels[l]}
-        return self._intervals("difference", estimate[i] - estimate[l], se, names)
+    def differences(
+        self, first: Any, second: Any, of: Any = "score", axis: str = "rows", about: str = "again"
+    ) -> Intervals:
+        """Intervals of differences ``first - second`` of scores or abilities (``of=0``), elementwise pairs."""
+        _rows_only(axis)
+        estimate, covariance = self._ranked(of, about)
+        i, l = np.broadcast_arrays(self.names.positions(first, 0), self.names.positions(second, 0))  # noqa: E741
+        se = _pair_se(covariance)[i, l]
+        weights = np.zeros((len(i), len(estimate)))
+        weights[np.arange(len(i)), i] += 1.0
+        weights[np.arange(len(i)), l] -= 1.0
+        errors = self._errors_of(of, about).combined(weights)
+        names = {"row_first": self.names.labels(0)[i], "row_second": self.names.labels(0)[l]}
+        return self._interval("difference", estimate[i] - estimate[l], se, names, errors)
 
-    def band(self, what: str = "scores", component: Any = None) -> Intervals:
-        """Intervals of all rows that hold at once: "scores", "realised" or "row_factors"."""
-        names = {"scores": "score", "realised": "realised", "row_factors": 0}
-        if what not in names:
-            raise ValueError(f"what={what!r} is not known; use one of {tuple(names)}.")
-        estimate, covariance = self._ranked(names[what])
-        se = self._sd(covariance)
-        q = upper_quantile(largest_deviations([self._errors(covariance)], se), self.level)
-        return self._intervals(what, estimate, se, self._labels(0), kind="band", quantile=q)
+    def contrast(self, scores: Any = None, row_factors: Any = None, about: str = "again") -> Intervals:
+        """One interval for a weighted sum of all scores, or of all abilities.
 
-    # ---- ranks and tables --------------------------------------------------------------------------------------
+        Parameters
+        ----------
+        scores, row_factors : array (n,)
+            Weights; one of the two.
+        about : {"again", "these"}
+            Of scores.
+        """
+        if (scores is None) == (row_factors is None):
+            raise NotStated("contrast() takes scores= or row_factors=: how the errors of both go together is not kept.")
+        of = "score" if row_factors is None else 0
+        weights = np.asarray(scores if row_factors is None else row_factors, dtype=float)
+        estimate, covariance = self._ranked(of, about)
+        if weights.shape != estimate.shape or not np.isfinite(weights).all():
+            raise ValueError(
+                f"contrast() needs {len(estimate)} finite weights, one per row; got shape {weights.shape}."
+            )
+        se = np.sqrt(np.array([max(float(weights @ covariance @ weights), 0.0)]))
+        errors = self._errors_of(of, about).combined(weights[None, :])
+        return self._interval("contrast", np.array([weights @ estimate]), se, {}, errors)
 
-    def ranks(self, component: Any = "realised", axis: str = "rows", kind: str = "posterior") -> Intervals:
+    def _named_set(self, name: str, **choices: Any) -> Intervals:
+        return self._members(name, **choices)
+
+    def _members(
+        self, name: str, about: str = "again", rows: Any = None, cols: Any = None, kind: str = "mean"
+    ) -> Intervals:
+        if name == "entries":
+            if rows is None or cols is None:
+                raise ValueError("a band over entries needs rows= and cols=, elementwise pairs.")
+            return self.entries(rows, cols, kind)
+        if rows is not None or cols is not None:
+            raise BadArgument("rows", rows, f"None: a band over {name} is one over all of them")
+        if name == "scores":
+            return self.scores(about)
+        return {"row_factors": self.row_factors, "col_factors": self.col_factors, "intercepts": self.intercepts}[name]()
+
+    # ---- ranks and tables ------------------------------------------------------------------------------------------
+
+    def ranks(
+        self, of: Any = "score", axis: str = "rows", kind: str = "posterior", about: str = "again",
+        method: str = "gaussian",
+    ) -> Intervals:  # fmt: skip
         """Intervals for the ranks of all rows; rank 1 is the largest.
 
         Parameters
         ----------
-        component : {"realised", "score", 0}
-            Score on the complete table, mean chance, or ability.
+        of : {"score", 0}
+            Score or ability.
         axis : {"rows"}
         kind : {"posterior", "per_item", "simultaneous", "ties"}
             - "posterior": central quantiles of the rank over joint draws (for a table);
             - "per_item": the pairwise rule with the normal quantile, each interval for itself;
             - "simultaneous": the pairwise rule with the quantile of the largest studentised difference;
             - "ties": tiers that surely stand in this order, numbered in the column ``group``.
+        about : {"again", "these"}
+            Mean chance, or score on the complete table.
+        method : {"gaussian"}
 
         Notes
         -----
         Errors that rows share (common items) cancel in their differences. O(draws n^2).
         """
-        self._rows_only(axis)
+        _rows_only(axis)
         if kind not in RANK_KINDS:
-            raise ValueError(f"kind={kind!r} is not known; use one of {RANK_KINDS}.")
-        estimate, covariance = self._ranked(component)
-        errors = self._errors(covariance)
+            raise BadArgument("kind", kind, f"one of {', '.join(map(repr, RANK_KINDS))}")
+        estimate, covariance = self._ranked(of, about)
+        errors = self._drawn(covariance)
         drawn, spread = drawn_rank_intervals(estimate, errors, self.level)
-        pair = self._pair_se(covariance)
+        pair = _pair_se(covariance)
         q, extra, found = float("nan"), {}, drawn
         if kind == "per_item":
             q = normal_quantile(self.level)
@@ -230,22 +328,22 @@ class RandomColumnsInference:
             found = rank_intervals(estimate, lambda rows: pair[rows], q)
             if kind == "ties":
                 extra["group"], found = tie_groups(estimate, lambda rows: pair[rows], q)
-        return self._rank_intervals(f"rank by {component}", found, spread, extra, q)
+        return self._rank_intervals(f"rank by {of if of == 'score' else 'ability'}", found, spread, extra, q)
 
     def _rank_intervals(
         self, name: str, found: Ranks, spread: FloatArray, extra: dict[str, Labels], q: float
     ) -> Intervals:
         return Intervals(
-            name, found.estimate, spread, found.low, found.high, self.level, self._labels(0), self.claim, "ranks",
-            True, extra, q,
+            name, found.estimate, spread, found.low, found.high, self.level, self.names.column(0), self.claim, "ranks",
+            True, extra, q, self.library,
         )  # fmt: skip
 
-    def leaderboard(self, kind: str = "realised") -> Listing:
+    def leaderboard(self, about: str = "these") -> Listing:
         """Rows by falling score: score, interval, rank interval, tie group, answers seen, raw mean, ability.
 
         Parameters
         ----------
-        kind : {"realised", "mean"}
+        about : {"these", "again"}
             As for :meth:`scores`.
 
         Returns
@@ -254,19 +352,17 @@ class RandomColumnsInference:
             Columns ``row, score, se, low, high, rank, rank_low, rank_high, group, answered, raw, ability, ability_se``;
             ``notes`` say what each interval assumes.
         """
-        component = "realised" if kind == "realised" else "score"
         found = {
-            "scores": self.scores(kind=kind), "ranks": self.ranks(component),
-            "groups": self.ranks(component, kind="ties").extra["group"],
+            "scores": self.scores(about), "ranks": self.ranks(about=about),
+            "groups": self.ranks(kind="ties", about=about).extra["group"],
         }  # fmt: skip
-        (labels,) = self._labels(0).values()
-        notes = score_notes(self._board, kind, self.level, self._model.columns_)
-        return leaderboard(self._board, found, labels, notes, (self.level, self.claim))
+        notes = score_notes(self._board, about, self.level, self._model.kind_)
+        return leaderboard(self._board, found, self.names.labels(0), notes, (self.level, self.claim, self.library))
 
     def items(self) -> Listing:
         """Columns in their order: answers, difficulty, discrimination, errors, fit and flags."""
-        (labels,) = self._labels(1).values()
-        return item_listing(self._board.items, labels, (self.level, self.claim), self._board.trials)
+        of = self.level, self.claim, self.library
+        return item_listing(self._board.items, self.names.labels(1), of, self._board.trials)
 
     def new_rows(self, R: Any, trials: Any = None) -> NewRows:
         """Rows that were not in the fit, against the frozen items.
@@ -281,77 +377,68 @@ class RandomColumnsInference:
         NewRows
             Abilities, scores, next-best questions, and how many are needed.
         """
-        from halfseen.methods.response.learn import new_rows
+        model = self._model
+        placed: NewRows = model._integration().new_rows(model, model._observe(R, reset=False), trials, self.level)
+        return placed
 
-        return new_rows(self._model, R, trials, self.level)
+    # ---- inside ----------------------------------------------------------------------------------------------------
 
-    # ---- inside ------------------------------------------------------------------------------------------------
+    def _scores(self, about: str) -> Scores:
+        if about not in ABOUT:
+            raise BadArgument("about", about, f"one of {', '.join(map(repr, ABOUT))}")
+        return self._board.realised if about == "these" else self._board.expected
 
-    def _scores(self, kind: str) -> Scores:
-        if kind not in SCORE_KINDS:
-            raise ValueError(f"kind={kind!r} is not known; use 'mean' or 'realised'.")
-        return self._board.realised if kind == "realised" else self._board.expected
-
-    def _ranked(self, component: Any) -> tuple[FloatArray, FloatArray]:
+    def _ranked(self, of: Any, about: str) -> tuple[FloatArray, FloatArray]:
         """Estimates and their joint covariance."""
-        if component not in RANKED:
-            raise ValueError(f"component={component!r} is not known; use one of {RANKED}.")
-        if component == 0:
-            return self._board.ability, self._covariance(0)
-        found = self._scores("realised" if component == "realised" else "mean")
+        if of not in ("score", 0):
+            raise BadArgument("of", of, "'score' or 0 (the ability)")
+        if of == 0:
+            return self._board.ability, self._board.ability_covariance
+        found = self._scores(about)
         return self._board.trials * found.estimate, self._board.trials**2 * found.covariance
 
-    def _covariance(self, component: Any) -> FloatArray:
-        return self._board.ability_covariance if component == 0 else self._ranked(component)[1]
+    def _score_errors(self, about: str) -> CommonErrors:
+        return CommonErrors({"scores": _root(self._scores(about).covariance)}, f"scores about {about!r}")
 
-    @staticmethod
-    def _sd(covariance: FloatArray) -> FloatArray:
-        return np.sqrt(np.diag(covariance))
+    def _errors_of(self, of: Any, about: str) -> CommonErrors:
+        if of == "score":
+            return self._score_errors(about)
+        return self.row_factors().statement.errors  # type: ignore[union-attr]
 
-    @staticmethod
-    def _pair_se(covariance: FloatArray) -> FloatArray:
-        v = np.diag(covariance)
-        return np.sqrt(np.maximum(v[:, None] + v[None, :] - 2.0 * covariance, 0.0))
-
-    def _errors(self, covariance: FloatArray) -> FloatArray:
+    def _drawn(self, covariance: FloatArray) -> FloatArray:
         """Joint draws (draws, n), the same for every call."""
-        values, vectors = np.linalg.eigh(covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-        normal = np.random.default_rng(self._seed).standard_normal((self._draws, len(root)))
-        return normal @ root.T
+        normal = np.random.default_rng(self._seed).standard_normal((self.draws, len(covariance)))
+        return normal @ _root(covariance).T
 
-    def _intervals(
-        self, name: str, estimate: FloatArray, se: FloatArray, labels: dict[str, Labels], **more: Any
-    ) -> Intervals:
-        return Intervals.symmetric(name, estimate, se, self.level, labels, claim=self.claim, **more)
 
-    def _labels(self, axis: int) -> dict[str, Labels]:
-        labels = (self._model.row_labels_, self._model.col_labels_)[axis]
-        return {("row", "col")[axis]: np.arange(self._model.observed_shape_[axis]) if labels is None else labels}
+def _root(covariance: FloatArray) -> FloatArray:
+    """A factor ``L`` with ``L L' = covariance``."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
-    def _positions(self, wanted: Any, axis: int) -> IntArray:
-        labels, name = (self._model.row_labels_, self._model.col_labels_)[axis], ("row", "column")[axis]
-        if labels is None:
-            return find_positions(self._model.observed_shape_[axis], wanted, name)
-        return find_labels(labels, wanted, name)
 
-    def _pairs(self, rows: Any, cols: Any) -> tuple[IntArray, IntArray, dict[str, Labels]]:
-        i, j = self._positions(rows, 0), self._positions(cols, 1)
-        if len(i) != len(j) and 1 not in (len(i), len(j)):
-            raise ValueError(
-                f"rows and cols are pairs, but {len(i)} rows and {len(j)} cols were given; give one col per row"
-            )
-        i, j = np.broadcast_arrays(i, j)
-        return i, j, {key: label[at] for at, axis in ((i, 0), (j, 1)) for key, label in self._labels(axis).items()}
+def _roots(blocks: FloatArray) -> FloatArray:
+    """The same of every block (p, k, k)."""
+    values, vectors = np.linalg.eigh(blocks)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])
 
-    @staticmethod
-    def _rows_only(axis: str) -> None:
-        if axis != "rows":
-            raise ValueError(
-                f"axis={axis!r}: with columns integrated out, scores and ranks are those of 'rows'; see items()."
-            )
 
-    @staticmethod
-    def _one_component(component: int | None) -> None:
-        if component not in (0, None):
-            raise ValueError(f"component={component!r}: there is one factor, component 0.")
+def _sd(covariance: FloatArray) -> FloatArray:
+    return np.sqrt(np.diag(covariance))
+
+
+def _pair_se(covariance: FloatArray) -> FloatArray:
+    v = np.diag(covariance)
+    return np.sqrt(np.maximum(v[:, None] + v[None, :] - 2.0 * covariance, 0.0))
+
+
+def _rows_only(axis: str) -> None:
+    if axis != "rows":
+        raise NotStated(
+            f"axis={axis!r}: with columns integrated out, scores and ranks are those of 'rows'; see items()."
+        )
+
+
+def _one_component(component: int | None) -> None:
+    if component not in (0, None):
+        raise BadArgument("component", component, "0: there is one factor")

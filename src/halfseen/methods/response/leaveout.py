@@ -13,7 +13,7 @@ from scipy.special import expit, xlogy
 
 from halfseen._typing import FloatArray, IntArray
 from halfseen.data.storable import storable
-from halfseen.methods.response.bank import spline
+from halfseen.inference.bank import spline
 from halfseen.methods.response.curvature import parts_of
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point, Posterior
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray
 from halfseen.methods.response.nodes import Loadings, Nodes
-from halfseen.methods.response.table import Block, Table
+from halfseen.methods.response.table import AnswerTable, ColumnBlock
 
 # Standard deviation of the prior on the slopes' loadings: a slope of 1 +- .5 already ranges from 0 to 2.
 SLOPE_PRIOR = 0.5
@@ -45,7 +45,7 @@ class Posterior:
 
     Attributes
     ----------
-    block : Block
+    block : ColumnBlock
     log_likelihood : ndarray (b,)
     chance : ndarray (b, G)
         Posterior probabilities of the nodes.
@@ -56,7 +56,7 @@ class Posterior:
         Whether all columns have the same nodes.
     """
 
-    block: Block
+    block: ColumnBlock
     log_likelihood: FloatArray
     chance: FloatArray
     u: FloatArray
@@ -77,7 +77,7 @@ class MarginalLikelihood:
 
     Parameters
     ----------
-    table : Table
+    table : AnswerTable
     nodes : Nodes
     is_sloped : bool
         2pl; else rasch.
@@ -90,7 +90,7 @@ class MarginalLikelihood:
     of size p x n x G on shared nodes, O(p n G) exponentials on own ones. Memory: one block of columns.
     """
 
-    def __init__(self, table: Table, nodes: Nodes, is_sloped: bool, prior_variance: float) -> None:
+    def __init__(self, table: AnswerTable, nodes: Nodes, is_sloped: bool, prior_variance: float) -> None:
         self.table, self.nodes, self.is_sloped = table, nodes, is_sloped
         self.prior_variance = float(prior_variance)
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from halfseen._typing import FloatArray
-from halfseen.methods.response.table import Table
+from halfseen.methods.response.table import AnswerTable
 from halfseen.solvers import GradientNorm, SweepResult, largest, loop
 
 # A grid of all columns: (most weighted answers of a column, nodes along each axis) on +-4, for rasch 61 on +-5; beyond
@@ -55,7 +55,7 @@ class Nodes:
         return self if self.is_shared else Nodes(self.u[cols], self.log_weight[cols], False)
 
 
-def choose_nodes(table: Table, x: FloatArray, loadings: Loadings, is_sloped: bool) -> Nodes:
+def choose_nodes(table: AnswerTable, x: FloatArray, loadings: Loadings, is_sloped: bool) -> Nodes:
     """Shared nodes where they are fine enough for the fullest column, else own ones."""
     most = table.most_per_column
     for limit, size in SHARED_GRIDS:
@@ -83,7 +83,7 @@ def shared_nodes(is_sloped: bool, size: tuple[int, int] = (21, 13)) -> Nodes:
     return Nodes(u[None], (log_weight - np.log(np.exp(log_weight).sum()))[None], True)
 
 
-def own_nodes(table: Table, x: FloatArray, loadings: Loadings, is_sloped: bool) -> Nodes:
+def own_nodes(table: AnswerTable, x: FloatArray, loadings: Loadings, is_sloped: bool) -> Nodes:
     """A grid per column around the mode of its posterior, in units of its curvature there."""
     mode, H = column_modes(table, x, loadings, is_sloped)
     s = np.arange(-RADIUS, RADIUS + 1e-9, STEP)
@@ -103,7 +103,9 @@ def own_nodes(table: Table, x: FloatArray, loadings: Loadings, is_sloped: bool) 
     return Nodes(u, log_density + np.log(area)[:, None], False)
 
 
-def column_modes(table: Table, x: FloatArray, loadings: Loadings, is_sloped: bool) -> tuple[FloatArray, FloatArray]:
+def column_modes(
+    table: AnswerTable, x: FloatArray, loadings: Loadings, is_sloped: bool
+) -> tuple[FloatArray, FloatArray]:
     r"""Modes (p, 2) of the columns' posteriors and their curvatures (p, 2, 2).
 
     In ``u`` every column is a logistic regression with a unit ridge, :math:`m_{ij} = \mu + x_i + a_i^\top u_j`.

@@ -17,7 +17,7 @@ NUMBERS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Block:
+class ColumnBlock:
     """Some columns: which, and the successes and weights of their cells as dense tables (b, n)."""
 
     cols: slice
@@ -31,7 +31,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Table:
+class AnswerTable:
     """Seen answers, by column and then by row.
 
     Attributes
@@ -51,7 +51,7 @@ class Table:
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, observed: Any, shares: FloatArray) -> Table:
+    def of(cls, observed: Any, shares: FloatArray) -> AnswerTable:
         """From the entries of an Observed (any order) and their answers as shares."""
         order = np.lexsort((observed.rows, observed.cols))
         weights = np.ones(len(order)) if observed.weights is None else np.asarray(observed.weights, dtype=float)
@@ -71,20 +71,20 @@ class Table:
         """Where each column's entries begin, and the end."""
         return np.searchsorted(self.cols, np.arange(self.shape[1] + 1))
 
-    def scaled(self, factor: float) -> Table:
+    def scaled(self, factor: float) -> AnswerTable:
         """The same answers, counting ``factor`` times as much."""
-        return Table(self.rows, self.cols, self.shares, self.weights * factor, self.shape)
+        return AnswerTable(self.rows, self.cols, self.shares, self.weights * factor, self.shape)
 
-    def select(self, which: Any) -> Table:
+    def select(self, which: Any) -> AnswerTable:
         """Only some of the entries."""
-        return Table(self.rows[which], self.cols[which], self.shares[which], self.weights[which], self.shape)
+        return AnswerTable(self.rows[which], self.cols[which], self.shares[which], self.weights[which], self.shape)
 
     @property
     def most_per_column(self) -> float:
         """Largest total weight of a column."""
         return float(np.bincount(self.cols, self.weights, self.shape[1]).max(initial=0.0))
 
-    def blocks(self, numbers: int) -> Iterator[Block]:
+    def blocks(self, numbers: int) -> Iterator[ColumnBlock]:
         """Blocks of columns with about ``NUMBERS_AT_ONCE`` numbers when every column has ``numbers`` of them."""
         n, p = self.shape
         size = max(1, NUMBERS_AT_ONCE // max(numbers, n, 1))
@@ -94,7 +94,7 @@ class Table:
             place = (self.cols[part] - start, self.rows[part])
             dense = np.zeros((2, cols.stop - start, n))
             dense[0][place], dense[1][place] = self.successes[part], self.weights[part]
-            yield Block(cols, dense[0], dense[1])
+            yield ColumnBlock(cols, dense[0], dense[1])
 
     def matrix(self, values: FloatArray) -> sparse.csr_array:
         """Numbers of the entries as a sparse table (p, n)."""

@@ -14,15 +14,15 @@ from halfseen.methods.response.board import Board, Items
 MISFIT = 3.0
 
 
-def score_notes(board: Board, kind: str, level: float, columns: str) -> tuple[str, ...]:
+def score_notes(board: Board, about: str, level: float, kind: str) -> tuple[str, ...]:
     """How scores were made and what their intervals assume."""
     what = (
         "score: mean answer on the complete table; seen answers as they are, the others predicted"
-        if kind == "realised" else "score: mean chance of success over all columns"
+        if about == "these" else "score: mean chance of success over all columns"
     )  # fmt: skip
     notes = [
         what,
-        f"model: {columns}; abilities and items come from normal distributions fitted to the table",
+        f"model: {kind}; abilities and items come from normal distributions fitted to the table",
         f"interval: holds for {100 * level:g} % of the rows on average, if unseen answers are missing for reasons that "
         "have nothing to do with how hard they are for the row",
         "rank interval: central quantiles of the rank over joint draws of all scores",
@@ -34,7 +34,7 @@ def score_notes(board: Board, kind: str, level: float, columns: str) -> tuple[st
             "what its own answers show of it is in its score, the rest in its interval"
         )
     if board.blocks is None:
-        notes.append("blocks: none were given (groups=): rows that miss whole benchmarks have too short intervals")
+        notes.append("blocks: none were given (blocks=): rows that miss whole benchmarks have too short intervals")
     else:
         notes.append(
             f"blocks: a row's own effect of a block has a standard deviation of {board.blocks.sd:.3f} (from "
@@ -44,9 +44,9 @@ def score_notes(board: Board, kind: str, level: float, columns: str) -> tuple[st
 
 
 def leaderboard(
-    board: Board, found: dict[str, Any], labels: Labels, notes: tuple[str, ...], of: tuple[float, str]
+    board: Board, found: dict[str, Any], labels: Labels, notes: tuple[str, ...], of: tuple[float, str, str]
 ) -> Listing:
-    """Rows by falling score, from intervals of scores and ranks and the groups; ``of`` is level and claim."""
+    """Rows by falling score, from intervals of scores and ranks and the groups; ``of`` is level, claim and library."""
     scores, ranks = found["scores"], found["ranks"]
     order = np.argsort(ranks.estimate, kind="stable")
     columns = {
@@ -56,10 +56,10 @@ def leaderboard(
         "ability_se": np.sqrt(np.diag(board.ability_covariance)),
     }  # fmt: skip
     ordered = {name: np.asarray(column)[order] for name, column in columns.items()}
-    return Listing("leaderboard", ordered, of[0], notes, of[1])
+    return Listing("leaderboard", ordered, of[0], notes, *of[1:])
 
 
-def item_listing(items: Items, labels: Labels, of: tuple[float, str], trials: float) -> Listing:
+def item_listing(items: Items, labels: Labels, of: tuple[float, str, str], trials: float) -> Listing:
     """Columns in their order: answers, difficulty, discrimination, fit and flags."""
     z, y = items.mean.T
     # difficulty: the ability at which success and failure are equally likely
@@ -79,7 +79,7 @@ def item_listing(items: Items, labels: Labels, of: tuple[float, str], trials: fl
         "errors: standard deviations of the item's posterior at the fitted abilities",
         "infit: squared errors of left-out predictions over what the model expects of them; 1 where the item fits",
     )
-    return Listing("items", columns, of[0], notes, of[1])
+    return Listing("items", columns, of[0], notes, *of[1:])
 
 
 def flags(items: Items, highest_slope: FloatArray) -> Labels:

@@ -29,8 +29,6 @@ MISFIT_LEAST = 1.3
 # Families of which an even chance can be spoken, and the discrimination below which it has no place.
 WITH_DIFFICULTY = ("bernoulli", "probit", "binomial")
 FAINT = 0.01
-# Numbers of a leaderboard that a level belongs to.
-STATED = ("interval", "rank interval", "group")
 
 
 def chapter(subject: Subject) -> Chapter:
@@ -55,9 +53,6 @@ def leaderboard(subject: Subject, inference: Any, made: Chapter) -> Section | No
     """Score, interval, rank interval, tie group and entries seen of every row, best first."""
     if inference is None:
         return without_intervals(subject)
-    if hasattr(inference, "leaderboard"):
-        found = subject.heard(inference.leaderboard)
-        return None if found is None else Section("Leaderboard", given_table(subject, found, "leaderboard", made))
     n, p = subject.model.observed_shape_
     if n * p > MOST_CELLS:
         subject.note(f"Scores are means over all {n} x {p} cells; this page leaves them out.", is_warning=False)
@@ -109,50 +104,11 @@ def ranked(inference: Any, n: int) -> tuple[Intervals | None, Intervals | None]:
     """Rank intervals of the scores, and tie groups where the fit can state them (it is not penalised)."""
     if n > MOST_RANKED:
         return None, None
-    ranks = inference.ranks(component="score", kind="per_item")
+    ranks = inference.ranks()
     try:
-        return ranks, inference.ranks(component="score", kind="ties")
+        return ranks, inference.ties()
     except ValueError:
         return ranks, None
-
-
-def given_table(subject: Subject, found: Any, name: str, made: Chapter) -> list[Part]:
-    """A table that the inference brings along: labels first, ``low`` and ``high`` become intervals."""
-    columns = dict(found.columns()) if hasattr(found, "columns") and callable(found.columns) else named(found)
-    parts = table_columns(columns)
-    if claim := getattr(found, "claim", ""):
-        made.claim(name, float(getattr(found, "level", subject.level)), f"{claim}.")
-    for note in getattr(found, "notes", ()):
-        head, _, text = note.partition(": ") if ": " in note else (name, "", note)
-        level = float(found.level) if head in STATED else ""
-        made.claim(head, level, f"{text[:1].upper()}{text[1:]}.")
-    reliable = columns.get("reliable")
-    marked = None if reliable is None else ~np.asarray(reliable, dtype=bool)
-    caption = "Rows, best first" if name == "leaderboard" else "Columns"
-    return [Table(caption, parts, name, marked)]
-
-
-def named(frame: Any) -> dict[str, Any]:
-    """Columns of a pyarrow, pandas or polars table, or of a mapping."""
-    if hasattr(frame, "column_names"):
-        return {name: frame.column(name).to_pylist() for name in frame.column_names}
-    return {str(name): list(frame[name]) for name in (frame.keys() if hasattr(frame, "keys") else frame.columns)}
-
-
-def table_columns(columns: dict[str, Any]) -> list[Column | Interval]:
-    """``x_low`` and ``x_high`` (or ``low`` and ``high``) side by side as one column, the others as they are."""
-    made: list[Column | Interval] = []
-    for name, values in columns.items():
-        values = np.asarray(values)
-        is_text = values.dtype.kind in "OU" or not made
-        if name.endswith("low") and (high := f"{name[:-3]}high") in columns:
-            what = name[:-3].rstrip("_").replace("_", " ")
-            whole = values.dtype.kind in "iu"
-            made.append(Interval(f"{what} interval".strip(), values, np.asarray(columns[high]), is_whole=whole))
-        elif not (name.endswith("high") and f"{name[:-4]}low" in columns) and name != "reliable":
-            kind = "text" if is_text else "count" if values.dtype.kind in "iub" else "number"
-            made.append(Column(name.replace("_", " "), values, kind=kind))
-    return made
 
 
 def without_intervals(subject: Subject) -> Section | None:
@@ -179,9 +135,6 @@ def without_intervals(subject: Subject) -> Section | None:
 def items(subject: Subject, inference: Any, made: Chapter) -> Section | None:
     """Difficulty, discrimination, errors and flags of every column."""
     model = subject.model
-    if inference is not None and hasattr(inference, "leaderboard"):
-        found = subject.heard(inference.items)
-        return None if found is None else Section("Items", given_table(subject, found, "items", made))
     strength = np.linalg.norm(model.col_factors_.astype(float), axis=1)
     columns: list[Column | Interval] = [Column("column", subject.labels(1), kind="text")]
     reliable, errors = np.ones(len(strength), dtype=bool), None
@@ -286,8 +239,6 @@ def all_alike(places: Array, values: Array, counts: Array) -> Array:
 
 def penalty_parts(model: Any) -> list[Part]:
     """What was added to the likelihood, and what it won on held-out entries."""
-    if model.columns != "fixed":
-        return [Facts(integrated_facts(model))]
     facts = [("ridge", three(float(model.penalty_.ridge))), ("dispersion", three(float(model.dispersion_)))]
     if model.has_bias_correction_:
         facts.append(("bias correction", "Firth"))
@@ -298,25 +249,3 @@ def penalty_parts(model: Any) -> list[Part]:
             ("won over intercepts alone", f"{three(choice.gain)} \u00b1 {three(choice.gain_se)} deviance per entry")
         )
     return [Facts(facts)]
-
-
-def integrated_facts(model: Any) -> list[tuple[str, str]]:
-    """Distributions of abilities and items of a fit whose columns were integrated out."""
-    facts = [("columns", f"{model.columns_}, integrated out")]
-    choice = model.columns_choice_
-    if choice is not None:
-        gain = f"{three(choice.gain)} \u00b1 {three(choice.gain_se)}"
-        facts.append(("left-out deviance that 2pl wins over rasch, per answer", gain))
-    facts.append(("standard deviation of abilities", three(math.sqrt(model.prior_variance_))))
-    facts.append(("standard deviation of intercepts", three(abs(model.loadings_["spread"]))))
-    if model.columns_ == "2pl":
-        facts.append(
-            ("standard deviation of slopes", three(math.hypot(model.loadings_["tilt"], model.loadings_["slope"])))
-        )
-    facts.append(("dispersion", three(float(model.dispersion_))))
-    if model.columns_ == "2pl":
-        facts.append(("standard deviation of what one factor leaves of a row's mean", three(model.board_.leanings.sd)))
-    blocks = model.board_.blocks
-    if blocks is not None:
-        facts.append(("standard deviation of a row's effect of a block", three(blocks.sd)))
-    return facts

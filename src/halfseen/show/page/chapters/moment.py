@@ -172,7 +172,7 @@ def _widths(subject: Subject) -> Widths | None:
 
 
 def _rank(model: Any) -> list[Part]:
-    choice = model.rank_choice_
+    choice = model.rank_search_
     if choice is None:
         return []
     return [

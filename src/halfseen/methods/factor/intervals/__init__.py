@@ -1,0 +1,1 @@
+"""Intervals, bands and ranks of fitted factor models."""

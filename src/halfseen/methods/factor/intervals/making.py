@@ -1,0 +1,81 @@
+"""From a fitted factor model to its inference: checks, covariances, gauge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from halfseen.inference import TableNames
+from halfseen.inference.table import DRAWS, LEVEL
+from halfseen.methods.factor.intervals.checks import (
+    BAYESIAN,
+    CONFIDENCE,
+    LARGEST_ROTATION_NOISE,
+    about_rows,
+    about_thin_columns,
+    check_choices,
+    check_run,
+    check_stationary,
+    fitted_point,
+    passes_of,
+)
+from halfseen.methods.factor.intervals.covariances import Curvature, Uncertainty, denoised, rotated, rotation_noise
+from halfseen.methods.factor.intervals.gauge import gauge_noise
+from halfseen.methods.factor.intervals.inference import FactorInference
+from halfseen.methods.factor.intervals.view import FactorView
+
+NOISY = (
+    "a component holds more noise than signal, so the gauge is the plain one of the estimates: factors may be "
+    "too long on the shorter side. Use a smaller rank or a penalty."
+)
+
+
+def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any) -> FactorInference:
+    """Check that a fitted model may state intervals, find its covariances, and bring both into the gauge.
+
+    Parameters
+    ----------
+    model : GeneralizedFactorModel
+    choices : dict
+        ``level``, ``variance``, ``gauge``, ``draws`` and ``random_state``.
+    R, trials, offset
+        The data of the fit, where the model does not carry them.
+    """
+    variance, gauge = choices["variance"], choices["gauge"]
+    LEVEL.check("level", choices["level"])
+    DRAWS.check("draws", choices["draws"])
+    check_choices(variance, gauge)
+    check_run(model)
+    passes = passes_of(model, R, trials, offset)
+    fit = fitted_point(model, passes)
+    found = Curvature(passes, fit).uncertainty(variance)
+    check_stationary(found, model)
+    rho, rotation, here = model.rho, model.rotation, model.placement_
+    found = found.turned(np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
+    said = [about_rows(found, model.row_labels_, model.col_labels_), about_thin_columns(passes, fit)]
+    share = 0.0
+    if gauge == "denoised" and found.factors.rank:
+        found, share, text = _denoised(found, rho, rotation, fit.has_prior)
+        said.append(text)
+    if variance != "plug_in" and found.factors.rank:
+        found = replace(found, gauge=gauge_noise(found, rho, rotation, share))
+    view = FactorView(
+        found=found, passes=passes, names=TableNames.of(model), level=float(choices["level"]),
+        claim=BAYESIAN if fit.has_prior else CONFIDENCE, library=model.library_, variance=variance,
+        has_prior=fit.has_prior, is_single=model.row_factors_.dtype == np.float32,
+        identified=rotation_noise(found, rotation) <= LARGEST_ROTATION_NOISE[rotation],
+    )  # fmt: skip
+    inference = FactorInference(view, choices["draws"], choices["random_state"])
+    for text in filter(None, said):
+        inference._warn(text)
+    return inference
+
+
+def _denoised(found: Uncertainty, rho: float, rotation: str | None, has_prior: bool) -> tuple[Uncertainty, float, str]:
+    """The denoised gauge, the share of the errors' covariances it took off the second moments, what there is to say."""
+    turned = denoised(found, rho, has_prior)
+    if turned is None:
+        return found, 0.0, NOISY
+    return (rotated(turned) if rotation == "varimax" else turned), -1.0 if has_prior else 1.0, ""

@@ -1,0 +1,121 @@
+"""``integrate="columns"``: few rows, many columns; abilities are parameters, items are integrated out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from halfseen._typing import FloatArray, IntArray, Labels
+from halfseen.data import Observed
+from halfseen.data.shares import as_shares
+from halfseen.errors import shown
+from halfseen.inference.new_rows import NewRows, place
+from halfseen.methods.response.board import MOST_ROWS, make_board
+from halfseen.methods.response.fitting import RandomFit, choose_kind, fit_random
+from halfseen.methods.response.inference import ItemResponseInference
+from halfseen.methods.response.table import AnswerTable
+
+KINDS = ("rasch", "2pl")
+
+
+def fit(model: Any, settings: SimpleNamespace, R: Observed, trials: Any, blocks: Any) -> None:
+    """Fit and set the learned attributes; ``R`` is as it was given."""
+    n, p = R.shape
+    if n > MOST_ROWS:
+        raise ValueError(
+            f"integrate='columns' is for tables of few rows (at most {MOST_ROWS}), and this one has {n}; use "
+            "GeneralizedFactorModel(1, 'bernoulli'), whose columns are well determined there."
+        )
+    observed = as_shares(R, model.loss_.trials, trials)
+    if observed.n_entries == 0:
+        raise ValueError("all entries have weight 0; nothing was observed.")
+    coded = block_codes(blocks, observed)
+    table = AnswerTable.of(observed, np.asarray(observed.values, dtype=float))
+    has_dispersion = bool(np.any((table.shares > 0) & (table.shares < 1)))
+    kinds = KINDS if settings.kind == "auto" else (settings.kind,)
+    with model._watched(observed, settings.max_iter, lambda params: {}) as watch:
+        fits = {
+            kind: fit_random(table, kind == "2pl", has_dispersion, settings.tol, settings.max_iter, watch)
+            for kind in kinds
+        }
+    model.kind_choice_ = choose_kind(fits, p) if len(fits) > 1 else None
+    model.kind_ = kinds[0] if model.kind_choice_ is None else model.kind_choice_.chosen
+    chosen = fits[model.kind_]
+    model.board_, model.bank_ = make_board(chosen, coded, model.loss_.trials)
+    _keep(model, chosen, R.dtype)
+    if not chosen.run.converged:
+        model._warn(
+            f"the marginal likelihood was not maximised: {chosen.run.reason!r} after {chosen.run.n_iter} sweeps, "
+            f"largest gradient entry {chosen.run.gradient_norm:.2g}; raise tol or max_iter.",
+            ConvergenceWarning,
+        )
+
+
+def block_codes(blocks: Any, R: Observed) -> tuple[IntArray, Labels] | None:
+    """Codes and names of the columns' blocks; ``blocks`` is a label per column, in their order or by label."""
+    if blocks is None:
+        return None
+    p, labels = R.shape[1], R.col_labels
+    if isinstance(blocks, dict):
+        if labels is None:
+            raise ValueError("blocks is a dictionary by column label, but the columns have no labels; give a sequence.")
+        missing = [label for label in labels.tolist() if label not in blocks]
+        if missing:
+            raise ValueError(f"blocks has no block for {len(missing)} columns, first {shown(missing[0])}.")
+        blocks = [blocks[label] for label in labels.tolist()]
+    given = np.asarray(blocks)
+    if given.shape != (p,):
+        raise ValueError(f"blocks has shape {given.shape}; needed: a label for each of the {p} columns.")
+    names, codes = np.unique(given.astype(str), return_inverse=True)
+    if len(names) < 2:
+        raise ValueError("blocks puts all columns into one block; at least 2 are needed.")
+    return codes, names
+
+
+def _keep(model: Any, fit: RandomFit, dtype: Any) -> None:
+    items = model.board_.items
+    model.intercept_ = items.mean[:, 0].astype(dtype)
+    model.col_factors_ = items.mean[:, 1:].astype(dtype)
+    model.row_factors_ = fit.at.x[:, None].astype(dtype)
+    model.loadings_ = {name: float(value) for name, value in asdict(fit.at.loadings).items()}
+    model.prior_variance_, model.dispersion_ = fit.problem.prior_variance, float(fit.dispersion)
+    model.run_, model.n_iter_ = fit.run.record(), max(fit.run.n_iter, 1)
+
+
+def linear_pairs(model: Any, i: IntArray, j: IntArray) -> FloatArray:
+    """Logits of the mean chances of chosen cells."""
+    x = np.asarray(model.row_factors_, dtype=float)[i, 0]
+    return np.asarray(model.bank_.pairs(x, j), dtype=model.row_factors_.dtype)
+
+
+def linear_block(model: Any, x: FloatArray, j: IntArray) -> FloatArray:
+    """Logits of the mean chances of rows of these abilities (m, 1) in all chosen columns."""
+    return np.asarray(model.bank_.block(x[:, 0], j), dtype=x.dtype)
+
+
+def new_rows(model: Any, observed: Observed, trials: Any, level: float) -> NewRows:
+    """Posteriors of the rows of a validated table against the frozen items."""
+    answers = as_shares(observed, model.loss_.trials, trials)
+    return place(model.bank_, answers, level, model.col_labels_, model.loss_.trials, model.library_)
+
+
+def abilities(model: Any, observed: Observed, trials: Any) -> FloatArray:
+    """Abilities (m, 1) of the rows of a validated table."""
+    return new_rows(model, observed, trials, 0.95).ability[:, None].astype(observed.dtype)
+
+
+def score(model: Any, observed: Observed, trials: Any) -> float:
+    """Minus the mean loss of further answers of the training rows, pass rates included."""
+    observed = as_shares(observed, model.loss_.trials, trials)
+    m = np.asarray(model._linear_entries(observed), dtype=float)
+    loss = model.loss_.trials * (np.logaddexp(0.0, m) - observed.values * m)
+    return -float(np.average(loss, weights=observed.weights))
+
+
+def infer(model: Any, level: float, draws: int, random_state: Any) -> ItemResponseInference:
+    """The inference of a fitted model."""
+    return ItemResponseInference(model, level, draws, random_state)
