@@ -180,16 +180,40 @@ def automatic_rank(
     except ValueError:  # no entry can be spared: nothing to judge a rank by
         unknown = np.full(1, np.nan)
         return RankSearch(smallest, 0, np.array([smallest]), unknown, unknown, rule)
+
+    def deviances(rank: int) -> FloatArray:
+        candidate = without_callbacks(clone(model).set_params(rank=rank, **changes)).fit(train)
+        return entry_deviances(candidate, test)
+
+    return climbed_rank(deviances, test.rows, guess, (smallest, largest), rule)
+
+
+def climbed_rank(
+    deviances: Callable[[int], FloatArray], rows: IntArray, guess: int, bounds: tuple[int, int], rule: str
+) -> RankSearch:
+    """Climb from a guess to the rank at which held-out entries are predicted best.
+
+    Parameters
+    ----------
+    deviances : callable
+        ``deviances(rank)`` gives the deviance of every held-out entry.
+    rows : int array (n_entries,)
+        Rows of these entries.
+    guess : int
+    bounds : (int, int)
+        Smallest and largest rank allowed.
+    rule : {"one_se", "tie"}
+    """
     judged: dict[int, FloatArray] = {}
 
     def judge(rank: int) -> float:
-        candidate = without_callbacks(clone(model).set_params(rank=rank, **changes)).fit(train)
-        judged[rank] = entry_deviances(candidate, test)
+        judged[rank] = deviances(rank)
         return float(np.mean(judged[rank]))
 
+    smallest, largest = bounds
     climb = Climb(judge, min(max(guess, smallest), largest), largest, smallest)
     tried = loop(climb, (), max_iter=3 + 2 * int(np.ceil(np.log2(largest + 1)))).params
-    return chosen_rank(tried, judged, test.rows, guess, rule)
+    return chosen_rank(tried, judged, rows, guess, rule)
 
 
 def chosen_rank(tried: Tried, judged: dict[int, FloatArray], rows: IntArray, guess: int, rule: str) -> RankSearch:
