@@ -14,6 +14,8 @@ from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
+from halfseen.inference.linked import linking_of
+from halfseen.inference.missingness import missing_for_a_reason
 from halfseen.linalg.pairs import pair_products
 from halfseen.methods.factor.checks import checked_input, dispersion_of, judged, not_converged
 from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
@@ -98,6 +100,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         Number of factors that were fitted.
     rank_search_ : RankSearch or None
         Ranks tried and their held-out deviances, behind ``rank="auto"``.
+    linking_ : Linking or None
+        Groups of rows and columns that too few entries link to be compared (``rows``, ``cols``); None for one group.
     intercept_ : ndarray (p,)
     row_factors_ : ndarray (n, r)
     col_factors_ : ndarray (p, r)
@@ -225,6 +229,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         rng = self._generator()
         passes = EntryPasses(observed, self.loss_, self.engine, known, observed.n_entries >= FRUGAL_FROM)
         self.rank_, self.rank_search_ = settled_rank(passes, settings, self._has_firth(), rng)
+        self._look_at(observed)
         self.penalty_choice_ = self._compare(passes, settings, rng)
         stages = Stages(passes, self.rank_, settings, rng)
         with self._watched(observed, most_sweeps(settings), stages.learned) as watch:
@@ -240,6 +245,15 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         if cuts is None:
             raise AttributeError(f"thresholds_ belong to family='ordinal', not to {self.loss_.name!r}")
         return np.asarray(cuts - self.intercept_[:, None], dtype=self.intercept_.dtype)
+
+    def _look_at(self, observed: Observed) -> None:
+        """Say what the places of the entries tell: groups that nothing links, cells that are missing for a reason."""
+        self.linking_ = linking_of(observed, self.rank_ + 1) if self.rank_ else None
+        if self.linking_ is not None:
+            labels = np.arange(observed.shape[0]) if self.row_labels_ is None else self.row_labels_
+            self._warn(self.linking_.sentence(labels))
+        for text in missing_for_a_reason(observed).sentences():
+            self._warn(text)
 
     def _remember(self, passes: EntryPasses) -> None:
         """Keep the entries for :meth:`inference`; they are not saved with the model."""
@@ -289,7 +303,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.dispersion_ = dispersion_of(passes, final)
         self.placement_ = placement(fit.final, final, self.penalty_.ridge, self.has_bias_correction_)
         self._n_features_out = final.rank
-        self.run_, self.n_iter_ = fit.run.record(), fit.run.n_iter
+        self.run_, self.n_iter_ = fit.run.record(), max(fit.run.n_iter, 1)
         if not self.run_.converged:
             self._warn(not_converged(self.run_), ConvergenceWarning)
 

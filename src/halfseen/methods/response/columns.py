@@ -13,7 +13,10 @@ from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed
 from halfseen.data.shares import as_shares
 from halfseen.errors import shown
+from halfseen.inference.linked import linking_of
+from halfseen.inference.missingness import missing_for_a_reason
 from halfseen.inference.new_rows import NewRows, place
+from halfseen.inference.table import TableNames
 from halfseen.methods.response.board import MOST_ROWS, make_board
 from halfseen.methods.response.fitting import RandomFit, choose_kind, fit_random
 from halfseen.methods.response.inference import ItemResponseInference
@@ -45,6 +48,7 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed, trials: Any, blocks:
     model.kind_choice_ = choose_kind(fits, p) if len(fits) > 1 else None
     model.kind_ = kinds[0] if model.kind_choice_ is None else model.kind_choice_.chosen
     chosen = fits[model.kind_]
+    _look_at(model, observed)
     model.board_, model.bank_ = make_board(chosen, coded, model.loss_.trials)
     _keep(model, chosen, R.dtype)
     if not chosen.run.converged:
@@ -53,6 +57,16 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed, trials: Any, blocks:
             f"largest gradient entry {chosen.run.gradient_norm:.2g}; raise tol or max_iter.",
             ConvergenceWarning,
         )
+
+
+def _look_at(model: Any, observed: Observed) -> None:
+    """Say what the places of the answers tell: groups that nothing links, cells that are missing for a reason."""
+    # equal slopes leave one number between two groups, which a single common column gives
+    model.linking_ = linking_of(observed, 1 if model.kind_ == "rasch" else 2)
+    if model.linking_ is not None:
+        model._warn(model.linking_.sentence(TableNames.of(model).labels(0)))
+    for text in missing_for_a_reason(observed).sentences():
+        model._warn(text)
 
 
 def block_codes(blocks: Any, R: Observed) -> tuple[IntArray, Labels] | None:

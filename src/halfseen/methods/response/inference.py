@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from halfseen._typing import FloatArray, IntArray, Labels
+from halfseen._typing import BoolArray, FloatArray, IntArray, Labels
 from halfseen.inference import (
     CommonErrors,
     Intervals,
@@ -24,6 +24,7 @@ from halfseen.inference import (
     tie_groups,
     upper_quantile,
 )
+from halfseen.inference.linked import Linking
 from halfseen.inference.new_rows import NewRows
 from halfseen.losses import at_columns
 from halfseen.methods.response.board import Board, Scores
@@ -79,6 +80,7 @@ class ItemResponseInference(TableInference):
         super().__init__(TableNames.of(model), level, CLAIM, draws, random_state, model.library_)
         self._model = model
         self._board: Board = model.board_
+        self._linking: Linking | None = getattr(model, "linking_", None)
         self.block_effects, self.leanings = self._board.blocks, self._board.leanings
 
     def _note(self) -> str:
@@ -224,7 +226,7 @@ class ItemResponseInference(TableInference):
         name = "realised score" if about == "these" else "score"
         return Intervals(
             name, N * found.estimate, N * se, *ends(normal_quantile(self.level)), self.level, self.names.column(0),
-            self.claim, extra={"answered": self._board.answered}, library=self.library,
+            self.claim, reliable=self._reliable(), extra={"answered": self._board.answered}, library=self.library,
             statement=Statement(self, self._score_errors(about), ends),
         )  # fmt: skip
 
@@ -239,6 +241,8 @@ class ItemResponseInference(TableInference):
         _rows_only(axis)
         estimate, covariance = self._ranked(of, about)
         i, l = np.broadcast_arrays(self.names.positions(first, 0), self.names.positions(second, 0))  # noqa: E741
+        if self._linking is not None:
+            self._linking.check_pairs(i, l, 0, self.names.labels(0))
         se = _pair_se(covariance)[i, l]
         weights = np.zeros((len(i), len(estimate)))
         weights[np.arange(len(i)), i] += 1.0
@@ -266,6 +270,9 @@ class ItemResponseInference(TableInference):
             raise ValueError(
                 f"contrast() needs {len(estimate)} finite weights, one per row; got shape {weights.shape}."
             )
+        if self._linking is not None:
+            used = np.flatnonzero(weights)
+            self._linking.check_pairs(np.repeat(used[:1], len(used)), used, 0, self.names.labels(0))
         se = np.sqrt(np.array([max(float(weights @ covariance @ weights), 0.0)]))
         errors = self._errors_of(of, about).combined(weights[None, :])
         return self._interval("contrast", np.array([weights @ estimate]), se, {}, errors)
@@ -315,6 +322,8 @@ class ItemResponseInference(TableInference):
         _rows_only(axis)
         if kind not in RANK_KINDS:
             raise BadArgument("kind", kind, f"one of {', '.join(map(repr, RANK_KINDS))}")
+        if self._linking is not None:
+            self._linking.check_all(0, self.names.labels(0), "ranks")
         estimate, covariance = self._ranked(of, about)
         errors = self._drawn(covariance)
         drawn, spread = drawn_rank_intervals(estimate, errors, self.level)
@@ -387,6 +396,10 @@ class ItemResponseInference(TableInference):
         if about not in ABOUT:
             raise BadArgument("about", about, f"one of {', '.join(map(repr, ABOUT))}")
         return self._board.realised if about == "these" else self._board.expected
+
+    def _reliable(self) -> BoolArray:
+        """Whether each row's mean over all columns stays among the columns that are linked to it."""
+        return np.ones(self.names.shape[0], dtype=bool) if self._linking is None else self._linking.reliable(0)
 
     def _ranked(self, of: Any, about: str) -> tuple[FloatArray, FloatArray]:
         """Estimates and their joint covariance."""

@@ -62,6 +62,8 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
     kind_ : {"rasch", "2pl"}
     kind_choice_ : KindChoice or None
         Left-out deviances behind ``kind="auto"``.
+    linking_ : Linking or None
+        Groups of rows and columns that nothing links (``rows``, ``cols``); None for one group.
     intercept_, col_factors_ : ndarray (p,), (p, 1)
         Posterior means of the items.
     row_factors_ : ndarray (n, 1)

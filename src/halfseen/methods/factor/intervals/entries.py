@@ -79,7 +79,7 @@ def entries(view: FactorView, i: IntArray, j: IntArray, kind: str) -> Intervals:
     if kind not in KINDS:
         raise BadArgument("kind", kind, "'mean' or 'linear'")
     m, se = view.linear(i, j), np.sqrt(view.linear_variance(i, j))
-    reliable, labels = view.reliable(0)[i] & view.reliable(1)[j], view.names.cells(i, j)
+    reliable, labels = view.reliable_cells(i, j), view.names.cells(i, j)
     errors = EntryErrors(view, i, j)
     if kind == "linear":
         return view.intervals("linear predictor", m, se, labels, reliable, errors)
@@ -119,7 +119,7 @@ def responses(view: FactorView, i: IntArray, j: IntArray) -> Intervals:
     scale = np.square(slope(loss, m))
     own = np.where(np.isfinite(v), scale * np.where(np.isfinite(v), v, 0.0), np.inf)
     se = np.sqrt(own + phi * loss.variance(m))
-    reliable = view.reliable(0)[i] & view.reliable(1)[j]
+    reliable = view.reliable_cells(i, j)
     return Intervals(
         "response", loss.mean(m), se, low, high, view.level, view.names.cells(i, j), view.claim, "prediction",
         reliable, library=view.library,

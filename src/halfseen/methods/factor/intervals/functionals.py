@@ -169,6 +169,7 @@ class ScoreDifferenceErrors:
 
 def differences(view: FactorView, i: IntArray, l: IntArray, of: Any, axis: int) -> Intervals:  # noqa: E741
     """Differences of a factor, the intercepts or the scores, elementwise pairs."""
+    view.check_linked(axis, i, l)
     which, place = np.unique(np.concatenate([i, l]), return_inverse=True)
     first, second = place[: len(i)], place[len(i) :]
     errors: Any
@@ -181,7 +182,7 @@ def differences(view: FactorView, i: IntArray, l: IntArray, of: Any, axis: int) 
         estimate, single, k = view.parameter(axis, of, has_gauge=False)
         se = np.sqrt(np.square(single[i]) + np.square(single[l]) + gauge_of_differences(view, axis, k, i, l))
         errors, gap = DifferenceErrors(view, axis, k, which, first, second), estimate[i] - estimate[l]
-    reliable = view.reliable(axis)
+    reliable = view.reliable_means(axis) if of == "score" else view.reliable(axis)
     names = {f"{key}_{end}": label for end, at in (("first", i), ("second", l))
              for key, label in view.names.column(axis, at).items()}  # fmt: skip
     return view.intervals("difference", gap, se, names, reliable[i] & reliable[l], errors)

@@ -66,6 +66,7 @@ def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any)
         claim=BAYESIAN if fit.has_prior else CONFIDENCE, library=model.library_, variance=variance,
         has_prior=fit.has_prior, is_single=model.row_factors_.dtype == np.float32,
         identified=rotation_noise(found, rotation) <= LARGEST_ROTATION_NOISE[rotation],
+        linking=getattr(model, "linking_", None),
     )  # fmt: skip
     inference = FactorInference(view, choices["draws"], choices["random_state"])
     for text in filter(None, said):

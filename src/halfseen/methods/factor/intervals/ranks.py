@@ -96,6 +96,7 @@ class Ranking:
 def ranks(ranking: Ranking, kind: str, method: str) -> Intervals:
     """Intervals of the ranks of all rows or columns; see ``FactorInference.ranks``."""
     view = ranking.view
+    view.check_order(ranking.axis, "ranks")
     estimate, se, scale = ranking.sizes()
     q = view.z if kind == "per_item" else ranking.quantile(method)
     extra: dict[str, Array] = {}

@@ -348,7 +348,7 @@ def scores(view: FactorView, axis: int, about: str, over: Any) -> Intervals:
     table = score_table(view, axis, about, over)
     estimate, variance, lowest, highest = table.intervals_parts()
     name = "realised score" if about == "these" else "score"
-    labels, reliable, span = view.names.column(axis), view.reliable(axis), Span(lowest, highest)
+    labels, reliable, span = view.names.column(axis), view.reliable_means(axis, table.other), Span(lowest, highest)
     errors = ScoreErrors(table) if about == "again" else None
     made = view.spanned(name, estimate, np.sqrt(variance), span, labels, reliable, errors)
     if about != "these" or not is_lattice(view.passes.loss):

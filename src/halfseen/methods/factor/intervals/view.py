@@ -13,6 +13,7 @@ from halfseen.engines import EntryPasses
 from halfseen.inference import Intervals, Span, Statement, TableNames, normal_quantile
 from halfseen.inference.covariance import BlockCovariance
 from halfseen.inference.influence import Clustered
+from halfseen.inference.linked import Linking
 from halfseen.linalg.pairs import pair_products
 from halfseen.methods.factor.intervals.covariances import Uncertainty
 
@@ -36,6 +37,8 @@ class FactorView:
         Penalised fit; fit in float32.
     identified : bool array (r,)
         Components whose rotation is known well enough.
+    linking : Linking or None
+        Groups that cannot be compared.
     """
 
     found: Uncertainty
@@ -48,6 +51,7 @@ class FactorView:
     has_prior: bool
     is_single: bool
     identified: Array
+    linking: Linking | None = None
 
     # ---- point and covariances -------------------------------------------------------------------------------------
 
@@ -58,6 +62,16 @@ class FactorView:
     def reliable(self, axis: int) -> Array:
         """Which rows or columns carry enough information."""
         return np.asarray(self.blocks(axis).is_reliable)
+
+    def reliable_means(self, axis: int, over: Any = None) -> Array:
+        """Which rows' (columns') means over ``over`` rest on enough information and on columns linked to the row."""
+        own = self.reliable(axis)
+        return own if self.linking is None else own & self.linking.reliable(axis, over)
+
+    def reliable_cells(self, i: IntArray, j: IntArray) -> Array:
+        """Which cells have a row and a column with enough information, linked by what was observed."""
+        own = self.reliable(0)[i] & self.reliable(1)[j]
+        return own if self.linking is None else own & self.linking.cells(i, j)
 
     def factors(self, axis: int) -> Array:
         """Estimated factors of the rows or columns."""
@@ -127,6 +141,16 @@ class FactorView:
         return normal_quantile(self.level)
 
     # ---- refusals --------------------------------------------------------------------------------------------------
+
+    def check_linked(self, axis: int, first: IntArray, second: IntArray) -> None:
+        """Refuse comparisons of rows (columns) of groups that nothing links."""
+        if self.linking is not None:
+            self.linking.check_pairs(first, second, axis, self.names.labels(axis))
+
+    def check_order(self, axis: int, what: str) -> None:
+        """Refuse one order of rows (columns) of groups that nothing links."""
+        if self.linking is not None:
+            self.linking.check_all(axis, self.names.labels(axis), what)
 
     def check_precision(self) -> None:
         """Refuse single parameters of fits in single precision."""
