@@ -94,8 +94,8 @@ class Linking:
         )  # fmt: skip
         return (
             f"the {int(counts.sum())} {side} fall into {n_groups} groups that {link} ({'; '.join(groups)}{more}); "
-            f"their scores cannot be compared. Observe some {side} of one group in the {other} of another, or fit one group "
-            f"alone: its {side} are where linking_.{side if axis == 0 else 'cols'} == 0."
+            f"their scores cannot be compared. Observe some {side} of one group in the {other} of another, or fit one "
+            f"group alone: its {side} are where linking_.{side if axis == 0 else 'cols'} == 0."
         )
 
 
