@@ -14,11 +14,12 @@ from halfseen.data import Observed, Sources, as_sources
 from halfseen.engines import Engine
 from halfseen.losses import Loss, get_loss
 from halfseen.many import Parts, Placed, in_gauge
+from halfseen.methods.heterogeneous.checks import check_weights
 from halfseen.methods.heterogeneous.posterior import PosteriorSettings, SourcesPosterior, fit_posterior
 from halfseen.methods.heterogeneous.posterior.families import Family, family_of
 from halfseen.methods.heterogeneous.posterior.intervals import PosteriorInference
 from halfseen.methods.heterogeneous.posterior.placing import linear_of, place_columns, place_rows, place_source
-from halfseen.methods.heterogeneous.posterior.state import Scores
+from halfseen.methods.heterogeneous.posterior.state import SampleScores
 
 if TYPE_CHECKING:
     from halfseen.methods.heterogeneous.model import HeterogeneousFactorization
@@ -63,8 +64,6 @@ def fit_bayes(
 
 def split_weights(weights: Any, sources: Sources) -> tuple[dict[str, float], dict[str, FloatArray]]:
     """Numbers weigh a source, arrays its rows."""
-    from halfseen.methods.heterogeneous.checks import check_weights
-
     if not isinstance(weights, Mapping):
         check_weights(weights, sources.names)
         return {}, {}
@@ -79,15 +78,6 @@ def loss_of(family: Family) -> Loss:
     if family.name == "huber":
         return get_loss("gaussian") if family.is_relative else get_loss(f"huber({family.cut!r})")
     return get_loss(family.name)
-
-
-def is_bayesian(family: Any) -> bool:
-    """Whether the Bayesian model has the family (or all of a mapping)."""
-    members = list(family.values()) if isinstance(family, Mapping) else [family]
-    try:
-        return all(isinstance(member, str) and bool(family_of(member)) for member in members)
-    except ValueError:
-        return False
 
 
 def parts_in_gauge(posterior: SourcesPosterior) -> Parts:
@@ -135,13 +125,13 @@ class PlacedSamples:
     ----------
     scores, scores_se : ndarray (m, K)
         Posterior means and standard deviations on all factors of the fit.
-    rows : Scores
+    rows : SampleScores
         With all covariances.
     """
 
     scores: FloatArray
     scores_se: FloatArray
-    rows: Scores
+    rows: SampleScores
     _inference: PosteriorInference
 
     def predict_table(self, name: str) -> FloatArray:

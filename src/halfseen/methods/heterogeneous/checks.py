@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from halfseen.data import Sources
 from halfseen.errors import close_matches
+from halfseen.methods.heterogeneous.posterior.families import family_of
 from halfseen.parameters import BadArgument
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ LEAST_MISALIGNMENT = 0.05
 
 def check_together(settings: SimpleNamespace) -> str:
     """Refuse parameters that do not go together; the solver, "auto" resolved."""
-    from halfseen.methods.heterogeneous.bayes import is_bayesian
-
     solver, has_family = settings.solver, is_bayesian(settings.family)
     if solver == "auto":
         solver = "als" if settings.penalty or not has_family else "bayes"
@@ -93,3 +92,12 @@ def _warn_of_thin_sources(model: HeterogeneousFactorization, sources: Sources) -
             f"{len(thin)} of {len(sources)} sources have fewer entries than unknowns, first {name!r} with {entries} "
             f"for {free}: their fit is not determined; set penalty, or lower the ranks"
         )
+
+
+def is_bayesian(family: Any) -> bool:
+    """Whether the Bayesian model has the family (or all of a mapping)."""
+    members = list(family.values()) if isinstance(family, Mapping) else [family]
+    try:
+        return all(isinstance(member, str) and bool(family_of(member)) for member in members)
+    except ValueError:
+        return False

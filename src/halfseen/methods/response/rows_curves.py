@@ -10,8 +10,8 @@ import numpy as np
 from halfseen._typing import FloatArray, RandomState, as_generator
 from halfseen.inference import normal_quantile
 from halfseen.methods.response.rows_answers import AnswerTable
-from halfseen.methods.response.rows_fit import RowsFit
 from halfseen.methods.response.rows_items import ItemLayout
+from halfseen.methods.response.rows_result import RowsFit
 from halfseen.methods.response.rows_scores import ability_scale, parameter_draws, posterior_moments
 
 BAND_DRAWS = 200

@@ -8,7 +8,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray
 from halfseen.methods.response import rows_kinds
-from halfseen.methods.response.rows_fit import RowsFit
+from halfseen.methods.response.rows_result import RowsFit
 
 
 def item_faces(fit: RowsFit) -> list[tuple[FloatArray, FloatArray]]:

@@ -11,7 +11,7 @@ from halfseen._typing import FloatArray
 from halfseen.engines.blas import on_one_blas_thread
 from halfseen.inference.multiple import benjamini_hochberg
 from halfseen.methods.response.rows_answers import ROWS_AT_ONCE, AnswerTable
-from halfseen.methods.response.rows_fit import RowsFit
+from halfseen.methods.response.rows_result import RowsFit
 
 RMSEA_LEVEL = 0.9
 LEAST_EXPECTED = 1.0

@@ -11,8 +11,8 @@ from halfseen._typing import FloatArray, IntArray
 from halfseen.engines.blas import on_one_blas_thread
 from halfseen.errors import shown
 from halfseen.inference import normal_quantile
-from halfseen.methods.response.rows_fit import RowsFit
 from halfseen.methods.response.rows_links import FEWEST_ANCHORS
+from halfseen.methods.response.rows_result import RowsFit
 from halfseen.solvers import GradientNorm, LevenbergMarquardt, loop
 
 LINK_NODES, LINK_REACH = 61, 4.0

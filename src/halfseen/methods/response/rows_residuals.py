@@ -12,8 +12,8 @@ from halfseen.engines.blas import on_one_blas_thread
 from halfseen.inference.multiple import benjamini_hochberg
 from halfseen.kernels import Responses, response_expectations
 from halfseen.methods.response.rows_answers import NOT_SEEN, AnswerTable
-from halfseen.methods.response.rows_fit import RowsFit
 from halfseen.methods.response.rows_likelihood import RowsLikelihood
+from halfseen.methods.response.rows_result import RowsFit
 from halfseen.methods.response.rows_score_tests import residuals
 from halfseen.methods.response.rows_scores import answers_per_row
 

@@ -12,7 +12,7 @@ from halfseen._typing import FloatArray, RandomState, as_generator
 from halfseen.engines.blas import on_one_blas_thread
 from halfseen.linalg.rotations import geomin_value, oblimin_value, promax_turn, varimax_value
 from halfseen.methods.response.rows_answers import AnswerTable
-from halfseen.methods.response.rows_fit import RowsFit
+from halfseen.methods.response.rows_result import RowsFit
 from halfseen.methods.response.rows_scores import parameter_draws
 from halfseen.methods.response.rows_several import several_problem
 from halfseen.solvers import GradientNorm, ProjectedRotation, loop

@@ -23,7 +23,6 @@ from halfseen.engines.blas import on_one_blas_thread
 from halfseen.inference.multiple import benjamini_hochberg
 from halfseen.kernels import response_scores
 from halfseen.methods.response.rows_answers import NOT_SEEN, AnswerTable
-from halfseen.methods.response.rows_fit import RowsFit
 from halfseen.methods.response.rows_information import (
     NodeScores,
     node_scores,
@@ -32,6 +31,7 @@ from halfseen.methods.response.rows_information import (
     slope_sums,
 )
 from halfseen.methods.response.rows_likelihood import RowsLikelihood, RowsPart
+from halfseen.methods.response.rows_result import RowsFit
 
 CACHED = 125_000
 # Multiply-adds beyond which tests of pairs go by outer products: their size is right in large tables anyway.

@@ -14,8 +14,8 @@ from halfseen.engines.blas import on_one_blas_thread
 from halfseen.errors import shown
 from halfseen.kernels import Responses, response_expectations
 from halfseen.methods.response.rows_answers import NOT_SEEN, AnswerTable, _as_codes, _counted
-from halfseen.methods.response.rows_fit import RowsFit
 from halfseen.methods.response.rows_likelihood import RowsLikelihood
+from halfseen.methods.response.rows_result import RowsFit
 from halfseen.solvers import GradientNorm, SweepResult, largest, loop
 
 ITEM_DRAWS = 20

@@ -10,7 +10,6 @@ import numpy as np
 from halfseen._typing import FloatArray, IntArray, as_generator
 from halfseen.methods.response.rows_answers import NOT_SEEN, ROWS_AT_ONCE, AnswerTable, formulas_of
 from halfseen.methods.response.rows_covariance import Covariance, positive_inverse
-from halfseen.methods.response.rows_fit import RowsFit, chosen_prior
 from halfseen.methods.response.rows_items import ItemLayout
 from halfseen.methods.response.rows_kinds import START_SLOPE
 from halfseen.methods.response.rows_map import IndexMap
@@ -19,6 +18,7 @@ from halfseen.methods.response.rows_options import RowsOptions, index_map
 from halfseen.methods.response.rows_own import OwnNodesLikelihood, points_for
 from halfseen.methods.response.rows_population import Grid, Population
 from halfseen.methods.response.rows_prior import FIRST_VARIANCE, ItemPrior, guessing_prior
+from halfseen.methods.response.rows_result import RowsFit, chosen_prior
 from halfseen.solvers import LimitedMemory, Run, SweepResult, largest, loop
 
 SCORING_STEPS, LONGEST_SCORING = 12, 0.5

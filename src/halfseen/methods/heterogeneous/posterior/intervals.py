@@ -12,7 +12,7 @@ from halfseen._typing import FloatArray
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.inference.intervals import Intervals
 from halfseen.methods.heterogeneous.posterior.result import SourcesPosterior
-from halfseen.methods.heterogeneous.posterior.state import Scores
+from halfseen.methods.heterogeneous.posterior.state import SampleScores
 
 CLAIM = "credible: given the model of the fit (normal factors and loadings) and its estimated noise and ridges"
 KINDS = ("mean", "prediction")
@@ -28,7 +28,7 @@ class PosteriorInference:
     level : float
     row_labels : array or None
     col_labels : dict from source name to array or None
-    rows : Scores or None
+    rows : SampleScores or None
         Of other rows than those of the fit.
     """
 
@@ -36,14 +36,14 @@ class PosteriorInference:
     level: float
     row_labels: Any
     col_labels: dict[str, Any]
-    rows: Scores | None = None
+    rows: SampleScores | None = None
 
     @property
-    def _rows(self) -> Scores:
+    def _rows(self) -> SampleScores:
         return self.posterior.rows if self.rows is None else self.rows
 
     def scores(self) -> Intervals:
-        """Scores of all factors, (n, K); in the axes of the fit."""
+        """SampleScores of all factors, (n, K); in the axes of the fit."""
         rows, posterior = self._rows, self.posterior
         if self.rows is None:
             estimate, se = posterior.scores, posterior.scores_se

@@ -22,7 +22,7 @@ from halfseen.methods.heterogeneous.posterior.result import SourceFit, SourcesPo
 from halfseen.methods.heterogeneous.posterior.rows import RowSums, joined_rows, row_sums
 from halfseen.methods.heterogeneous.posterior.settings import NO_NOISE, PosteriorSettings
 from halfseen.methods.heterogeneous.posterior.start import nothing, own_directions, residual
-from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, Scores
+from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, SampleScores
 from halfseen.methods.heterogeneous.posterior.sweeps import cell_variance
 from halfseen.methods.heterogeneous.posterior.widening import row_widening, widened
 from halfseen.solvers.loop import SweepResult, loop
@@ -47,7 +47,7 @@ class NewRows:
     places: Sequence[int]
     given: Sequence[Given]
 
-    def __call__(self, params: tuple[Scores, tuple[Working, ...]]) -> SweepResult:
+    def __call__(self, params: tuple[SampleScores, tuple[Working, ...]]) -> SweepResult:
         before, working = params
         scores = self.scores(working)
         fresh = []
@@ -64,7 +64,7 @@ class NewRows:
         is_done = moved < CLOSE or not any(one.family.moves for one in self.given)
         return SweepResult((scores, tuple(fresh)), moved, reason="change" if is_done else None)
 
-    def scores(self, working: Sequence[Working]) -> Scores:
+    def scores(self, working: Sequence[Working]) -> SampleScores:
         """Posterior of the rows; sources that were not given say nothing."""
         n, R = self.given[0].cells.shape[0], self.posterior.rows.mean.shape[1]
         told = {}
@@ -82,8 +82,8 @@ def silent(loadings: Loadings, n: int) -> RowSums:
     return RowSums(np.zeros((n, a, a)), np.zeros((n, a)), np.zeros((n, r)), np.zeros((n, r, a)), given_cov)
 
 
-def place_rows(posterior: SourcesPosterior, tables: Mapping[str, Observed]) -> Scores:
-    """Scores of new rows of which some of the sources were seen.
+def place_rows(posterior: SourcesPosterior, tables: Mapping[str, Observed]) -> SampleScores:
+    """SampleScores of new rows of which some of the sources were seen.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def place_rows(posterior: SourcesPosterior, tables: Mapping[str, Observed]) -> S
 
     Returns
     -------
-    Scores
+    SampleScores
 
     Notes
     -----
@@ -176,10 +176,10 @@ class NewSource:
     """Sweep: columns, noise and ridges of a new source and its own scores; the common scores stay."""
 
     given: Given
-    common: Scores
+    common: SampleScores
     settings: PosteriorSettings
 
-    def __call__(self, params: tuple[Loadings, Scores, Working, int]) -> SweepResult:
+    def __call__(self, params: tuple[Loadings, SampleScores, Working, int]) -> SweepResult:
         loadings, scores, working, done = params
         mean, cov = scores.of(0, loadings.active)
         rows = Rows(mean, cov, 1.0 / loadings.row_noise)
@@ -195,7 +195,7 @@ class NewSource:
         reason = "change" if done > 10 and moved < max(self.settings.tol * noise, 1e-14) else None
         return SweepResult((fresh, scores, working, done + 1), misfit.value, reason=reason)
 
-    def own_scores(self, loadings: Loadings, working: Working) -> Scores:
+    def own_scores(self, loadings: Loadings, working: Working) -> SampleScores:
         """Own scores given the means of the common ones, of unit second moment."""
         n, R = self.common.mean.shape
         told = row_sums(self.given, working, loadings, np.ones(n))
@@ -208,13 +208,13 @@ class NewSource:
 
 def place_source(
     posterior: SourcesPosterior, table: Observed, own_rank: int, family: Family, centre: bool, rng: np.random.Generator
-) -> tuple[SourceFit, Scores]:
+) -> tuple[SourceFit, SampleScores]:
     """A new source over the rows of the fit: loadings on the common factors and factors of its own.
 
     Returns
     -------
     fit : SourceFit
-    scores : Scores
+    scores : SampleScores
         The common ones of the fit, and the new source's own.
     """
     cells = given("table", table, family, centre)
@@ -229,7 +229,7 @@ def place_source(
     return SourceFit(cells.level, cells.scale, family, loadings), scores
 
 
-def linear_of(fit: SourceFit, scores: Scores, place: int = 0) -> FloatArray:
+def linear_of(fit: SourceFit, scores: SampleScores, place: int = 0) -> FloatArray:
     """Linear predictors (n, p) of a source, in the units of the data."""
     mean = np.hstack([scores.mean[:, fit.loadings.active], scores.own[place].mean])
     return fit.intercepts + fit.scale * (mean @ fit.loadings.mean[:, 1:].T)

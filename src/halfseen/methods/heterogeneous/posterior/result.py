@@ -9,7 +9,7 @@ import numpy as np
 from halfseen._typing import BoolArray, FloatArray, IntArray
 from halfseen.data.storable import storable
 from halfseen.methods.heterogeneous.posterior.families import Family
-from halfseen.methods.heterogeneous.posterior.state import Loadings, Scores
+from halfseen.methods.heterogeneous.posterior.state import Loadings, SampleScores
 from halfseen.solvers.loop import Run
 
 # Pairs whose covariances are gathered at once.
@@ -69,7 +69,7 @@ class SourcesPosterior:
     ----------
     names : tuple of str
     fits : tuple of SourceFit
-    rows : Scores
+    rows : SampleScores
         Of common factors (in which several sources may take part), and of each source's own.
     activity : bool ndarray (K, N)
         Whether a source takes part in a factor.
@@ -84,7 +84,7 @@ class SourcesPosterior:
 
     names: tuple[str, ...]
     fits: tuple[SourceFit, ...]
-    rows: Scores
+    rows: SampleScores
     activity: BoolArray
     variance_explained: FloatArray
     factor_names: tuple[str, ...]
@@ -145,12 +145,12 @@ class SourcesPosterior:
 
     # ---- cells -------------------------------------------------------------------------------------------------
 
-    def linear(self, name: str, rows: Scores | None = None) -> FloatArray:
+    def linear(self, name: str, rows: SampleScores | None = None) -> FloatArray:
         """Linear predictors of a source as a table (n, p), in the units of the data.
 
         Parameters
         ----------
-        rows : Scores, optional
+        rows : SampleScores, optional
             Of other rows than those of the fit.
         """
         fit, place = self._fit(name), self.names.index(name)
@@ -160,7 +160,7 @@ class SourcesPosterior:
         return fit.level + fit.scale * (loadings.mean[:, 0] + mean @ loadings.mean[:, 1:].T)
 
     def cells(
-        self, name: str, i: IntArray, j: IntArray, rows: Scores | None = None
+        self, name: str, i: IntArray, j: IntArray, rows: SampleScores | None = None
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         r"""Linear predictors at cells, their posterior variances, and the noise variances there.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray
-from halfseen.methods.heterogeneous.posterior.state import Loadings, Scores, State
+from halfseen.methods.heterogeneous.posterior.state import Loadings, SampleScores, State
 from halfseen.solvers.loop import SweepResult, loop
 
 ANGLES = np.linspace(0.0, np.pi, 91)[:-1]
@@ -185,7 +185,7 @@ def weighted_moments(loadings: Loadings, R: int) -> FloatArray:
     return second_moments(replace(loadings, mean=mean, cov=cov), R) / len(loadings.mean)
 
 
-def own_axes(scores: Scores, place: int, loadings: Loadings) -> tuple[Scores, Loadings]:
+def own_axes(scores: SampleScores, place: int, loadings: Loadings) -> tuple[SampleScores, Loadings]:
     """A source's own factors in principal axes."""
     a, r = len(loadings.active), loadings.own_rank
     V = loadings.mean[:, 1 + a :]

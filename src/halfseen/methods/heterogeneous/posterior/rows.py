@@ -12,7 +12,7 @@ from halfseen._typing import FloatArray, IntArray
 from halfseen.engines import Engine
 from halfseen.methods.heterogeneous.posterior.cells import packed, symmetric_inverse, unpacked
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
-from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, Scores
+from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, SampleScores
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def row_sums(given: Given, working: Working, loadings: Loadings, factor: FloatAr
     return RowSums(done.schur, done.right, done.own, done.turn, symmetric_inverse(inner))
 
 
-def joined_rows(sums: Sequence[RowSums], active: Sequence[IntArray], n: int, R: int) -> Scores:
+def joined_rows(sums: Sequence[RowSums], active: Sequence[IntArray], n: int, R: int) -> SampleScores:
     """Posterior of all scores from what the sources say, added up in their order."""
     precision, right = np.zeros((n, R, R)) + np.eye(R), np.zeros((n, R))
     for one, common in zip(sums, active, strict=True):
@@ -86,7 +86,7 @@ def joined_rows(sums: Sequence[RowSums], active: Sequence[IntArray], n: int, R: 
         turn = np.zeros((n, one.own.shape[1], R))
         turn[:, :, common] = one.turn
         own.append(OwnScores(one.own - np.einsum("nri,ni->nr", turn, mean), one.given, turn))
-    return Scores(mean, cov, tuple(own))
+    return SampleScores(mean, cov, tuple(own))
 
 
 def row_step(
@@ -96,14 +96,14 @@ def row_step(
     factors: Sequence[FloatArray],
     R: int,
     engine: Engine,
-) -> Scores:
-    """Scores of all rows."""
+) -> SampleScores:
+    """SampleScores of all rows."""
     items = zip(given, working, loadings, factors, strict=True)
     sums = list(engine.map(lambda item: row_sums(*item), items))
     return joined_rows(sums, [one.active for one in loadings], given[0].cells.shape[0], R)
 
 
-def unit_scores(scores: Scores, loadings: Sequence[Loadings]) -> tuple[Scores, tuple[Loadings, ...]]:
+def unit_scores(scores: SampleScores, loadings: Sequence[Loadings]) -> tuple[SampleScores, tuple[Loadings, ...]]:
     r"""The same fit with :math:`\overline{E[u_k^2]} = 1` for every factor, which the prior expects."""
 
     def size(mean: FloatArray, variances: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ from halfseen.methods.heterogeneous.blocks import make_block
 from halfseen.methods.heterogeneous.posterior.cells import DenseCells
 from halfseen.methods.heterogeneous.posterior.columns import MOST_PULL
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
-from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, Scores, State
+from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, SampleScores, State
 from halfseen.methods.heterogeneous.start import spectral_start
 
 # Uncertainty of the first scores, and the size of what is drawn to set apart factors that are alike.
@@ -31,7 +31,7 @@ def starting_state(
     sources: Sources, given: Sequence[Given], ranks: tuple[int, tuple[int, ...]], has_common_structure: bool,
     engine: Engine, rng: np.random.Generator, centre: bool = True,
 ) -> State:  # fmt: skip
-    """Scores from singular vectors, loadings at nothing.
+    """SampleScores from singular vectors, loadings at nothing.
 
     Parameters
     ----------
@@ -67,13 +67,13 @@ def nothing(given: Given, active: IntArray, own_rank: int, n: int, centre: bool)
     )  # fmt: skip
 
 
-def starting_scores(scores: FloatArray, own: Sequence[FloatArray]) -> Scores:
-    """Scores with a small uncertainty, before the first sweep."""
+def starting_scores(scores: FloatArray, own: Sequence[FloatArray]) -> SampleScores:
+    """SampleScores with a small uncertainty, before the first sweep."""
     n, R = scores.shape
     parts = tuple(
         OwnScores(one, np.tile(LITTLE * np.eye(one.shape[1]), (n, 1, 1)), np.zeros((n, one.shape[1], R))) for one in own
     )
-    return Scores(scores, np.tile(LITTLE * np.eye(R), (n, 1, 1)), parts)
+    return SampleScores(scores, np.tile(LITTLE * np.eye(R), (n, 1, 1)), parts)
 
 
 def residual(given: Given, working: Working, centre: bool) -> FloatArray:

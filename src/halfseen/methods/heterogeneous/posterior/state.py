@@ -104,7 +104,7 @@ class OwnScores:
 
 @storable
 @dataclass(frozen=True)
-class Scores:
+class SampleScores:
     """Rows: common factors, and each source's own.
 
     Attributes
@@ -134,31 +134,31 @@ class Scores:
         lower = np.concatenate([cross.transpose(0, 2, 1), whole], axis=2)
         return np.hstack([self.mean[:, active], own.mean]), np.concatenate([upper, lower], axis=1)
 
-    def keep(self, kept: IntArray) -> Scores:
+    def keep(self, kept: IntArray) -> SampleScores:
         """Only some of the common factors."""
         own = tuple(replace(one, turn=one.turn[:, :, kept]) for one in self.own)
-        return Scores(self.mean[:, kept], self.cov[:, kept[:, None], kept], own)
+        return SampleScores(self.mean[:, kept], self.cov[:, kept[:, None], kept], own)
 
-    def keep_own(self, place: int, kept: IntArray) -> Scores:
+    def keep_own(self, place: int, kept: IntArray) -> SampleScores:
         """Only some of one source's own factors."""
         one = self.own[place]
         less = OwnScores(one.mean[:, kept], one.given[:, kept[:, None], kept], one.turn[:, kept])
         return replace(self, own=(*self.own[:place], less, *self.own[place + 1 :]))
 
-    def stretched(self, common: FloatArray, own: list[FloatArray]) -> Scores:
+    def stretched(self, common: FloatArray, own: list[FloatArray]) -> SampleScores:
         """Every factor divided by a number."""
         parts = []
         for one, by in zip(self.own, own, strict=True):
             turn = one.turn / by[:, None] * common
             parts.append(OwnScores(one.mean / by, one.given / (by[:, None] * by), turn))
-        return Scores(self.mean / common, self.cov / (common[:, None] * common), tuple(parts))
+        return SampleScores(self.mean / common, self.cov / (common[:, None] * common), tuple(parts))
 
-    def turned(self, R: FloatArray) -> Scores:
+    def turned(self, R: FloatArray) -> SampleScores:
         """The common factors in other axes: scores times an orthogonal matrix."""
         own = tuple(replace(one, turn=one.turn @ R) for one in self.own)
-        return Scores(self.mean @ R, R.T @ self.cov @ R, own)
+        return SampleScores(self.mean @ R, R.T @ self.cov @ R, own)
 
-    def own_turned(self, place: int, R: FloatArray) -> Scores:
+    def own_turned(self, place: int, R: FloatArray) -> SampleScores:
         """One source's own factors in other axes."""
         one = self.own[place]
         fresh = OwnScores(one.mean @ R, R.T @ one.given @ R, R.T @ one.turn)
@@ -171,7 +171,7 @@ class State:
 
     Attributes
     ----------
-    scores : Scores
+    scores : SampleScores
     loadings : tuple of Loadings
     working : tuple of Working
     sweep : int
@@ -182,7 +182,7 @@ class State:
         Predictors at the seen cells, from the last update of the columns.
     """
 
-    scores: Scores
+    scores: SampleScores
     loadings: tuple[Loadings, ...]
     working: tuple[Working, ...]
     sweep: int = 0
