@@ -368,7 +368,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         return PosteriorInference(self.posterior_, level, self.row_labels_, self.col_labels_)
 
     def place_samples(self, S: Any) -> PlacedSamples:
-        """SampleScores of new samples of which any of the sources were seen, with their uncertainty.
+        """Scores of new samples of which any of the sources were seen, with their uncertainty.
 
         Parameters
         ----------

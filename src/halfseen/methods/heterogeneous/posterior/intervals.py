@@ -43,7 +43,7 @@ class PosteriorInference:
         return self.posterior.rows if self.rows is None else self.rows
 
     def scores(self) -> Intervals:
-        """SampleScores of all factors, (n, K); in the axes of the fit."""
+        """Scores of all factors, (n, K); in the axes of the fit."""
         rows, posterior = self._rows, self.posterior
         if self.rows is None:
             estimate, se = posterior.scores, posterior.scores_se

@@ -83,7 +83,7 @@ def silent(loadings: Loadings, n: int) -> RowSums:
 
 
 def place_rows(posterior: SourcesPosterior, tables: Mapping[str, Observed]) -> SampleScores:
-    """SampleScores of new rows of which some of the sources were seen.
+    """Scores of new rows of which some of the sources were seen.
 
     Parameters
     ----------

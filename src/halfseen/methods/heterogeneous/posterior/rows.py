@@ -97,7 +97,7 @@ def row_step(
     R: int,
     engine: Engine,
 ) -> SampleScores:
-    """SampleScores of all rows."""
+    """Scores of all rows."""
     items = zip(given, working, loadings, factors, strict=True)
     sums = list(engine.map(lambda item: row_sums(*item), items))
     return joined_rows(sums, [one.active for one in loadings], given[0].cells.shape[0], R)

@@ -31,7 +31,7 @@ def starting_state(
     sources: Sources, given: Sequence[Given], ranks: tuple[int, tuple[int, ...]], has_common_structure: bool,
     engine: Engine, rng: np.random.Generator, centre: bool = True,
 ) -> State:  # fmt: skip
-    """SampleScores from singular vectors, loadings at nothing.
+    """Scores from singular vectors, loadings at nothing.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def nothing(given: Given, active: IntArray, own_rank: int, n: int, centre: bool)
 
 
 def starting_scores(scores: FloatArray, own: Sequence[FloatArray]) -> SampleScores:
-    """SampleScores with a small uncertainty, before the first sweep."""
+    """Scores with a small uncertainty, before the first sweep."""
     n, R = scores.shape
     parts = tuple(
         OwnScores(one, np.tile(LITTLE * np.eye(one.shape[1]), (n, 1, 1)), np.zeros((n, one.shape[1], R))) for one in own

@@ -101,7 +101,7 @@ class PosteriorSweep:
         return replace(state, loadings=tuple(one for one, _ in done)), [misfit for _, misfit in done]
 
     def rows_moved(self, state: State) -> State:
-        """SampleScores, and their scale."""
+        """Scores, and their scale."""
         factors = [
             power * factor / one.row_noise
             for power, factor, one in zip(self.powers, self.factors, state.loadings, strict=True)
