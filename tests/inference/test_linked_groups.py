@@ -41,7 +41,8 @@ def fitted(name: str, table: np.ndarray):
 def test_groups_without_a_common_column_are_named_once_and_not_compared(name):
     model = fitted(name, two_groups())
     told = [text for text in model.warnings_ if "fall into 2 groups" in text]
-    assert len(told) == 1 and "(30: 0, 1, ..; 30: 30, 31, ..)" in told[0]
+    assert len(told) == 1
+    assert "(30: 0, 1, ..; 30: 30, 31, ..)" in told[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         i = model.inference()
@@ -64,7 +65,8 @@ def test_the_way_out_of_unlinked_groups_works_when_followed(name):
         ranks = alone.inference().ranks(of=0, kind="per_item")
     assert len(ranks) == 30
     joined = fitted(name, two_groups(n_shared=4))
-    assert joined.linking_ is None and not any("groups" in text for text in joined.warnings_)
+    assert joined.linking_ is None
+    assert not any("groups" in text for text in joined.warnings_)
 
 
 def test_a_comparison_of_unlinked_groups_holds_far_too_rarely_to_be_stated():
@@ -86,7 +88,8 @@ def test_linking_needs_more_common_columns_for_more_factors():
 def test_cells_of_one_group_in_its_own_columns_stay_reliable():
     linking = linking_of(hs.Observed.from_dense(two_groups()), 2)
     assert linking.cells(np.array([0, 0]), np.array([0, 79])).tolist() == [True, False]
-    assert linking.reliable(0, np.arange(40))[:30].all() and not linking.reliable(0, np.arange(40))[30:].any()
+    assert linking.reliable(0, np.arange(40))[:30].all()
+    assert not linking.reliable(0, np.arange(40))[30:].any()
 
 
 def asked_by_ability(seed: int = 3) -> np.ndarray:

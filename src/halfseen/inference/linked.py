@@ -74,7 +74,9 @@ class Linking:
         """Refuse an order of all rows (columns) where these fall into several groups."""
         own = self.side(axis)
         if len(np.unique(own[own >= 0])) > 1:
-            raise NotStated(f"{what} put all {('rows', 'columns')[axis]} in one order, but {self.sentence(labels, axis)}")
+            raise NotStated(
+                f"{what} put all {('rows', 'columns')[axis]} in one order, but {self.sentence(labels, axis)}"
+            )
 
     def sentence(self, labels: Labels, axis: int = 0) -> str:
         """What the groups are, and the ways out."""
@@ -92,9 +94,9 @@ class Linking:
             else f"share fewer than the {self.common} rows or columns that link them"
         )  # fmt: skip
         return (
-            f"the {int(counts.sum())} {side} fall into {n_groups} groups that {link} ({'; '.join(groups)}{more}); their "
-            f"scores cannot be compared. Observe some {side} of one group in the {other} of another, or fit one group "
-            f"alone: its {side} are where linking_.{side if axis == 0 else 'cols'} == 0."
+            f"the {int(counts.sum())} {side} fall into {n_groups} groups that {link} ({'; '.join(groups)}{more}); "
+            f"their scores cannot be compared. Observe some {side} of one group in the {other} of another, or fit one "
+            f"group alone: its {side} are where linking_.{side if axis == 0 else 'cols'} == 0."
         )
 
 

@@ -14,9 +14,9 @@ from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
-from halfseen.linalg.pairs import pair_products
 from halfseen.inference.linked import linking_of
 from halfseen.inference.missingness import missing_for_a_reason
+from halfseen.linalg.pairs import pair_products
 from halfseen.methods.factor.checks import checked_input, dispersion_of, judged, not_converged
 from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.identification import to_gauge
@@ -45,7 +45,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     Parameters
     ----------
-    rank : int or "auto", default=2
+    rank : int or "auto", default=1
         Number of factors :math:`r`; 0 is the model of intercepts alone. "auto" takes the smallest rank that predicts
         held-out entries as well as the best one, within one standard error. A rank above the shorter side of the
         table is cut to it.
@@ -149,7 +149,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def __init__(
         self,
-        rank: int | str = 2,
+        rank: int | str = 1,
         family: Any = "gaussian",
         *,
         penalty: str | float = "auto",
