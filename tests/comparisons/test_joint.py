@@ -165,12 +165,12 @@ def test_cobe_and_two_svds_agree(half):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (hs.JIVE(missing="mean"), "missing must be one of 'zero', 'impute'"),
-        (hs.JIVE(max_iter=0), "max_iter must be an integer"),
-        (hs.RobustJIVE(mu=0), "mu must be a finite number"),
-        (hs.PersonalizedPCA(step=-1), "step must be a finite number"),
-        (hs.COBE(tol=-1), "tol must be"),
-        (hs.TwoStepSVD(shared_rank=1.5), "shared_rank must be an integer"),
+        (hs.JIVE(missing="mean"), "missing='mean' is not allowed; needed: one of 'impute', 'zero'"),
+        (hs.JIVE(max_iter=0), "max_iter=0 is not allowed"),
+        (hs.RobustJIVE(mu=0), "mu=0 is not allowed"),
+        (hs.PersonalizedPCA(step=-1), "step=-1 is not allowed"),
+        (hs.COBE(tol=-1), "tol=-1 is not allowed"),
+        (hs.TwoStepSVD(shared_rank=1.5), "shared_rank=1.5 is not allowed"),
     ],
 )
 def test_bad_parameters_are_named(model, message):

@@ -196,7 +196,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         self.weights_ = dict(zip(sources.names, source_weights, strict=True))
         engine, rng = resolve(settings.engine), as_generator(settings.random_state)
         blocks = tuple(engine.map(self._block, zip(sources.values(), source_weights, strict=True)))
-        self.shared_rank_, self.unique_rank_, self.rank_search_ = ranks_of(self, settings, sources, rng)
+        self.shared_rank_, self.unique_rank_, self.rank_search_ = ranks_of(self, settings, sources)
         ranks = self.shared_rank_, tuple(self.unique_rank_.values())
         fit = fit_parts(blocks, ranks, settings, engine, rng)
         self._keep(sources, in_gauge(fit.parts.shared_basis, fit.parts.own))
