@@ -246,9 +246,7 @@ class Mixed:
             )
         place = np.asarray(self.which)[observed.cols]
         members = [
-            member.learned(observed.select(place == k))
-            if has_columns(member) and np.any(place == k)
-            else member
+            member.learned(observed.select(place == k)) if has_columns(member) and np.any(place == k) else member
             for k, member in enumerate(self.members)
         ]
         return replace(self, members=tuple(members))

@@ -244,6 +244,15 @@ class Ordinal:
         usual = np.diff(cuts, axis=1).mean(axis=0)
         return replace(named, cuts=cuts, usual=usual, is_estimated=count > 2)
 
+    def for_table(self, observed: Any) -> Ordinal:
+        """With the classes of a whole table, so that its parts all have the same."""
+        y = np.asarray(observed.values, dtype=float)
+        if self.levels is not None or not len(y) or not np.all(np.isfinite(y) & (y == np.floor(y))):
+            return self
+        low = float(y.min()) if self.lowest is None else self.lowest
+        count = int(y.max() - low) + 1
+        return replace(self, lowest=low, levels=count) if 2 <= count <= MOST_CLASSES else self
+
     def improved(self, cells: Cells) -> tuple[Ordinal, float, Array]:
         r"""A Newton step on every column's cuts, its intercept and factors following along their own curvature.
 

@@ -5,19 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from sklearn.base import clone
 
 from halfseen._typing import RandomState, as_generator
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed
 from halfseen.engines import Serial, current_engine, engine
+from halfseen.losses import get_loss
 from halfseen.select.held_out import held_out_deviance, new_row_deviance
 
 Result = TypeVar("Result")
 Report = Callable[[int, int], None]
 _REPORT: ContextVar[Report | None] = ContextVar("halfseen_progress", default=None)
+
+
+def for_whole_table(model: Any, observed: Observed) -> Any:
+    """The model with what its family takes from the values of the whole table (classes), so that no part has less.
+
+    Examples
+    --------
+    >>> import halfseen as hs
+    >>> R = hs.Observed.from_dense([[1.0, 3.0], [2.0, 5.0]])
+    >>> for_whole_table(hs.GeneralizedFactorModel(1, "ordinal"), R).family.levels
+    5
+    """
+    family = getattr(model, "family", None)
+    if not isinstance(family, str) or family != "ordinal":
+        return model
+    loss: Any = get_loss(family)
+    return clone(model).set_params(family=loss.for_table(observed))
 
 
 @contextmanager

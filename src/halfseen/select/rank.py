@@ -13,7 +13,7 @@ from sklearn.base import clone
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.data import as_observed
 from halfseen.data.storable import storable
-from halfseen.select.folds import Fold, over_folds
+from halfseen.select.folds import Fold, for_whole_table, over_folds
 from halfseen.select.held_out import as_frame, clustered_error, entry_deviances
 from halfseen.select.rules import TIE, check_rule, fitted_from
 
@@ -121,6 +121,7 @@ def choose_rank(
     2
     """
     observed = as_observed(R)
+    model = for_whole_table(model, observed)
     tried = _checked_ranks(model, ranks, observed.shape)
     check_rule(rule)
     if not isinstance(n_splits, Integral) or n_splits < 1:

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from halfseen._typing import FloatArray, RandomState
 from halfseen.data import as_observed
 from halfseen.data.storable import storable
-from halfseen.select.folds import Fold, make_folds, over_folds
+from halfseen.select.folds import Fold, for_whole_table, make_folds, over_folds
 from halfseen.select.held_out import as_frame
 from halfseen.select.rules import TIE, check_rule, fitted_from
 
@@ -117,7 +117,9 @@ def choose_parameters(
     >>> hs.select.choose_parameters(model, table, grid, folds=3, rule="one_se", random_state=0).parameters
     {'rank': 2, 'penalty': 0.3}
     """
-    observed, settings = as_observed(R), _settings(model, grid)
+    observed = as_observed(R)
+    model = for_whole_table(model, observed)
+    settings = _settings(model, grid)
     check_rule(rule)
 
     def judge(fold: Fold) -> tuple[list[float], int]:

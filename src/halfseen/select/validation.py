@@ -11,7 +11,7 @@ from sklearn.base import clone
 from halfseen._typing import FloatArray, IntArray, RandomState
 from halfseen.data import as_observed
 from halfseen.data.storable import storable
-from halfseen.select.folds import Fold, make_folds, over_folds
+from halfseen.select.folds import Fold, for_whole_table, make_folds, over_folds
 from halfseen.select.held_out import as_frame
 
 
@@ -90,6 +90,7 @@ def cross_validate(
     True
     """
     observed = as_observed(R)
+    model = for_whole_table(model, observed)
 
     def judge(fold: Fold) -> tuple[float, int]:
         return fold.loss(clone(model).fit(fold.train)), fold.test.n_entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,16 @@ from numpy.typing import NDArray
 from halfseen.data import Observed, check_support
 from halfseen.data.shares import per_entry
 from halfseen.engines import EntryPasses
-from halfseen.losses import Loss, family_per_column, get_loss, has_columns, is_estimated, members_of, takes_totals
+from halfseen.losses import (
+    Loss,
+    family_per_column,
+    get_loss,
+    has_classes,
+    has_columns,
+    is_estimated,
+    members_of,
+    takes_totals,
+)
 from halfseen.methods.factor.factors import Factors
 from halfseen.parameters import BadArgument
 from halfseen.solvers import Run
@@ -19,7 +29,58 @@ from halfseen.solvers import Run
 Array = NDArray[Any]
 
 
-def checked_input(model: Any, R: Any, trials: Any, offset: Any = None) -> tuple[Observed, Loss, Array | None]:
+@dataclass(frozen=True)
+class Offsets:
+    """Known parts of the linear predictor, as a user gives them: of entries, of rows, of columns."""
+
+    entries: Any = None
+    rows: Any = None
+    cols: Any = None
+
+    @property
+    def are_given(self) -> bool:
+        return any(part is not None for part in (self.entries, self.rows, self.cols))
+
+    def per_entry(self, observed: Observed) -> Array | None:
+        """Their sum at every entry, in canonical order; None where none was given."""
+        n, p = observed.shape
+        if not isinstance(self.entries, Observed) and np.shape(self.entries) == (p,) and n == p:
+            raise ValueError(
+                f"offset is a vector of {p} numbers, and the table has {p} rows and {p} columns: say whose they are, "
+                "row_offset= (exposure of the rows) or col_offset=."
+            )
+        total = per_entry(self.entries, observed, "offset")
+        for given, name, places, length in (
+            (self.rows, "row_offset", observed.rows, n),
+            (self.cols, "col_offset", observed.cols, p),
+        ):
+            if given is None:
+                continue
+            numbers = np.asarray(given, dtype=float)
+            if numbers.shape != (length,) or not np.isfinite(numbers).all():
+                what = f"shape {numbers.shape}" if numbers.shape != (length,) else "numbers that are not finite"
+                raise ValueError(f"{name} has {what}; give {length} finite numbers, one per {name[:3]}.")
+            total = numbers[places] + (0.0 if total is None else total)
+        return total
+
+
+def say_absent(model: Any, loss: Any, observed: Observed) -> None:
+    """Note classes between the ends that nobody chose: their chance is drawn from the others' distances."""
+    if loss.lowest is None or loss.levels is None:
+        return
+    classes = loss.lowest + np.arange(loss.levels)
+    absent = classes[~np.isin(classes, observed.values)]
+    if len(absent):
+        which = ", ".join(f"{value:g}" for value in absent)
+        model._warn(
+            f"nobody chose class {which} of {classes[0]:g} to {classes[-1]:g}: its chance is close to 0 everywhere. "
+            "Leave it, or number the classes without gaps."
+        )
+
+
+def checked_input(
+    model: Any, R: Any, trials: Any, offsets: Offsets | None = None
+) -> tuple[Observed, Loss, Array | None]:
     """What :meth:`fit` works on: validated entries of positive weight, the loss, the offsets of these entries.
 
     A loss with parameters per column leaves with its first ones.
@@ -33,26 +94,29 @@ def checked_input(model: Any, R: Any, trials: Any, offset: Any = None) -> tuple[
         raise BadArgument(
             "solver", model.solver, f"'newton-cg', for family={loss.name!r} has parameters per column to estimate"
         )
-    observed, offset = judged(observed, loss, trials, offset)
+    if has_classes(loss):
+        say_absent(model, loss, observed)
+    observed, offset = judged(observed, loss, trials, offsets)
     return observed, loss, offset
 
 
-def judged(observed: Observed, loss: Loss, trials: Any, offset: Any) -> tuple[Observed, Array | None]:
+def judged(observed: Observed, loss: Loss, trials: Any, offsets: Offsets | None) -> tuple[Observed, Array | None]:
     """Entries that the loss can judge, and their offsets; entries of weight 0 are not observations.
 
     Known totals turn counts into shares with the totals as weights, which has the same likelihood.
     """
-    totals, offsets = per_entry(trials, observed, "trials"), per_entry(offset, observed, "offset")
+    totals = per_entry(trials, observed, "trials")
+    known = None if offsets is None else offsets.per_entry(observed)
     if totals is None:
         check_columns(observed, loss)
     else:
         observed = _shares(observed, loss, totals)
     if observed.weights is None or observed.weights.all():
-        return observed, offsets
+        return observed, known
     counts = observed.weights > 0
     if not counts.any():
         raise ValueError("all entries have weight 0; nothing was observed.")
-    return observed.select(counts), None if offsets is None else offsets[counts]
+    return observed.select(counts), None if known is None else known[counts]
 
 
 def check_columns(observed: Observed, loss: Loss) -> None:

@@ -13,11 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed
+from halfseen.data.newcomers import newcomers
 from halfseen.engines import EntryPasses
 from halfseen.inference.linked import linking_of
 from halfseen.inference.missingness import missing_for_a_reason
 from halfseen.linalg.pairs import pair_products
-from halfseen.methods.factor.checks import checked_input, dispersion_of, judged, not_converged
+from halfseen.methods.factor.checks import Offsets, checked_input, dispersion_of, judged, not_converged
 from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.newrows import RowPlacer, placement
@@ -25,6 +26,7 @@ from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, com
 from halfseen.methods.factor.problem import Penalty
 from halfseen.methods.factor.ranks import settled_rank
 from halfseen.methods.factor.settings import PARAMETERS, PRINTED, most_sweeps
+from halfseen.methods.factor.verdicts import about_counts, about_next_rank, about_wild, is_wild
 from halfseen.parameters import Table
 from halfseen.solvers.watch import CallbackSupport
 
@@ -45,7 +47,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     Parameters
     ----------
-    rank : int or "auto", default=2
+    rank : int or "auto", default=1
         Number of factors :math:`r`; 0 is the model of intercepts alone. "auto" takes the smallest rank that predicts
         held-out entries as well as the best one, within one standard error. A rank above the shorter side of the
         table is cut to it.
@@ -149,7 +151,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def __init__(
         self,
-        rank: int | str = 2,
+        rank: int | str = 1,
         family: Any = "gaussian",
         *,
         penalty: str | float = "auto",
@@ -203,7 +205,16 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         """
         return cls(rank, family, **(PRINTED | changed))
 
-    def fit(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None) -> Self:
+    def fit(
+        self,
+        R: Any,
+        y: None = None,
+        *,
+        trials: Any = None,
+        offset: Any = None,
+        row_offset: Any = None,
+        col_offset: Any = None,
+    ) -> Self:
         """Fit the observed entries.
 
         Parameters
@@ -216,7 +227,10 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             Known totals of binomial counts: one for all, per column, per cell, or per entry (by row, then column; an
             `Observed` with the places of ``R`` is in that order). Needs ``family="bernoulli"``.
         offset : as ``trials``, optional
-            Known part of the linear predictor (log exposure for counts).
+            Known part of the linear predictor (log exposure for counts). A vector is one number per column; on a square
+            table it is refused: say ``row_offset`` or ``col_offset``.
+        row_offset, col_offset : ndarray (n,), (p,), optional
+            The same by row and by column; all that are given add up.
 
         Returns
         -------
@@ -224,8 +238,9 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             Itself.
         """
         settings = self._checked()
-        observed, self.loss_, known = checked_input(self, R, trials, offset)
-        self.has_trials_, self.has_offset_ = trials is not None, offset is not None
+        offsets = Offsets(offset, row_offset, col_offset)
+        observed, self.loss_, known = checked_input(self, R, trials, offsets)
+        self.has_trials_, self.has_offset_ = trials is not None, offsets.are_given
         rng = self._generator()
         passes = EntryPasses(observed, self.loss_, self.engine, known, observed.n_entries >= FRUGAL_FROM)
         self.rank_, self.rank_search_ = settled_rank(passes, settings, self._has_firth(), rng)
@@ -280,8 +295,16 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         if test.n_entries == 0:
             return PenaltyChoice("map", 1.0, 0, {}, {}, np.nan, np.nan)
         choice = choose_penalty(Stages(train, self.rank_, settings, rng), test, test_offset, self._has_firth())
-        if complaint := complaint_about(choice):
+        if is_wild(choice):
+            self._warn(about_wild(choice))
+            self.rank_ = 0
+        elif complaint := complaint_about(choice):
             self._warn(complaint)
+        elif settings.rank != "auto":
+            seed = int(rng.spawn(1)[0].integers(2**31))
+            told = about_next_rank(train, test, test_offset, settings, self.rank_, choice, seed)
+            if told:
+                self._warn(told)
         return choice
 
     def _plan(self, stages: Stages) -> FitPlan:
@@ -302,12 +325,17 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.loss_ = fit.loss
         self.dispersion_ = dispersion_of(passes, final)
         self.placement_ = placement(fit.final, final, self.penalty_.ridge, self.has_bias_correction_)
+        if told := about_counts(passes, final):
+            self._warn(told)
         self._n_features_out = final.rank
         self.run_, self.n_iter_ = fit.run.record(), max(fit.run.n_iter, 1)
         if not self.run_.converged:
             self._warn(not_converged(self.run_), ConvergenceWarning)
 
-    def transform(self, R: Any, *, trials: Any = None, offset: Any = None, inference: bool = False) -> Any:
+    def transform(
+        self, R: Any, *, trials: Any = None, offset: Any = None, row_offset: Any = None, col_offset: Any = None,
+        inference: bool = False,
+    ) -> Any:  # fmt: skip
         r"""Factors of new rows against the fitted columns.
 
         .. math:: x = \arg\min_x \sum_j \ell(R_j, \zeta_j + x^\top y_j) + \tfrac{\lambda}{2}|u(x)|^2
@@ -317,7 +345,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
         Parameters
         ----------
-        R, trials, offset : as in :meth:`fit`, with the same columns
+        R, trials, offset, row_offset, col_offset : as in :meth:`fit`, with the same columns
         inference : bool
             For rank 1 and yes/no answers: intervals of ability and score instead of the factors, and the questions to
             ask next; the same as ``inference().new_rows(R)``.
@@ -328,29 +356,36 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             A row without entries is placed at the prior's mean.
         """
         check_is_fitted(self)
+        offsets = Offsets(offset, row_offset, col_offset)
         if inference:
-            if offset is not None:
-                raise ValueError("inference=True places rows without offset=; leave it out.")
+            if offsets.are_given:
+                raise ValueError("inference=True places rows without offsets; leave them out.")
             return self.inference().new_rows(R, trials)
-        return self._place(self._observe(R, reset=False), trials, offset)
+        return self._place(self._observe(R, reset=False), trials, offsets)
 
-    def score(self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None) -> float:
+    def score(
+        self, R: Any, y: None = None, *, trials: Any = None, offset: Any = None, row_offset: Any = None,
+        col_offset: Any = None,
+    ) -> float:  # fmt: skip
         """Minus the mean loss (weighted, where entries have weights) of the entries of ``R``; higher is better.
 
         ``R`` holds further entries of the training rows: found by label where both tables have row labels, else it
-        must have the training table's rows in the same order. ``trials`` and ``offset`` as in :meth:`fit`.
+        must have the training table's rows in the same order. ``trials`` and offsets as in
+        :meth:`fit`.
         """
         check_is_fitted(self)
-        observed, known = self._judged(self._observe(R, reset=False), trials, offset)
+        offsets = Offsets(offset, row_offset, col_offset)
+        observed, known = self._judged(self._observe(R, reset=False), trials, offsets)
         m = self._linear_entries(observed)
         loss = self._loss_at(observed).value(observed.values, m if known is None else m + known)
         return -float(np.average(loss, weights=observed.weights))
 
-    def _judged(self, observed: Observed, trials: Any, offset: Any) -> tuple[Observed, FloatArray | None]:
-        for given, had, name in ((trials, self.has_trials_, "trials"), (offset, self.has_offset_, "offset")):
-            if had and given is None:
+    def _judged(self, observed: Observed, trials: Any, offsets: Offsets) -> tuple[Observed, FloatArray | None]:
+        given = ((trials is not None, self.has_trials_, "trials"), (offsets.are_given, self.has_offset_, "offset"))
+        for is_given, had, name in given:
+            if had and not is_given:
                 raise ValueError(f"the model was fitted with {name}=; give those of these entries too ({name}=...).")
-        return judged(observed, self.loss_, trials, offset)
+        return judged(observed, self.loss_, trials, offsets)
 
     def inference(
         self,
@@ -373,7 +408,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         random_state : int, Generator or None
             Of the draws behind bands and simultaneous ranks.
         R, trials, offset
-            The data of :meth:`fit`; needed again only for a model that was loaded or pickled, which leaves them out.
+            The data of :meth:`fit`; needed again only for a model that was loaded or pickled, which leaves them out
+            (offsets of rows or columns as a table or per entry).
         variance : {"second_order", "plug_in", "sandwich"}
             Covariances that count the errors of the other side, :math:`H_c^{-1}H(H - Q)^{-1}H H_c^{-1}`; the
             published inverse information :math:`H^{-1}`; or :math:`H^{-1}(\sum e^2 y y^\top)H^{-1}`.
@@ -402,11 +438,16 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         from halfseen.methods.factor.intervals.making import infer
 
         choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
-        return infer(self, choices, R, trials, offset)
+        return infer(self, choices, R, trials, Offsets(offset))
 
-    def _place(self, observed: Observed, trials: Any = None, offset: Any = None) -> FloatArray:
-        observed, known = self._judged(observed, trials, offset)
+    def _place(self, observed: Observed, trials: Any = None, offsets: Offsets | None = None) -> FloatArray:
+        observed, known = self._judged(observed, trials, offsets or Offsets())
         return RowPlacer(self.placement_, self.loss_)(observed, self.engine, known)
+
+    def _observe(self, R: Any, reset: bool) -> Observed:
+        """As every estimator reads a table; new rows may have no entries yet."""
+        empty = None if reset else newcomers(R, self.observed_shape_[1], self.col_labels_)
+        return super()._observe(R, reset) if empty is None else empty
 
     def _linear_pairs(self, i: IntArray, j: IntArray) -> FloatArray:
         return self.intercept_[j] + pair_products(self.row_factors_, self.col_factors_, i, j)

@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data.storable import storable
+from halfseen.inference.alike import never_sure, over_columns
 from halfseen.inference.bank import Bank, ability_knots
 from halfseen.methods.response.curvature import ScoreSums, parts_of
 from halfseen.methods.response.fitting import RandomFit, covariance_of
@@ -72,6 +73,8 @@ class Board:
     leanings : RowLeanings
     trials : float
         What a share of 1 is in the responses' unit.
+    alike : Scores or None
+        Over other columns of the kind (None in models of older files).
     """
 
     realised: Scores
@@ -84,6 +87,7 @@ class Board:
     blocks: BlockEffects | None
     leanings: RowLeanings
     trials: float
+    alike: Scores | None = None
 
 
 def make_board(fit: RandomFit, groups: tuple[IntArray, Labels] | None, trials: float) -> tuple[Board, Bank]:
@@ -102,7 +106,8 @@ def make_board(fit: RandomFit, groups: tuple[IntArray, Labels] | None, trials: f
     reach = within_reach(table, None if groups is None else groups[0])
     realised, expected = _scores(fit, V, (answered, right), _Strays(blocks, leanings, reach))
     raw = np.divide(right, answered, out=np.full(n, np.nan), where=answered > 0)
-    board = Board(realised, expected, at.x, V[:n, :n], answered, raw, items, blocks, leanings, float(trials))
+    alike = _alike(fit, realised, Bank(knots, logits, prior_sd, fit.dispersion))
+    board = Board(realised, expected, at.x, V[:n, :n], answered, raw, items, blocks, leanings, float(trials), alike)
     return board, Bank(knots, logits, prior_sd, fit.dispersion)
 
 
@@ -135,6 +140,22 @@ def _scores(
         scores(unseen, right, p - answered.astype(float), fit.dispersion * unseen.noise, strays.reach[0]),
         scores(every, 0.0 * right, np.full(len(right), float(p)), 0.0 * right, strays.reach[1]),
     )
+
+
+def _alike(fit: RandomFit, realised: Scores, bank: Bank) -> Scores:
+    """Scores over other columns of which these are a sample: realised ones with the spread over columns."""
+    table, x, (n, p) = fit.problem.table, fit.at.x, fit.problem.table.shape
+
+    def blocks() -> Any:
+        for block in table.blocks(n):
+            every = np.arange(block.cols.start, block.cols.stop)
+            P, seen = expit(bank.block(x, every)), block.is_seen.T > 0
+            answers = np.divide(block.successes.T, block.weights.T, out=P.copy(), where=seen)
+            yield answers, np.where(seen, 0.0, fit.dispersion * P * (1.0 - P))
+
+    V = over_columns(realised.covariance, realised.estimate, blocks(), p)
+    ends = np.zeros(n), np.ones(n)
+    return Scores(realised.estimate, never_sure(V, realised.estimate, 0.0, 1.0, p), *ends)
 
 
 def _covariance(sums: ScoreSums, V: FloatArray) -> FloatArray:

@@ -24,6 +24,7 @@ from halfseen.inference import (
     tie_groups,
     upper_quantile,
 )
+from halfseen.inference.alike import ends_alike
 from halfseen.inference.linked import Linking
 from halfseen.inference.new_rows import NewRows
 from halfseen.losses import at_columns
@@ -36,7 +37,7 @@ CLAIM = (
     "normal distributions and answers are missing for reasons that have nothing to do with them"
 )
 RANK_KINDS = ("posterior", "per_item", "simultaneous", "ties")
-ABOUT = ("again", "these")
+ABOUT = ("again", "these", "like-these")
 PARAMETERS = "parameters and entries"
 
 
@@ -207,8 +208,9 @@ class ItemResponseInference(TableInference):
 
         Parameters
         ----------
-        about : {"again", "these"}
-            Mean chance over all columns; or the score on the complete table, known answers as they are.
+        about : {"again", "these", "like-these"}
+            Mean chance over all columns; the score on the complete table, known answers as they are; or the mean over
+            other columns of the kind, of which these are a sample.
         axis : {"rows"}
         over : None
             Scores are means over all columns.
@@ -220,15 +222,24 @@ class ItemResponseInference(TableInference):
         se = np.sqrt(np.diag(found.covariance))
 
         def ends(q: float) -> tuple[FloatArray, FloatArray]:
+            if about == "like-these":
+                low, high = ends_alike(found.estimate, se, q, 0.0, 1.0, self.names.shape[1])
+                return N * low, N * high
             low, high = found.estimate - q * se, found.estimate + q * se
             return N * np.maximum(low, found.lowest), N * np.minimum(high, found.highest)
 
-        name = "realised score" if about == "these" else "score"
         return Intervals(
-            name, N * found.estimate, N * se, *ends(normal_quantile(self.level)), self.level, self.names.column(0),
-            self.claim, reliable=self._reliable(), extra={"answered": self._board.answered}, library=self.library,
+            self._score_name(about), N * found.estimate, N * se, *ends(normal_quantile(self.level)), self.level,
+            self.names.column(0), self.claim, reliable=self._reliable(), extra={"answered": self._board.answered},
+            library=self.library,
             statement=Statement(self, self._score_errors(about), ends),
         )  # fmt: skip
+
+    def _score_name(self, about: str) -> str:
+        """What the scores are; on a complete table there is nothing left to be uncertain about."""
+        if about == "these" and (self._board.answered == self.names.shape[1]).all():
+            return "score of exactly these columns (all seen)"
+        return {"these": "realised score", "like-these": "score over columns like these", "again": "score"}[about]
 
     def score_covariance(self, about: str = "again") -> FloatArray:
         """Joint covariance (n, n) of the scores' errors."""
@@ -258,7 +269,7 @@ class ItemResponseInference(TableInference):
         ----------
         scores, row_factors : array (n,)
             Weights; one of the two.
-        about : {"again", "these"}
+        about : {"again", "these", "like-these"}
             Of scores.
         """
         if (scores is None) == (row_factors is None):
@@ -311,8 +322,8 @@ class ItemResponseInference(TableInference):
             - "per_item": the pairwise rule with the normal quantile, each interval for itself;
             - "simultaneous": the pairwise rule with the quantile of the largest studentised difference;
             - "ties": tiers that surely stand in this order, numbered in the column ``group``.
-        about : {"again", "these"}
-            Mean chance, or score on the complete table.
+        about : {"again", "these", "like-these"}
+            As for :meth:`scores`.
         method : {"gaussian"}
 
         Notes
@@ -352,7 +363,7 @@ class ItemResponseInference(TableInference):
 
         Parameters
         ----------
-        about : {"these", "again"}
+        about : {"these", "again", "like-these"}
             As for :meth:`scores`.
 
         Returns
@@ -395,6 +406,12 @@ class ItemResponseInference(TableInference):
     def _scores(self, about: str) -> Scores:
         if about not in ABOUT:
             raise BadArgument("about", about, f"one of {', '.join(map(repr, ABOUT))}")
+        if about == "like-these":
+            if self._board.alike is None:
+                raise NotStated(
+                    "this model comes from an older file, without scores over columns like these; fit again."
+                )
+            return self._board.alike
         return self._board.realised if about == "these" else self._board.expected
 
     def _reliable(self) -> BoolArray:

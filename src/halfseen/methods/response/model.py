@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed
+from halfseen.data.newcomers import newcomers
 from halfseen.losses import get_loss, is_logistic
 from halfseen.parameters import RANDOM_STATE, Number, Suits, Table, Whole, Word
 from halfseen.solvers.watch import CallbackSupport
@@ -210,6 +211,11 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
     def _integration(self) -> ModuleType:
         """What integrates the chosen side out; loaded when asked for."""
         return import_module(INTEGRATIONS[self.engine_])
+
+    def _observe(self, R: Any, reset: bool) -> Observed:
+        """As every estimator reads a table; new rows may have no entries yet."""
+        empty = None if reset else newcomers(R, self.observed_shape_[1], self.col_labels_)
+        return super()._observe(R, reset) if empty is None else empty
 
     def _linear_pairs(self, i: IntArray, j: IntArray) -> FloatArray:
         linear: FloatArray = self._integration().linear_pairs(self, i, j)

@@ -16,10 +16,17 @@ MISFIT = 3.0
 
 def score_notes(board: Board, about: str, level: float, kind: str) -> tuple[str, ...]:
     """How scores were made and what their intervals assume."""
-    what = (
-        "score: mean answer on the complete table; seen answers as they are, the others predicted"
-        if about == "these" else "score: mean chance of success over all columns"
-    )  # fmt: skip
+    is_complete = bool((board.answered == len(board.items.answered)).all())
+    what = {
+        "these": (
+            "score: mean answer of exactly these columns, all of them seen: intervals have no width, and say nothing "
+            "about other columns (about='like-these')"
+            if is_complete
+            else "score: mean answer on the complete table; seen answers as they are, the others predicted"
+        ),
+        "like-these": "score: mean answer over other columns of the kind, of which these are a sample",
+        "again": "score: mean chance of success over all columns",
+    }[about]  # fmt: skip
     notes = [
         what,
         f"model: {kind}; abilities and items come from normal distributions fitted to the table",

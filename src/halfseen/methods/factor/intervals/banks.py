@@ -8,6 +8,7 @@ import numpy as np
 
 from halfseen.data import as_observed
 from halfseen.data.align import with_columns
+from halfseen.data.newcomers import newcomers
 from halfseen.data.shares import as_shares
 from halfseen.inference.bank import bank_of_normal
 from halfseen.inference.new_rows import NewRows, place
@@ -21,7 +22,8 @@ def new_rows(view: FactorView, R: Any, trials: Any) -> NewRows:
     found, loss, labels = view.found, view.passes.loss, view.names.cols
     if found.factors.rank != 1:
         raise ValueError(f"new_rows() places rows on one factor; this fit has rank {found.factors.rank}.")
-    observed = as_observed(R)
+    empty = newcomers(R, view.names.shape[1], labels)
+    observed = as_observed(R) if empty is None else empty
     if labels is not None and observed.col_labels is not None:
         observed = with_columns(observed, labels)
     if observed.shape[1] != view.names.shape[1]:

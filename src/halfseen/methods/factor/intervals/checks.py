@@ -124,8 +124,7 @@ def check_run(model: Any) -> None:
     if run.reason == "separated":
         raise ValueError(
             "the fit separated: some rows or columns are predicted perfectly and their parameters have no finite "
-            "estimate, so no interval either. Use penalty='map' or bias='firth', or drop rows and columns that "
-            "are all alike."
+            "estimate, so no interval either. Use penalty='auto', whose intervals fall back on a weak prior."
         )
 
 

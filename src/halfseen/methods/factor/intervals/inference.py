@@ -10,14 +10,23 @@ from numpy.typing import NDArray
 
 from halfseen.inference import Ellipsoids, Intervals, Listing, NotStated, Statement, TableInference
 from halfseen.inference.new_rows import NewRows
+from halfseen.inference.tilts import DELTAS
+from halfseen.losses import is_logistic
 from halfseen.methods.factor.intervals import entries, functionals, parameters, ranks, scores
 from halfseen.methods.factor.intervals.banks import new_rows
 from halfseen.methods.factor.intervals.draws import FactorDraws
 from halfseen.methods.factor.intervals.items import item_listing
+from halfseen.methods.factor.intervals.joint import JointScores
+from halfseen.methods.factor.intervals.scores import MOST_PAIRED_SCORES
+from halfseen.methods.factor.intervals.sensitivity import sensitivity
 from halfseen.methods.factor.intervals.view import FactorView, axis_of
 from halfseen.parameters import BadArgument
 
 Array = NDArray[Any]
+
+ABOUT = ("again", "these", "like-these")
+# Rows that a joint posterior of all scores (ItemResponseModel) takes.
+MOST_ROWS = 3000
 
 
 class FactorInference(TableInference):
@@ -169,9 +178,10 @@ class FactorInference(TableInference):
 
         Parameters
         ----------
-        about : {"again", "these"}
-            The expected mean, were all responses drawn again; or the mean on the complete table, which takes the
-            responses that are known as they are and predicts the others.
+        about : {"again", "these", "like-these"}
+            The expected mean, were all responses drawn again; the mean on the complete table, which takes the
+            responses that are known as they are and predicts the others; or the mean over other columns of the kind,
+            of which these are a sample: :math:`V = C + (\mathrm{cov}_q(M) + \mathrm{diag}(\mathrm{mean}_q v))/n`.
         axis : {"rows", "cols"}
         over : labels (or positions), optional
             Average over these columns (rows) only.
@@ -181,7 +191,30 @@ class FactorInference(TableInference):
         Ends are symmetric on the logit scale of the score's range, or on the log scale of one with one end
         (:class:`halfseen.inference.Span`), and so stay inside it.
         """
+        if about == "like-these":
+            return JointScores.of(self._view, axis_of(axis), about, over).scores()
         return scores.scores(self._view, axis_of(axis), about, over)
+
+    def sensitivity(self, deltas: Any = DELTAS, axis: str = "rows") -> Listing:
+        r"""Scores if the cells that were not seen were better or worse than the model says (pattern mixture).
+
+        .. math:: s_i(\delta) = \frac1p\Bigl(\sum_{j\,seen} R_{ij}
+                  + \sum_{j\,hidden} \psi(\hat m_{ij} + \delta u)\Bigr)
+
+        with the unit :math:`u`: the standard deviation of a linear predictor within its column (Gaussian: of a value).
+
+        Parameters
+        ----------
+        deltas : sequence of float
+            Tilts in units of :math:`u`; 0 is missing for no reason.
+        axis : {"rows", "cols"}
+
+        Returns
+        -------
+        Listing
+            Columns ``row`` (or ``col``), ``delta, score, se, low, high, rank, hidden``, one line per row and tilt.
+        """
+        return sensitivity(self._view, deltas, axis_of(axis))
 
     # ---- comparisons -----------------------------------------------------------------------------------------------
 
@@ -195,12 +228,13 @@ class FactorInference(TableInference):
         first, second : labels (or positions) of rows, or of columns
         of : "score", int (a component) or "intercept"
         axis : {"rows", "cols"}
-        about : {"again"}
-            Of scores: the expected means.
+        about : {"again", "these", "like-these"}
+            Of scores: as for :meth:`scores`.
         """
         which = axis_of(axis)
-        _only_again(about)
         i, l = np.broadcast_arrays(self.names.positions(first, which), self.names.positions(second, which))  # noqa: E741
+        if of == "score" and about != "again":
+            return self._joint(which, about).differences(i, l)
         return functionals.differences(self._view, i, l, of, which)
 
     def contrast(
@@ -244,8 +278,8 @@ class FactorInference(TableInference):
             - "ties": tiers that surely stand in this order; ``low`` and ``high`` are a tier's first and last place,
               the column ``group`` its number;
             - "printed": the published rule, whose intervals reach twice as far as the pairwise ones.
-        about : {"again"}
-            Of scores: the expected means.
+        about : {"again", "these", "like-these"}
+            Of scores: as for :meth:`scores`.
         method : {"gaussian", "multiplier"}
             Where the quantile comes from.
 
@@ -254,11 +288,12 @@ class FactorInference(TableInference):
         The standard error is the rank's standard deviation over 200 draws. Measured at n = 400, r = 2, 200 entries
         per row: widths .31 n and .69 n for the first two and .998 n for the last. O(n^2) comparisons in chunks.
         """
-        _only_again(about)
         if kind not in ranks.RANK_KINDS:
             raise BadArgument("kind", kind, f"one of {', '.join(map(repr, ranks.RANK_KINDS))}")
         if kind != "per_item":
             self._check_joint(f"ranks of kind {kind!r}")
+        if of == "score" and about != "again":
+            return self._joint(axis_of(axis), about).ranks(kind, self._seed)
         return ranks.ranks(ranks.Ranking(self._view, self._draws, of, axis_of(axis)), kind, method)
 
     def band(self, *sets: Any, method: str = "gaussian", **asked: Any) -> Intervals:
@@ -346,19 +381,32 @@ class FactorInference(TableInference):
     def _owner(self) -> Any:
         return self._view
 
+    def _joint(self, axis: int, about: str) -> JointScores:
+        if about not in ABOUT:
+            raise BadArgument("about", about, f"one of {', '.join(map(repr, ABOUT))}")
+        if self.names.shape[axis] > MOST_PAIRED_SCORES:
+            raise NotStated(
+                f"about={about!r} compares all pairs of scores, which is done for at most {MOST_PAIRED_SCORES}; use "
+                "about='again', or fit fewer rows."
+            )
+        return JointScores.of(self._view, axis, about)
+
+    def _ways_out(self) -> str:
+        """What to do where a prior stands against statements about all rows."""
+        view = self._view
+        n, loss = view.names.shape[0], view.passes.loss
+        has_scores = view.found.factors.rank == 1 and is_logistic(loss) and n <= MOST_ROWS
+        joint = (
+            "Fit hs.ItemResponseModel(...) (a joint posterior of all scores), or" if has_scores
+            else "Ask for intervals of differences, or"
+        )  # fmt: skip
+        free = "" if view.is_weak else "Refit with penalty='auto', which centres intervals on a fit without a prior. "
+        return f"{free}{joint} for ranks(kind='per_item')."
+
     def _check_joint(self, what: str) -> None:
         if self._view.has_prior:
             raise ValueError(
                 f"{what} need every interval to hold at once, but this fit is penalised: the prior pulls the rows "
-                "furthest from the middle most, and it is these that a statement about all rows leans on. Refit with "
-                "penalty='none' (bias='firth'), fit an ItemResponseModel (a joint posterior of all scores, for few "
-                "rows), or ask for intervals and ranks(kind='per_item')."
+                "furthest from the middle most, and it is these that a statement about all rows leans on. "
+                f"{self._ways_out()}"
             )
-
-
-def _only_again(about: str) -> None:
-    if about != "again":
-        raise NotStated(
-            f"about={about!r}: how errors of scores on the complete table go together is not kept by a factor model; "
-            "scores(about='these') gives each for itself, ItemResponseModel compares them."
-        )

@@ -17,13 +17,12 @@ from halfseen.methods.factor.intervals.checks import (
     about_thin_columns,
     check_choices,
     check_run,
-    check_stationary,
-    fitted_point,
     passes_of,
 )
-from halfseen.methods.factor.intervals.covariances import Curvature, Uncertainty, denoised, rotated, rotation_noise
+from halfseen.methods.factor.intervals.covariances import Uncertainty, denoised, rotated, rotation_noise
 from halfseen.methods.factor.intervals.gauge import gauge_noise
 from halfseen.methods.factor.intervals.inference import FactorInference
+from halfseen.methods.factor.intervals.recentre import WEAK, centre_of
 from halfseen.methods.factor.intervals.view import FactorView
 
 NOISY = (
@@ -49,12 +48,14 @@ def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any)
     check_choices(variance, gauge)
     check_run(model)
     passes = passes_of(model, R, trials, offset)
-    fit = fitted_point(model, passes)
-    found = Curvature(passes, fit).uncertainty(variance)
-    check_stationary(found, model)
-    rho, rotation, here = model.rho, model.rotation, model.placement_
-    found = found.turned(np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
-    said = [about_rows(found, model.row_labels_, model.col_labels_), about_thin_columns(passes, fit)]
+    centre = centre_of(model, passes, variance)
+    fit, found, passes = centre.fit, centre.in_gauge, centre.passes
+    rho, rotation = model.rho, model.rotation
+    said = [
+        WEAK if centre.is_weak else "",
+        about_rows(found, model.row_labels_, model.col_labels_),
+        about_thin_columns(passes, fit),
+    ]
     share = 0.0
     if gauge == "denoised" and found.factors.rank:
         found, share, text = _denoised(found, rho, rotation, fit.has_prior)
@@ -66,7 +67,7 @@ def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any)
         claim=BAYESIAN if fit.has_prior else CONFIDENCE, library=model.library_, variance=variance,
         has_prior=fit.has_prior, is_single=model.row_factors_.dtype == np.float32,
         identified=rotation_noise(found, rotation) <= LARGEST_ROTATION_NOISE[rotation],
-        linking=getattr(model, "linking_", None),
+        linking=getattr(model, "linking_", None), is_weak=centre.is_weak,
     )  # fmt: skip
     inference = FactorInference(view, choices["draws"], choices["random_state"])
     for text in filter(None, said):

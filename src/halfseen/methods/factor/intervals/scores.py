@@ -83,7 +83,7 @@ class ScoreTable:
         has_bends: bool = True,
     ) -> None:
         self.found, self.loss, self.axis, self.own, self.other, self.seen = found, loss, axis, own, other, seen
-        self.has_bends = has_bends
+        self.has_bends, self.tilt = has_bends, 0.0
         at = found.factors
         self._own_blocks, self._other_blocks = (found.rows, found.cols) if axis == 0 else (found.cols, found.rows)
         # an item's own parameters meet `towards` of the others, the others' parameters its `features`
@@ -94,7 +94,8 @@ class ScoreTable:
         """Known sums, expected responses and their derivatives of a block of items; zero where known."""
         at, own = self.found.factors, self.own[part]
         is_rows = self.axis == 0
-        linear = at.block(own, self.other) if is_rows else at.block(self.other, own)
+        # a tilt is meant for what is hidden: known cells are set to nothing below
+        linear = (at.block(own, self.other) if is_rows else at.block(self.other, own)) + self.tilt
         loss: Any = at_columns(self.loss, self.other if is_rows else own)
         parts = [loss.mean(linear), slope(loss, linear), bend(loss, linear), loss.variance(linear)]
         cuts = loss.mean_slopes(linear) if self.found.cuts is not None else None
@@ -267,6 +268,15 @@ class ScoreTable:
 
     def pair_scale(self, use_plug_in: bool = False) -> PairScale:
         """Standard errors of all differences of scores; columns that two rows share cancel in part."""
+        shared = self.joint(use_plug_in)
+        diagonal = np.diag(shared)
+        se = np.sqrt(np.maximum(diagonal[:, None] + diagonal[None, :] - 2.0 * shared, 0.0))
+        wild = ~self._own_blocks.is_resolved[self.own]
+        se[wild, :] = se[:, wild] = np.inf
+        return lambda rows: se[rows]
+
+    def joint(self, use_plug_in: bool = False) -> Array:
+        """Covariance (m, m) of all scores; of realised ones with the noise of the responses not seen."""
         m, p = len(self.own), len(self.other)
         if m > MOST_PAIRED_SCORES:
             raise ValueError(
@@ -284,19 +294,17 @@ class ScoreTable:
             if not use_plug_in:
                 own = own + self._bend_variance(cells.bend, own_V[items])
                 own = own + (self._cut_variance(cells, items) if self.axis == 1 else 0.0)
+            if self.seen is not None:
+                own = own + self.found.dispersion * cells.noise.sum(axis=1) / p**2
             shared[items, items] += np.diag(own)
         for part in chunks(p, m * (root.shape[-1] + 4)):
             spread = self._spread(part, root[part], use_plug_in)
             shared += spread @ spread.T
-        diagonal = np.diag(shared)
-        se = np.sqrt(np.maximum(diagonal[:, None] + diagonal[None, :] - 2.0 * shared, 0.0))
-        wild = ~self._own_blocks.is_resolved[self.own]
-        se[wild, :] = se[:, wild] = np.inf
-        return lambda rows: se[rows]
+        return shared
 
     def _spread(self, others: slice, root: Array, use_plug_in: bool) -> Array:
         """Scores' dependence on independent standard normal errors of some of the other side's items, (m, ...)."""
-        table = ScoreTable(self.found, self.loss, self.axis, self.own, self.other[others])
+        table = ScoreTable(self.found, self.loss, self.axis, self.own, self.other[others], self.seen)
         every = slice(0, len(self.own))
         cells, share = table._cells(every), len(table.other) / len(self.other)
         # einsum with a copied operand: the same sums as one large product, without the n x p table
@@ -347,7 +355,7 @@ def scores(view: FactorView, axis: int, about: str, over: Any) -> Intervals:
     """Intervals of the mean responses of all rows or columns."""
     table = score_table(view, axis, about, over)
     estimate, variance, lowest, highest = table.intervals_parts()
-    name = "realised score" if about == "these" else "score"
+    name = _name(about, view)
     labels, reliable, span = view.names.column(axis), view.reliable_means(axis, table.other), Span(lowest, highest)
     errors = ScoreErrors(table) if about == "again" else None
     made = view.spanned(name, estimate, np.sqrt(variance), span, labels, reliable, errors)
@@ -355,6 +363,15 @@ def scores(view: FactorView, axis: int, about: str, over: Any) -> Intervals:
         return made
     low, high = realised_ends(view, table, made.low, made.high)
     return replace(made, low=low, high=high, statement=None)
+
+
+def _name(about: str, view: FactorView) -> str:
+    """What the scores are; on a complete table there is nothing left to be uncertain about."""
+    if about == "again":
+        return "score"
+    n, p = view.names.shape
+    is_complete = view.passes.observed.n_entries == n * p
+    return "score of exactly these columns (all seen)" if is_complete else "realised score"
 
 
 def is_lattice(loss: Loss) -> bool:
@@ -380,7 +397,9 @@ def realised_ends(view: FactorView, table: ScoreTable, low: Array, high: Array) 
         i, j = (i, j) if table.axis == 0 else (j, i)
         se = np.sqrt(view.linear_variance(i, j))
         pointer = np.append(0, np.cumsum(counts[few]))
-        ends = hidden_sums(view.passes.loss, view.linear(i, j), se, j, pointer, view.found.dispersion, tail)
+        ends = hidden_sums(
+            view.passes.loss, view.linear(i, j) + table.tilt, se, j, pointer, view.found.dispersion, tail
+        )
         known = values[few].sum(axis=1)
         at = np.arange(part.start, part.stop)[few]
         low[at], high[at] = ((known + end) / p for end in ends)

@@ -39,6 +39,8 @@ class FactorView:
         Components whose rotation is known well enough.
     linking : Linking or None
         Groups that cannot be compared.
+    is_weak : bool
+        Under a weak prior, as the unpenalised fit does not exist.
     """
 
     found: Uncertainty
@@ -52,6 +54,7 @@ class FactorView:
     is_single: bool
     identified: Array
     linking: Linking | None = None
+    is_weak: bool = False
 
     # ---- point and covariances -------------------------------------------------------------------------------------
 

@@ -1,0 +1,152 @@
+"""Where intervals are centred after ``penalty="auto"`` took a ridge: on the bias-corrected fit without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halfseen.engines import EntryPasses
+from halfseen.losses import is_estimated
+from halfseen.methods.factor.checks import dispersion_of
+from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.firth import FirthSweep
+from halfseen.methods.factor.fitting import Separation
+from halfseen.methods.factor.identification import to_gauge
+from halfseen.methods.factor.intervals.checks import LARGEST_STEP, check_stationary, fitted_point
+from halfseen.methods.factor.intervals.covariances import Curvature, StationaryPoint, Uncertainty
+from halfseen.methods.factor.newrows import placement
+from halfseen.methods.factor.problem import FactorProblem, Penalty
+from halfseen.methods.factor.shapes import ShapeSweep
+from halfseen.solvers import GradientNorm, NewtonCG, Run, Stop, Sweep, loop
+
+Array = NDArray[Any]
+
+# A standard normal prior on both factors, for tables whose unpenalised fit does not exist. Measured on such tables
+# (2PL), coverage of entries and scores: 8 of 50 x 20, 70 % seen, .92 and .93 (empirical-Bayes ridge .77 and .58),
+# 3 of 2000 x 8, 85 % seen, .94 and .95; with half the ridge .93 and .93, and .90 and .92.
+WEAK_RIDGE = 1.0
+# A fit that leaves more rows or columns than this without finite estimates is no centre for the others.
+MOST_UNRESOLVED = 0.02
+MOST_SWEEPS = 100
+WEAK = (
+    "the fit without a penalty, around which intervals hold best, does not exist for this table (some rows or columns "
+    "are predicted perfectly); intervals rest on a weak prior instead."
+)
+
+
+@dataclass(frozen=True)
+class Centre:
+    """A stationary point with its covariances, and the way into its gauge.
+
+    Attributes
+    ----------
+    fit : StationaryPoint
+    found : Uncertainty
+        In the solver's coordinates.
+    passes : EntryPasses
+        With what this fit estimated per column.
+    turn, mean : ndarray
+        ``x = (u - mean) turn``.
+    is_weak : bool
+        The unpenalised fit does not exist.
+    """
+
+    fit: StationaryPoint
+    found: Uncertainty
+    passes: EntryPasses
+    turn: Array
+    mean: Array
+    is_weak: bool = False
+
+    @property
+    def in_gauge(self) -> Uncertainty:
+        """Point and covariances in the gauge of the model's attributes."""
+        return self.found.turned(self.turn, self.mean)
+
+
+def centre_of(model: Any, passes: EntryPasses, variance: Any) -> Centre:
+    """Where the intervals of a fitted model are centred.
+
+    The fit itself, unless ``penalty="auto"`` took a ridge: then the unpenalised fit (with Firth's correction where the
+    model would use it), reached from the penalised one. No interval contains the pull of a ridge; measured at 50 x 20
+    it costs a third of the coverage. Where that fit does not exist, one under a weak prior; where the chosen ridge is
+    weaker, or the family has a dispersion, the fit itself.
+
+    Raises
+    ------
+    ValueError
+        Where no honest interval exists; see :meth:`GeneralizedFactorModel.inference`.
+    """
+    own = fitted_point(model, passes)
+    choice = getattr(model, "penalty_choice_", None)
+    if choice is not None and choice.chosen == "map" and own.at.rank:
+        free = _refitted(model, passes, own, Penalty(centre=own.penalty.centre), model._has_firth(), variance)
+        if free is not None:
+            return free
+        if not passes.loss.has_dispersion and own.penalty.ridge > WEAK_RIDGE:
+            weak = _refitted(model, passes, own, replace(own.penalty, ridge=WEAK_RIDGE), False, variance)
+            if weak is not None:
+                return replace(weak, is_weak=True)
+    found = Curvature(passes, own).uncertainty(variance)
+    check_stationary(found, model)
+    here = model.placement_
+    return Centre(own, found, passes, np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
+
+
+def _refitted(
+    model: Any, passes: EntryPasses, own: StationaryPoint, penalty: Penalty, has_firth: bool, variance: Any
+) -> Centre | None:
+    """The fit under another penalty, from the model's own; None where it does not exist or determines too little."""
+    run, loss, problem = _descended(model, passes, own, penalty, has_firth)
+    if run.reason == "separated" or not np.isfinite(run.params).all():
+        return None
+    passes = passes if loss is passes.loss else passes.with_loss(loss)
+    at = problem.unpack(run.params)
+    dispersion = dispersion_of(passes, at) if passes.loss.has_dispersion else 1.0
+    if not dispersion > 1e-20:
+        return None
+    fit = StationaryPoint(at, penalty, has_firth, dispersion)
+    found = Curvature(passes, fit).uncertainty(variance)
+    if not found.step <= LARGEST_STEP or not _resolves(found, passes):
+        return None
+    gauged = to_gauge(at, model.rho, model.rotation)
+    way = placement(at, gauged, penalty.ridge, has_firth)
+    if way.turn.size and np.linalg.cond(way.turn) > 1e8:
+        return None
+    # columns keep the signs that the model's attributes have
+    signs = np.where(np.einsum("jk,jk->k", gauged.cols, np.asarray(model.col_factors_, dtype=float)) < 0, -1.0, 1.0)
+    return Centre(fit, found, passes, np.asarray(way.turn) * signs, np.asarray(way.mean))
+
+
+def _resolves(found: Uncertainty, passes: EntryPasses) -> bool:
+    """Whether nearly all rows and columns that have entries got finite estimates."""
+    for axis, blocks in ((0, found.rows), (1, found.cols)):
+        has_entries = np.asarray(passes.view(axis).counts) > 0
+        if np.mean(~blocks.is_resolved[has_entries]) > MOST_UNRESOLVED:
+            return False
+    return True
+
+
+def _descended(
+    model: Any, passes: EntryPasses, own: StationaryPoint, penalty: Penalty, has_firth: bool
+) -> tuple[Run, Any, FactorProblem]:
+    """The descent, the loss it ends with, and the problem that unpacks its parameters."""
+    rank = own.at.rank
+    problem = FactorProblem(passes, rank, penalty)
+    theta = problem.pack(Factors(own.at.intercept.copy(), own.at.rows.copy(), own.at.cols.copy()))
+    sweep: Sweep
+    if is_estimated(passes.loss):
+        sweep = ShapeSweep(passes, rank, penalty, has_firth)
+    elif has_firth:
+        sweep = FirthSweep(passes, rank, penalty)
+    else:
+        sweep = NewtonCG(problem, unit=own.dispersion)
+    unit = own.dispersion**0.75 if passes.loss.has_dispersion else 1.0
+    stops: list[Stop] = [GradientNorm(model.tol * unit)]
+    if not (penalty.ridge or passes.loss.has_dispersion):
+        stops.append(Separation(problem))
+    run = loop(sweep, theta, stops, max_iter=MOST_SWEEPS)
+    return run, sweep.loss if isinstance(sweep, ShapeSweep) else passes.loss, problem
