@@ -358,14 +358,19 @@ def _is_engine(value: Any) -> bool:
     return value is None or isinstance(value, str) or hasattr(value, "map")
 
 
+def _is_family(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(map(_is_family, value.values()))
+    if isinstance(value, list | tuple | np.ndarray):
+        return len(value) > 0 and all(map(_is_family, value))
+    return isinstance(value, str) or hasattr(value, "value")
+
+
 # What every estimator that has these parameters declares.
 RANK = Whole(0) | Word("auto")
 RANDOM_STATE = Suits(_is_random_state, "a seed (a whole number of at least 0), a Generator or None", int, (0, 1))
 ENGINE = Suits(_is_engine, "'serial', 'threads', an engine or None", str, (None, "serial", "threads"))
-FAMILY = Suits(
-    lambda value: value is not None and not isinstance(value, bool | int | float),
-    "the name of a family, a loss, or one per column", str, ("gaussian",),
-)  # fmt: skip
+FAMILY = Suits(_is_family, "the name of a family, a loss, or one per column", str, ("gaussian",))
 CLIP = Nothing() | Word("range") | Range()
 PRECISION = Nothing() | Word("float32", "float64")
 

@@ -39,7 +39,7 @@ ESTIMATORS = {
     "AlternatingLeastSquares of automatic rank": Case(
         lambda: hs.AlternatingLeastSquares(rank="auto", random_state=0),
     ),
-    "BayesianFactorization": Case(lambda: hs.BayesianFactorization(max_iter=40, burn_in=10, random_state=0)),
+    "BayesianFactorization": Case(lambda: hs.BayesianFactorization(random_state=0)),
     "BiasModel": Case(hs.BiasModel),
     "SoftImpute": Case(lambda: hs.SoftImpute(random_state=0)),
     "ColumnMean": Case(hs.ColumnMean),

@@ -58,7 +58,7 @@ CASES = {
     "BayesianFactorization": Case(hs.BayesianFactorization(max_iter=10, burn_in=2, random_state=0)),
     "SoftImpute": Case(hs.SoftImpute(random_state=0)),
     "GeneralizedFactorModel": Case(hs.GeneralizedFactorModel(random_state=0)),
-    "ItemResponseModel": Case(hs.ItemResponseModel(random_state=0), ANSWERS),
+    "ItemResponseModel": Case(hs.ItemResponseModel("rasch", integrate="columns", max_iter=5, random_state=0), ANSWERS),
     "OverparametrizedFactorization": Case(hs.OverparametrizedFactorization(max_iter=200, random_state=0)),
     "OneSidedCompletion": Case(hs.OneSidedCompletion(rank=2, random_state=0)),
     "InductiveCompletion": Case(hs.InductiveCompletion(2, random_state=0), more=FEATURES),
@@ -80,6 +80,7 @@ if find_spec("torch"):
     CASES["SparseAutoencoder"] = Case(hs.SparseAutoencoder(**NETWORK), SOURCES)
     CASES["HeterogeneousAutoencoder"] = Case(hs.HeterogeneousAutoencoder(**NETWORK, unique_hidden=3), SOURCES)
 
+PROMISE = hs.Privacy(5.0, 1e-4, bound=5.0, max_entries=6)
 # Values beside those that the kinds of parameters name.
 FURTHER: dict[tuple[str, str], tuple[Any, ...]] = {
     ("GeneralizedFactorModel", "family"): ("bernoulli", "poisson"),
@@ -87,7 +88,7 @@ FURTHER: dict[tuple[str, str], tuple[Any, ...]] = {
     ("HeterogeneousFactorization", "family"): ("huber(0.5)",),
     ("HeterogeneousFactorization", "unique_rank"): ({"source 0": 1, "source 1": 0, "source 2": 1},),
     ("InductiveCompletion", "family"): ("one_class", "bernoulli"),
-    ("OneSidedCompletion", "privacy"): (hs.Privacy(5.0, 1e-4, bound=5.0, max_entries=6),),
+    ("OneSidedCompletion", "privacy"): (PROMISE,),
     ("JIVE", "unique_rank"): ({"source 0": 1, "source 1": 0, "source 2": 1},),
 }
 # What a value goes with: other parameters, and another table.
@@ -98,7 +99,22 @@ TOGETHER: dict[tuple[str, str, Any], tuple[dict[str, Any], Any]] = {
     ("OverparametrizedFactorization", "family", "bernoulli"): ({}, ANSWERS),
     ("InductiveCompletion", "family", "bernoulli"): ({}, ANSWERS),
     ("InductiveCompletion", "family", "one_class"): ({}, POSITIVES),
+    # these look at all singular values of the table
+    **{("OverparametrizedFactorization", "stop", word): ({}, COMPLETE) for word in ("sure", "between", "discrepancy")},
+    **{("OverparametrizedFactorization", "solver", word): ({}, COMPLETE) for word in ("basis", "filter")},
+    ("OverparametrizedFactorization", "is_symmetric", True): ({}, SYMMETRIC),
+    # who knows the seed can take the noise away
+    ("OneSidedCompletion", "privacy", PROMISE): ({"random_state": None}, None),
+    ("OneSidedCompletion", "sampling", "fixed"): ({"estimator": "horvitz_thompson"}, FIXED),
+    # third moments of relu are zero; they tell at most three units apart
+    ("InductiveCompletion", "start", "tensor"): ({"activation": "sigmoid"}, None),
+    ("SimilarityClustering", "start", "tensor"): ({"activation": "sigmoid", "rank": 2}, None),
+    ("SimilarityClustering", "start", "cross"): ({"rank": 2}, None),
+    # folds share the embedding out, and something must be left beside it
+    ("HeterogeneousAutoencoder", "folds", 2): ({"width": 8}, None),
 }
+# A model of symmetric tables has one list of features.
+TIED = {"row_features": ROWS[:P], "col_features": ROWS[:P]}
 # A parameter of one value: what another machine or library would have to be there for.
 ONLY_ONE = {("SparseAutoencoder", "device"), ("HeterogeneousAutoencoder", "device"), ("ItemResponseModel", "family")}
 
@@ -130,6 +146,8 @@ def with_value(name: str, parameter: str, value: Any) -> tuple[BaseEstimator, An
     known = {key: found for key, found in TOGETHER.items() if key[:2] == (name, parameter)}
     also, data = next((found for key, found in known.items() if key[2] is value or key[2] == value), ({}, case.data))
     model = clone(case.model).set_params(**{**also, parameter: value})
+    if parameter == "is_tied":
+        return model, SYMMETRIC, TIED
     return model, case.data if data is None else data, case.more
 
 
@@ -206,7 +224,11 @@ def searched() -> Iterator[Any]:
         for parameter in parameter_names(type(case.model)):
             values = values_of(name, parameter)
             plain = [value for value in values if not any(key[:2] == (name, parameter) for key in TOGETHER)]
-            if plain and (isinstance(case.model, CompletionEstimator) or "score" in dir(case.model)):
+            if (
+                plain
+                and parameter != "is_tied"
+                and (isinstance(case.model, CompletionEstimator) or "score" in dir(case.model))
+            ):
                 yield pytest.param(name, parameter, plain[0], id=f"{name}-{parameter}={plain[0]!r}"[:90])
 
 
@@ -237,7 +259,8 @@ def test_a_search_of_scikit_learn_tries_it(name, parameter, value):
 def test_our_own_search_tries_it(name, parameter, value):
     model = CASES[name].model
     grid = {parameter: [getattr(model, parameter), value]}
-    search = hs.select.choose_parameters(model, CASES[name].data, grid, folds=2, random_state=0)
+    by = "rows" if parameter == "keeps_rows" else "entries"
+    search = hs.select.choose_parameters(model, CASES[name].data, grid, folds=2, by=by, random_state=0)
     assert search.parameters in search.settings
     assert search.model.get_params()[parameter] in grid[parameter]
 
@@ -261,8 +284,9 @@ def test_ranks_of_sources_are_chosen(name):
     assert len(choice.tried) == 3
 
 
+# Descent stops before the noise: its rank is that of the factors' columns, not one to be sought.
 @ignoring
-@pytest.mark.parametrize("name", RANKED)
+@pytest.mark.parametrize("name", [name for name in RANKED if name != "OverparametrizedFactorization"])
 def test_an_automatic_rank_says_how_it_was_found(name):
     case = CASES[name]
     model = clone(case.model).set_params(rank="auto").fit(case.data, **case.more)

@@ -41,17 +41,17 @@ PLACES_COLUMNS = dict.fromkeys(
     "transform places columns over the rows of the fit, and returns their parts as one named result",
 )
 
-# one unique factor less than elsewhere here: scikit-learn also gives tables of one row or one column
 ESTIMATORS = {
     "HeterogeneousFactorization": Case(lambda: hs.HeterogeneousFactorization(random_state=0), PLACES_COLUMNS),
     "HeterogeneousFactorization with a penalty": Case(
         lambda: hs.HeterogeneousFactorization(1, 0, penalty=0.1, random_state=0), PLACES_COLUMNS
     ),
-    "JIVE": Case(lambda: hs.JIVE(1, 0)),
-    "RobustJIVE": Case(lambda: hs.RobustJIVE(1, 0, max_iter=20)),
-    "PersonalizedPCA": Case(lambda: hs.PersonalizedPCA(1, 0, random_state=0)),
-    "COBE": Case(lambda: hs.COBE(1, 0, random_state=0)),
-    "TwoStepSVD": Case(lambda: hs.TwoStepSVD(1, 0)),
+    "JIVE": Case(hs.JIVE),
+    "RobustJIVE": Case(hs.RobustJIVE),
+    "PersonalizedPCA": Case(lambda: hs.PersonalizedPCA(random_state=0)),
+    "COBE": Case(lambda: hs.COBE(random_state=0)),
+    "TwoStepSVD": Case(hs.TwoStepSVD),
+    "JIVE of automatic ranks": Case(lambda: hs.JIVE("auto", "auto", random_state=0)),
 }
 SMALL = {"hidden": 8, "max_iter": 3, "steps": 3, "patience": 3, "device": "cpu", "random_state": 0}
 # Without torch these cannot be fitted: tests/nets shows what they say then.
@@ -89,10 +89,10 @@ def tables():
 
 
 def made(case):
-    """The estimator with one unique factor per source, a network with enough steps to learn something."""
+    """The estimator with the tables' ranks, a network with enough steps to learn something."""
     model = case.make()
     if isinstance(model, SourcesEstimator):
-        return model.set_params(unique_rank=1)
+        return model if model.shared_rank == "auto" else model.set_params(shared_rank=1, unique_rank=1)
     return model.set_params(solver="lbfgs", penalty=0.01, held_out=0, max_iter=8, steps=5, precision="float64")
 
 

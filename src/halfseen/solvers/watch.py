@@ -18,9 +18,13 @@ class FitWatch:
 
     def __init__(self, estimator: Any, context: Any, observed: Observed, fitted: Learned) -> None:
         self._estimator, self._context, self._observed, self._fitted = estimator, context, observed, fitted
-        self._asked = False
+        self._asked, self._left = False, getattr(context, "max_subtasks", None)
 
     def __call__(self, iteration: int, result: SweepResult, seconds: float) -> None:
+        if self._left is not None:
+            if not self._left:  # a fit of several parts may take more sweeps than its largest number for one
+                return
+            self._left -= 1
         told = {"X": self._observed, "y": self._observed.values}
         task = self._context.subcontext(task_name="sweep")
         task.sweep = (iteration, result)  # beside scikit-learn's protocol: the objective, for live plots

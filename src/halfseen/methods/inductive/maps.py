@@ -69,6 +69,16 @@ class FeatureMap:
             out[self.d] = G.sum(axis=0, dtype=float)
         return out
 
+    def is_same(self, other: FeatureMap) -> bool:
+        """Whether the rows of another map have the very same features."""
+        if (self.n, self.size, self.is_sparse) != (other.n, other.size, other.is_sparse):
+            return False
+        if self.features is None or other.features is None:
+            return self.features is other.features
+        if self.is_sparse:
+            return (self.features != other.features).nnz == 0
+        return bool(np.array_equal(self.features, other.features))
+
     def lines(self, places: Array) -> Array:
         """Features of chosen rows as a dense array (len(places), size), the intercept's 1 last."""
         out = np.zeros((len(places), self.size), dtype=self.dtype)

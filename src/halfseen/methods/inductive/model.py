@@ -286,8 +286,9 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
                 matrix = code.encode(side, name)
             setattr(self, ("row_code_", "col_code_")[axis], code)
             maps.append(FeatureMap(matrix, observed.shape[axis], bool(settings.has_intercept), observed.dtype))
-        if settings.is_tied and maps[0].size != maps[1].size:
-            raise BadArgument("is_tied", True, "False where rows and columns have different features")
+        if settings.is_tied and not maps[0].is_same(maps[1]):
+            needed = "False where rows and columns have different features"
+            raise BadArgument("is_tied", True, needed, "Tied weights are for square tables with one list of features.")
         self.offset_ = self._mean(observed) if settings.effects != "none" else 0.0
         design = Design(
             rank=self.rank_, activation=get_activation(settings.activation), penalty=float(settings.penalty),
