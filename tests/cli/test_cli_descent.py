@@ -43,15 +43,15 @@ def test_switches_reach_the_model(halfseen, ratings):
                      "--centre", "none", "--held-out", "0", "--json", "--threads", "1")  # fmt: skip
     config = json.loads(found.stdout)["config"]
     assert (config["rank"], config["stop"], config["start_scale"]) == (5, 30, 0.01)
-    assert config["options"]["centre"] == "none"
+    assert config["centre"] == "none"
 
 
 @pytest.mark.parametrize(
     ("switches", "message"),
     [
-        (("--stop", "soon"), "stop='soon' is not allowed; needed: one of 'auto'"),
+        (("--stop", "soon"), "--stop 'soon' is not allowed; needed: one of 'auto'"),
         (("--stop", "sure"), "needs all singular values"),
-        (("--centre", "x"), "centre='x' is not allowed; needed: one of"),
+        (("--centre", "x"), "--centre 'x' is not allowed; needed: one of"),
         (("--family", "binomial"), "--family binomial and --trials N belong together"),
     ],
 )

@@ -102,7 +102,7 @@ def test_missing_values_and_shifts_are_seen_to(halfseen, long, tmp_path):
         (("--source", "nowhere"), "nowhere"),
         (("--source", "site", "--image", "3x3"), "columns are pictures of 9 rows here, not 20"),
         (("--source", "site", "--family", "hinge"), "is not known"),
-        (("--source", "site", "--solver", "sgd"), "solver='sgd' is not allowed"),
+        (("--source", "site", "--solver", "sgd"), "--solver 'sgd' is not allowed"),
         (("--source", "site", "--wide"), "leave --wide out"),
         (("--source", 9), "--source 9: "),
     ],

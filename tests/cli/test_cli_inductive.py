@@ -128,7 +128,7 @@ def test_one_class_tables_are_judged_by_lists(halfseen, files):
     [
         (["--penalty", "x"], "--penalty 'x'"),
         (["--rank", "two"], "'two'"),
-        (["--effects", "all"], "effects='all' is not allowed"),
+        (["--effects", "all"], "--effects 'all' is not allowed"),
         (["--family", "bernoulli"], "0 or 1"),
     ],
 )

@@ -69,7 +69,6 @@ def test_blocks_give_what_the_whole_table_gives(halfseen, visits):
         (("--rank", "0"), "ranks must be 1 or more"),
         (("--rank", "two"), "give whole numbers"),
         (("--ranks", "1,x"), "give whole numbers"),
-        (("--rank", "13"), "too large for 12 columns"),
         (("--level", "2"), "must lie between 0 and 1"),
         (("--weight", "spent"), "--weight has no meaning for pairs"),
         (("--image", "3x4"), "--image has no meaning here"),

@@ -297,7 +297,7 @@ def public_estimators() -> list[Any]:
 @pytest.mark.parametrize("cls", public_estimators(), ids=lambda cls: cls.__name__)
 @pytest.mark.filterwarnings("ignore:.*compiled kernels:RuntimeWarning")
 def test_every_public_estimator_is_the_same_after_a_round_trip(cls, tmp_path):
-    family = "bernoulli" if cls.__name__ == "ItemResponseModel" else "gaussian"  # it takes answers only
+    family = "bernoulli" if cls().get_params().get("family") == "bernoulli" else "gaussian"
     data = hs.datasets.make_factor_data(30, 20, rank=1, family=family, observed=0.6, random_state=0)
     labelled = Observed(data.observed.by_rows, [f"u{k}" for k in range(30)], None)
     parameters = {"random_state": 0} if "random_state" in cls().get_params() else {}

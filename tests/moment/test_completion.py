@@ -253,7 +253,7 @@ def test_the_rank_is_found_by_rows_held_out():
     M, _ = factor_rows(20_000, 60, 3, rng, noise=0.5)
     R = seen(M, 0.08, rng)
     model = hs.OneSidedCompletion(rank="auto", random_state=0).fit(R)
-    assert model.rank_ == model.rank_choice_.rank == 3
+    assert model.rank_ == model.rank_search_.rank == 3
     assert (model.moments_.n_rows, model.moments_.n_entries) == (20_000, R.n_entries)
     train, held_out = R.split(0.2, 0, by="rows")
     parts = [hs.PairMoments.from_rows(part) for part in (train, held_out)]
@@ -362,7 +362,7 @@ def test_horvitz_thompson_completes_as_well(rows):
         ({"psi": "each"}, "psi=.* is not allowed; needed: .*"),
         ({"psi": -1.0}, "psi=.* is not allowed; needed: .*a finite number of at least 0"),
         ({"start": "zero"}, "start=.* is not allowed; needed: .*"),
-        ({"max_iter": 0}, "max_iter must be an integer"),
+        ({"max_iter": 0}, "max_iter=0 is not allowed"),
         ({"incoherence": float("nan")}, "incoherence=.* is not allowed; needed: .*a finite number of at least 0"),
     ],
 )

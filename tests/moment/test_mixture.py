@@ -105,7 +105,7 @@ def test_too_few_entries_are_refused_with_what_is_needed():
     made = mixture(n=300)
     with pytest.raises(ValueError, match=r"n_means=4: a mean has 4\.\d+ entries in a column .* needed: 5 and 3\.5"):
         common_means(made.R, 4)
-    with pytest.raises(ValueError, match="n_means must be an integer of at least 1; got 0"):
+    with pytest.raises(ValueError, match="n_means=0 is not allowed; needed: a whole number of at least 1"):
         common_means(made.R, 0)
     R = hs.Observed.from_dense(made.R)
     weighted = R.with_values(R.values, weights=np.ones(R.n_entries))

@@ -288,7 +288,10 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
-            ({"family": "gaussian"}, "family='bernoulli'"),
+            (
+                {"family": "gaussian"},
+                "family='gaussian' is not for ItemResponseModel; it takes bernoulli, binomial(N).",
+            ),
             ({"family": ["bernoulli"] * 40}, "one family for all columns"),
             ({"kind": "3pl"}, "kind='3pl' is not allowed; needed: one of '2pl', 'rasch', 'auto'"),
             ({"kind": 3}, "kind=3"),

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 import halfseen as hs
-from halfseen.cli.fit import available_cores, check_shares, command_line, config_of, parse_ranks
+from halfseen.cli.fit import available_cores, check_shares, command_line, parse_ranks
 from halfseen.cli.folder import check_target
 from halfseen.cli.options import JudgeOptions, OutputOptions, SourcesOptions, TableOptions
+from halfseen.cli.report import config_of
 from halfseen.cli.screen import Steps, print_json, steps
 from halfseen.cli.source import column, is_wide, open_table, separator, words
 from halfseen.data import Observed, Sources, check_support

@@ -11,10 +11,9 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.cli.fit import Chosen, Method, Outcome, available_cores, check_shares, command_line, fitted, parse_ranks
-from halfseen.cli.fit_inductive import InductiveSwitches
 from halfseen.cli.folder import check_target
-from halfseen.cli.options import JudgeOptions, OutputOptions, TableOptions
-from halfseen.cli.predict import Question, read_pairs
+from halfseen.cli.options import InductiveSwitches, JudgeOptions, OutputOptions, TableOptions
+from halfseen.cli.questions import Question, read_pairs
 from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import Steps, plain, print_json, steps
 from halfseen.cli.source import column, open_table, separator

@@ -152,8 +152,8 @@ def parse_rank(plan: MomentPlan) -> tuple[Any, tuple[int, ...]]:
 
 def record(outcome: MomentOutcome, data: str, options: TableOptions, plan: MomentPlan) -> dict[str, Any]:
     """All facts of a run, ready for JSON."""
-    from halfseen.cli.fit import command_line, config_of
-    from halfseen.cli.report import versions
+    from halfseen.cli.fit import command_line
+    from halfseen.cli.report import config_of, versions
 
     model, found = outcome.model, outcome.model.diagnostics_
     moments, run = model.moments_, model.run_

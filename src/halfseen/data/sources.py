@@ -9,7 +9,7 @@ import numpy as np
 
 from halfseen._typing import IntArray, Labels, RandomState, as_generator
 from halfseen.data.checks import check_rule
-from halfseen.data.incoming import is_multimodal
+from halfseen.data.incoming import is_annotated, is_multimodal
 from halfseen.data.labels import find_labels
 from halfseen.data.observed import Observed
 from halfseen.data.validate import as_observed
@@ -207,9 +207,10 @@ def as_sources(S: Any) -> Sources:
 
     Parameters
     ----------
-    S : Sources, mapping from name to table, sequence of tables, MuData, or one table
-        Tables are what `as_observed` takes. Those of a sequence are named "0", "1", ...; one table alone is a single
-        source named "0".
+    S : Sources, mapping from name to table, sequence of tables, one table, or MuData
+        Annotated matrices (MuData, a mapping to AnnData) may have different observations: rows that one of them does
+        not have are empty in it. Tables are what `as_observed` takes. Those of a sequence are named "0", "1", ...; one
+        table alone is a single source named "0".
 
     Raises
     ------
@@ -226,7 +227,7 @@ def as_sources(S: Any) -> Sources:
     if is_multimodal(S):
         return Sources({str(name): table for name, table in S.mod.items()}, rows="union")
     if isinstance(S, Mapping) and not hasattr(S, "tocoo"):  # a sparse dictionary of keys is one table
-        return Sources(S)
+        return Sources(S, rows="union" if len(S) and all(map(is_annotated, S.values())) else "same")
     if isinstance(S, list | tuple) and S and all(_is_table(table) for table in S):
         return Sources({str(place): table for place, table in enumerate(S)})
     return Sources({"0": as_observed(S, name="S")})

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -251,12 +252,19 @@ def _ends(labels: Any, length: int) -> Any:
 
 def _find_class(name: str) -> Any:
     """Return the registered or public class of a name, or None."""
+    if not isinstance(name, str):
+        return None
     if name in REGISTRY:
         return REGISTRY[name]
     halfseen = import_module("halfseen")
-    found = getattr(halfseen, name, None) if isinstance(name, str) and name in halfseen.__all__ else None
+    if name in halfseen.__all__:
+        named = getattr(halfseen, name)
+    else:
+        public = (getattr(halfseen, word) for word in halfseen.__all__)
+        modules = (part for part in public if isinstance(part, ModuleType) and name in getattr(part, "__all__", ()))
+        named = next((getattr(module, name) for module in modules), None)
     # What is public and no estimator (a table, say) is not rebuilt from its attributes.
-    return found if isinstance(found, type) and found.__dictoffset__ else None
+    return named if isinstance(named, type) and named.__dictoffset__ else None
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:

@@ -21,6 +21,7 @@ from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.newrows import RowPlacer, placement
 from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, complaint_about, hold_out
 from halfseen.methods.factor.problem import Penalty
+from halfseen.methods.factor.ranks import settled_rank
 from halfseen.methods.factor.settings import PARAMETERS, PRINTED, most_sweeps
 from halfseen.parameters import Table
 from halfseen.solvers.watch import CallbackSupport
@@ -95,6 +96,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     ----------
     rank_ : int
         Number of factors that were fitted.
+    rank_search_ : RankSearch or None
+        Ranks tried and their held-out deviances, behind ``rank="auto"``.
     intercept_ : ndarray (p,)
     row_factors_ : ndarray (n, r)
     col_factors_ : ndarray (p, r)
@@ -113,6 +116,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         What :meth:`transform` needs.
     run_ : Run
         Reason, sweeps, work and trace of the last stage.
+    n_iter_ : int
+        Sweeps of the last stage.
 
     Raises
     ------
@@ -219,7 +224,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.has_trials_, self.has_offset_ = trials is not None, offset is not None
         rng = self._generator()
         passes = EntryPasses(observed, self.loss_, self.engine, known, observed.n_entries >= FRUGAL_FROM)
-        self.rank_ = min(int(settings.rank), *observed.shape)
+        self.rank_, self.rank_search_ = settled_rank(passes, settings, self._has_firth(), rng)
         self.penalty_choice_ = self._compare(passes, settings, rng)
         stages = Stages(passes, self.rank_, settings, rng)
         with self._watched(observed, most_sweeps(settings), stages.learned) as watch:
@@ -284,7 +289,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.dispersion_ = dispersion_of(passes, final)
         self.placement_ = placement(fit.final, final, self.penalty_.ridge, self.has_bias_correction_)
         self._n_features_out = final.rank
-        self.run_ = fit.run.record()
+        self.run_, self.n_iter_ = fit.run.record(), fit.run.n_iter
         if not self.run_.converged:
             self._warn(not_converged(self.run_), ConvergenceWarning)
 

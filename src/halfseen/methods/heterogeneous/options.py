@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from halfseen.methods.heterogeneous.model import HeterogeneousFactorization
 
 STARTS = ("spectral", "stepwise", "random", "warm")
-SOLVERS = ("als", "gd", "scaled-gd")
+SOLVERS = ("auto", "bayes", "als", "gd", "scaled-gd")
 # Of a candidate of "auto" ranks: the best ranks show long before the last digit.
 CANDIDATE_SWEEPS = 60
 DEFAULT_SWEEPS = {"als": 500, "gd": 5000, "scaled-gd": 1000}
@@ -35,11 +35,12 @@ def tolerance(settings: SimpleNamespace) -> float:
 
 
 def ranks_of(
-    model: HeterogeneousFactorization, settings: SimpleNamespace, sources: Sources, rng: np.random.Generator
+    model: HeterogeneousFactorization, settings: SimpleNamespace, sources: Sources
 ) -> tuple[int, dict[str, int], SourceRanks | None]:
     """Shared rank and every source's unique rank: as given or chosen, and cut to what the rows can hold."""
     shared_rank, unique_rank, search = model.shared_rank, model.unique_rank, None
     if isinstance(shared_rank, str) or isinstance(unique_rank, str):
+        rng = np.random.default_rng(0)  # the fit's own draws stay what they are for given ranks
         search = automatic_source_ranks(model, sources, rng, max_iter=min(CANDIDATE_SWEEPS, sweeps(settings)))
         shared_rank = search.shared_rank if isinstance(shared_rank, str) else shared_rank
         unique_rank = search.unique_rank if isinstance(unique_rank, str) else unique_rank

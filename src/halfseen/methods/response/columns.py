@@ -83,7 +83,7 @@ def _keep(model: Any, fit: RandomFit, dtype: Any) -> None:
     model.row_factors_ = fit.at.x[:, None].astype(dtype)
     model.loadings_ = {name: float(value) for name, value in asdict(fit.at.loadings).items()}
     model.prior_variance_, model.dispersion_ = fit.problem.prior_variance, float(fit.dispersion)
-    model.run_ = fit.run.record()
+    model.run_, model.n_iter_ = fit.run.record(), max(fit.run.n_iter, 1)
 
 
 def linear_pairs(model: Any, i: IntArray, j: IntArray) -> FloatArray:

@@ -78,6 +78,9 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         The frozen items.
     loss_ : Loss
     run_ : Run
+        Of the last round.
+    n_iter_ : int
+        Its sweeps.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,8 @@ from halfseen.inference import Intervals, Span
 from halfseen.inference.covariance import packed, packed_blocks, unpacked
 from halfseen.inference.draws import Errors
 from halfseen.inference.ranks import PairScale, chunks
-from halfseen.losses import Loss, at_columns
+from halfseen.inference.realised import MOST_CELLS, hidden_sums
+from halfseen.losses import Loss, at_columns, members_of
 from halfseen.losses.derived import bend, response_range, slope
 from halfseen.methods.factor.intervals.covariances import Uncertainty
 from halfseen.methods.factor.intervals.view import FactorView
@@ -349,7 +350,41 @@ def scores(view: FactorView, axis: int, about: str, over: Any) -> Intervals:
     name = "realised score" if about == "these" else "score"
     labels, reliable, span = view.names.column(axis), view.reliable(axis), Span(lowest, highest)
     errors = ScoreErrors(table) if about == "again" else None
-    return view.spanned(name, estimate, np.sqrt(variance), span, labels, reliable, errors)
+    made = view.spanned(name, estimate, np.sqrt(variance), span, labels, reliable, errors)
+    if about != "these" or not is_lattice(view.passes.loss):
+        return made
+    low, high = realised_ends(view, table, made.low, made.high)
+    return replace(made, low=low, high=high, statement=None)
+
+
+def is_lattice(loss: Loss) -> bool:
+    """Whether some column's responses are whole numbers, so that sums of few of them are far from normal."""
+    return any(hasattr(member, "range") for member, _ in members_of(loss))
+
+
+def realised_ends(view: FactorView, table: ScoreTable, low: Array, high: Array) -> tuple[Array, Array]:
+    """Ends of realised scores by the law of the sum of their hidden responses.
+
+    Items with many hidden cells, and those whose own factor is not resolved, keep the normal interval's ends.
+    """
+    low, high, p = low.copy(), high.copy(), len(table.other)
+    tail = 0.5 * (1.0 - view.level)
+    for part in chunks(len(table.own), 8 * p):
+        own = table.own[part]
+        is_seen, values = table._known(own)
+        hidden = ~is_seen
+        counts = hidden.sum(axis=1)
+        few = np.flatnonzero((counts > 0) & (counts <= MOST_CELLS))
+        line, place = np.nonzero(hidden[few])
+        i, j = own[few[line]], table.other[place]
+        i, j = (i, j) if table.axis == 0 else (j, i)
+        se = np.sqrt(view.linear_variance(i, j))
+        pointer = np.append(0, np.cumsum(counts[few]))
+        ends = hidden_sums(view.passes.loss, view.linear(i, j), se, j, pointer, view.found.dispersion, tail)
+        known = values[few].sum(axis=1)
+        at = np.arange(part.start, part.stop)[few]
+        low[at], high[at] = ((known + end) / p for end in ends)
+    return low, high
 
 
 def _roots(V: Array) -> Array:
