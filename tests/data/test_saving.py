@@ -8,12 +8,14 @@ import signal
 import struct
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from safetensors.numpy import load as load_tensors
 
 import halfseen as hs
@@ -56,54 +58,53 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_the_old_model_stays(tmp
     assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, {here!r})
-from test_saving import model
-import halfseen as hs
-import safetensors.numpy
+def saved_until(number: int, model: Any, path: Path) -> int:
+    """Save in a child that kills itself before its ``number``-th call of the system; its exit code, 0 if it ended."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # later Pythons warn of forks beside threads; the child starts none
+        child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    count = 0
 
-count = 0
-def deadly(call):
-    def before(*given, **more):
-        global count
-        if count == {number}:
-            os.kill(os.getpid(), signal.SIGKILL)
-        count += 1
-        return call(*given, **more)
-    return before
+    def deadly(call: Callable) -> Callable:
+        def before(*given: Any, **more: Any) -> Any:
+            nonlocal count
+            if count == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            count += 1
+            return call(*given, **more)
 
-m = model(5.0)
-for owner, names in ((os, ("open", "fsync", "close", "replace")), (Path, ("touch", "stat", "chmod", "open", "unlink")),
-                     (safetensors.numpy, ("save_file",))):
-    for name in names:
-        setattr(owner, name, deadly(getattr(owner, name)))
-hs.save(m, {path!r})
-print("whole", count)
-"""
+        return before
+
+    places = (
+        (os, "open fsync close replace"),
+        (Path, "touch stat chmod open unlink"),
+        (safetensors.numpy, "save_file"),
+    )
+    for owner, names in places:
+        for name in names.split():
+            setattr(owner, name, deadly(getattr(owner, name)))
+    try:
+        hs.save(model, path)
+    finally:
+        os._exit(0)
 
 
 def test_a_kill_between_any_two_calls_of_the_saving_leaves_the_old_or_the_new_model(tmp_path):
     old, new = model(), model(5.0)
-    survived = None
-    states = []
+    states, codes = [], []
     for number in range(40):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        path = folder / "m.safetensors"
+        path = tmp_path / f"m{number}"
         hs.save(old, path)
-        code = KILLED.format(here=str(Path(__file__).parent), path=str(path), number=number)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        codes.append(saved_until(number, new, path))
         found = hs.load(path).predict_table()
         states.append("new" if np.array_equal(found, new.predict_table()) else "old")
         assert states[-1] == "new" or np.array_equal(found, old.predict_table())
-        if done.returncode == 0:
-            survived = number
+        if codes[-1] == 0:
             break
-        assert done.returncode == -signal.SIGKILL, done.stderr
-    assert survived is not None
-    assert survived >= 8
+    assert codes == [-signal.SIGKILL] * (len(codes) - 1) + [0]
+    assert len(codes) > 8
     assert states == sorted(states, reverse=True)  # old up to the rename, new from there on
 
 

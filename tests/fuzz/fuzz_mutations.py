@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import re
 import struct
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from fuzz_seeds import join_safetensors, split_safetensors, zip_members
+from fuzz_seeds import join_safetensors, split_safetensors, zip_members, zipped
 
 from halfseen.data.store import CHECKED, _checksum
 
@@ -136,11 +135,7 @@ def of_npz(data: bytes, rng: Rng) -> bytes:
     members = zip_members(data)
     name = list(members)[rng.integers(len(members))]
     members[name] = of_npy(members[name], rng) if rng.integers(3) else of_bytes(members[name], rng)
-    sink, method = io.BytesIO(), [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED][rng.integers(2)]
-    with zipfile.ZipFile(sink, "w", method) as file:
-        for member, content in members.items():
-            file.writestr(member, content)
-    return sink.getvalue()
+    return zipped(members, [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED][rng.integers(2)])
 
 
 SHAPES = (

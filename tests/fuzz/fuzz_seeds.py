@@ -113,13 +113,25 @@ def arrow_stream(rng: np.random.Generator) -> bytes:
 
 def npz_file(rng: np.random.Generator) -> bytes:
     """Arrays of triplets, or a table with labels, as .npz."""
-    sink = io.BytesIO()
-    save = np.savez_compressed if rng.integers(2) else np.savez
+    method = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED][rng.integers(2)]
     if rng.integers(2):
-        table = {name: np.asarray(column) for name, column in columns(rng).items()}
-        save(sink, **{"user": table["user"], "item": table["item"], "rating": table["rating"]})
+        arrays = {name: np.asarray(column) for name, column in columns(rng).items() if name != "weight"}
     else:
-        save(sink, rating=rng.integers(0, 5, (8, 6)).astype(float), user=np.array([f"u{k}" for k in range(8)]))
+        arrays = {"rating": rng.integers(0, 5, (8, 6)).astype(float), "user": np.array([f"u{k}" for k in range(8)])}
+    members = {}
+    for name, array in arrays.items():
+        sink = io.BytesIO()
+        np.lib.format.write_array(sink, array)
+        members[f"{name}.npy"] = sink.getvalue()
+    return zipped(members, method)
+
+
+def zipped(members: dict[str, bytes], method: int) -> bytes:
+    """A zip file that is the same at any time of the day."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as file:
+        for name, content in members.items():
+            file.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, method)
     return sink.getvalue()
 
 

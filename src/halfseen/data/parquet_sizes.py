@@ -101,6 +101,19 @@ class Compact:
         return (number >> 1) ^ -(number & 1)
 
 
+def unpacked_size(path: Path, columns: list[str]) -> int:
+    """Bytes that the chunks of columns have when they are unpacked, as the footer says; 0 where it is too long to read.
+
+    Raises
+    ------
+    ValueError
+        `Damaged` where there is no such metadata.
+    """
+    with path.open("rb") as file:
+        facts = [_struct(_struct(chunk).get(3)) for chunk in _chunks(file)]
+    return sum(max(_number(one, 6), 0) for one in facts if _is_of(one, columns))
+
+
 def check_pages(path: Path, columns: list[str], budget: Budget) -> None:
     """Compare what the pages of columns promise with the file and with a budget.
 
@@ -110,28 +123,41 @@ def check_pages(path: Path, columns: list[str], budget: Budget) -> None:
         `Damaged` where there is no such metadata; a plain one where a page would take more memory than the budget has.
     """
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        if size < 12:
-            raise Damaged(f"it has {size} bytes")
-        file.seek(size - 8)
-        tail = file.read(8)
-        length = int.from_bytes(tail[:4], "little")
-        if tail[4:] != MAGIC or length + 8 > size:
-            raise Damaged("it does not end as a Parquet file does")
-        if length > LONGEST_FOOTER:
-            return
-        file.seek(size - 8 - length)
-        footer = Compact(file.read(length)).struct()
-        for group in _list(footer.get(4)):
-            for chunk in _list(_struct(group).get(1)):
-                _check_chunk(file, _struct(_struct(chunk).get(3)), columns, size, budget)
+        for chunk in _chunks(file):
+            facts = _struct(_struct(chunk).get(3))
+            if _is_of(facts, columns):
+                _check_chunk(file, facts, file.seek(0, 2), budget)
 
 
-def _check_chunk(file: Any, facts: dict[int, Any], columns: list[str], size: int, budget: Budget) -> None:
+def _chunks(file: Any) -> list[Any]:
+    """The column chunks of all row groups; none where the footer is too long."""
+    size = file.seek(0, 2)
+    if size < 12:
+        raise Damaged(f"it has {size} bytes")
+    file.seek(size - 8)
+    tail = file.read(8)
+    length = int.from_bytes(tail[:4], "little")
+    if tail[4:] != MAGIC or length + 8 > size:
+        raise Damaged("it does not end as a Parquet file does")
+    if length > LONGEST_FOOTER:
+        return []
+    file.seek(size - 8 - length)
+    groups = _list(Compact(file.read(length)).struct().get(4))
+    return [chunk for group in groups for chunk in _list(_struct(group).get(1))]
+
+
+def _name(facts: dict[int, Any]) -> str:
+    return b".".join(part for part in _list(facts.get(3)) if isinstance(part, bytes)).decode("utf-8", "replace")
+
+
+def _is_of(facts: dict[int, Any], columns: list[str]) -> bool:
+    name = _name(facts)
+    return name in columns or name.split(".")[0] in columns
+
+
+def _check_chunk(file: Any, facts: dict[int, Any], size: int, budget: Budget) -> None:
     """Follow the pages of one column chunk."""
-    name = b".".join(part for part in _list(facts.get(3)) if isinstance(part, bytes)).decode("utf-8", "replace")
-    if name.split(".")[0] not in columns and name not in columns:
-        return
+    name = _name(facts)
     start, held = _number(facts, 9), _number(facts, 7)
     start = min(start, _number(facts, 11) or start)
     if start < 0 or held < 0 or start + held > size:

@@ -17,6 +17,7 @@ from halfseen.data.evals.access import mapping, parsed, sequence
 from halfseen.data.evals.archive import Archive
 from halfseen.data.evals.problems import Problem, RefusedFileError, counted
 from halfseen.data.files import told
+from halfseen.data.parquet_sizes import unpacked_size
 
 ENDINGS = (".eval", ".json", ".jsonl", ".ndjson", ".parquet", ".pq", ".csv", ".tsv")
 SKIPPED_FOLDERS = frozenset((".git", "__pycache__", "node_modules", ".venv", ".ipynb_checkpoints"))
@@ -222,10 +223,8 @@ class LogFile:
             raise _damaged(error) from None
 
     def _check_sizes(self, columns: list[str]) -> None:
-        footer, size = self.parquet.metadata, 0
-        for group in range(footer.num_row_groups):
-            chunks = (footer.row_group(group).column(number) for number in range(footer.num_columns))
-            size += sum(max(c.total_uncompressed_size, 0) for c in chunks if c.path_in_schema.split(".")[0] in columns)
+        # Not from Arrow's metadata of columns: it ends the process on some damaged files.
+        size = unpacked_size(self.path, columns)
         if size > self.shared.limit:
             what = f"unpacks to {size:,} bytes, the limit is {self.shared.limit:,}"
             raise RefusedFileError(what, f"give max_bytes={size} if that is right")
