@@ -36,13 +36,6 @@ def test_a_mapping_of_annotated_matrices_is_brought_together_by_its_names(parts)
     assert np.isnan(second.to_dense()[second.row_index(["cell 2"])[0]]).all()
 
 
-def test_zeros_of_a_sparse_matrix_are_values():
-    from scipy.sparse import csr_matrix
-
-    part = anndata.AnnData(csr_matrix(np.eye(3)))
-    assert hs.data.as_observed(part).n_entries == 9
-
-
 def test_scores_and_loadings_come_back_under_the_names(parts):
     model = hs.HeterogeneousFactorization(random_state=0).fit(parts)
     assert model.annotate(parts) is parts

@@ -1,40 +1,12 @@
-"""Annotated matrices (AnnData, MuData), told by what they have: nothing is imported."""
+"""What a fit found, written into annotated matrices (AnnData, MuData)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from halfseen.data.compress import compress_dense
-from halfseen.data.observed import Observed
-
-
-def is_annotated(thing: Any) -> bool:
-    """Whether it is a matrix ``X`` with names of observations and variables."""
-    return all(hasattr(thing, name) for name in ("X", "obs_names", "var_names")) and not hasattr(thing, "mod")
-
-
-def is_multimodal(thing: Any) -> bool:
-    """Whether it is a container of such matrices over the same observations."""
-    return isinstance(getattr(thing, "mod", None), Mapping) and hasattr(thing, "obs_names")
-
-
-def observed_of(annotated: Any, name: str = "X", dtype: Any = None) -> Observed:
-    """The matrix of an annotated object, with its names; NaN is missing, and zeros of a sparse matrix are values.
-
-    Raises
-    ------
-    ValueError
-        Without a matrix, or for infinite values.
-    """
-    X = annotated.X
-    if X is None:
-        raise ValueError(f"{name} has no matrix X; give one of its layers as a table")
-    dense = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
-    rows, cols = (np.asarray(names, dtype=str) for names in (annotated.obs_names, annotated.var_names))
-    return Observed(compress_dense(dense, name, dtype), rows, cols)
+from halfseen.data.incoming import is_multimodal
 
 
 def write_factors(

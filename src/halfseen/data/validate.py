@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from halfseen.data.annotated import is_annotated, observed_of
 from halfseen.data.checks import cell
 from halfseen.data.compress import compress_dense
-from halfseen.data.frames import is_frame, wide_table
+from halfseen.data.frames import WideChoice, is_frame, wide_table
+from halfseen.data.incoming import from_other
 from halfseen.data.observed import Observed
 from halfseen.errors import shown
 
@@ -34,8 +34,10 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
 
     Parameters
     ----------
-    R : Observed, array, masked array, data frame, scipy.sparse or AnnData
-        NaN, null and masked cells are missing; of a sparse matrix the stored entries are the observed ones.
+    R : Observed, array, masked array, data frame, scipy.sparse, or a table of another library
+        NaN, null and masked cells are missing; of a sparse matrix the stored entries are the observed ones. Data frames
+        are those of pandas, polars and pyarrow, and whatever has the Arrow stream interface; further tables are a
+        two-dimensional xarray DataArray and an AnnData (`halfseen.data.incoming`).
     dtype : float32, float64 or None
         None keeps float32 and turns other numbers into float64.
     name : str
@@ -65,13 +67,14 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
         names = list(R)
         advice = f"give one of its tables, e.g. {name}[{names[0]!r}]" if names else "give one table"
         raise ValueError(f"{name} is a {type(R).__name__} of {len(names)} tables, and one is needed: {advice}")
-    if is_annotated(R):
-        return observed_of(R, name, dtype)
     if hasattr(R, "tocoo"):
         return Observed._of_sparse(name, R, None, None, None, "error", dtype)
+    other = from_other(R, name, dtype)
+    if other is not None:
+        return other
     if is_frame(R):
-        table, row_labels, col_labels = wide_table(R, None, dtype)
-        return Observed(compress_dense(table, name, dtype), row_labels, col_labels)
+        table, row_labels, col_labels, notes = wide_table(R, WideChoice(dtype=dtype), name)
+        return Observed(compress_dense(table, name, dtype), row_labels, col_labels, notes)
     return Observed(compress_dense(R, name, dtype))
 
 

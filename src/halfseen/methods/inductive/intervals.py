@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import FloatArray
-from halfseen.data.features import as_side_features
+from halfseen.data.features import as_side_features, is_features
 from halfseen.inference import Intervals
 from halfseen.methods.inductive.options import ONE_CLASS
 from halfseen.methods.inductive.problem import InductiveProblem, Weights
@@ -87,8 +87,6 @@ class InductiveInference:
 
     def _lines(self, given: Any, axis: int) -> FloatArray:
         """Lines of features, the intercept's 1 included."""
-        from halfseen.methods.inductive.model import is_features
-
         side = (self.problem.rows, self.problem.cols)[axis]
         if not is_features(given):
             return side.lines(self.model._positions(given, ("row", "column")[axis])).astype(float)
