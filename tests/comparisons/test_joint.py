@@ -176,3 +176,30 @@ def test_cobe_and_two_svds_agree(half):
 def test_bad_parameters_are_named(model, message):
     with pytest.raises(ValueError, match=message):
         model.fit({"a": np.ones((9, 9)), "b": np.ones((9, 8))})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: hs.JIVE(1, 1),
+        lambda: hs.RobustJIVE(1, 1, max_iter=2000),
+        lambda: hs.PersonalizedPCA(1, 1, random_state=0),
+        lambda: hs.COBE(1, 1, random_state=0),
+        lambda: hs.TwoStepSVD(1, 1),
+        lambda: hs.HeterogeneousFactorization(1, 1, random_state=0),
+        lambda: hs.HeterogeneousFactorization(1, 1, solver="als", random_state=0),
+    ],
+)
+def test_levels_and_units_do_not_matter(make):
+    rng = np.random.default_rng(5)
+    common = rng.normal(size=(40, 1))
+    tables = {}
+    for name, width in (("a", 12), ("b", 15)):
+        table = common @ rng.normal(size=(1, width)) + rng.normal(size=(40, 1)) @ rng.normal(size=(1, width))
+        tables[name] = np.where(rng.random(table.shape) < 0.8, table + 0.1 * rng.normal(size=table.shape), np.nan)
+    plain = make().fit(tables)
+    for level, unit in ((300.0, 1.0), (1e5, 1.0), (-2.0, 1e3), (0.0, 1e-4)):
+        other = make().fit({name: level + unit * table for name, table in tables.items()})
+        for name in tables:
+            back = (other.predict_table(name) - level) / unit
+            np.testing.assert_allclose(back, plain.predict_table(name), atol=1e-3)

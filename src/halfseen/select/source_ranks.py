@@ -278,7 +278,7 @@ def automatic_source_ranks(model: Any, sources: Sources, rng: np.random.Generato
     >>> import halfseen as hs
     >>> design = hs.datasets.SourcesDesign(noise=0.3)
     >>> data = hs.datasets.make_sources_data(6, 40, 30, 2, 1, design=design, random_state=0)
-    >>> search = automatic_source_ranks(hs.JIVE("auto", "auto"), data.sources, np.random.default_rng(0))
+    >>> search = automatic_source_ranks(hs.JIVE("auto", "auto", centre=False), data.sources, np.random.default_rng(0))
     >>> search.shared_rank, search.unique_rank
     (2, 1)
     """
