@@ -47,6 +47,7 @@ _PUBLIC = {
     "PersonalizedPCA": "halfseen.methods.comparisons",
     "COBE": "halfseen.methods.comparisons",
     "TwoStepSVD": "halfseen.methods.comparisons",
+    "Imputer": "halfseen.imputer",
     "engine": "halfseen.engines",
     "report": "halfseen.show.page",
 }
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
     from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_sources, read_table, save
     from halfseen.engines import engine
+    from halfseen.imputer import Imputer
     from halfseen.methods import comparisons
     from halfseen.methods.autoencoder import HeterogeneousAutoencoder, SparseAutoencoder
     from halfseen.methods.comparisons import (

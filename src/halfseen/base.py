@@ -9,13 +9,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import _check_n_features, check_is_fitted, validate_data
 
-from halfseen._typing import FloatArray, IntArray, Labels
+from halfseen._typing import FloatArray, IntArray, Labels, RandomState, as_generator
 from halfseen.data import Observed, as_observed, check_support
 from halfseen.data.align import with_columns
 from halfseen.data.frames import library_of
 from halfseen.data.labels import find_labels, find_positions
+from halfseen.data.outgoing import check_size, filled, fingerprint, missing_cells
 from halfseen.losses import Loss, at_columns
-from halfseen.parameters import Parametrised
+from halfseen.parameters import Parametrised, Whole
 
 KINDS = ("mean", "linear", "probabilities")
 
@@ -33,6 +34,7 @@ class CompletionEstimator(Parametrised, BaseEstimator):
     col_labels_: Labels | None
     n_features_in_: int
     library_: str
+    fingerprint_: int
 
     def predict(self, rows: Any, cols: Any = None, kind: str = "mean") -> FloatArray:
         """Predict entries, elementwise pairs ``(rows[t], cols[t])``, or complete a table.
@@ -68,6 +70,81 @@ class CompletionEstimator(Parametrised, BaseEstimator):
         i, j = np.broadcast_arrays(i, j)
         return self._response(self._linear_pairs(i, j), kind, j)
 
+    def complete(self, X: Any) -> Any:
+        """Fill the missing cells of a table; every seen cell stays as it is.
+
+        Parameters
+        ----------
+        X : table over the fitted columns
+            Array, masked array, pandas, polars or pyarrow table, xarray DataArray, AnnData, `Observed`, scipy.sparse.
+            The table of the fit takes the fitted rows; rows of any other table are placed by what was seen of them.
+
+        Returns
+        -------
+        table
+            In the type, with the labels and the dtype of X, expected responses in what were its missing cells. A column
+            of integers with missing cells becomes floats; a sparse matrix becomes an array.
+
+        Raises
+        ------
+        ValueError
+            For other columns than those of the fit, and for an `Observed` or a sparse matrix of more than 100 million
+            cells.
+
+        Examples
+        --------
+        >>> import numpy as np, halfseen as hs
+        >>> table = np.array([[1.0, 2.0, 3.0], [2.0, np.nan, 6.0], [3.0, 6.0, 9.0], [4.0, 8.0, np.nan]])
+        >>> model = hs.AlternatingLeastSquares(rank=1, penalty=0.01, max_iter=200, random_state=0).fit(table)
+        >>> model.complete(table).round(0)
+        array([[ 1.,  2.,  3.],
+               [ 2.,  4.,  6.],
+               [ 3.,  6.,  9.],
+               [ 4.,  8., 12.]])
+        """
+        given, observed, cols = self._to_complete(X)
+        missing = missing_cells(given)
+        if not missing.any():
+            return filled(X, given, missing, np.zeros(0))
+        table = self._response(self._linear_table(observed), "mean")[:, cols]
+        return filled(X, given, missing, table[missing])
+
+    def complete_draws(self, X: Any, n_draws: int = 5, random_state: RandomState = None) -> list[Any]:
+        """Complete a table several times, missing cells drawn from what the model thinks of single values.
+
+        The spread between the tables is what is not known: do an analysis on each, then pool the results
+        (:func:`halfseen.imputer.pooled`).
+
+        Parameters
+        ----------
+        X : table, as in :meth:`complete`
+        n_draws : int
+        random_state : int, Generator or None
+
+        Returns
+        -------
+        list of tables
+            Each as :meth:`complete` gives it.
+
+        Raises
+        ------
+        ValueError
+            For models without a posterior and without intervals of entries.
+
+        Notes
+        -----
+        A model with a posterior draws whole tables from it, cells of one row together. Others draw each cell from its
+        own interval and its noise, one by one, and complete the table of the fit only.
+        """
+        Whole(1).check("n_draws", n_draws)
+        given, observed, cols = self._to_complete(X)
+        missing = missing_cells(given)
+        i, j = np.nonzero(missing)
+        if not len(i):
+            return [filled(X, given, missing, np.zeros(0)) for _ in range(n_draws)]
+        draws = self._drawn(observed, i, cols[j], int(n_draws), as_generator(random_state))
+        return [filled(X, given, missing, values) for values in draws]
+
     def predict_table(self, rows: Any = None, cols: Any = None, kind: str = "mean") -> FloatArray:
         """Predict the block of all given rows against all given columns (default: the whole training table)."""
         check_is_fitted(self)
@@ -99,6 +176,34 @@ class CompletionEstimator(Parametrised, BaseEstimator):
             )
         return self._bounded(self._linear_pairs(rows, self._columns_of(observed)))
 
+    def _to_complete(self, X: Any) -> tuple[Observed, Observed, IntArray]:
+        """A table as it is and with the columns of the fit, and where the latter has the former's columns."""
+        check_is_fitted(self)
+        given = as_observed(X, name="X")
+        check_size(X, given)
+        observed = self._observe(X, reset=False)
+        if self.col_labels_ is None or given.col_labels is None:
+            return given, observed, np.arange(given.shape[1])
+        return given, observed, find_labels(self.col_labels_, given.col_labels, "column")
+
+    def _is_of_fit(self, observed: Observed) -> bool:
+        """Whether this is the table of the fit."""
+        return getattr(self, "fingerprint_", None) == fingerprint(observed)
+
+    def _linear_table(self, observed: Observed) -> FloatArray:
+        """Linear predictors of all cells of a table: fitted rows, or rows placed by what was seen of them."""
+        if not self._is_of_fit(observed):
+            return self._linear_rows(observed)
+        return self._linear_block(self._positions(None, "row"), self._positions(None, "column"))
+
+    def _drawn(
+        self, observed: Observed, rows: IntArray, cols: IntArray, n_draws: int, rng: np.random.Generator
+    ) -> FloatArray:
+        """Draws (n_draws, cells) of single values at cells of a table with the columns of the fit."""
+        from halfseen.inference.responses import drawn_responses
+
+        return drawn_responses(self, rows if self._is_of_fit(observed) else None, cols, n_draws, rng)
+
     def _observe(self, R: Any, reset: bool) -> Observed:
         """Validate a table at the edge and remember its columns, or bring them into the order of fit."""
         observed = as_observed(R)
@@ -111,6 +216,7 @@ class CompletionEstimator(Parametrised, BaseEstimator):
         if reset:
             self.observed_shape_ = observed.shape
             self.row_labels_, self.col_labels_ = observed.row_labels, observed.col_labels
+            self.fingerprint_ = fingerprint(observed)
             self.library_ = library_of(R)
         return observed
 

@@ -270,7 +270,7 @@ def test_blocks_of_rows_end_where_the_whole_table_does(rows):
     for part in np.array_split(np.arange(3000), 4):
         lazy.partial_fit(R.take_rows(part), completes=False)
     added = hs.OneSidedCompletion(2, tol=1e-13, random_state=0).fit_moments(hs.PairMoments.from_rows(R))
-    for model in (block, lazy.complete(), added):
+    for model in (block, lazy.finish(), added):
         np.testing.assert_allclose(model.second_moment(), whole.second_moment(), atol=1e-5)
         few = R.take_rows([0, 1])
         np.testing.assert_allclose(model.transform(few), whole.transform(few), atol=1e-4)
@@ -378,7 +378,7 @@ def test_rows_with_a_single_entry_say_nothing():
     with pytest.raises(ValueError, match="R has weights"):
         hs.OneSidedCompletion(2).fit(R.with_values(R.values, weights=np.ones(20)))
     with pytest.raises(ValueError, match="no rows yet"):
-        hs.OneSidedCompletion(2).complete()
+        hs.OneSidedCompletion(2).finish()
     with pytest.raises(ValueError, match="needs moments of other rows"):
         hs.OneSidedCompletion("auto").fit_moments(hs.PairMoments.from_rows(R))
 

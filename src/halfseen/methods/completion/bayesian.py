@@ -328,9 +328,23 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         table += table.dtype.type(self.mean_)
         return table
 
-    def _placed(self, observed: Observed) -> FloatArray:
+    def _placed(self, observed: Observed, rng: np.random.Generator | None = None) -> FloatArray:
         passes = EntryPasses(observed.astype(self.draws_.rows.dtype), self.loss_, self.engine)
-        return self.draws_.place(passes, self.mean_)
+        return self.draws_.place(passes, self.mean_, rng)
+
+    def _drawn(
+        self, observed: Observed, rows: IntArray, cols: IntArray, n_draws: int, rng: np.random.Generator
+    ) -> FloatArray:
+        """Responses at cells in draws far apart along the chain: each table is one draw of everything."""
+        draws, kept = self.draws_, len(self.draws_)
+        placed = draws.rows if self._is_of_fit(observed) else self._placed(observed, rng)
+        apart = np.linspace(kept - 1, 0, n_draws).round().astype(int)
+        chosen = apart if n_draws <= kept else rng.integers(kept, size=n_draws)
+        responses = np.empty((n_draws, len(rows)), draws.rows.dtype)
+        for line, s in zip(responses, chosen, strict=True):
+            linear = draws.predictors(s, placed[:, s], rows, cols) + self.mean_
+            line[:] = self._bounded(self.loss_.sample(linear, rng, 1.0 / float(draws.noise[s])))
+        return responses
 
     @property
     def _n_features_out(self) -> int:

@@ -13,6 +13,7 @@ from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.engines.draws import GaussianPrior, draw_rows
 from halfseen.linalg.align import procrustes
+from halfseen.linalg.pairs import pair_products
 from halfseen.methods.completion.gibbs import GibbsState, with_constant
 from halfseen.solvers.loop import SweepResult
 
@@ -65,6 +66,11 @@ class PosteriorDraws:
             variance[part] = drawn.var(axis=1, ddof=1)
         return mean, variance
 
+    def predictors(self, s: int, rows: FloatArray, i: IntArray, j: IntArray) -> FloatArray:
+        """Predictors without the mean of cells in draw ``s``, the rows (m, k + 1) being given."""
+        cols = self.cols[:, s]
+        return pair_products(rows[:, :-1], cols[:, :-1], i, j) + rows[i, -1] + cols[j, -1]
+
     def averaged(self, i: IntArray, j: IntArray, image: Callable[[FloatArray], FloatArray]) -> FloatArray:
         """Mean over the draws of a function of the predictors of cells, in double precision."""
         mean = np.empty(len(i))
@@ -90,11 +96,16 @@ class PosteriorDraws:
         table += cols[:, :, -1].mean(axis=1)
         return table
 
-    def place(self, passes: EntryPasses, mean: float) -> FloatArray:
-        """Conditional means (m, S, k + 1) of new rows, draw by draw; modes, where the loss is not the squared one."""
+    def place(self, passes: EntryPasses, mean: float, rng: np.random.Generator | None = None) -> FloatArray:
+        """Conditional means (m, S, k + 1) of new rows, draw by draw; modes, where the loss is not the squared one.
+
+        With a generator, under squared loss: draws from the conditional distributions.
+        """
         placed = np.empty((passes.shape[0], *self.rows.shape[1:]), self.rows.dtype)
         noise = np.zeros((passes.shape[0], self.rows.shape[2]), self.rows.dtype)
         for s in range(len(self)):
+            if rng is not None:
+                noise = rng.standard_normal(noise.shape).astype(noise.dtype)
             cols = np.ascontiguousarray(self.cols[:, s])
             prior = GaussianPrior(self.prior_mean[s], self.prior_precision[s])
             offset = cols[:, -1] + cols.dtype.type(mean)

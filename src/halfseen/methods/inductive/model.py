@@ -13,7 +13,9 @@ from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed, check_support
 from halfseen.data.features import SCALES, FeatureCode, as_side_features, is_features
+from halfseen.data.labels import find_labels
 from halfseen.engines import Engine, EntryPasses
+from halfseen.errors import UnknownLabelError
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss, is_one_for_all
 from halfseen.methods.inductive.activations import get_activation
@@ -465,6 +467,15 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     def _linear_block(self, rows: IntArray, cols: IntArray) -> FloatArray:
         block = self.row_factors_[rows] @ self.col_factors_[cols].T
         return block + self.row_effects_[rows, None] + (self.col_effects_[cols] + self._offset)
+
+    def _linear_table(self, observed: Observed) -> FloatArray:
+        if self.row_labels_ is None or observed.row_labels is None:
+            return super()._linear_table(observed)
+        try:  # rows known by name are those of the fit, whatever was seen of them since
+            rows = find_labels(self.row_labels_, observed.row_labels)
+        except UnknownLabelError:
+            return super()._linear_table(observed)
+        return self._linear_block(rows, np.arange(self.observed_shape_[1]))
 
     def _linear_rows(self, observed: Observed) -> FloatArray:
         from halfseen.methods.inductive.placing import place_rows

@@ -307,7 +307,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         self._forget_rows()
         return self._complete(None, settings, rng)
 
-    def complete(self) -> Self:
+    def finish(self) -> Self:
         """Fit X to all rows added by :meth:`partial_fit` so far."""
         if not hasattr(self, "moments_"):
             raise ValueError("there are no rows yet; call partial_fit first")
