@@ -394,3 +394,31 @@ def test_units_that_cannot_reach_the_data_say_so(activation, family):
     model = hs.InductiveCompletion(2, activation, family=family, random_state=0)
     with pytest.warns(UserWarning, match="never negative"):
         model.fit(data.observed.with_values(values), **data.features)
+
+
+def test_the_automatic_rank_is_next_to_that_of_the_truth():
+    data = Realizable("linear", 80, 2500, k=3, d=6, noise=0.3)
+    model = hs.InductiveCompletion("auto", "linear", random_state=0).fit(data.observed, **data.features)
+    # the search doubles: 2 is too few, 4 within one standard error of the best
+    assert model.rank_ == model.rank_search_.rank in (3, 4)
+    assert model.row_weights_.shape == (6, model.rank_)
+    given = hs.InductiveCompletion(3, "linear", random_state=0).fit(data.observed, **data.features)
+    assert given.rank_search_ is None
+    assert data.error(model) == pytest.approx(data.error(given), rel=0.5)
+    smallest = hs.InductiveCompletion("auto", "linear", random_state=0).fit([[1.0, 2.0]])
+    assert smallest.rank_ == 1
+
+
+def test_the_automatic_rank_of_a_one_class_table_counts_what_nobody_saw():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 3, 60), rng.integers(0, 3, 40)
+    likes = (groups[0][:, None] == groups[1]) & (rng.random((60, 40)) < 0.7)
+    table = np.where(likes, 1.0, np.nan)
+    model = hs.InductiveCompletion("auto", "linear", family="one_class", random_state=0).fit(table)
+    # three groups are three units; a constant among the features may stand for part of one
+    assert 2 <= model.rank_ <= 4
+    cells = model.predict_table(kind="linear")
+    from halfseen.methods.inductive.units import unseen_loss
+
+    wanted = 0.1 * np.sum(cells[~likes] ** 2) / likes.sum()
+    assert unseen_loss(model, hs.Observed.from_dense(table)) == pytest.approx(wanted)

@@ -30,7 +30,7 @@ def test_gradients_through_towers_are_those_of_differences(data, family):
     R = data.observed.with_values((data.observed.values > 1).astype(float))
     model = TwoTowerCompletion(2, hidden=(3,), family=family, penalty=0.01, random_state=0)
     model._observe(R, reset=True)
-    model.loss_ = model._loss(R)
+    model.loss_, model.rank_ = model._loss(R), 2
     core, sides = model._core(R, data.F, data.G)
     problem = model._start(sides, core, np.random.default_rng(0))
     theta = problem.theta()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # loaded by the first fit
     from halfseen.methods.inductive.intervals import InductiveInference
     from halfseen.methods.inductive.problem import InductiveProblem
     from halfseen.methods.inductive.ranking import Candidates
+    from halfseen.select.automatic_rank import RankSearch
 
 
 # Share of the squares out of reach from which it is said.
@@ -52,8 +53,9 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     Parameters
     ----------
-    rank : int
-        Number of units :math:`k`.
+    rank : int or "auto"
+        Number of units :math:`k`; "auto" takes the smallest that predicts a tenth of the entries, held out, as well as
+        the best does, within one standard error.
     activation : {"relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
         Products of relu, softplus or sigmoid units are never negative: for values on both sides of 0, and for families,
         take "tanh" or "linear".
@@ -115,6 +117,10 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         :math:`\mu`: the mean on the scale of the linear predictor, where there are effects; else 0.
     row_code_, col_code_ : FeatureCode or None
         How features became numbers.
+    rank_ : int
+        Units of the fit.
+    rank_search_ : RankSearch or None
+        How "auto" was settled.
     certificate_ : Certificate
         Objective of every start, and whether the best fits exactly.
     run_ : Run
@@ -147,8 +153,11 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     True
     """
 
+    rank_: int
+    rank_search_: RankSearch | None
+
     _parameters: ClassVar[Table] = {
-        "rank": Whole(1),
+        "rank": Whole(1) | Word("auto"),
         "activation": ACTIVATION,
         "family": FAMILY,
         "penalty": Number(0),
@@ -174,7 +183,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     def __init__(
         self,
-        rank: int = 10,
+        rank: int | str = 10,
         activation: str = "relu",
         *,
         family: Any = "gaussian",
@@ -235,14 +244,17 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             of their own; without both this is plain factorization.
         """
         from halfseen.methods.inductive.fitting import in_gauge, run_starts
+        from halfseen.methods.inductive.units import settled_units
 
         settings = self._checked()
         check_together(settings)
         observed = self._observe(R, reset=True)
         self.loss_ = self._loss(observed)
+        rng, sides = as_generator(settings.random_state), {"row_features": row_features, "col_features": col_features}
+        self.rank_, self.rank_search_ = settled_units(self, observed, sides, rng)
         problem = self._problem(observed, row_features, col_features, settings)
         with self._watched(observed, settings.max_iter, lambda theta: self._learned(problem, theta)) as watch:
-            run, self.certificate_ = run_starts(problem, settings, as_generator(settings.random_state), watch)
+            run, self.certificate_ = run_starts(problem, settings, rng, watch)
             theta = run.params
             if settings.gauge == "balance" and not settings.is_tied:
                 at = problem.unpack(np.array(theta))
@@ -279,7 +291,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             raise BadArgument("is_tied", True, "False where rows and columns have different features")
         self.offset_ = self._mean(observed) if settings.effects != "none" else 0.0
         design = Design(
-            rank=int(settings.rank), activation=get_activation(settings.activation), penalty=float(settings.penalty),
+            rank=self.rank_, activation=get_activation(settings.activation), penalty=float(settings.penalty),
             effects=settings.effects, free_rank=int(settings.free_rank), offset=self.offset_,
             effect_penalty=float(settings.effect_penalty), free_penalty=float(settings.free_penalty),
             is_tied=bool(settings.is_tied), holds_first_row=settings.gauge == "first_row",

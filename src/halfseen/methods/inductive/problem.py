@@ -200,7 +200,7 @@ class InductiveProblem:
         done = self.passes.loss_and_gradient(A, B, **self.offsets(at), want=want)
         return done.value / self.total, (done.A, done.B, done.row, done.col)
 
-    def _one_class(self, at: Weights, A: Array, B: Array) -> tuple[float, tuple[Array, ...]]:
+    def _one_class(self, at: Weights, A: Array, B: Array) -> tuple[float, tuple[Any, ...]]:
         """Mean value, and gradients of the sums: effects are columns of their own, so that one Gram identity is all."""
         passes, beta, w = self.passes, self.design.beta or 0.0, self.passes.observed.weights
         m = passes.at(A, B, **self.offsets(at))
@@ -214,7 +214,8 @@ class InductiveProblem:
         S, q = weighted - self.dtype.type(beta) * m, A.shape[1]
         gA = passes.to_rows(S, wide[1]) + (beta * (wide[0] @ grams[1])).astype(self.dtype)
         gB = passes.to_cols(S, wide[0]) + (beta * (wide[1] @ grams[0])).astype(self.dtype)
-        return value, (gA[:, :q], gB[:, :q], gA[:, -1], gB[:, -2])
+        effects = (gA[:, -1], gB[:, -2]) if gA.shape[1] > q else (None, None)
+        return value, (gA[:, :q], gB[:, :q], *effects)
 
     def _widened(self, at: Weights, A: Array, B: Array) -> tuple[Array, Array]:
         """Factors with two further columns each, so that their product is the whole predictor: [A, 1, r], [B, c, 1]."""

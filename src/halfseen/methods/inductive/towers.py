@@ -20,6 +20,7 @@ from halfseen.methods.inductive.maps import FeatureMap
 from halfseen.methods.inductive.model import InductiveCompletion
 from halfseen.methods.inductive.options import ONE_CLASS
 from halfseen.methods.inductive.problem import Design, InductiveProblem
+from halfseen.methods.inductive.units import settled_units
 from halfseen.nets import find_device, load_torch, seed_of
 from halfseen.parameters import FAMILY, RANDOM_STATE, Each, Nothing, Number, Suits, Table, Whole, Word
 
@@ -101,8 +102,8 @@ class TwoTowerCompletion(InductiveCompletion):
 
     Parameters
     ----------
-    rank : int
-        Outputs k of each tower.
+    rank : int or "auto"
+        Outputs k of each tower; "auto" as in `InductiveCompletion`.
     hidden : tuple of int
         Widths of the hidden relu layers of the towers that are made here.
     family : str or Loss
@@ -148,7 +149,7 @@ class TwoTowerCompletion(InductiveCompletion):
     # the towers say all: nothing is added to what they give, and nothing is applied to it
     activation, has_intercept, effects, free_rank = "linear", False, "none", 0
     _parameters: ClassVar[Table] = {
-        "rank": Whole(1),
+        "rank": Whole(1) | Word("auto"),
         "hidden": Each(Whole(1)) | Suits(lambda value: value == (), "() for linear towers", tried=((),)),
         "family": FAMILY,
         "penalty": Number(0),
@@ -166,7 +167,7 @@ class TwoTowerCompletion(InductiveCompletion):
 
     def __init__(
         self,
-        rank: int = 10,
+        rank: int | str = 10,
         hidden: tuple[int, ...] = (64,),
         *,
         family: Any = "gaussian",
@@ -202,8 +203,12 @@ class TwoTowerCompletion(InductiveCompletion):
         settings = self._checked()
         observed = self._observe(R, reset=True)
         self.loss_ = self._loss(observed)
+        rng, features = (
+            as_generator(settings.random_state),
+            {"row_features": row_features, "col_features": col_features},
+        )
+        self.rank_, self.rank_search_ = settled_units(self, observed, features, rng)
         core, sides = self._core(observed, row_features, col_features)
-        rng = as_generator(settings.random_state)
         problems = [self._start(sides, core, own) for own in rng.spawn(settings.n_starts)]
         with self._watched(observed, settings.max_iter, lambda theta: {}) as watch:
             starts = ((problem, problem.theta()) for problem in problems)
@@ -232,7 +237,7 @@ class TwoTowerCompletion(InductiveCompletion):
             setattr(self, ("row_code_", "col_code_")[axis], code)
             sides.append(torch.from_numpy(matrix.astype(observed.dtype)).to(device))
         one_class = self.family == ONE_CLASS
-        design = Design(int(self.rank), get_activation("linear"), beta=float(self.beta) if one_class else None)
+        design = Design(self.rank_, get_activation("linear"), beta=float(self.beta) if one_class else None)
         maps = [FeatureMap(None, n, False, observed.dtype) for n in observed.shape]
         return InductiveProblem(EntryPasses(observed, self.loss_), maps[0], maps[1], design), sides
 
@@ -241,7 +246,7 @@ class TwoTowerCompletion(InductiveCompletion):
         towers = []
         for side, make in zip(sides, self.towers or (self._mlp, self._mlp), strict=True):
             with seeded(rng):
-                towers.append(make(int(side.shape[1]), int(self.rank)).to(side.device, side.dtype))
+                towers.append(make(int(side.shape[1]), self.rank_).to(side.device, side.dtype))
         return TowerProblem(core, (towers[0], towers[1]), (sides[0], sides[1]), float(self.penalty))
 
     def _mlp(self, d: int, k: int) -> Any:
@@ -273,7 +278,7 @@ class TwoTowerCompletion(InductiveCompletion):
             raise ValueError(f"{name}: this model was fitted without them; ask for seen ones by label or position")
         side: SideFeatures = as_side_features(features, name)
         make = (self.towers or (self._mlp, self._mlp))[axis]
-        tower, arrays = make(self.feature_counts_[axis], int(self.rank)), (self.row_arrays_, self.col_arrays_)[axis]
+        tower, arrays = make(self.feature_counts_[axis], self.rank_), (self.row_arrays_, self.col_arrays_)[axis]
         dtype = self.row_factors_.dtype
         with torch.no_grad():
             tower = tower.to(getattr(torch, dtype.name))

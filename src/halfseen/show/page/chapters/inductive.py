@@ -20,7 +20,7 @@ def chapter(subject: Subject) -> Chapter:
     """Weights of the features, components, effects, fit."""
     model = subject.model
     made = Chapter(
-        f"Inductive completion, {model.activation}, rank {model.rank}",
+        f"Inductive completion, {model.activation}, rank {model.rank_}",
         "Rows and columns are placed by their features, so that new ones have predictions too.",
         glance(subject),
     )
