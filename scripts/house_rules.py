@@ -114,6 +114,118 @@ def circles(edges: dict[str, dict[str, str]]) -> Findings:
     return [f"{edges[one][two]}: {one} and {two} import each other (see {edges[two][one]})" for one, two in pairs]
 
 
+def no_import_circles(root: Path) -> Findings:
+    """No module imports itself by way of others, imports inside functions counted.
+
+    Imports for the type checker alone (``if TYPE_CHECKING``) are never run and do not count.
+    """
+    package, public = root / "src" / "halfseen", public_places(root)
+    trees = {module_name(package, path): (path, tree) for path, tree in python_files(root)}
+    graph = {name: dict(module_imports(name, trees, public)) for name in trees if name != "halfseen"}
+    findings = []
+    for circle in import_circles({name: set(edges) for name, edges in graph.items()}):
+        first = circle[0]
+        line = min(line for target, line in graph[first].items() if target in circle)
+        findings.append(f"{at(root, trees[first][0], line)}: a circle of imports: {' -> '.join((*circle, first))}")
+    return findings
+
+
+def module_name(package: Path, path: Path) -> str:
+    """The dotted name of a file of the package."""
+    parts = path.relative_to(package).with_suffix("").parts
+    return ".".join(("halfseen", *(parts[:-1] if parts[-1] == "__init__" else parts)))
+
+
+def module_imports(
+    name: str, trees: dict[str, tuple[Path, ast.Module]], public: dict[str, str]
+) -> Iterator[tuple[str, int]]:
+    """Modules of the package that a module imports, with the line.
+
+    ``from package import name`` is an import of the module ``package.name`` where there is one, else of the package,
+    if that binds the name (a compiled module is no name of its package).
+    """
+    path, tree = trees[name]
+    typing = {
+        id(part) for node in ast.walk(tree) if is_for_types(node) for body in node.body for part in ast.walk(body)
+    }
+    here = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
+    for node in ast.walk(tree):
+        if id(node) in typing:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names if alias.name in trees)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else []
+            module = ".".join((*base, *((node.module,) if node.module else ())))
+            for alias in node.names:
+                if f"{module}.{alias.name}" in trees:
+                    yield f"{module}.{alias.name}", node.lineno
+                elif module == "halfseen" and alias.name in public:
+                    yield public[alias.name], node.lineno
+                elif module in trees and module not in ("halfseen", name):
+                    there, body = trees[module]
+                    if there.stem != "__init__" or binds(body, alias.name):
+                        yield module, node.lineno
+
+
+def is_for_types(node: ast.AST) -> bool:
+    """Whether a statement is ``if TYPE_CHECKING``."""
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def binds(tree: ast.Module, name: str) -> bool:
+    """Whether a module gives a name, or makes names when they are asked for."""
+    given = {"__getattr__", name}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in given:
+            return True
+        if isinstance(node, ast.Import | ast.ImportFrom) and any((a.asname or a.name) in given for a in node.names):
+            return True
+        if isinstance(node, ast.Name) and node.id in given and isinstance(node.ctx, ast.Store):
+            return True
+    return False
+
+
+def import_circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """One shortest circle through the first module of every group that is tied together, in alphabetical order."""
+    reached = {name: reachable(graph, name) for name in graph}
+    tied = sorted(name for name in graph if name in reached[name])
+    circles = []
+    while tied:
+        first = tied[0]
+        group = {name for name in tied if name in reached[first] and first in reached[name]}
+        circles.append(shortest_circle(graph, first))
+        tied = [name for name in tied if name not in group]
+    return circles
+
+
+def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    """What can be reached in one step or more."""
+    known: set[str] = set()
+    waiting = list(graph.get(start, ()))
+    while waiting:
+        name = waiting.pop()
+        if name not in known:
+            known.add(name)
+            waiting += graph.get(name, ())
+    return known
+
+
+def shortest_circle(graph: dict[str, set[str]], start: str) -> list[str]:
+    """The names on a shortest way from a module back to itself."""
+    ways = [[start]]
+    known: set[str] = set()
+    while ways:
+        way = ways.pop(0)
+        for name in sorted(graph.get(way[-1], ())):
+            if name == start:
+                return way
+            if name not in known:
+                known.add(name)
+                ways.append([*way, name])
+    return [start]
+
+
 def loops_live_in_solvers(root: Path) -> Findings:
     """No iteration loops outside solvers/ (the inner loops of kernels are not iterations)."""
     found = []
@@ -303,8 +415,8 @@ def every_public_name_is_light(root: Path) -> Findings:
 RULES: dict[str, Callable[[Path], Findings]] = {
     rule.__name__: rule
     for rule in (
-        imports_point_down, loops_live_in_solvers, sizes, public_functions_are_short, libraries_do_not_print,
-        texts_are_clean, imports_are_light, every_public_name_is_light,
+        imports_point_down, no_import_circles, loops_live_in_solvers, sizes, public_functions_are_short,
+        libraries_do_not_print, texts_are_clean, imports_are_light, every_public_name_is_light,
     )
 }  # fmt: skip
 

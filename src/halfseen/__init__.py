@@ -22,6 +22,7 @@ _PUBLIC = {
     "Sources": "halfseen.data",
     "read_table": "halfseen.data",
     "read_evals": "halfseen.data",
+    "read_sources": "halfseen.data",
     "save": "halfseen.data",
     "load": "halfseen.data",
     "GeneralizedFactorModel": "halfseen.methods.factor",
@@ -49,14 +50,18 @@ _PUBLIC = {
     "engine": "halfseen.engines",
     "report": "halfseen.show.page",
 }
-_ROOMS = ("losses", "select", "metrics", "datasets", "engines", "inference", "data", "reproduce")
+_ROOMS = {
+    name: f"halfseen.{name}"
+    for name in ("losses", "select", "metrics", "datasets", "engines", "inference", "data", "reproduce")
+} | {"comparisons": "halfseen.methods.comparisons"}
 
 __all__ = ["__version__", *_PUBLIC, *_ROOMS]
 
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
-    from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_table, save
+    from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_sources, read_table, save
     from halfseen.engines import engine
+    from halfseen.methods import comparisons
     from halfseen.methods.autoencoder import HeterogeneousAutoencoder, SparseAutoencoder
     from halfseen.methods.comparisons import (
         COBE,
@@ -85,7 +90,7 @@ def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         value = getattr(import_module(_PUBLIC[name]), name)
     elif name in _ROOMS:
-        value = import_module(f"halfseen.{name}")
+        value = import_module(_ROOMS[name])
     else:
         raise AttributeError(f"module 'halfseen' has no attribute {name!r}")
     globals()[name] = value

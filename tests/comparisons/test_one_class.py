@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.kernel_ridge import KernelRidge
@@ -74,3 +77,18 @@ def test_what_does_not_fit_is_refused(known, fit, message):
     _, R, K, G, _ = known
     with pytest.raises(ValueError, match=message):
         fit(R, K, G)
+
+
+@pytest.mark.parametrize("kind", [Popularity, NeighbourProfile, RowKernelRidge, KronRidge])
+def test_they_are_saved_and_loaded_in_a_process_that_has_not_seen_them(known, kind, tmp_path):
+    _, R, K, G, _ = known
+    model = kind().fit(R, row_kernel=K, col_kernel=G)
+    hs.save(model, tmp_path / "model.safetensors")
+    np.save(tmp_path / "scores.npy", model.predict_table())
+    code = (
+        "import sys, numpy as np, halfseen as hs\n"
+        "model = hs.load(sys.argv[1] + '/model.safetensors')\n"
+        "np.testing.assert_array_equal(model.predict_table(), np.load(sys.argv[1] + '/scores.npy'))\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert getattr(hs.comparisons, kind.__name__) is kind

@@ -71,6 +71,38 @@ def test_two_packages_of_one_level_must_not_import_each_other(tree):
 
 
 @pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("from halfseen.data import b", "from halfseen.data import a"),
+        ("from halfseen.data.b import x", "def f():\n    from halfseen.data.a import y"),
+        ("import halfseen.data.b", "def f():\n    from .a import y"),
+        ("from halfseen import tidy", "from halfseen.data.a import y"),
+    ],
+)
+def test_a_circle_of_imports_is_found_local_ones_counted(tree, one, two):
+    tree("src/halfseen/data/__init__.py", "from halfseen.data.b import x as tidy")
+    tree("src/halfseen/data/a.py", one)
+    assert "a circle of imports: halfseen.data" in findings("no_import_circles", tree("src/halfseen/data/b.py", two))
+
+
+def test_a_long_circle_is_told_from_its_first_module_on(tree):
+    tree("src/halfseen/data/a.py", "from halfseen.data.b import x")
+    tree("src/halfseen/data/b.py", "def f():\n    from halfseen.data.c import x")
+    root = tree("src/halfseen/data/c.py", "from halfseen.data.a import x")
+    assert findings("no_import_circles", root) == (
+        "src/halfseen/data/a.py:1: a circle of imports: "
+        "halfseen.data.a -> halfseen.data.b -> halfseen.data.c -> halfseen.data.a"
+    )
+
+
+def test_imports_for_types_and_of_compiled_modules_are_no_circle(tree):
+    tree("src/halfseen/data/__init__.py", "from halfseen.data.a import x")
+    tree("src/halfseen/data/a.py", "from halfseen.data.b import x\nfrom halfseen.data import _native")
+    text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from halfseen.data.a import y"
+    assert findings("no_import_circles", tree("src/halfseen/data/b.py", text)) == ""
+
+
+@pytest.mark.parametrize(
     "loop",
     [
         "while True:\n    break",

@@ -287,7 +287,8 @@ def predict(
     Example: [bold]halfseen predict run/ pairs.csv -o predictions.parquet[/bold], or
     [bold]halfseen predict run/ --row-label 196 --col-label 242[/bold]
     """
-    from halfseen.cli.predict import Question, run_predict
+    from halfseen.cli.predict import run_predict
+    from halfseen.cli.questions import Question
 
     labels = (row_label or [], col_label or [])
     question = Question(pairs, *labels, **asdict(reading), kind=str(kind), level=level)

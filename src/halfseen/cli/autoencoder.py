@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import halfseen as hs
-from halfseen.cli.fit import check_shares, command_line, config_of
+from halfseen.cli.fit import check_shares, command_line
 from halfseen.cli.folder import MODEL, check_target, new_folder, write_records
 from halfseen.cli.heterogeneous import numbers, pooled_rivals, read_sources, scores
 from halfseen.cli.options import JudgeOptions, NetworkOptions, OutputOptions, TableOptions
-from halfseen.cli.report import scores_table, versions
+from halfseen.cli.report import config_of, scores_table, versions
 from halfseen.cli.screen import Steps, count, note, plain, print_json, stdout, steps
 from halfseen.data import Sources
 from halfseen.data.facts import SeenShares

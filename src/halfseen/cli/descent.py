@@ -1,10 +1,8 @@
-"""What ``fit descent`` means, and what it adds to the record of a run."""
+"""What ``fit descent`` means."""
 
 from __future__ import annotations
 
 from typing import Any
-
-import numpy as np
 
 import halfseen as hs
 from halfseen.cli.fit import Method
@@ -32,14 +30,3 @@ def descent(family: str, trials: int | None, switches: DescentSwitches | None = 
     make(1, "", 0)._checked()
     columns = DEFAULT_RANK if chosen.rank is None else chosen.rank
     return Method("descent", "overparametrized descent", get_loss(code), make, columns=columns)
-
-
-def stop_facts(model: Any) -> dict[str, Any]:
-    """When a descent was stopped, and how many components it had by then."""
-    sizes = np.asarray(model.singular_values_, dtype=float)
-    return {
-        "time": model.stop_time_,
-        "threshold": model.threshold_,
-        "n_components": int(np.sum(sizes > model.threshold_)),
-        "singular_values": sizes,
-    }

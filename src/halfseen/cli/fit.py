@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -216,9 +216,7 @@ def choose(method: Method, seen: Any, ranks: tuple[int, ...], seed: int, bar: St
             model = method.make(ranks[0], penalty, seed)
             bar.watch(model)
             # each rank from scratch, as the model will be fitted
-            choices[penalty] = hs.select.choose_rank(
-                model, seen, ranks, n_splits=1, random_state=seed, is_warm=False
-            )
+            choices[penalty] = hs.select.choose_rank(model, seen, ranks, n_splits=1, random_state=seed, is_warm=False)
     best = min(choices, key=lambda penalty: float(choices[penalty].losses.min()))
     tried = {"ranks": ranks, "penalties": method.penalties, "losses": choices[best].losses}
     return Chosen(int(choices[best].rank), best, tried)
@@ -324,11 +322,3 @@ def command_line(data: str) -> str:
     """The command as it was typed."""
     program = Path(sys.argv[0]).name if sys.argv else "halfseen"
     return shlex.join(["halfseen" if program in ("__main__.py", "halfseen") else program, *sys.argv[1:]])
-
-
-def config_of(model: Any) -> dict[str, Any]:
-    """The estimator's parameters, options spelled out."""
-    return {
-        name: asdict(value) if hasattr(value, "__dataclass_fields__") else value
-        for name, value in model.get_params(deep=False).items()
-    }

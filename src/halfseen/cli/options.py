@@ -91,6 +91,27 @@ class TableOptions:
             rich_help_panel=READING,
         ),
     ] = False
+    read_columns: Annotated[
+        str | None,
+        typer.Option(metavar="A1:O5,...", help="Columns of a wide file that are the table.", rich_help_panel=READING),
+    ] = None
+    drop_columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Columns of a wide file to leave out.", rich_help_panel=READING),
+    ] = None
+    no_labels: Annotated[
+        bool, typer.Option("--no-labels", help="A wide file has no row labels.", rich_help_panel=READING)
+    ] = False
+    values: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD=N,...", help="Numbers that words stand for, e.g. no=0,yes=1.", rich_help_panel=READING
+        ),
+    ] = None
+    max_bytes: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory that reading may take, e.g. 4GB.", rich_help_panel=READING),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -316,3 +337,39 @@ def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
     call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in flat}
     return call
+
+
+class Hidden(StrEnum):
+    """What is held out to judge the fit."""
+
+    entries = "entries"
+    rows = "rows"
+    cols = "cols"
+
+
+@dataclass(frozen=True)
+class InductiveSwitches(FeatureFiles):
+    """Features, and what the model does with them."""
+
+    rank: Annotated[str, typer.Option(metavar="N", help="Units; several with commas are tried.")] = "10"
+    activation: Annotated[
+        str, typer.Option(metavar="NAME", help="relu, leaky_relu, softplus, sigmoid, tanh or linear.")
+    ] = "relu"
+    family: Annotated[
+        str, typer.Option(metavar="NAME", help="gaussian, one_class, bernoulli, binomial(N) or poisson.")
+    ] = "gaussian"
+    penalty: Annotated[
+        str, typer.Option(metavar="X", help="Penalty on all weights; several with commas are tried.")
+    ] = "0.001,0.005"
+    beta: Annotated[float, typer.Option(metavar="X", help="Weight of an unseen cell of one_class.")] = 0.1
+    effects: Annotated[
+        str, typer.Option(metavar="none|rows|cols|both", help="Free effects of seen rows and columns.")
+    ] = "none"
+    free_rank: Annotated[int, typer.Option(min=0, metavar="N", help="Free factors of seen rows and columns.")] = 0
+    n_starts: Annotated[int, typer.Option(min=1, metavar="N", help="Random starts; the best is kept.")] = 1
+    held: Annotated[
+        Hidden,
+        typer.Option(
+            help="Hold out single entries, or whole rows or columns, as if they were new.", rich_help_panel=JUDGING
+        ),
+    ] = Hidden.entries

@@ -17,34 +17,13 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.baselines import interval_ends
 from halfseen.cli.folder import MODEL, RECORD
+from halfseen.cli.questions import Question, read_pairs
 from halfseen.cli.screen import figures, plain, stdout, table
-from halfseen.cli.source import column, separator
-from halfseen.data.files import TextFormat, kind_of, open_source, resolve
+from halfseen.data.labels import labels_from_text
 from halfseen.many import SourcesModel
 
 ON_SCREEN = 40
 FORMATS = (".csv", ".tsv", ".json", ".parquet", ".feather")
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked: cells, in a file of pairs with its format or as labels, the kind of answer, a level."""
-
-    pairs: Path | None
-    row_labels: list[str]
-    col_labels: list[str]
-    row: str | None = None
-    col: str | None = None
-    sep: str | None = None
-    no_header: bool = False
-    source: str | None = None
-    row_features: Path | None = None
-    row_key: str | None = None
-    col_features: Path | None = None
-    col_key: str | None = None
-    top: int | None = None
-    kind: str = "mean"
-    level: float | None = None
 
 
 def run_predict(run: Path, question: Question, out: Path | None, as_json: bool) -> None:
@@ -59,7 +38,7 @@ def run_predict(run: Path, question: Question, out: Path | None, as_json: bool) 
         labels, numbers = predict_new(model, question, record)
     else:
         rows, cols = asked(question, record)
-        labels = as_labels(rows, model.row_labels_), as_labels(cols, model.col_labels_)
+        labels = labels_from_text(rows, model.row_labels_), labels_from_text(cols, model.col_labels_)
         numbers = predictions(model, labels, question.kind, record)
         if question.level is not None:
             numbers |= interval_ends(model, labels, question.level)
@@ -149,43 +128,6 @@ def asked(question: Question, record: dict[str, Any]) -> tuple[list[Any], list[A
         raise ValueError(f"{len(rows)} --row-label, {len(cols)} --col-label: give as many of both, or one")
     length = max(len(rows), len(cols))
     return rows * (length // len(rows)), cols * (length // len(cols))
-
-
-def read_pairs(question: Question, fitted: dict[str, Any]) -> tuple[list[Any], list[Any]]:
-    """Two columns of a file: those named now, else those of the fit if the file has them, else the first two."""
-    path = question.pairs or Path()
-    kind = kind_of(path, question.sep)
-    if kind == "npz":
-        raise ValueError(f"{path.name}: pairs come as CSV, TSV, Parquet or Feather, not as .npz")
-    source = open_source(path, kind, TextFormat(separator(question.sep), not question.no_header))
-    names = []
-    for place, role in enumerate(("row", "col")):
-        now, before = getattr(question, role), fitted.get(role)
-        wanted = now if now is not None else before if before in source.names else None
-        names.append(resolve(column(wanted), place, source.names, role, path))
-    rows: list[Any] = []
-    cols: list[Any] = []
-    for batch in source.batches(names):
-        rows += batch.column(0).to_pylist()
-        cols += batch.column(1).to_pylist()
-    if not rows:
-        raise ValueError(f"{path} has no pairs")
-    return rows, cols
-
-
-def as_labels(given: list[Any], labels: Any) -> np.ndarray:
-    """The given names in the type of the model's own labels (positions where it has none)."""
-    kind = "i" if labels is None else labels.dtype.kind
-    if kind in "iu":
-        try:
-            return np.array([int(str(name)) for name in given], dtype=np.int64)
-        except ValueError:  # let the model say which name it does not know
-            return np.array([str(name) for name in given])
-    if kind == "U":
-        return np.array([str(name) for name in given])
-    if kind == "M":
-        return np.array(given, dtype=labels.dtype)
-    return np.array(given, dtype=object)
 
 
 def write_file(answer: dict[str, np.ndarray], out: Path) -> None:

@@ -26,8 +26,6 @@ VERSIONED = ("numpy", "scipy", "scikit-learn", "pyarrow", "safetensors")
 
 def record(outcome: Outcome, data: str, table: TableOptions, judge: JudgeOptions, command: str) -> dict[str, Any]:
     """All facts of a run, ready for JSON."""
-    from halfseen.cli.fit import config_of
-
     observed, hidden, chosen = outcome.observed, outcome.hidden, outcome.chosen
     run = getattr(outcome.model, "run_", None)
     facts: dict[str, Any] = {
@@ -59,10 +57,27 @@ def record(outcome: Outcome, data: str, table: TableOptions, judge: JudgeOptions
     if run is not None:
         facts["run"] = {"reason": run.reason, "converged": run.converged, "n_iter": run.n_iter, "value": run.value}
     if outcome.method.name == "descent":
-        from halfseen.cli.descent import stop_facts
-
         facts["stop"] = stop_facts(outcome.model)
     return plain(facts)
+
+
+def config_of(model: Any) -> dict[str, Any]:
+    """The estimator's parameters, dataclasses spelled out."""
+    return {
+        name: asdict(value) if hasattr(value, "__dataclass_fields__") else value
+        for name, value in model.get_params(deep=False).items()
+    }
+
+
+def stop_facts(model: Any) -> dict[str, Any]:
+    """When a descent was stopped, and how many components it had by then."""
+    sizes = np.asarray(model.singular_values_, dtype=float)
+    return {
+        "time": model.stop_time_,
+        "threshold": model.threshold_,
+        "n_components": int(np.sum(sizes > model.threshold_)),
+        "singular_values": sizes,
+    }
 
 
 def versions() -> dict[str, str]:

@@ -248,3 +248,12 @@ class FeatureCode:
         for name in self.names:
             named += [f"{name}={category}" for category in self.categories[name]] if name in self.categories else [name]
         return named
+
+
+def is_features(given: Any) -> bool:
+    """Whether rows are given by features (two-dimensional) rather than by labels or positions."""
+    if given is None or isinstance(given, str):
+        return False
+    if hasattr(given, "tocsr") or is_frame(given) or isinstance(given, SideFeatures):
+        return True
+    return np.ndim(given) == 2

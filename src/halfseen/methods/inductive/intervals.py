@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from halfseen._typing import FloatArray, RandomState
-from halfseen.data.features import as_side_features
+from halfseen.data.features import as_side_features, is_features
 from halfseen.inference import (
     CommonErrors,
     Intervals,
@@ -124,8 +124,6 @@ class InductiveInference(TableInference):
 
     def _pair_labels(self, rows: Any, cols: Any, length: int) -> dict[str, Any]:
         """Labels of sides that were asked for by label; the number of the pair where features were given."""
-        from halfseen.methods.inductive.model import is_features
-
         labels: dict[str, Any] = {}
         for axis, (name, given) in enumerate((("row", rows), ("col", cols))):
             if not is_features(given):
@@ -148,8 +146,6 @@ class InductiveInference(TableInference):
 
     def _lines(self, given: Any, axis: int) -> FloatArray:
         """Lines of features, the intercept's 1 included."""
-        from halfseen.methods.inductive.model import is_features
-
         side = (self.problem.rows, self.problem.cols)[axis]
         if not is_features(given):
             return side.lines(self.model._positions(given, ("row", "column")[axis])).astype(float)

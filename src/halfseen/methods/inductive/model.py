@@ -12,8 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed, check_support
-from halfseen.data.features import SCALES, FeatureCode, as_side_features
-from halfseen.data.frames import is_frame
+from halfseen.data.features import SCALES, FeatureCode, as_side_features, is_features
 from halfseen.engines import Engine, EntryPasses
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss, is_one_for_all
@@ -487,12 +486,3 @@ def warn_if_one_sided(model: InductiveCompletion, observed: Observed) -> None:
             f"{100 * share:.0f} % of the variation lies below what {model.activation} units can predict (their "
             "products are never negative): use activation='tanh' or 'linear', or effects"
         )
-
-
-def is_features(given: Any) -> bool:
-    """Whether rows are given by features (two-dimensional) rather than by labels or positions."""
-    if given is None or isinstance(given, str):
-        return False
-    if hasattr(given, "tocsr") or is_frame(given) or type(given).__name__ == "SideFeatures":
-        return True
-    return np.ndim(given) == 2

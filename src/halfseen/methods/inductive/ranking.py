@@ -9,6 +9,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import as_observed
+from halfseen.data.features import is_features
 from halfseen.parameters import Whole
 
 # Predictions held at once: 32 MB in double precision.
@@ -33,8 +34,6 @@ class Candidates:
 
 def rank_columns(model: Any, rows: Any, r: int, cols: Any, seen: Any) -> Candidates:
     """The r candidates with the highest predictions of every row; O(rows x candidates) time, in blocks of rows."""
-    from halfseen.methods.inductive.model import is_features
-
     Whole(1).check("r", r)
     (A, row_effects), (B, col_effects) = model._side(rows, 0), model._side(cols, 1)
     base = col_effects + model._offset

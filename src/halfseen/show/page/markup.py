@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import csv
-import html
 import io
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from halfseen.show.page.elements import escaped, png_image
 from halfseen.show.page.parts import Bitmap, Code, Column, Facts, Interval, Note, Part, Picture, Section, Table, Text
 from halfseen.show.page.svg import inline_picture
 from halfseen.text import count, figures, share, typical_figures
@@ -24,17 +23,7 @@ LARGEST_EMBEDDED = 1_500_000
 LONG = 8
 LONGEST_NAME = 36
 SHORT, MARKED = " short", ' class="marked"'
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 SPACE, MINUS, DASH = "\u202f", "\u2212", "\u2013"
-
-
-def escaped(text: Any) -> str:
-    """Text that means itself, in the page and in attributes.
-
-    >>> escaped('<b> & "x"')
-    '&lt;b&gt; &amp; &quot;x&quot;'
-    """
-    return html.escape(CONTROL.sub("\ufffd", str(text)), quote=True)
 
 
 def printed(texts: list[str]) -> list[str]:
@@ -165,12 +154,6 @@ def bitmap(part: Bitmap) -> str:
     """A PNG picture inside the page."""
     caption = f"<figcaption>{escaped(part.caption)}</figcaption>" if part.caption else ""
     return f'<figure class="bitmap">{png_image(part.png, part.alt)}{caption}</figure>'
-
-
-def png_image(png: bytes, alt: str) -> str:
-    """The element that shows a PNG."""
-    code = base64.b64encode(png).decode()
-    return f'<img class="chart" alt="{escaped(alt)}" src="data:image/png;base64,{code}">'
 
 
 def note(part: Note) -> str:

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from halfseen.show.figures import BLUE, FRAME, GREY, MISSING, ORANGE
+from halfseen.show.page.elements import png_image
 
 # Colours of the displays, as the page's style sheet has them for light and dark.
 THEME = {
@@ -102,11 +103,9 @@ def power_text(value: float) -> str:
 
 
 def _bitmap(figure: Any, alt: str) -> str:
-    from halfseen.show.page.markup import png_image
-
-    made = io.BytesIO()
-    figure.savefig(made, format="png", dpi=DPI, metadata={"Software": None})
-    return f'<div class="bitmap">{png_image(made.getvalue(), alt)}</div>'
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
+    return f'<div class="bitmap">{png_image(png.getvalue(), alt)}</div>'
 
 
 def _themed(root: ElementTree.Element, alt: str, salt: str) -> str:

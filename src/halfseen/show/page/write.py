@@ -21,7 +21,8 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen.data import Observed, Sources, as_observed, as_sources
 from halfseen.show.page.chapters import chapter_of
 from halfseen.show.page.chapters.common import made_section, missing_section
-from halfseen.show.page.markup import Page, escaped, facts, note
+from halfseen.show.page.elements import escaped
+from halfseen.show.page.markup import Page, facts, note
 from halfseen.show.page.parts import Bitmap, Chapter, Facts, Section
 from halfseen.show.page.subject import Subject
 
