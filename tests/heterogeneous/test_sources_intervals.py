@@ -163,7 +163,7 @@ def test_what_makes_no_sense_is_refused():
     _, sources = drawn(0)
     model = fitted(sources)
     for words, message in (
-        ({"level": 95}, "level=95 must lie between 0 and 1"),
+        ({"level": 95}, "level=95 is not allowed"),
         ({"clusters": "rows"}, "clusters must be one of 'columns', 'sources'; got 'rows'"),
         ({"clusters": "sources"}, "needs at least 8 sources, and there are 6"),
         ({"groups": 3}, "groups must be a whole number of at least 10"),

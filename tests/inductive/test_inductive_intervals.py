@@ -31,7 +31,7 @@ def test_intervals_for_new_pairs_hold_as_often_as_they_say(activation, variance)
     for seed in range(40):
         data = Realizable(activation, 60, 700, k=2, d=4, seed=seed, noise=noise)
         model = fitted(data, activation)
-        found = model.inference(data.observed, **data.features, level=0.9, variance=variance)
+        found = model.inference(R=data.observed, **data.features, level=0.9, variance=variance)
         pairs = found.entries(data.new[0], data.new[1])
         truth = np.diag(data.new_truth)
         counts = (truth != 0) | (pairs.se > 0)
@@ -42,7 +42,7 @@ def test_intervals_for_new_pairs_hold_as_often_as_they_say(activation, variance)
 def test_null_directions_are_left_out_and_the_noise_is_found():
     for activation, null in (("sigmoid", 0), ("relu", 2), ("linear", 4)):
         data = Realizable(activation, 80, 1500, k=2, d=4, noise=0.2)
-        found = fitted(data, activation).inference(data.observed, **data.features)
+        found = fitted(data, activation).inference(R=data.observed, **data.features)
         assert found.null_dimension == null
         assert found.dispersion == pytest.approx(0.04, rel=0.2)
         values = found.responses(np.arange(20), np.arange(20))
@@ -57,7 +57,7 @@ def test_intervals_of_probabilities_lie_between_zero_and_one_and_hold():
         y = (rng.random(len(data.rows)) < 1 / (1 + np.exp(-data.observed.values))).astype(float)
         observed = data.observed.with_values(y)
         model = fitted(data, "tanh", "bernoulli", observed)
-        pairs = model.inference(observed, **data.features, level=0.9).entries(*data.new)
+        pairs = model.inference(R=observed, **data.features, level=0.9).entries(*data.new)
         assert pairs.low.min() > 0
         assert pairs.high.max() < 1
         shares.append(hs.metrics.coverage(pairs.low, pairs.high, 1 / (1 + np.exp(-np.diag(data.new_truth)))))
@@ -67,7 +67,7 @@ def test_intervals_of_probabilities_lie_between_zero_and_one_and_hold():
 def test_the_covariance_is_the_inverse_of_the_information():
     data = Realizable("sigmoid", 60, 900, k=2, d=3, noise=0.1)
     model = fitted(data, "sigmoid")
-    found = model.inference(data.observed, **data.features)
+    found = model.inference(R=data.observed, **data.features)
     problem = make_problem(data.observed, data.F, data.G, "sigmoid", rank=2, has_intercept=False)
     matrix, _ = problem.normal_equations(problem.pack(model.row_weights_, model.col_weights_))
     wanted = found.dispersion * np.linalg.inv(matrix) / data.observed.n_entries
@@ -87,10 +87,10 @@ def test_what_has_no_honest_interval_is_refused_with_the_reason():
     ]
     for model, message in cases:
         with pytest.raises(ValueError, match=message):
-            model.inference(data.observed, **data.features)
+            model.inference(R=data.observed, **data.features)
     smooth = Realizable("sigmoid", 60, 700, k=2, d=4, noise=0.1)
     with pytest.raises(ValueError, match=r"the penalty takes .* %"):
-        fitted(smooth, "sigmoid", penalty=0.001).inference(smooth.observed, **smooth.features)
+        fitted(smooth, "sigmoid", penalty=0.001).inference(R=smooth.observed, **smooth.features)
 
 
 def test_dependent_features_leave_directions_without_information():
@@ -99,7 +99,7 @@ def test_dependent_features_leave_directions_without_information():
     model = hs.InductiveCompletion(2, "sigmoid", penalty=0.0, **STARTS, random_state=0)
     model.fit(data.observed, **data.features)
     with pytest.raises(ValueError, match="directions of the weights undetermined, 0 of which sigmoid"):
-        model.inference(data.observed, **data.features)
+        model.inference(R=data.observed, **data.features)
 
 
 @pytest.mark.parametrize(("activation", "null"), [("relu", 3), ("linear", 9), ("sigmoid", 0)])
@@ -121,7 +121,7 @@ def test_the_noise_is_the_residual_over_the_entries_that_are_left():
     options = {"solver": "levenberg-marquardt", "n_starts": 4, "max_iter": 300, "tol": 1e-14}
     model = hs.InductiveCompletion(2, "relu", penalty=0.0, has_intercept=False, **options, random_state=0)
     model.fit(data.observed, **data.features)
-    found = model.inference(data.observed, **data.features)
+    found = model.inference(R=data.observed, **data.features)
     rss = np.sum((model.predict(data.rows, data.cols) - data.observed.values) ** 2)
     # 2 x (4 + 4) weights, of which the two lengths of the units are free
     assert found.dispersion == pytest.approx(rss / (data.observed.n_entries - 14), rel=1e-6)
@@ -133,7 +133,7 @@ def test_the_sandwich_is_made_of_the_entries_own_residuals():
     loud = np.where(data.rows % 2, 0.2, 0.02)
     observed = data.observed.with_values(data.observed.values + loud * rng.normal(size=len(loud)))
     model = fitted(data, "sigmoid", observed=observed)
-    plain, found = (model.inference(observed, **data.features, variance=kind) for kind in ("model", "sandwich"))
+    plain, found = (model.inference(R=observed, **data.features, variance=kind) for kind in ("model", "sandwich"))
     problem = make_problem(observed, data.F, data.G, "sigmoid", rank=2, has_intercept=False)
     at = problem.unpack(problem.pack(model.row_weights_, model.col_weights_))
     J = problem.jacobian(at, data.F[data.rows], data.G[data.cols])
@@ -148,7 +148,7 @@ def test_errors_of_probabilities_are_those_of_the_predictor_times_the_slope():
     data = Realizable("tanh", 60, 2000, k=2, d=3)
     y = (np.random.default_rng(0).random(len(data.rows)) < 1 / (1 + np.exp(-data.observed.values))).astype(float)
     observed = data.observed.with_values(y)
-    found = fitted(data, "tanh", "bernoulli", observed).inference(observed, **data.features)
+    found = fitted(data, "tanh", "bernoulli", observed).inference(R=observed, **data.features)
     linear, mean = (found.entries(*data.new, kind=kind) for kind in ("linear", "mean"))
     chance = 1 / (1 + np.exp(-linear.estimate))
     np.testing.assert_allclose(mean.se, chance * (1 - chance) * linear.se, rtol=1e-10)

@@ -80,7 +80,7 @@ def test_what_towers_cannot_do_is_refused(data):
     deep = TwoTowerCompletion(2, max_iter=2, random_state=0)
     deep.fit(data.observed, **data.features)
     with pytest.raises(ValueError, match="towers have no intervals"):
-        deep.inference(data.observed)
+        deep.inference(R=data.observed)
     with pytest.raises(ValueError, match="solver='levenberg-marquardt' is not allowed; needed: one of 'lbfgs', 'gd'"):
         TwoTowerCompletion(2, solver="levenberg-marquardt").fit(data.observed, **data.features)
     with pytest.raises(ValueError, match="hidden"):

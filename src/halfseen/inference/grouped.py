@@ -71,6 +71,10 @@ class GroupedInfluence:
 
         return float(stdtrit(self.n_groups - 1, 0.5 + 0.5 * level))
 
+    def loadings(self, changes: FloatArray) -> FloatArray:
+        """Loadings (m, G) of functions of the estimate, from their first-order changes (G, m): one normal per group."""
+        return np.sqrt(self.n_groups / (self.n_groups - 1.0)) * changes.T
+
     def draws(self, n_draws: int, rng: np.random.Generator) -> FloatArray:
         """Gaussian draws of the estimate's error, (n_draws, ...): random combinations of the influences."""
         factor = np.sqrt(self.n_groups / (self.n_groups - 1.0))

@@ -150,6 +150,8 @@ class TableInference(Tells):
     _refusals: ClassVar[dict[str, str]] = {}
     # Named sets that `band` takes.
     _sets: ClassVar[tuple[str, ...]] = ()
+    # Degrees of freedom behind the standard errors; with few of them a band is Student's, not normal.
+    _freedom: float = np.inf
 
     def __init__(
         self, names: TableNames, level: float, claim: str, draws: int = 1000, random_state: RandomState = 0,
@@ -286,7 +288,10 @@ class TableInference(Tells):
         rng = np.random.default_rng(self._seed)
         for b in batch_sizes(self.draws, sum(sizes.values()) + sum(map(len, errors))):
             z = {name: rng.standard_normal((b, size)) for name, size in sizes.items()}
-            yield np.concatenate([part.deviations(z) for part in errors], axis=1)
+            deviations = np.concatenate([part.deviations(z) for part in errors], axis=1)
+            if np.isfinite(self._freedom):
+                deviations *= np.sqrt(self._freedom / rng.chisquare(self._freedom, size=b))[:, None]
+            yield deviations
 
     def _interval(
         self,

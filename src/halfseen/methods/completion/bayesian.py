@@ -206,13 +206,17 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         check_is_fitted(self)
         return self._placed(self._observe(R, reset=False)).mean(axis=1)[:, :-1]
 
-    def inference(self, level: float = 0.95) -> PosteriorInference:
-        """Credible intervals of expected values, and predictive intervals of single values.
+    def inference(self, level: float = 0.95, *, random_state: Any = 0, draws: int = 1000) -> PosteriorInference:
+        """Credible intervals of expected values, predictive intervals of single values, scores and ranks.
 
         Parameters
         ----------
         level : float
             Probability of each interval.
+        random_state : int, Generator or None
+            Of the draws behind bands.
+        draws : int
+            How many of these.
 
         Returns
         -------
@@ -221,7 +225,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         from halfseen.methods.completion.posterior_intervals import PosteriorInference
 
         check_is_fitted(self)
-        return PosteriorInference(self, level)
+        return PosteriorInference(self, level, draws, random_state)
 
     def _observe_family(self, R: Any, settings: SimpleNamespace) -> Observed:
         """The table; mean and loss are those of the family."""

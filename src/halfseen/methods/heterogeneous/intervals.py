@@ -2,21 +2,23 @@ r"""How far the shared basis may be off: groups of columns, or whole sources, ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from halfseen._typing import FloatArray, RandomState, as_generator
 from halfseen.data import Sources, as_sources
 from halfseen.engines import Serial, resolve
+from halfseen.inference import CommonErrors, Intervals, NotStated, TableInference, TableNames
 from halfseen.inference.grouped import GroupedInfluence, SubspaceError
-from halfseen.inference.intervals import Intervals
+from halfseen.inference.table import LEVEL
 from halfseen.linalg.align import procrustes
 from halfseen.many import Parts, Placed
 from halfseen.many.estimator import centred
 from halfseen.methods.heterogeneous.alternating import ExactBlocks
 from halfseen.methods.heterogeneous.blocks import make_block
+from halfseen.parameters import BadArgument
 from halfseen.solvers.loop import SweepResult, loop
 from halfseen.solvers.stops import RelativeChange
 
@@ -57,8 +59,7 @@ def apart(basis: FloatArray, other: FloatArray) -> float:
     return float(np.linalg.norm(basis - other @ (other.T @ basis)))
 
 
-@dataclass(frozen=True)
-class SharedBasisInference:
+class SharedBasisInference(TableInference):
     r"""Uncertainty of the shared basis; made by the method ``inference`` of `HeterogeneousFactorization`.
 
     Leaving group g of the columns (or a source) out and letting the sweeps go on gives :math:`U_{(-g)}`. What the group
@@ -69,7 +70,7 @@ class SharedBasisInference:
     each basis turned by :math:`Q_g` towards the fit's, and the covariance is
     :math:`\frac{G}{G-1}\sum_g\Delta_g\Delta_g^\top`, the delete-group jackknife.
 
-    Attributes
+    Parameters
     ----------
     basis : ndarray (n, r1)
         The fitted shared basis.
@@ -77,6 +78,9 @@ class SharedBasisInference:
     clusters : {"columns", "sources"}
     influence : GroupedInfluence
         Moves (G, n, r1).
+    names : TableNames
+    random_state : int, Generator or None
+    library : str
 
     Notes
     -----
@@ -88,12 +92,30 @@ class SharedBasisInference:
     Source: Shao and Wu (1989), "A general theory for jackknife variance estimation", for the delete-group jackknife.
     """
 
-    basis: FloatArray = field(repr=False)
-    level: float
-    clusters: str
-    influence: GroupedInfluence = field(repr=False)
-    row_labels: Any = field(repr=False)
-    seed: int = field(default=0, repr=False)
+    _sets: ClassVar[tuple[str, ...]] = ("rows",)
+    _refusals: ClassVar[dict[str, str]] = {
+        "columns": "what a source's columns are made of is found given the basis, whose errors these are",
+        "entries": "leaving groups of columns out says how far the basis may be off, not the columns",
+        "scores": "leaving groups of columns out says how far the basis may be off, not the columns",
+        "ranks": "which way a direction of the shared space points is a convention",
+    }
+
+    def __init__(
+        self, basis: FloatArray, level: float, clusters: str, influence: GroupedInfluence, names: TableNames,
+        random_state: RandomState = 0, library: str = "pyarrow",
+    ) -> None:  # fmt: skip
+        super().__init__(names, level, CLAIMS[clusters], 1000, random_state, library)
+        self.basis, self.clusters, self.influence = basis, clusters, influence
+        self._angles_seed = int(random_state) if isinstance(random_state, int | np.integer) else self._seed
+        self._freedom = influence.n_groups - 1.0
+
+    def rows(self, component: int | None = None) -> Intervals:
+        """Intervals of the rows' entries in the shared basis, (n, r1), or in one direction (from 0)."""
+        if component is None:
+            return self.shared_basis()
+        self._check_direction(component)
+        return self._grouped("shared basis", self.basis[:, component], self.influence.moves[:, :, component],
+                             self.names.column(0))  # fmt: skip
 
     def shared_basis(self) -> Intervals:
         """Intervals of the entries of the shared basis (n, r1).
@@ -101,17 +123,54 @@ class SharedBasisInference:
         They hold for the true shared space in the basis that lies closest to the fitted one: which directions of that
         space are called first and second is a convention and not counted as an error.
         """
-        n, r = self.basis.shape
-        rows = np.arange(n) if self.row_labels is None else self.row_labels
-        labels = {"row": np.asarray(rows)[:, None], "factor": np.arange(1, r + 1)[None, :]}
-        return Intervals.symmetric(
-            "shared basis", self.basis, self.influence.se(self.influence.moves), self.level, labels,
-            claim=CLAIMS[self.clusters], quantile=self.influence.quantile(self.level),
-        )  # fmt: skip
+        labels = {"row": self.names.labels(0)[:, None], "factor": np.arange(1, self.basis.shape[1] + 1)[None, :]}
+        return self._grouped("shared basis", self.basis, self.influence.moves, labels)
+
+    def differences(self, first: Any, second: Any, of: Any = 0, axis: str = "rows", about: str = "again") -> Intervals:
+        """Intervals of differences of two rows in one direction of the shared basis, elementwise pairs.
+
+        Parameters
+        ----------
+        first, second : labels (or positions) of rows
+        of : int
+            The direction, from 0.
+        axis : {"rows"}
+        about : {"again"}
+        """
+        if axis != "rows" or about != "again":
+            raise NotStated(f"axis={axis!r}, about={about!r}: differences are those of rows in the shared basis.")
+        self._check_direction(of)
+        i, l = np.broadcast_arrays(self.names.positions(first, 0), self.names.positions(second, 0))  # noqa: E741
+        x, moves = self.basis[:, of], self.influence.moves[:, :, of]
+        labels = {"row_first": self.names.labels(0)[i], "row_second": self.names.labels(0)[l]}
+        return self._grouped("difference", x[i] - x[l], moves[:, i] - moves[:, l], labels)
+
+    def contrast(self, weights: Any) -> Intervals:
+        """One interval for a weighted sum of the shared basis' entries, weights (n, r1)."""
+        weights = np.asarray(weights, dtype=float)
+        if weights.shape != self.basis.shape or not np.isfinite(weights).all():
+            raise ValueError(f"contrast() needs finite weights of shape {self.basis.shape}; got {weights.shape}.")
+        moves = np.einsum("gik,ik->g", self.influence.moves, weights)[:, None]
+        return self._grouped("contrast", np.array([np.sum(weights * self.basis)]), moves, {})
+
+    def _grouped(self, name: str, estimate: FloatArray, moves: FloatArray, labels: dict[str, Any]) -> Intervals:
+        """Intervals of numbers from what each group did to them."""
+        errors = CommonErrors({"groups": self.influence.loadings(moves.reshape(len(moves), -1))}, "shared basis")
+        quantile = self.influence.quantile(self.level)
+        return self._interval(name, estimate, self.influence.se(moves), labels, errors, quantile=quantile)
+
+    def _check_direction(self, component: Any) -> None:
+        if component not in range(self.basis.shape[1]):
+            last = self.basis.shape[1] - 1
+            raise BadArgument("component", component, f"a direction of the shared basis, 0 to {last}")
+
+    def _named_set(self, name: str, **choices: Any) -> Intervals:
+        return self.rows(**choices)
 
     def shared_space(self) -> SubspaceError:
         """Angles between the fitted shared space and the true one."""
-        return self.influence.subspace_error(self.basis, self.level, ANGLE_DRAWS, np.random.default_rng(self.seed))
+        rng = np.random.default_rng(self._angles_seed)
+        return self.influence.subspace_error(self.basis, self.level, ANGLE_DRAWS, rng)
 
 
 def infer(
@@ -141,13 +200,13 @@ def infer(
             "error. Give a smaller tol or a larger max_iter, and the data of the fit."
         )
     seed = int(rng.integers(2**31))
-    return SharedBasisInference(begin.shared_basis, float(level), clusters, influence, model.row_labels_, seed)
+    names = TableNames((model.n_rows_, model.n_features_in_), model.row_labels_)
+    return SharedBasisInference(begin.shared_basis, float(level), clusters, influence, names, seed)
 
 
 def checked(model: Any, S: Any, level: float, clusters: str, groups: int) -> Sources:
     """The sources of the fit, and arguments that make sense."""
-    if not 0 < level < 1:
-        raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95")
+    LEVEL.check("level", level)
     if clusters not in CLUSTERS:
         raise ValueError(f"clusters must be one of {', '.join(map(repr, CLUSTERS))}; got {clusters!r}")
     sources = model._seen.sources() if S is None else as_sources(S)

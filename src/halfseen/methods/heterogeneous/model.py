@@ -281,21 +281,21 @@ class HeterogeneousFactorization(SourcesEstimator):
         warn_about(self, sources)
 
     def inference(
-        self, level: float = 0.95, S: Any = None, clusters: str = "columns", groups: int = 20, random_state: Any = 0
+        self, level: float = 0.95, *, random_state: Any = 0, S: Any = None, clusters: str = "columns", groups: int = 20
     ) -> SharedBasisInference:
         """Standard errors and intervals of the shared basis, from leaving groups of columns (or sources) out.
 
         Parameters
         ----------
         level : float
+        random_state : int, Generator or None
+            Draws the groups, and errors behind bands and angles.
         S : the sources of the fit, optional
             Needed again for a model that was loaded or copied: those leave the data out.
         clusters : {"columns", "sources"}
             What is an independent sample: the columns of every source (the sources being given), or the sources.
         groups : int
             Of columns, each spread over all sources; of sources every one is left out once.
-        random_state : int, Generator or None
-            Draws the groups.
 
         Returns
         -------

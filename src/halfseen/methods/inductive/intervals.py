@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, field
+from functools import cached_property
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from halfseen._typing import FloatArray
+from halfseen._typing import FloatArray, RandomState
 from halfseen.data.features import as_side_features, is_features
-from halfseen.inference import Intervals
+from halfseen.inference import (
+    CommonErrors,
+    Intervals,
+    NotStated,
+    Statement,
+    TableInference,
+    TableNames,
+    normal_quantile,
+)
+from halfseen.inference.table import LEVEL
+from halfseen.losses import is_quadratic
+from halfseen.losses.derived import slope
 from halfseen.methods.inductive.options import ONE_CLASS
 from halfseen.methods.inductive.problem import InductiveProblem, Weights
+from halfseen.parameters import BadArgument
 
 # Eigenvalues of the (scaled) information below this share of the largest count as zero: at the truth those of the
 # gauge are below 1e-14, the smallest others above 1e-5.
@@ -26,8 +38,7 @@ SHRUNK = 0.1
 VARIANCES = ("model", "sandwich")
 
 
-@dataclass(frozen=True)
-class InductiveInference:
+class InductiveInference(TableInference):
     r"""Uncertainty of an :class:`InductiveCompletion`; made by its method ``inference``.
 
     The covariance of the weights is :math:`\sigma^2 (J^\top C J)^+`, the pseudo-inverse leaving out what no prediction
@@ -44,37 +55,84 @@ class InductiveInference:
         Directions left out.
     """
 
-    model: Any = field(repr=False)
-    problem: InductiveProblem = field(repr=False)
-    weights: Weights = field(repr=False)
-    covariance: FloatArray = field(repr=False)
-    level: float
-    dispersion: float
-    null_dimension: int
+    _sets: ClassVar[tuple[str, ...]] = ("entries",)
+    _refusals: ClassVar[dict[str, str]] = {
+        "rows": "rows have no parameters of their own, only features; ask for entries",
+        "columns": "columns have no parameters of their own, only features; ask for entries",
+        "scores": "a mean over columns is a contrast of entries: contrast(weights, rows, cols)",
+        "differences": "a difference is a contrast of entries: contrast(weights, rows, cols)",
+        "ranks": "predictions for new pairs have no list to be ranked in",
+    }
+
+    def __init__(
+        self, model: Any, problem: InductiveProblem, weights: Weights, covariance: FloatArray,
+        facts: tuple[float, float, int], random_state: RandomState = 0, draws: int = 1000,
+    ) -> None:  # fmt: skip
+        level, self.dispersion, self.null_dimension = facts
+        super().__init__(TableNames.of(model), level, "confidence", draws, random_state, model.library_)
+        self.model, self.problem, self.weights, self.covariance = model, problem, weights, covariance
+
+    @cached_property
+    def _root(self) -> FloatArray:
+        """A factor ``L`` with ``L L'`` the covariance of the weights."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
     def entries(self, rows: Any, cols: Any, kind: str = "mean") -> Intervals:
         """Intervals for expected values (or linear predictors) of pairs, each side seen (label) or new (features)."""
-        estimate, se = self._linear(rows, cols)
-        found = Intervals.symmetric("entries", estimate, se, self.level, {}, claim="confidence")
-        if kind == "linear" or self.model.loss_.name == "gaussian":
-            return found
-        if kind != "mean":
-            raise ValueError(f"kind must be 'mean' or 'linear', got {kind!r}")
-        mean, loss = self.model.loss_.mean, self.model.loss_
-        slope = loss.variance(estimate)  # derivative of the mean, for canonical families
+        if kind not in ("mean", "linear"):
+            raise BadArgument("kind", kind, "'mean' or 'linear'")
+        estimate, se, J = self._linear(rows, cols)
+        errors = CommonErrors({"weights": J @ self._root}, "weights")
+        labels = self._pair_labels(rows, cols, len(estimate))
+        if kind == "linear" or is_quadratic(self.model.loss_):
+            return self._interval("entries", estimate, se, labels, errors)
+        mean = self.model.loss_.mean
+
+        def ends(q: float) -> tuple[FloatArray, FloatArray]:
+            return mean(estimate - q * se), mean(estimate + q * se)
+
+        q, mean_se = normal_quantile(self.level), slope(self.model.loss_, estimate) * se
         return Intervals(
-            "entries", mean(estimate), slope * se, mean(found.low), mean(found.high), self.level, claim="confidence"
-        )
+            "entries", mean(estimate), mean_se, *ends(q), self.level, labels, self.claim, quantile=q,
+            library=self.library, statement=Statement(self, errors, ends),
+        )  # fmt: skip
 
     def responses(self, rows: Any, cols: Any) -> Intervals:
         """Predictive intervals for single values of pairs (squared loss, normal errors)."""
-        if self.model.loss_.name != "gaussian":
-            raise ValueError(f"responses are for family='gaussian'; this model has {self.model.loss_.name!r}")
-        estimate, se = self._linear(rows, cols)
-        wide = np.sqrt(se**2 + self.dispersion)
-        return Intervals.symmetric("responses", estimate, wide, self.level, {}, claim="prediction", kind="prediction")
+        if not is_quadratic(self.model.loss_):
+            raise NotStated(f"responses are for family='gaussian'; this model has {self.model.loss_.name!r}")
+        estimate, se, _ = self._linear(rows, cols)
+        wide, labels = np.sqrt(se**2 + self.dispersion), self._pair_labels(rows, cols, len(estimate))
+        return Intervals.symmetric(
+            "responses", estimate, wide, self.level, labels, claim="prediction", kind="prediction", library=self.library
+        )
 
-    def _linear(self, rows: Any, cols: Any) -> tuple[FloatArray, FloatArray]:
+    def contrast(self, weights: Any, rows: Any, cols: Any) -> Intervals:
+        """One interval for a weighted sum of the linear predictors of pairs."""
+        estimate, _, J = self._linear(rows, cols)
+        weights = np.asarray(weights, dtype=float)
+        if weights.shape != estimate.shape or not np.isfinite(weights).all():
+            raise ValueError(f"contrast() needs {len(estimate)} finite weights, one per pair; got {weights.shape}.")
+        loading = (weights @ J)[None, :] @ self._root
+        se = np.linalg.norm(loading, axis=1)
+        errors = CommonErrors({"weights": loading}, "weights")
+        return self._interval("contrast", np.array([weights @ estimate]), se, {}, errors)
+
+    def _named_set(self, name: str, **choices: Any) -> Intervals:
+        return self.entries(**choices)
+
+    def _pair_labels(self, rows: Any, cols: Any, length: int) -> dict[str, Any]:
+        """Labels of sides that were asked for by label; the number of the pair where features were given."""
+        labels: dict[str, Any] = {}
+        for axis, (name, given) in enumerate((("row", rows), ("col", cols))):
+            if not is_features(given):
+                own = self.names.column(axis, self.names.positions(given, axis))[name]
+                labels[name] = np.broadcast_to(own, (length,))
+        return labels if len(labels) == 2 else {"pair": np.arange(length), **labels}
+
+    def _linear(self, rows: Any, cols: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Linear predictors, their standard errors and their derivatives by the weights."""
         x, y = self._lines(rows, 0), self._lines(cols, 1)
         if len(x) != len(y) and 1 not in (len(x), len(y)):
             raise ValueError(f"rows and cols are pairs, but {len(x)} rows and {len(y)} cols were given")
@@ -83,7 +141,8 @@ class InductiveInference:
         phi = self.problem.design.activation.value
         estimate = np.einsum("ek,ek->e", phi(x @ self.weights.U), phi(y @ self.weights.V))
         J = self.problem.jacobian(self.weights, x, y)
-        return estimate, np.sqrt(np.maximum(np.einsum("ei,ij,ej->e", J, self.covariance, J, optimize=True), 0.0))
+        se = np.sqrt(np.maximum(np.einsum("ei,ij,ej->e", J, self.covariance, J, optimize=True), 0.0))
+        return estimate, se, J
 
     def _lines(self, given: Any, axis: int) -> FloatArray:
         """Lines of features, the intercept's 1 included."""
@@ -98,12 +157,20 @@ class InductiveInference:
         return np.concatenate([dense, np.ones((len(dense), int(side.has_intercept)))], axis=1)
 
 
-def infer(model: Any, R: Any, features: tuple[Any, Any], level: float, variance: str) -> InductiveInference:
-    """Rebuild the problem at the fitted weights, and invert its information where that can be done."""
+def infer(model: Any, choices: dict[str, Any], R: Any, features: tuple[Any, Any]) -> InductiveInference:
+    """Rebuild the problem at the fitted weights, and invert its information where that can be done.
+
+    ``choices`` are ``level``, ``variance`` and ``random_state``.
+    """
+    variance = choices["variance"]
     if variance not in VARIANCES:
-        raise ValueError(f"variance={variance!r} is not known; use one of {VARIANCES}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, such as 0.95; got {level!r}")
+        raise BadArgument("variance", variance, f"one of {', '.join(map(repr, VARIANCES))}")
+    LEVEL.check("level", choices["level"])
+    if R is None:
+        raise ValueError(
+            "this model does not carry its table and features; pass them again: inference(R=R, row_features=..., "
+            "col_features=...)"
+        )
     check_asked(model)
     twin = copy(model)  # building the problem sets attributes of its model
     observed = twin._observe(R, reset=False)
@@ -127,7 +194,8 @@ def infer(model: Any, R: Any, features: tuple[Any, Any], level: float, variance:
     else:
         covariance = inverse @ meat(problem, theta) @ inverse / problem.total * (left + spent) / left
     wide = Weights(*(np.asarray(part, dtype=float) for part in vars(problem.unpack(theta)).values()))
-    return InductiveInference(model, problem, wide, covariance, level, dispersion, null)
+    facts = choices["level"], dispersion, null
+    return InductiveInference(model, problem, wide, covariance, facts, choices["random_state"])
 
 
 def check_asked(model: Any) -> None:

@@ -400,20 +400,23 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     def inference(
         self,
-        R: Any,
+        level: float = 0.95,
         *,
+        random_state: Any = 0,
+        R: Any = None,
         row_features: Any = None,
         col_features: Any = None,
-        level: float = 0.95,
         variance: str = "model",
     ) -> InductiveInference:
         """Intervals for predictions by the delta method, from the table and features of the fit.
 
         Parameters
         ----------
-        R, row_features, col_features
-            As given to :meth:`fit`; they are not kept with the model.
         level : float
+        random_state : int, Generator or None
+            Draws behind bands.
+        R, row_features, col_features
+            As given to :meth:`fit`; needed, for they are not kept with the model.
         variance : {"model", "sandwich"}
 
         Raises
@@ -424,7 +427,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         from halfseen.methods.inductive.intervals import infer
 
         check_is_fitted(self)
-        return infer(self, R, (row_features, col_features), level, variance)
+        choices = {"level": level, "variance": variance, "random_state": random_state}
+        return infer(self, choices, R, (row_features, col_features))
 
     def factors_of(self, features: Any, axis: str = "rows") -> FloatArray:
         """Activations of new rows (``axis="rows"``) or columns from their features, ndarray (n, k)."""

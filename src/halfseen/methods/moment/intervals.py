@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.data import Observed
+from halfseen.inference import CommonErrors, Intervals, TableInference, TableNames
 from halfseen.inference.grouped import GroupedInfluence, SubspaceError
-from halfseen.inference.intervals import Intervals
+from halfseen.inference.table import LEVEL
 from halfseen.methods.moment.checks import SeenRows, is_table, observe_rows, pair_positions
 from halfseen.methods.moment.estimates import steady_moments
 from halfseen.methods.moment.fitting import with_thin_bounded
@@ -27,27 +28,53 @@ PREDICTION = (
 )
 LEAST_GROUPS = 20
 ANGLE_DRAWS = 500
+SPACE = "second moments"
 
 
-@dataclass(frozen=True)
-class OneSidedInference:
-    """Intervals of a fitted `OneSidedCompletion`; see its method ``inference``.
+class OneSidedInference(TableInference):
+    """Intervals of a fitted `OneSidedCompletion`; made by its method ``inference``.
 
-    Attributes
+    Parameters
     ----------
+    model : OneSidedCompletion
     level : float
     influence : GroupedInfluence
         What each group of rows did to X.
+    random_state : int, Generator or None
+        Draws behind angles and bands.
+
+    Examples
+    --------
+    >>> import numpy as np, halfseen as hs
+    >>> rng = np.random.default_rng(0)
+    >>> table = rng.normal(size=(3000, 1)) @ rng.normal(size=(1, 6)) + 0.3 * rng.normal(size=(3000, 6))
+    >>> table[rng.random(table.shape) < 0.6] = np.nan
+    >>> i = hs.OneSidedCompletion(1, random_state=0).fit(table).inference()
+    >>> both = i.band(i.second_moment(([0, 1], [2, 3])), "eigenvalues")
+    >>> len(both), both.kind
+    (3, 'band')
     """
 
-    model: Any
-    level: float
-    influence: GroupedInfluence
-    random_state: RandomState = None
+    _sets: ClassVar[tuple[str, ...]] = ("second_moment", "eigenvalues")
+    _refusals: ClassVar[dict[str, str]] = {
+        "columns": "factors of columns are known up to a rotation only; second_moment(), eigenvalues() and row_space() "
+        "do not depend on it",
+        "rows": "rows are an independent sample and have no parameters; predict(R) places them",
+        "entries": "an entry is predicted from the other entries of its row: predict(R, cols)",
+        "responses": "an entry is predicted from the other entries of its row: predict(R, cols)",
+        "scores": "the model is one of second moments, not of means",
+    }
+
+    def __init__(
+        self, model: Any, level: float, influence: GroupedInfluence, random_state: RandomState = 0, draws: int = 1000
+    ) -> None:
+        super().__init__(TableNames.of(model), level, CLAIM, draws, random_state, getattr(model, "library_", "pyarrow"))
+        self.model, self.influence, self._random_state = model, influence, random_state
+        self._freedom = influence.n_groups - 1.0
 
     @property
     def _X(self) -> FloatArray:
-        return self.model.components_.T.astype(float)
+        return np.asarray(self.model.components_.T, dtype=float)
 
     def second_moment(self, pairs: Any = None) -> Intervals:
         """Intervals of the low-rank second moment, seen pairs or not.
@@ -66,44 +93,55 @@ class OneSidedInference:
         se = np.empty(len(i))
         for part in _pieces(len(i), self.influence.n_groups * X.shape[1]):
             se[part] = self.influence.se(_changes(X, self.influence.moves, i[part], j[part]))
-        labels = {"column": self._named(i), "with": self._named(j)}
         estimate = products(X, i, j)
         unseen = self.model.diagnostics_.unseen
-        unseen = unseen[i] | unseen[j]
-        thin = self.model.diagnostics_.few_partners
-        return Intervals.symmetric(
-            "second moment",
-            np.where(unseen, np.nan, estimate),
-            np.where(unseen, np.nan, se),
-            self.level,
-            labels,
-            claim=CLAIM,
-            reliable=~(thin[i] | thin[j]),
-            quantile=self.influence.quantile(self.level),
-        )
+        unseen, thin = unseen[i] | unseen[j], self.model.diagnostics_.few_partners
+        return self._grouped(
+            "second moment", np.where(unseen, np.nan, estimate), np.where(unseen, np.nan, se),
+            {"column": self._named(i), "with": self._named(j)}, PairErrors(self, i, j), ~(thin[i] | thin[j]),
+        )  # fmt: skip
 
     def eigenvalues(self) -> Intervals:
         """Intervals of the eigenvalues of XX' (first order: they need gaps between them)."""
         X = self._X
         changes = 2.0 * np.einsum("ik,gik->gk", X, self.influence.moves)
+        errors = CommonErrors({"groups": self.influence.loadings(changes)}, SPACE)
         labels = {"component": np.arange(1, X.shape[1] + 1)}
+        return self._grouped("eigenvalue", np.sum(X**2, axis=0), self.influence.se(changes), labels, errors)
+
+    def contrast(self, weights: Any, pairs: Any) -> Intervals:
+        """One interval for a weighted sum of second moments.
+
+        Parameters
+        ----------
+        weights : array (m,)
+        pairs : (columns, columns)
+            Labels or positions, m of each.
+        """
+        X, (i, j) = self._X, pair_positions(self.model, pairs)
+        weights = np.asarray(weights, dtype=float)
+        if weights.shape != i.shape or not np.isfinite(weights).all():
+            raise ValueError(f"contrast() needs {len(i)} finite weights, one per pair; got shape {weights.shape}.")
+        changes = (_changes(X, self.influence.moves, i, j) @ weights)[:, None]
+        errors = CommonErrors({"groups": self.influence.loadings(changes)}, SPACE)
+        estimate = np.array([weights @ products(X, i, j)])
+        return self._grouped("contrast", estimate, self.influence.se(changes), {}, errors)
+
+    def _grouped(
+        self, name: str, estimate: FloatArray, se: FloatArray, labels: dict[str, Any], errors: Any, reliable: Any = True
+    ) -> Intervals:
         quantile = self.influence.quantile(self.level)
-        return Intervals.symmetric(
-            "eigenvalue",
-            np.sum(X**2, axis=0),
-            self.influence.se(changes),
-            self.level,
-            labels,
-            claim=CLAIM,
-            quantile=quantile,
-        )
+        return self._interval(name, estimate, se, labels, errors, reliable=reliable, quantile=quantile)
+
+    def _named_set(self, name: str, **choices: Any) -> Intervals:
+        return self.second_moment(**choices) if name == "second_moment" else self.eigenvalues(**choices)
 
     def row_space(self) -> SubspaceError:
         """Angles between the fitted and the true row space."""
         X = self._X
         lengths = np.sqrt(np.maximum(np.sum(X**2, axis=0), 1e-300))
         moved = GroupedInfluence(self.influence.moves / lengths)
-        return moved.subspace_error(X / lengths, self.level, ANGLE_DRAWS, as_generator(self.random_state))
+        return moved.subspace_error(X / lengths, self.level, ANGLE_DRAWS, as_generator(self._random_state))
 
     def predict(self, R: Any, cols: Any = None) -> Intervals:
         r"""Predictive intervals of the values of rows.
@@ -142,6 +180,7 @@ class OneSidedInference:
             labels,
             claim=PREDICTION,
             kind="prediction",
+            library=self.library,
         )
 
     def _row_error(self, rows: Observed, t: int, z: FloatArray, inverse: FloatArray, j: IntArray) -> FloatArray:
@@ -167,8 +206,7 @@ def infer(model: Any, level: float, R: Any, groups: int, random_state: RandomSta
     ValueError
         For weights that do not split over rows, for a model without its rows, for rows that are not those of the fit.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95")
+    LEVEL.check("level", level)
     if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < LEAST_GROUPS:
         raise ValueError(f"groups must be a whole number of at least {LEAST_GROUPS}; got {groups!r}")
     kind = weights_of(model)
@@ -191,6 +229,39 @@ def infer(model: Any, level: float, R: Any, groups: int, random_state: RandomSta
             f"with {moments.n_entries}; give all rows of the fit, once"
         )
     return OneSidedInference(model, level, influence(problem, X, scores), random_state)
+
+
+@dataclass(frozen=True)
+class PairErrors:
+    """Errors of second moments, their loadings found when they are asked for: there may be very many pairs.
+
+    Attributes
+    ----------
+    inference : OneSidedInference
+    i, j : int arrays (m,)
+    """
+
+    inference: OneSidedInference
+    i: IntArray
+    j: IntArray
+    space: str = SPACE
+
+    def __len__(self) -> int:
+        return len(self.i)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """One normal number per group of rows."""
+        return {"groups": self.inference.influence.n_groups}
+
+    def deviations(self, z: Mapping[str, FloatArray]) -> FloatArray:
+        """See :class:`halfseen.inference.CommonErrors`."""
+        own, X = self.inference.influence, self.inference._X
+        out = np.empty((len(z["groups"]), len(self.i)))
+        for part in _pieces(len(self.i), own.n_groups * X.shape[1]):
+            loadings = own.loadings(_changes(X, own.moves, self.i[part], self.j[part]))
+            out[:, part] = CommonErrors({"groups": loadings}, SPACE).deviations(z)
+        return out
 
 
 class _Counted:

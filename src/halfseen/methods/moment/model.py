@@ -342,19 +342,19 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         return self.components_.T / lengths.astype(self.components_.dtype)
 
     def inference(
-        self, level: float = 0.95, R: Any = None, groups: int = 200, random_state: Any = 0
+        self, level: float = 0.95, *, random_state: Any = 0, R: Any = None, groups: int = 200
     ) -> OneSidedInference:
         """Row-clustered intervals of second moments, eigenvalues, the row space and predictions.
 
         Parameters
         ----------
         level : float
+        random_state : int, Generator or None
+            Draws behind angles and bands.
         R : table, or iterable of blocks of rows, optional
             The rows of the fit; needed again for a model that was loaded, or fitted block by block.
         groups : int
             Rows are added up in so many groups; their spread is the variance.
-        random_state : int, Generator or None
-            Draws behind the angles.
         """
         from halfseen.methods.moment.intervals import infer
 
@@ -364,7 +364,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def standard_errors(self, pairs: Any = None, R: Any = None, level: float = 0.95) -> Intervals:
         """Second moments of pairs with row-clustered standard errors and intervals; see :meth:`inference`."""
-        return self.inference(level, R).second_moment(pairs)
+        return self.inference(level, R=R).second_moment(pairs)
 
     def transform(self, R: Any) -> FloatArray:
         r"""Coordinates of rows: the best linear predictor :math:`z = (X_O^\top X_O + \psi I)^{-1} X_O^\top x_O`."""
