@@ -55,8 +55,15 @@ class Missingness:
     targeting: Pattern | None
     counting: Pattern | None
 
-    def sentences(self) -> tuple[str, ...]:
-        """What to tell the user, a sentence or two for each pattern that speaks."""
+    def sentences(self, has_sensitivity: bool = True) -> tuple[str, ...]:
+        """What to tell the user, a sentence or two for each pattern that speaks.
+
+        Parameters
+        ----------
+        has_sensitivity : bool
+            Whether the model's inference shows its scores under a stated tilt.
+        """
+        tilted = " Or show the table under a stated tilt: inference().sensitivity()." if has_sensitivity else ""
         texts = []
         if self.targeting is not None and self.targeting.speaks:
             kind = "easier (higher)" if self.targeting.correlation > 0 else "harder (lower)"
@@ -64,15 +71,14 @@ class Missingness:
                 f"cells are not missing at random: rows with high values were seen in {kind} columns (correlation "
                 f"{self.targeting.correlation:.2f}, permutation p {self.targeting.chance:.3f}), as in adaptive tests. "
                 "Means of the seen cells mislead, and scores and ranks rest on the model more than their intervals "
-                "say. Compare rows on columns that all of them have, or show the table under a stated tilt: "
-                "inference().sensitivity()."
+                f"say. Compare rows on columns that all of them have.{tilted}"
             )
         if self.counting is not None and self.counting.speaks:
             kind = "more" if self.counting.correlation > 0 else "fewer"
             texts.append(
                 f"rows with high values have {kind} entries (correlation {self.counting.correlation:.2f}, permutation "
                 f"p {self.counting.chance:.3f}): whether a cell was seen may depend on its value. Predictions for "
-                "rows with few entries lean towards the others'; see inference().sensitivity()."
+                f"rows with few entries lean towards the others'.{tilted}"
             )
         return tuple(texts)
 

@@ -65,7 +65,7 @@ def _look_at(model: Any, observed: Observed) -> None:
     model.linking_ = linking_of(observed, 1 if model.kind_ == "rasch" else 2)
     if model.linking_ is not None:
         model._warn(model.linking_.sentence(TableNames.of(model).labels(0)))
-    for text in missing_for_a_reason(observed).sentences():
+    for text in missing_for_a_reason(observed).sentences(has_sensitivity=False):
         model._warn(text)
 
 
