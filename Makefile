@@ -4,6 +4,7 @@
 #   make demo    complete scikit-learn's digits from 40 % of their pixels; writes halfseen-demo/
 #   make test    the test suite (without the slow part)
 #   make check   style, types, house rules, every example in the documentation
+#   make fuzz    damaged files of every format, read in child processes (ten minutes; FUZZ=seconds)
 #   make slow    the long statistical tests, and the coverage study (an hour; goes on where it stopped)
 #   make bench   speed against other libraries, as ratios
 #   make docs    the documentation site, into docs/_build/html
@@ -25,7 +26,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONUTF8 ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types house examples slow bench docs picture clean
+.PHONY: help demo test fuzz check lint types house examples slow bench docs picture clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -67,6 +68,10 @@ demo: $(STAMPS)/install
 
 test: $(STAMPS)/torch
 	@$(BIN)/python -m pytest -q -m "not slow"
+
+FUZZ ?= 600
+fuzz: $(STAMPS)/install
+	@$(BIN)/python tests/fuzz/fuzz_run.py --seconds $(FUZZ) --seed $$(date +%j) $(FUZZ_WITH)
 
 slow: $(STAMPS)/torch
 	@$(BIN)/python -m pytest -q -m slow

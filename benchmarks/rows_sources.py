@@ -27,7 +27,7 @@ def fitted(data: Any, sweeps: int, **how: Any) -> Any:
     solver = "gd" if how else "als"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # being cut off is meant
-        return hs.HeterogeneousFactorization(RANK, RANK, solver=solver, **settings).fit(data.sources)
+        return hs.HeterogeneousFactorization(RANK, RANK, centre=False, solver=solver, **settings).fit(data.sources)
 
 
 def sweeps_to_target(data: Any, most: int, **how: Any) -> int:

@@ -1,6 +1,6 @@
 """Run benchmarks and print their table: ``python benchmarks/run.py [NAME ...] [--out FILE.csv]``.
 
-Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13 14; none means all. One thread unless the
+Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13 14 15; none means all. One thread unless the
 row says so.
 """
 
@@ -30,6 +30,7 @@ import rows_inference
 import rows_kernel
 import rows_pairs
 import rows_race
+import rows_response
 import rows_sources
 import rows_system
 from measure import Line, machine_facts
@@ -50,6 +51,7 @@ ROWS: dict[str, Callable[[], Iterator[Line]]] = {
     "12": rows_inductive.goal_12,
     "13": rows_sources.goal_13,
     "14": rows_evals.goal_14,
+    "15": lambda: rows_response.goal_15(str(HERE)),
 }
 FIELDS = ("row", "what", "floor", "aim", "measured", "unit", "verdict", "note")
 

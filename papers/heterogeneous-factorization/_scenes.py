@@ -117,7 +117,7 @@ def foreground_f1(completed: np.ndarray, background: np.ndarray, frames: np.ndar
 def block_fit(seen: np.ndarray, unique_rank: int, ridge: float, sweeps: int) -> hs.HeterogeneousFactorization:
     """One shared direction over time, some of each block's own."""
     settings = {"max_iter": sweeps, "n_restarts": 0, "random_state": 0}
-    model = hs.HeterogeneousFactorization(1, unique_rank, penalty=ridge, **settings)
+    model = hs.HeterogeneousFactorization(1, unique_rank, penalty=ridge, centre=False, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the number of sweeps is meant
         return model.fit(block_sources(seen))

@@ -90,7 +90,9 @@ def linear_errors(
         "biases": float(np.sqrt(np.mean((np.clip(bias.predict(test.rows, test.cols), 1, 5) - test.values) ** 2)))
     }
     for name, grid in (("pooled", pooled), ("HMF", own)):
-        model = hs.HeterogeneousFactorization(max_iter=sweeps, tol=1e-4, n_restarts=0, random_state=0)
+        model = hs.HeterogeneousFactorization(
+            max_iter=sweeps, tol=1e-4, n_restarts=0, solver="als", centre=False, random_state=0
+        )
         choice = hs.select.choose_source_ranks(model, sources, *grid, random_state=seed)
         with quiet():
             model.set_params(**choice.parameters).fit(sources)

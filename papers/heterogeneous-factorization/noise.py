@@ -27,7 +27,7 @@ def error(seed: int, noise: float, overlap: float) -> dict[str, float]:
     design = SourcesDesign(noise=noise, overlap=overlap)
     data = make_sources_data(10, 60, 50, 2, 2, design=design, random_state=seed)
     with quiet():
-        model = hs.HeterogeneousFactorization(2, 2, random_state=0).fit(data.sources)
+        model = hs.HeterogeneousFactorization(2, 2, solver="als", centre=False, random_state=0).fit(data.sources)
     shared, unique = data.part_errors(model)
     return {"theta": data.misalignment, "theta_fitted": model.misalignment_, "parts": shared + unique}
 

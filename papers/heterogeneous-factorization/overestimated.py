@@ -61,7 +61,7 @@ def errors(seed: int, rank: int, rounds: int) -> list[dict[str, Any]]:
     feasible = type(onward)(onward.shared_basis, tuple(correct(onward.shared_basis, one) for one in onward.own))
     rows.append({"how": "descent, run on", "error": off(fits_of(feasible)), "rounds": rounds})
     for how, ridges in (("exact blocks, ridge chosen", [0.3, 1.0, 3.0]), ("exact blocks, no ridge", [0.0])):
-        model = hs.HeterogeneousFactorization(max_iter=60, n_restarts=0, random_state=0)
+        model = hs.HeterogeneousFactorization(max_iter=60, n_restarts=0, solver="als", centre=False, random_state=0)
         choice = hs.select.choose_source_ranks(model, train, [rank], [rank], ridges, random_state=seed)
         with quiet():
             model.set_params(**choice.parameters).fit(train)

@@ -43,7 +43,13 @@ def index_of(table: np.ndarray, config: dict[str, Any]) -> np.ndarray:
     starts = range(0, table.shape[1] - window + 1, window)
     sources = {f"{start:05}": table[:, start : start + window] for start in starts}
     model = hs.HeterogeneousFactorization(
-        config["rank"], config["rank"], max_iter=config["sweeps"], n_restarts=0, random_state=0
+        config["rank"],
+        config["rank"],
+        solver="als",
+        centre=False,
+        max_iter=config["sweeps"],
+        n_restarts=0,
+        random_state=0,
     )
     with quiet():
         model.fit(sources)

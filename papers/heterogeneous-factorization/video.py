@@ -91,14 +91,18 @@ def patches(name: str, every: int, path: str, rounds: int, crop: list[int]) -> l
     truth = np.median(frames, axis=0)
     models = {
         "Algorithm 1, patches, 20 + 30": hs.HeterogeneousFactorization(
-            20, 30, solver="gd", max_iter=rounds, start_scale=1e-4, random_state=0
+            20, 30, solver="gd", centre=False, max_iter=rounds, start_scale=1e-4, random_state=0
         ),
         "HMF, patches, 20 + 5, ridge 100": hs.HeterogeneousFactorization(
-            20, 5, penalty=100.0, max_iter=max(rounds // 15, 3), n_restarts=0, random_state=0
+            20, 5, penalty=100.0, centre=False, max_iter=max(rounds // 15, 3), n_restarts=0, random_state=0
         ),
-        "JIVE, patches, zeros": hs.JIVE(20, 29, missing="zero", max_iter=10),
-        "PersonalizedPCA, patches, zeros": hs.PersonalizedPCA(20, 29, max_iter=max(rounds // 5, 5), random_state=0),
-        "RobustJIVE, patches, zeros": hs.RobustJIVE(20, 29, mu=1e-3, sparsity=0.05, max_iter=max(rounds // 15, 5)),
+        "JIVE, patches, zeros": hs.JIVE(20, 29, missing="zero", max_iter=10, centre=False),
+        "PersonalizedPCA, patches, zeros": hs.PersonalizedPCA(
+            20, 29, max_iter=max(rounds // 5, 5), random_state=0, centre=False
+        ),
+        "RobustJIVE, patches, zeros": hs.RobustJIVE(
+            20, 29, mu=1e-3, sparsity=0.05, max_iter=max(rounds // 15, 5), centre=False
+        ),
     }
     rows = []
     for label, model in models.items():

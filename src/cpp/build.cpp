@@ -1,7 +1,9 @@
 // Compiled once per instruction set: HALFSEEN_SPACE names the build's own name space, HALFSEEN_BUILD its name.
 #include "draws.hpp"
 #include "newton.hpp"
+#include "own_nodes.hpp"
 #include "passes.hpp"
+#include "responses.hpp"
 
 #define HALFSEEN_TEXT_(x) #x
 #define HALFSEEN_TEXT(x) HALFSEEN_TEXT_(x)
@@ -23,7 +25,7 @@ namespace halfseen {
 
 const Build& HALFSEEN_JOIN(build_, HALFSEEN_BUILD)() {
     static const Build build{HALFSEEN_TEXT(HALFSEEN_BUILD), HALFSEEN_SPACE::functions<float>(),
-                             HALFSEEN_SPACE::functions<double>()};
+                             HALFSEEN_SPACE::functions<double>(), {HALFSEEN_SPACE::expect, HALFSEEN_SPACE::response_scores, HALFSEEN_SPACE::own_expect}};
     return build;
 }
 

@@ -88,10 +88,86 @@ struct Functions {
     NewtonResult (*row_draws)(const Entries<T>&, const Model<T>&, const DrawOptions<T>&, T* out);
 };
 
+// Answers to items, as lines of the items' tables of log-probabilities: classes of a whole table (255: not seen) to be
+// added to each item's first line, or else the lines of the seen answers, those of a row in a stretch.
+struct Responses {
+    const std::uint8_t* answers;  // (n_rows, n_items), or null
+    const std::int32_t* starts;   // (n_items,): first line of an item
+    std::int64_t n_items;
+    const std::int64_t* indptr;  // (n_rows + 1,), or null; lines begin at entry indptr[0]
+    const std::int32_t* lines;
+    std::int64_t n_rows;
+    std::int64_t most;  // answers of the fullest row, at most
+};
+
+// What the rows of a table have in common: log-probabilities (n_lines, G) at G nodes and the nodes' log weights.
+struct Nodes {
+    const double* table;
+    std::int64_t n_lines;
+    std::int64_t n_nodes;        // a multiple of 8
+    const double* log_weights;   // (n_groups, G)
+    const double* positions;     // (G,), or null where neither tilts nor moments are wanted
+    const std::int32_t* groups;  // (n_rows,), or null: all of group 0
+    const double* tilt;          // (n_rows,), or null: tilt_i x_g is added to a row's log weights
+    const double* frequency;     // (n_rows,), or null: 1
+};
+
+// Each may be null. The first three are written, the others are added into.
+struct Expected {
+    double* log_likelihood;  // (n_rows,)
+    double* moments;         // (n_rows, 2): posterior means of x and x^2
+    double* posterior;       // (n_rows, G)
+    double* counts;          // (n_lines, G)
+    double* mass;            // (n_groups, G)
+};
+
+// Derivatives of the log-probabilities: line l has count[l] of them, from row first[l] of the table on, with respect
+// to the parameters target[l], target[l] + 1, ...
+struct Derivatives {
+    const double* table;  // (n_derivatives, G)
+    const std::int32_t* first;
+    const std::int32_t* count;
+    const std::int32_t* target;
+    std::int64_t n_parameters;
+};
+
+// Nodes of each row's own: x_s = mode_i + root_i t_s, with log weights log N(x_s; 0, I) - log N(t_s; 0, I) + log |root_i|
+// + shares_s. Line l of an answer has the log-probability
+// log s(<slope_l, x> + upper_l) + log s(-<slope_l, x> - lower_l) + constant_l; a bound of infinity is none.
+struct OwnNodes {
+    const double* points;    // (D, S)
+    const double* shares;    // (S,), logarithms
+    const double* modes;     // (n_rows, D)
+    const double* roots;     // (n_rows, D, D), lower triangular
+    const double* slopes;    // (n_lines, D)
+    const double* upper;     // (n_lines,)
+    const double* lower;     // (n_lines,)
+    const double* constant;  // (n_lines,)
+    const double* frequency;
+    std::int64_t n_dims;
+    std::int64_t n_nodes;  // a multiple of 8
+};
+
+// Each may be null; `sums` is added into, the others are written.
+struct OwnExpected {
+    double* log_likelihood;  // (n_rows,)
+    double* mean;            // (n_rows, D)
+    double* covariance;      // (n_rows, D, D)
+    double* sums;            // (n_lines, D + 2): derivatives with respect to slope, upper and lower
+    double* scores;          // (n_answers, D + 2): the same of each answer
+};
+
+struct ResponseFunctions {
+    double (*expect)(const Responses&, const Nodes&, const Expected&);
+    void (*scores)(const Responses&, const double* posterior, std::int64_t n_nodes, const Derivatives&, double* out);
+    double (*own)(const Responses&, const OwnNodes&, const OwnExpected&);
+};
+
 struct Build {
     const char* name;
     Functions<float> f32;
     Functions<double> f64;
+    ResponseFunctions responses;
 };
 
 // One per compiled instruction set; see CMakeLists.txt.

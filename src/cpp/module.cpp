@@ -16,6 +16,7 @@
 #include "columns.hpp"
 #include "kernels.hpp"
 #include "module_pairs.hpp"
+#include "module_responses.hpp"
 
 namespace nb = nanobind;
 using namespace halfseen;
@@ -343,11 +344,14 @@ void define(nb::module_& m) {
 
 }  // namespace
 
+const Build& chosen_build() { return *current; }
+
 NB_MODULE(_native, m) {
     use_isa("");
     define<float>(m);
     define<double>(m);
     define_pairs(m);
+    define_responses(m);
     const auto no = nb::arg().noconvert();
     m.def("eliminate", eliminate, no, no, nb::arg(), nb::arg(), no, no, no, no);
     m.def("available_isas", available);

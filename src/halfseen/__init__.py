@@ -22,6 +22,7 @@ _PUBLIC = {
     "Sources": "halfseen.data",
     "read_table": "halfseen.data",
     "read_evals": "halfseen.data",
+    "read_sources": "halfseen.data",
     "save": "halfseen.data",
     "load": "halfseen.data",
     "GeneralizedFactorModel": "halfseen.methods.factor",
@@ -58,7 +59,7 @@ __all__ = ["__version__", *_PUBLIC, *_ROOMS]
 
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
-    from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_table, save
+    from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_sources, read_table, save
     from halfseen.engines import engine
     from halfseen.methods import comparisons
     from halfseen.methods.autoencoder import HeterogeneousAutoencoder, SparseAutoencoder

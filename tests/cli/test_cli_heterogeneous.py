@@ -104,7 +104,7 @@ def test_missing_values_and_shifts_are_seen_to(halfseen, long, tmp_path):
         (("--source", "site", "--family", "hinge"), "is not known"),
         (("--source", "site", "--solver", "sgd"), "--solver 'sgd' is not allowed"),
         (("--source", "site", "--wide"), "leave --wide out"),
-        (("--source", 9), "column 9 is not in"),
+        (("--source", 9), "--source 9: "),
     ],
 )
 def test_bad_input_takes_one_line(halfseen, long, tmp_path, words, message):

@@ -13,12 +13,12 @@ from halfseen.datasets import SourcesDesign, make_sources_data
 from halfseen.methods.comparisons.joint_sweeps import shrunk_values
 
 MODELS = {
-    "JIVE": lambda r1, r2: hs.JIVE(r1, r2),
-    "JIVE, zeros": lambda r1, r2: hs.JIVE(r1, r2, missing="zero"),
-    "RobustJIVE": lambda r1, r2: hs.RobustJIVE(r1, r2),
-    "PersonalizedPCA": lambda r1, r2: hs.PersonalizedPCA(r1, r2, random_state=0),
-    "COBE": lambda r1, r2: hs.COBE(r1, r2, random_state=0),
-    "TwoStepSVD": lambda r1, r2: hs.TwoStepSVD(r1, r2),
+    "JIVE": lambda r1, r2: hs.JIVE(r1, r2, centre=False),
+    "JIVE, zeros": lambda r1, r2: hs.JIVE(r1, r2, missing="zero", centre=False),
+    "RobustJIVE": lambda r1, r2: hs.RobustJIVE(r1, r2, centre=False),
+    "PersonalizedPCA": lambda r1, r2: hs.PersonalizedPCA(r1, r2, random_state=0, centre=False),
+    "COBE": lambda r1, r2: hs.COBE(r1, r2, random_state=0, centre=False),
+    "TwoStepSVD": lambda r1, r2: hs.TwoStepSVD(r1, r2, centre=False),
 }
 # sweeps at ranks that leave nothing to converge to
 SHORT = {name: {"max_iter": 20} for name in ("JIVE", "RobustJIVE", "PersonalizedPCA", "COBE")}
@@ -40,7 +40,7 @@ class TestEveryJointModel:
 
     def test_it_has_the_attributes_of_the_factorization(self, make, complete):
         model = make(2, 1).fit(complete.sources)
-        other = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(complete.sources)
+        other = hs.HeterogeneousFactorization(2, 1, solver="als", centre=False, random_state=0).fit(complete.sources)
         for name in ("shared_basis_", "shared_loadings_", "unique_basis_", "unique_loadings_", "shares_"):
             assert type(getattr(model, name)) is type(getattr(other, name))
         assert model.misalignment_ == pytest.approx(other.misalignment_, abs=1e-3)
@@ -99,14 +99,14 @@ def half():
 @pytest.mark.parametrize(("missing", "published"), [(0.5, 0.52), (0.1, 0.054), (0.05, 0.026), (0.01, 0.0052)])
 def test_zeros_for_missing_entries_cost_what_the_paper_prints(missing, published):
     data = make_sources_data(10, 120, 100, 3, 3, 1 - missing, "rotated", 1)
-    jive = hs.JIVE(missing="zero", is_orthogonal=False).fit(data.sources)
-    perpca = hs.PersonalizedPCA(random_state=0).fit(data.sources)
+    jive = hs.JIVE(missing="zero", is_orthogonal=False, centre=False).fit(data.sources)
+    perpca = hs.PersonalizedPCA(random_state=0, centre=False).fit(data.sources)
     for model in (jive, perpca):
         assert data.subspace_error(model) == pytest.approx(published, rel=0.1)
 
 
 def test_imputing_jive_recovers_what_zeros_cost(half):
-    model = hs.JIVE(max_iter=60, tol=1e-14)
+    model = hs.JIVE(max_iter=60, tol=1e-14, centre=False)
     with pytest.warns(ConvergenceWarning):
         model.fit(half.sources)
     assert half.subspace_error(model) < 1e-3
@@ -114,8 +114,8 @@ def test_imputing_jive_recovers_what_zeros_cost(half):
 
 def test_imputing_jive_and_the_factorization_find_the_same_minimum():
     data = make_sources_data(3, 20, 25, 1, 1, 0.8, SourcesDesign(noise=0.1), 0)
-    one = hs.JIVE(1, 1, tol=1e-8).fit(data.sources)
-    two = hs.HeterogeneousFactorization(1, 1, tol=1e-12, random_state=0)
+    one = hs.JIVE(1, 1, tol=1e-8, centre=False).fit(data.sources)
+    two = hs.HeterogeneousFactorization(1, 1, tol=1e-12, solver="als", centre=False, random_state=0)
     two.fit(data.sources)
     assert one.score(data.sources) == pytest.approx(two.score(data.sources), rel=1e-4)
 
@@ -126,9 +126,9 @@ def test_robust_jive_takes_gross_errors_out(complete):
     for name in complete.shared:
         errors[name] = np.where(rng.random((50, 40)) < 0.03, 0.2 * rng.choice([-1, 1], size=(50, 40)), 0.0)
         tables[name] = complete.shared[name] + complete.unique[name] + errors[name]
-    robust = hs.RobustJIVE(2, 1, tol=1e-9).fit(tables)
+    robust = hs.RobustJIVE(2, 1, tol=1e-9, centre=False).fit(tables)
     assert complete.subspace_error(robust) < 1e-6
-    assert complete.subspace_error(hs.JIVE(2, 1).fit(tables)) > 0.01
+    assert complete.subspace_error(hs.JIVE(2, 1, centre=False).fit(tables)) > 0.01
     found = robust.errors_["source 0"]
     assert np.corrcoef(found.ravel(), errors["source 0"].ravel())[0, 1] > 0.99
 
@@ -139,7 +139,7 @@ def test_the_published_constants_of_robust_jive_end_far_from_the_truth():
     with pytest.warns(ConvergenceWarning):
         published = hs.RobustJIVE.paper(max_iter=200).fit(data.sources)
     with pytest.warns(ConvergenceWarning):
-        ours = hs.RobustJIVE(max_iter=200).fit(data.sources)
+        ours = hs.RobustJIVE(max_iter=200, centre=False).fit(data.sources)
     assert data.subspace_error(published) > 1.0
     assert data.subspace_error(ours) < 1e-6
 
@@ -156,7 +156,7 @@ def test_singular_value_thresholding_minimises_the_nuclear_norm():
 
 
 def test_cobe_and_two_svds_agree(half):
-    one, two = hs.COBE(random_state=0).fit(half.sources), hs.TwoStepSVD().fit(half.sources)
+    one, two = hs.COBE(random_state=0, centre=False).fit(half.sources), hs.TwoStepSVD(centre=False).fit(half.sources)
     P, Q = (model.shared_basis_ @ model.shared_basis_.T for model in (one, two))
     np.testing.assert_allclose(P, Q, atol=1e-4)
     assert np.all(np.diff(two.common_shares_) <= 1e-12)
@@ -165,12 +165,12 @@ def test_cobe_and_two_svds_agree(half):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (hs.JIVE(missing="mean"), "missing='mean' is not allowed; needed: one of 'impute', 'zero'"),
-        (hs.JIVE(max_iter=0), "max_iter=0 is not allowed"),
-        (hs.RobustJIVE(mu=0), "mu=0 is not allowed"),
-        (hs.PersonalizedPCA(step=-1), "step=-1 is not allowed"),
-        (hs.COBE(tol=-1), "tol=-1 is not allowed"),
-        (hs.TwoStepSVD(shared_rank=1.5), "shared_rank=1.5 is not allowed"),
+        (hs.JIVE(missing="mean", centre=False), "missing='mean' is not allowed; needed: one of 'impute', 'zero'"),
+        (hs.JIVE(max_iter=0, centre=False), "max_iter=0 is not allowed"),
+        (hs.RobustJIVE(mu=0, centre=False), "mu=0 is not allowed"),
+        (hs.PersonalizedPCA(step=-1, centre=False), "step=-1 is not allowed"),
+        (hs.COBE(tol=-1, centre=False), "tol=-1 is not allowed"),
+        (hs.TwoStepSVD(shared_rank=1.5, centre=False), "shared_rank=1.5 is not allowed"),
     ],
 )
 def test_bad_parameters_are_named(model, message):

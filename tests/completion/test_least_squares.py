@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import naive_least_squares as naive
 import numpy as np
@@ -65,16 +66,72 @@ def test_a_number_and_the_unit_go_together():
     assert (one.penalty_, other.penalty_) == (0.7, 7.0)
 
 
-def test_the_default_penalty_follows_the_weighted_spread():
+@pytest.mark.parametrize("factor", [1e-6, 1e3, 1e8])
+def test_the_chosen_penalty_grows_with_the_unit(factor):
     table, _ = ratings()
-    i, j = np.nonzero(~np.isnan(table))
-    values, weights = table[i, j], np.random.default_rng(1).uniform(0.5, 3, len(i))
-    R = hs.Observed.from_triplets(i, j, values, weights=weights, shape=table.shape)
-    variance = np.average((values - np.average(values, weights=weights)) ** 2, weights=weights)
-    model = hs.AlternatingLeastSquares(2, random_state=0)
-    assert clone(model).fit(R).penalty_ == pytest.approx(0.985 * np.sqrt(variance), rel=1e-12)
-    stars = np.array([1.117, -1.117] * 8).reshape(4, 4)  # as spread as the ratings of MovieLens-1M
-    assert model.fit(3.58 + stars).penalty_ == pytest.approx(1.1, abs=1e-3)
+    one, other = (hs.AlternatingLeastSquares(2, random_state=0).fit(c * table) for c in (1.0, factor))
+    assert other.penalty_ == pytest.approx(factor * one.penalty_, rel=1e-9)
+    np.testing.assert_allclose(other.predict_table(), factor * one.predict_table(), rtol=1e-6)
+
+
+def test_a_complete_rank_one_table_of_two_values_is_learned():
+    signs = np.sign(np.random.default_rng(0).normal(size=(20, 1))) * np.sign(np.random.default_rng(1).normal(size=15))
+    model = hs.AlternatingLeastSquares(2, random_state=0).fit(3.58 + 1.117 * signs)
+    np.testing.assert_allclose(model.predict_table(), 3.58 + 1.117 * signs, atol=0.2)
+
+
+# rows, columns, rank, share seen, noise
+ORDINARY = {"small": (60, 20, 2, 0.6, 0.5), "thin": (120, 90, 4, 0.3, 0.3), "nearly exact": (200, 100, 2, 0.5, 0.01)}
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_the_default_penalty_is_within_a_tenth_of_the_best_of_a_grid(name):
+    n, p, rank, share, noise = ORDINARY[name]
+    ratios = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(size=(n, rank)) @ rng.normal(size=(rank, p))
+        hidden = rng.random(truth.shape) > share
+        table = np.where(hidden, np.nan, truth + noise * rng.normal(size=truth.shape))
+
+        def error(model, table=table, truth=truth, hidden=hidden):
+            return np.sqrt(np.mean((model.fit(table).predict_table() - truth)[hidden] ** 2))
+
+        grid = [0.985, 0.35, 0.12, 0.03, 0.007]
+        best = min(error(hs.AlternatingLeastSquares(rank, c * np.nanstd(table), random_state=0)) for c in grid)
+        ratios.append(error(hs.AlternatingLeastSquares(rank, random_state=0)) / best)
+    assert np.mean(ratios) <= 1.1
+
+
+def test_a_table_of_effects_alone_is_told_so_and_is_not_overfitted():
+    told, ratios = [], []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        truth = 2 * rng.normal(size=(100, 1)) + rng.normal(size=50)
+        table = np.where(rng.random(truth.shape) < 0.4, truth + rng.normal(size=truth.shape), np.nan)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            model = hs.AlternatingLeastSquares(4, random_state=0).fit(table)
+        told.append(any("row and column effects alone" in text for text in model.warnings_))
+        usual = hs.AlternatingLeastSquares(4, 0.985 * np.nanstd(table), random_state=0).fit(table)
+        errors = [np.mean((fit.predict_table() - truth)[np.isnan(table)] ** 2) for fit in (model, usual)]
+        ratios.append(errors[0] / errors[1])
+    # by chance factors gain one and a half standard errors in one of fifteen such tables
+    assert sum(told) >= 3
+    assert np.median(ratios) <= 1.05
+
+
+def test_a_large_table_is_judged_by_a_part_that_chooses_alike():
+    rng = np.random.default_rng(0)
+    n, p = 1500, 400
+    truth = rng.normal(size=(n, 3)) @ rng.normal(size=(3, p))
+    i, j = np.nonzero(rng.random((n, p)) < 0.3)
+    R = hs.Observed.from_triplets(i, j, truth[i, j] + rng.normal(size=len(i)), shape=(n, p))
+    model = hs.AlternatingLeastSquares(3, random_state=0).fit(R)
+    assert model.penalty_choice_.n_entries < 100_000
+    grid = [hs.AlternatingLeastSquares(3, c * model.penalty_, random_state=0).fit(R) for c in (0.25, 1.0, 4.0)]
+    errors = [np.mean((fit.predict_table() - truth) ** 2) for fit in grid]
+    assert errors[1] <= 1.02 * min(errors)
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, -3e4])
@@ -151,7 +208,8 @@ def test_the_training_rows_are_placed_exactly_where_the_fit_left_them():
 def test_columns_may_come_in_any_order():
     table, _ = ratings()
     order = np.random.default_rng(3).permutation(table.shape[1])
-    model = hs.AlternatingLeastSquares(3, random_state=0)
+    # without labels another order is another table, and other entries would choose the penalty
+    model = hs.AlternatingLeastSquares(3, 1.0, random_state=0)
     one, two = clone(model).fit(table), clone(model).fit(table[:, order])
     np.testing.assert_allclose(one.predict_table()[:, order], two.predict_table(), atol=1e-8)
 
@@ -159,7 +217,7 @@ def test_columns_may_come_in_any_order():
 def test_rows_may_come_in_any_order_once_converged():
     table, _ = ratings(rank=1)
     order = np.random.default_rng(3).permutation(len(table))
-    model = hs.AlternatingLeastSquares(1, **LONG, random_state=0)
+    model = hs.AlternatingLeastSquares(1, 1.0, **LONG, random_state=0)
     one, two = clone(model).fit(table), clone(model).fit(table[order])
     np.testing.assert_allclose(one.predict_table()[order], two.predict_table(), atol=1e-4)
 
@@ -174,8 +232,8 @@ def test_a_weight_of_two_is_an_entry_seen_twice():
     twice = hs.AlternatingLeastSquares(2, 0.5, bias_penalty=0.15, alpha=0.0, random_state=0).fit(table)
     np.testing.assert_allclose(once.predict_table(), twice.predict_table(), atol=1e-8)
     # With alpha=1 the penalty doubles with the entries, and nothing changes.
-    once = hs.AlternatingLeastSquares(2, alpha=1.0, random_state=0).fit(half)
-    twice = hs.AlternatingLeastSquares(2, alpha=1.0, random_state=0).fit(table)
+    once = hs.AlternatingLeastSquares(2, 0.2, alpha=1.0, random_state=0).fit(half)
+    twice = hs.AlternatingLeastSquares(2, 0.2, alpha=1.0, random_state=0).fit(table)
     np.testing.assert_allclose(once.predict_table(), twice.predict_table(), atol=1e-8)
 
 
@@ -219,7 +277,7 @@ def test_threads_do_not_change_a_bit():
     R = hs.Observed.from_triplets(codes // p, codes % p, rng.normal(size=entries), shape=(n, p))
     options = {"max_iter": 1}
     fits = [
-        hs.AlternatingLeastSquares(2, **options, random_state=0, engine=engine).fit(R)
+        hs.AlternatingLeastSquares(2, 1.0, **options, random_state=0, engine=engine).fit(R)
         for engine in ("serial", "threads", hs.engines.Threads(3))
     ]
     for other in fits[1:]:
@@ -230,10 +288,10 @@ def test_threads_do_not_change_a_bit():
 def test_several_starts_predict_their_mean():
     table, _ = ratings()
     options = {"max_iter": 5}
-    together = hs.AlternatingLeastSquares(3, n_starts=2, **options, random_state=7).fit(table)
+    together = hs.AlternatingLeastSquares(3, 1.0, n_starts=2, **options, random_state=7).fit(table)
     seeds = np.random.default_rng(7).spawn(2)
     # A start of its own spawns its child from the seed; hand it the very child instead.
-    single = [hs.AlternatingLeastSquares(3, **options, random_state=_Given(seed)).fit(table) for seed in seeds]
+    single = [hs.AlternatingLeastSquares(3, 1.0, **options, random_state=_Given(seed)).fit(table) for seed in seeds]
     mean = np.mean([model.predict_table() for model in single], axis=0)
     np.testing.assert_allclose(together.predict_table(), mean, atol=1e-12)
     np.testing.assert_allclose(together.predict(table), mean, atol=1e-10)

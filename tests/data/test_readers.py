@@ -248,7 +248,7 @@ def test_a_damaged_page_in_the_middle_of_a_parquet_file_is_refused(tmp_path):
     ("change", "text"),
     [
         ({"rating": ["5", "4"]}, "column 'rating' holds string, first '5'; values must be numbers"),
-        ({"user": [1.5, 2.5]}, "column 'user' holds double; labels must be"),
+        ({"user": [[1], [2]]}, "column 'user' holds list<.*; labels must be"),
         ({"user": ["a", None]}, "column 'user' has no label in entry 1"),
         ({"rating": [1.0, float("nan")]}, r"first R\[2, 2\] = nan"),
     ],

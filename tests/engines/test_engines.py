@@ -150,7 +150,7 @@ class TestPasses:
 
 def test_blocks_do_not_depend_on_the_engine_and_cover_all_rows():
     counts = np.random.default_rng(0).integers(0, 50_000, 200)
-    view = hs.data.Compressed(
+    view = hs.data.Compressed.trusted(
         np.concatenate([[0], np.cumsum(counts)]), np.zeros(0, np.int32), np.zeros(0), None, 60_000
     )
     cuts = passes.split_rows(view)

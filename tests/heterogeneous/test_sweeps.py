@@ -179,7 +179,7 @@ def test_solvers_end_where_quasi_newton_descent_ends(tables, solver):
         3, 12, [20, 25, 31], 1, 1, 0.8, hs.datasets.SourcesDesign(noise=0.1), random_state=3
     )
     given = [table.to_dense() for table in truth.sources.values()]
-    model = hs.HeterogeneousFactorization(1, 1, solver=solver, random_state=0).fit(truth.sources)
+    model = hs.HeterogeneousFactorization(1, 1, centre=False, solver=solver, random_state=0).fit(truth.sources)
     sizes = [(12, 1)] + [size for width in (20, 25, 31) for size in ((12, 1), (width, 1), (width, 1))]
 
     def unpacked(x):

@@ -87,7 +87,7 @@ def models():
         "What moves the units": (InductiveBothSides(), "numbers"),
         "Units of the decoder": (hs.SparseAutoencoder(3, random_state=0), "sources"),
         "What is shared": (hs.HeterogeneousFactorization(2, 1, random_state=0), "sources"),
-        "JIVE": (hs.JIVE(2, 1), "sources"),
+        "JIVE": (hs.JIVE(2, 1, centre=False), "sources"),
     }
 
 
@@ -150,7 +150,7 @@ def test_labels_are_text_wherever_they_come_from(table, sources, tmp_path):
         assert any(label.replace("\x00", "\ufffd").replace("\x1b", "\ufffd") == cell for cell in cells), label
     assert EVIL[0] in page.words("code")
     twisted = hs.Sources({EVIL[k]: one for k, one in enumerate(sources.values())})
-    _, page = page_of(hs.TwoStepSVD(2, 1).fit(twisted), tmp_path)
+    _, page = page_of(hs.TwoStepSVD(2, 1, centre=False).fit(twisted), tmp_path)
     assert page.count("script") == 1
     assert EVIL[0] in page.words("text") or EVIL[0][:24] in page.words("text"), "the label is text of the picture too"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from halfseen.cli.options import TableOptions
 from halfseen.cli.screen import count, figures, print_json, share, stdout, table
 from halfseen.cli.source import open_table, typed
+from halfseen.cli.words import in_options
 
 BAR = 24
 
@@ -15,7 +17,7 @@ BAR = 24
 def run_describe(data: str, options: TableOptions, as_json: bool) -> None:
     """Print the facts of a table."""
     facts = open_table(data, options).describe()
-    facts["suggested_family"] = suggestion(facts["values"])
+    facts["suggested_family"] = suggestion(facts["values"], facts["hints"])
     if as_json:
         print_json({"source": data, **facts})
         return
@@ -34,6 +36,9 @@ def run_describe(data: str, options: TableOptions, as_json: bool) -> None:
         if facts[axis]["n_empty"]:
             first = ", ".join(map(str, facts[axis]["first_empty"]))
             console.print(f"\n{count(facts[axis]['n_empty'])} {word}s have no entry at all, first: {first}")
+    for hint in facts["hints"]:
+        if hint["kind"] in ("question", "structure"):
+            console.print(f"\n{in_options(hint['text'])}", markup=False)
     if facts["suggested_family"]:
         console.print(f"\ntry: [bold]halfseen fit factor {data}{typed(options)} {facts['suggested_family']}[/bold]")
 
@@ -76,7 +81,7 @@ def block() -> str:
     return "█"
 
 
-def suggestion(values: dict[str, Any]) -> str:
+def suggestion(values: dict[str, Any], hints: Sequence[dict[str, str]] = ()) -> str:
     """Options of ``fit factor`` that suit such values.
 
     >>> suggestion({"kind": "binary"}), suggestion({"kind": "counts", "min": 1.0, "max": 5.0, "counts": {}})
@@ -84,6 +89,9 @@ def suggestion(values: dict[str, Any]) -> str:
     """
     if values["kind"] == "none":
         return ""
+    meant = next((hint["value"] for hint in hints if hint["kind"] == "family"), "")
+    if meant in ("ordinal", "negative_binomial"):
+        return f"--family {meant}"
     if values["kind"] == "binary":
         return "--family bernoulli"
     if values["kind"] in ("counts", "integers") and "counts" in values and values["max"] > values["min"]:

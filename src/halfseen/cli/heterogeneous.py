@@ -15,7 +15,7 @@ from halfseen.cli.folder import check_target
 from halfseen.cli.options import JudgeOptions, OutputOptions, SourcesOptions, TableOptions
 from halfseen.cli.report import config_of
 from halfseen.cli.screen import Steps, print_json, steps
-from halfseen.cli.source import column, open_table, separator
+from halfseen.cli.source import column, is_wide, open_table, separator, words
 from halfseen.data import Observed, Sources, check_support
 from halfseen.engines import engine
 from halfseen.losses import get_loss
@@ -100,58 +100,14 @@ def read_sources(files: list[str], source: str | None, reading: TableOptions) ->
 
 def long_sources(file: str, source: str, reading: TableOptions) -> Sources:
     """Read a long table with a column of sources."""
-    if reading.wide:
+    if is_wide(reading):
         raise ValueError("--source is for long tables, one line per entry; leave --wide out")
-    frame = read_frame(Path(file), reading)
-    names = frame.column_names
-
-    def named(given: str | None, place: int) -> str:
-        wanted = place if given is None else column(given)
-        if not isinstance(wanted, int):
-            return str(wanted)
-        if wanted >= len(names):
-            raise ValueError(f"column {wanted} is not in {file}, which has {len(names)} columns")
-        return str(names[wanted])
-
-    own = named(source, 0)
-    rest = [place for place, name in enumerate(names) if name != own]
-    if len(rest) < 3:
-        raise ValueError(f"{file} has {len(names)} columns; needed: source, row, column and value")
-    roles = {key: named(getattr(reading, key), rest[place]) for place, key in enumerate(("row", "col", "value"))}
-    weight = None if reading.weight is None else named(reading.weight, 0)
-    found = Sources.from_frame(frame, own, **roles, weight=weight, duplicates=reading.duplicates.value)
-    if reading.missing is None and not reading.shift:
-        return found
-    return Sources({name: changed(one, reading) for name, one in found.items()})
-
-
-def changed(table: Observed, reading: TableOptions) -> Observed:
-    """Without the value that means missing, and shifted."""
-    kept = table if reading.missing is None else table.select(table.values != reading.missing)
-    return kept.with_values(kept.values + reading.shift)
-
-
-def read_frame(path: Path, reading: TableOptions) -> Any:
-    """A file as a pyarrow table."""
-    import pyarrow as pa
-    from pyarrow import csv, feather, parquet
-
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file; --source reads a long table from Parquet, Feather, CSV or TSV")
-    plain = path.with_suffix("") if path.suffix == ".gz" else path
-    if plain.suffix in (".parquet", ".pq"):
-        return parquet.read_table(path)
-    if plain.suffix in (".feather", ".arrow"):
-        return feather.read_table(path)
-    split = separator(reading.sep) or ("\t" if plain.suffix == ".tsv" else ",")
-    try:
-        return csv.read_csv(
-            path,
-            read_options=csv.ReadOptions(autogenerate_column_names=reading.no_header),
-            parse_options=csv.ParseOptions(delimiter=split),
-        )
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: {error}") from error
+    row, col, value, weight = (column(getattr(reading, name)) for name in ("row", "col", "value", "weight"))
+    return hs.read_sources(
+        file, column(source), row, col, value, weight=weight, sep=separator(reading.sep), header=not reading.no_header,
+        missing=reading.missing, shift=reading.shift, duplicates=reading.duplicates.value,
+        values=words(reading.values), max_bytes=reading.max_bytes,
+    )  # fmt: skip
 
 
 def fit_and_judge(sources: Sources, given: SourcesOptions, judge: JudgeOptions) -> Fitted:

@@ -12,13 +12,15 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.fit import Chosen, Method, Outcome, available_cores, check_shares, command_line, fitted, parse_ranks
 from halfseen.cli.folder import check_target
-from halfseen.cli.heterogeneous import read_frame
 from halfseen.cli.options import InductiveSwitches, JudgeOptions, OutputOptions, TableOptions
-from halfseen.cli.questions import Question, as_labels, read_pairs
+from halfseen.cli.questions import Question, read_pairs
 from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import Steps, plain, print_json, steps
-from halfseen.cli.source import column, open_table
+from halfseen.cli.source import column, open_table, separator
 from halfseen.data import Observed, SideFeatures, check_support
+from halfseen.data.files import TextFormat
+from halfseen.data.labels import labels_from_text
+from halfseen.data.wide import read_frame
 from halfseen.engines import engine
 from halfseen.losses import get_loss
 from halfseen.methods.inductive.options import ONE_CLASS
@@ -112,14 +114,11 @@ def features_of(given: InductiveSwitches, reading: TableOptions, observed: Obser
 
 def read_features(path: Path, key: str | None, labels: Any, reading: TableOptions) -> tuple[SideFeatures, str]:
     """A file of features, its lines named in the type of the table's own labels."""
-    frame = read_frame(path, reading)
-    wanted = 0 if key is None else column(key)
-    if isinstance(wanted, int):
-        if wanted >= len(frame.column_names):
-            raise ValueError(f"column {wanted} is not in {path}, which has {len(frame.column_names)} columns")
-        wanted = frame.column_names[wanted]
+    given = None if key is None else column(key)
+    frame, wanted = read_frame(path, given, TextFormat(separator(reading.sep), not reading.no_header))
     side = SideFeatures.from_frame(frame, wanted, path.name)
-    return SideFeatures(None, side.columns, as_labels(list(side.labels.tolist()), labels)), str(wanted)  # type: ignore[union-attr]
+    names = [] if side.labels is None else side.labels.tolist()
+    return SideFeatures(None, side.columns, labels_from_text(names, labels)), wanted
 
 
 def fit_and_judge(
@@ -284,7 +283,7 @@ def pairs_of(
         asked = question.row_labels, question.col_labels
     labels, given = [], []
     for wanted, side, known in zip(asked, sides, (model.row_labels_, model.col_labels_), strict=True):
-        names = as_labels(list(wanted), known)
+        names = labels_from_text(list(wanted), known)
         labels.append(names)
         given.append(names if side is None else side.aligned(len(names), names, "the file of features"))
     length = max(map(len, labels))

@@ -70,13 +70,14 @@ def run_moment(data: str, table: TableOptions, plan: MomentPlan, output: OutputO
 
 def open_blocks(data: str, options: TableOptions) -> Iterable[Any]:
     """Rows in blocks, as often as they are asked for: from the file itself, or of a table that was read whole."""
-    from halfseen.cli.source import column, is_file, open_table, separator
+    from halfseen.cli.source import column, is_file, is_wide, open_table, separator
     from halfseen.data.blocks import BlockReading, RowBlocks
 
     path = Path(data)
     if options.weight is not None:
         raise ValueError("--weight has no meaning for pairs of entries; leave it out")
-    if not is_file(data) or path.suffix == ".npz" or options.wide or path.is_dir():
+    is_whole = options.values is not None or data == "-" or path.suffix == ".npz" or path.is_dir()
+    if not is_file(data) or is_wide(options) or is_whole:
         return [open_table(data, options)]
     reading = BlockReading(
         separator(options.sep), not options.no_header, options.missing, options.shift, options.duplicates.value

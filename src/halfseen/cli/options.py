@@ -91,6 +91,27 @@ class TableOptions:
             rich_help_panel=READING,
         ),
     ] = False
+    read_columns: Annotated[
+        str | None,
+        typer.Option(metavar="A1:O5,...", help="Columns of a wide file that are the table.", rich_help_panel=READING),
+    ] = None
+    drop_columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Columns of a wide file to leave out.", rich_help_panel=READING),
+    ] = None
+    no_labels: Annotated[
+        bool, typer.Option("--no-labels", help="A wide file has no row labels.", rich_help_panel=READING)
+    ] = False
+    values: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD=N,...", help="Numbers that words stand for, e.g. no=0,yes=1.", rich_help_panel=READING
+        ),
+    ] = None
+    max_bytes: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory that reading may take, e.g. 4GB.", rich_help_panel=READING),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.baselines import interval_ends
 from halfseen.cli.folder import MODEL, RECORD
-from halfseen.cli.questions import Question, as_labels, read_pairs
+from halfseen.cli.questions import Question, read_pairs
 from halfseen.cli.screen import figures, plain, stdout, table
+from halfseen.data.labels import labels_from_text
 from halfseen.many import SourcesModel
 
 ON_SCREEN = 40
@@ -37,7 +38,7 @@ def run_predict(run: Path, question: Question, out: Path | None, as_json: bool) 
         labels, numbers = predict_new(model, question, record)
     else:
         rows, cols = asked(question, record)
-        labels = as_labels(rows, model.row_labels_), as_labels(cols, model.col_labels_)
+        labels = labels_from_text(rows, model.row_labels_), labels_from_text(cols, model.col_labels_)
         numbers = predictions(model, labels, question.kind, record)
         if question.level is not None:
             numbers |= interval_ends(model, labels, question.level)

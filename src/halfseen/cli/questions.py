@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from halfseen.cli.source import column, separator
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
 
@@ -53,18 +51,3 @@ def read_pairs(question: Question, fitted: dict[str, Any]) -> tuple[list[Any], l
     if not rows:
         raise ValueError(f"{path} has no pairs")
     return rows, cols
-
-
-def as_labels(given: list[Any], labels: Any) -> np.ndarray:
-    """The given names in the type of the model's own labels (positions where it has none)."""
-    kind = "i" if labels is None else labels.dtype.kind
-    if kind in "iu":
-        try:
-            return np.array([int(str(name)) for name in given], dtype=np.int64)
-        except ValueError:  # let the model say which name it does not know
-            return np.array([str(name) for name in given])
-    if kind == "U":
-        return np.array([str(name) for name in given])
-    if kind == "M":
-        return np.array(given, dtype=labels.dtype)
-    return np.array(given, dtype=object)

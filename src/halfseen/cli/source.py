@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from halfseen.cli.options import TableOptions
+from halfseen.cli.screen import note
+from halfseen.cli.words import in_options
 from halfseen.data import Observed, read_table
 from halfseen.errors import close_matches
 
@@ -25,8 +27,11 @@ def open_table(data: str, options: TableOptions) -> Observed:
     if is_file(data):
         path = Path(data)
         if path.is_dir():
-            raise ValueError(f"{data} is a folder; give a file (Parquet, Feather, CSV, TSV, .gz, .npz)")
-        return open_wide(path, options) if options.wide else read_table(path, **reading(path, options))
+            raise ValueError(f"{data} is a folder; give a file (Parquet, Feather, CSV, TSV, JSON Lines, .gz, .npz)")
+        table = open_wide(data, options) if is_wide(options) else read_table(data, **reading(path, options))
+        for text in table.notes:
+            note(in_options(text))
+        return table
     if data not in datasets.names():
         raise ValueError(f"{data!r} is neither a file nor a known data set; {close_matches(data, datasets.names())}")
     if given := [name for name in changed(options) if name != "shift"]:
@@ -36,15 +41,40 @@ def open_table(data: str, options: TableOptions) -> Observed:
     return found.with_values(found.values + options.shift) if options.shift else found
 
 
-def open_wide(path: Path, options: TableOptions) -> Observed:
-    """Read a file of which every line is a whole row."""
-    from halfseen.cli.wide import read_wide
-    from halfseen.data.files import TextFormat
+def is_wide(options: TableOptions) -> bool:
+    """Whether every line is a whole row: as said, or as options for wide files imply."""
+    return bool(options.wide or options.read_columns or options.drop_columns or options.no_labels)
 
+
+def open_wide(data: str, options: TableOptions) -> Observed:
+    """Read a file of which every line is a whole row."""
     if given := [name for name in ("col", "value", "weight", "duplicates") if name in changed(options)]:
         raise ValueError(f"--{given[0]} is for files with one entry per line; leave it or --wide out")
-    form = TextFormat(separator(options.sep), not options.no_header)
-    return read_wide(path, column(options.row), form, options.missing, options.shift)
+    return read_table(
+        data, column(options.row), wide=True, sep=separator(options.sep), header=not options.no_header,
+        missing=options.missing, shift=options.shift, values=words(options.values), columns=options.read_columns,
+        drop=options.drop_columns, labels=False if options.no_labels else None, max_bytes=options.max_bytes,
+    )  # fmt: skip
+
+
+def words(given: str | None) -> dict[str, float | None] | None:
+    """The meaning of words: ``no=0,yes=1``; a word without a number was not observed.
+
+    >>> words("no=0,perhaps=1,refused=")
+    {'no': 0.0, 'perhaps': 1.0, 'refused': None}
+    """
+    if given is None:
+        return None
+    meaning: dict[str, float | None] = {}
+    for part in given.split(","):
+        word, is_given, number = part.rpartition("=")
+        try:
+            meaning[word.strip()] = float(number) if number.strip() else None
+        except ValueError:
+            is_given = ""
+        if not is_given:
+            raise ValueError(f"--values {given!r} must be words and numbers, such as no=0,perhaps=1,yes=2")
+    return meaning
 
 
 def separator(given: str | None) -> str | None:
@@ -71,7 +101,7 @@ def typed(options: TableOptions) -> str:
 def is_file(data: str) -> bool:
     """Whether DATA means a file rather than a data set's name: it is there, has an ending, or lies in a folder."""
     path = Path(data)
-    return path.exists() or bool(path.suffix) or path.parent != Path(".")
+    return data == "-" or path.exists() or bool(path.suffix) or path.parent != Path(".")
 
 
 def family_of(data: str) -> str:
@@ -86,7 +116,7 @@ def reading(path: Path, options: TableOptions) -> dict[str, Any]:
     """The arguments of `read_table`; columns that were not named are the first three."""
     is_npz = path.suffix == ".npz"
     row, col, value = (column(name) for name in (options.row, options.col, options.value))
-    if not is_npz:
+    if not is_npz and str(path) != "-":
         row, col, value = (given if given is not None else place for place, given in enumerate((row, col, value)))
     return {
         "row": row,
@@ -98,6 +128,8 @@ def reading(path: Path, options: TableOptions) -> dict[str, Any]:
         "missing": options.missing,
         "shift": options.shift,
         "duplicates": options.duplicates.value,
+        "max_bytes": options.max_bytes,
+        **({} if options.values is None else {"values": words(options.values)}),
     }
 
 

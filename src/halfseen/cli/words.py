@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from halfseen.parameters import BadArgument
 
+
+def _listed(names: str) -> str:
+    """``'a', 'b'`` as ``a,b``."""
+    text = ",".join(name.strip().strip("'\"") for name in names.split(",") if name.strip() != "...")
+    return f"'{text}'" if " " in text else text
+
+
+def _meanings(pairs: str) -> str:
+    """``'no': 0, 'yes': 1`` as ``no=0,yes=1``."""
+    return _listed(re.sub(r"\s*:\s*", "=", pairs).replace("'", "").replace('"', ""))
+
+
+OPTION_NAMES = {"drop": "drop-columns", "columns": "read-columns"}
 OPTIONS = (
-    "row|col|value|weight|sep|missing|shift|duplicates|rank|penalty|bias_penalty|alpha|trials|family|clip|memory|"
-    "blocks|kind|format|metric|filter|cluster|rename|not_graded|question_set|max_bytes"
+    "row|col|value|weight|source|sep|missing|shift|duplicates|rank"
+    "|penalty|bias_penalty|alpha|trials|family|clip|memory|columns|drop|max_bytes"
+    "|blocks|kind|format|metric|filter|cluster|rename|not_graded|question_set"
 )
 VALUE = r"('[^']*'|\"[^\"]*\"|[-\w.]+)"
 # In order; an argument that is named without a value comes last.
-PHRASES: tuple[tuple[str, str], ...] = (
+PHRASES: tuple[tuple[str, Any], ...] = (
     (r"pass header=False", "add --no-header"),
     (r"pass missing=float\('nan'\)", "add --missing nan"),
     (r"duplicates='first', 'last', 'mean', 'sum', 'max' or 'min'", "--duplicates first, last, mean, sum, max or min"),
@@ -20,7 +35,12 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bloss='(\w+)'", r"--family \1"),
     (r"Choose another loss\b", "Choose another --family"),
     (r"\bheader=(?!\w|')", "--no-header"),
-    (r"\bread (it|a wide one) with Observed\.from_wide\b", r"read \1 with --wide"),
+    (r"\b(pass|read a wide one with|leave it or) wide=True\b", r"\1 --wide"),
+    (r"\bwide=True\b|\bwide=(?!\w)", "--wide"),
+    (r"\blabels=False\b", "--no-labels"),
+    (r"\b(columns|drop)=\[([^\]]*)\]", lambda found: f"--{OPTION_NAMES.get(found[1], found[1])} {_listed(found[2])}"),
+    (r"\bvalues=\{([^}]*)\}", lambda found: f"--values {_meanings(found[1])}"),
+    (r"\bfit\(R, trials=R\.trials\)", "trials of fit in Python"),
     (r"pass sep\b(?!=)", "give --sep"),
     (r"pass (?=row=|col=|value=|weight=|sep=)", "give "),
     (r"\bclip=\(low, high\) needs low < high; got \((.*?), (.*?)\)", r"--clip LOW,HIGH needs LOW < HIGH; got \1,\2"),
@@ -56,7 +76,7 @@ def of_argument(error: BadArgument) -> str:
 
 
 def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return f"--{OPTION_NAMES.get(name, name).replace('_', '-')}"
 
 
 def _option_with_value(found: re.Match[str]) -> str:

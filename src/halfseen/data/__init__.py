@@ -9,7 +9,7 @@ from halfseen.data.compressed import Compressed
 from halfseen.data.evals import Evaluations, read_evals
 from halfseen.data.features import SideFeatures
 from halfseen.data.observed import Observed
-from halfseen.data.readers import read_table
+from halfseen.data.readers import read_sources, read_table
 from halfseen.data.sources import Sources, as_sources
 from halfseen.data.storable import storable
 from halfseen.data.store import load, save
@@ -26,6 +26,7 @@ __all__ = [
     "check_support",
     "load",
     "read_evals",
+    "read_sources",
     "read_table",
     "save",
     "storable",

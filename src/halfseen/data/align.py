@@ -46,4 +46,6 @@ def with_columns(table: Observed, labels: Labels) -> Observed:
     positions = np.arange(table.n_entries, dtype=index_dtype(table.n_entries))
     indptr, indices, order = group(table.rows, places[table.cols], positions, shape)
     weights = None if table.weights is None else table.weights[order]
-    return Observed(Compressed(indptr, indices, table.values[order], weights, shape[1]), table.row_labels, labels)
+    by_rows = Compressed.trusted(indptr, indices, table.values[order], weights, shape[1])
+    trials = None if table.trials is None else table.trials[order]
+    return Observed(by_rows, table.row_labels, labels)._told(table.notes, trials)

@@ -14,11 +14,10 @@ import numpy as np
 
 from halfseen._typing import IntArray, Labels
 from halfseen.data.align import with_columns
-from halfseen.data.codes import is_whole
+from halfseen.data.codes import coder_for
+from halfseen.data.collect import Collector
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
-from halfseen.data.labels import as_label_array
 from halfseen.data.observed import Observed
-from halfseen.data.readers import Collector
 
 # A block of this many entries holds about a quarter of a gigabyte while it is sorted.
 BLOCK_ENTRIES = 4_000_000
@@ -193,36 +192,18 @@ class _Distinct:
 
     def __init__(self, name: str, is_text_file: bool) -> None:
         self._name, self._is_text_file = name, is_text_file
-        self._numbers: IntArray = np.zeros(0, np.int64)
-        self._texts: dict[Any, None] = {}
+        self._coder: Any = None
 
     def add(self, labels: Any) -> None:
-        items = _dictionary(labels)
-        if items.dtype.kind in "iu":
-            self._numbers = np.union1d(self._numbers, items)
-        else:
-            self._texts.update(dict.fromkeys(items.tolist()))
+        import pyarrow.compute as pc
+
+        distinct = pc.unique(labels.dictionary_decode() if hasattr(labels, "dictionary") else labels).drop_null()
+        if self._coder is None:
+            self._coder = coder_for(labels.type, self._name, self._is_text_file)
+        self._coder.add(distinct)
 
     def labels(self) -> Labels:
-        if len(self._numbers):
-            return self._numbers.astype(np.int64)
-        names = list(self._texts)
-        if self._is_text_file and all(is_whole(name) for name in names):
-            return np.sort(np.array([int(name) for name in names], dtype=np.int64))
-        return np.sort(as_label_array(names, f"column {self._name!r}"))
-
-
-def _dictionary(labels: Any) -> np.ndarray:
-    """Distinct values of an arrow array."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_dictionary(labels.type):
-        labels = labels.dictionary.take(pc.unique(labels.indices).drop_null())
-    distinct = pc.unique(labels).drop_null()
-    if pa.types.is_integer(distinct.type):
-        return distinct.to_numpy(zero_copy_only=False)
-    return np.array(distinct.to_pylist(), dtype=object)
+        return self._coder.finish()[1]
 
 
 def _goes_on(rows: Any, last: Any) -> tuple[bool, Any]:

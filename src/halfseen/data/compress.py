@@ -32,7 +32,7 @@ def compress(
         indptr, indices, payload = group(rows, cols, values, shape)
         found = repeats(indptr, indices)
         if not found.any():
-            return Compressed(indptr, indices, payload.astype(dtype, copy=False), None, shape[1])
+            return Compressed.trusted(indptr, indices, payload.astype(dtype, copy=False), None, shape[1])
         del indptr, indices, payload
     values = values.astype(dtype, copy=False)
     positions = np.arange(len(values), dtype=index_dtype(len(values)))
@@ -40,13 +40,13 @@ def compress(
     del positions
     found = repeats(indptr, indices)
     if not found.any():
-        return Compressed(indptr, indices, values[order], None if weights is None else weights[order], shape[1])
+        return Compressed.trusted(indptr, indices, values[order], None if weights is None else weights[order], shape[1])
     order = _stable_groups(order, found)
     starts = np.flatnonzero(~found)
     if duplicates == "error":
         raise ValueError(_duplicates_text(order, starts, found, values, place))
     merged, kept = _merge(values[order], None if weights is None else weights[order], starts, duplicates)
-    return Compressed(np.searchsorted(starts, indptr), indices[starts], merged, kept, shape[1])
+    return Compressed.trusted(np.searchsorted(starts, indptr), indices[starts], merged, kept, shape[1])
 
 
 def _stable_groups(order: IntArray, found: np.ndarray) -> IntArray:
@@ -130,7 +130,7 @@ def compress_dense(array: Any, name: str, dtype: Any = None) -> Compressed:
     np.cumsum(indptr, out=indptr)
     if indptr[-1] == 0:
         raise ValueError(f"{name} has 0 entries: all {n_rows} x {n_cols} cells are missing; nothing was observed")
-    return Compressed(indptr, np.concatenate(indices), np.concatenate(values), None, n_cols)
+    return Compressed.trusted(indptr, np.concatenate(indices), np.concatenate(values), None, n_cols)
 
 
 def check_not_empty(shape: tuple[int, ...], n_entries: int, name: str) -> None:

@@ -47,9 +47,16 @@ class Compressed:
     n_minor : int
         Length of the other axis.
 
+    Raises
+    ------
+    ValueError
+        Naming the argument and the first bad place: `indptr` that does not start at 0, falls, or does not end at the
+        number of entries; `indices` outside the axis or not increasing inside a row; other lengths.
+
     Notes
     -----
     Arrays are kept as read-only views, without a copy. Memory: 8 (n_major + 1) + (4 or 8) E + itemsize E bytes.
+    Checked once, O(E) time; the library's own tables come from `trusted`, which does not look again.
 
     Examples
     --------
@@ -65,16 +72,35 @@ class Compressed:
     n_minor: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "indptr", frozen(np.asarray(self.indptr, dtype=np.int64)))
-        indices = np.asarray(self.indices, dtype=index_dtype(self.n_minor))
-        object.__setattr__(self, "indices", frozen(indices))
-        object.__setattr__(self, "values", frozen(self.values))
+        check_parts(self.indptr, self.indices, self.values, self.weights, self.n_minor)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        put = object.__setattr__
+        put(self, "indptr", frozen(np.asarray(self.indptr, dtype=np.int64)))
+        put(self, "indices", frozen(np.asarray(self.indices, dtype=index_dtype(self.n_minor))))
+        put(self, "values", frozen(self.values))
         if self.weights is not None:
-            object.__setattr__(self, "weights", frozen(self.weights))
-        object.__setattr__(self, "n_minor", int(self.n_minor))
+            put(self, "weights", frozen(self.weights))
+        put(self, "n_minor", int(self.n_minor))
+
+    @classmethod
+    def trusted(
+        cls, indptr: IntArray, indices: IntArray, values: FloatArray, weights: FloatArray | None, n_minor: int
+    ) -> Compressed:
+        """Return a table of parts that are right by construction, without looking at them.
+
+        Only for parts that the library made itself: kernels index memory with them.
+        """
+        made = object.__new__(cls)
+        parts = {"indptr": indptr, "indices": indices, "values": values, "weights": weights, "n_minor": n_minor}
+        for name, part in parts.items():
+            object.__setattr__(made, name, part)
+        made._freeze()
+        return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Compressed, (self.indptr, self.indices, self.values, self.weights, self.n_minor)
+        return Compressed.trusted, (self.indptr, self.indices, self.values, self.weights, self.n_minor)
 
     @property
     def n_major(self) -> int:
@@ -89,7 +115,10 @@ class Compressed:
     def with_values(self, values: FloatArray, weights: FloatArray | str | None = "keep") -> Compressed:
         """Return the same places with other values (and weights, unless ``"keep"``)."""
         kept = self.weights if isinstance(weights, str) else weights
-        return Compressed(self.indptr, self.indices, values, kept, self.n_minor)
+        for name, array in (("values", values), ("weights", kept)):
+            if array is not None and np.shape(array) != self.indices.shape:
+                raise ValueError(f"{name} must have shape {self.indices.shape}, one per entry; got {np.shape(array)}")
+        return Compressed.trusted(self.indptr, self.indices, values, kept, self.n_minor)
 
     def expand(self) -> IntArray:
         """Return the major index of every entry, shape (n_entries,)."""
@@ -115,7 +144,7 @@ class Compressed:
             indptr[filled + 1] = np.add.reduceat(mask, self.indptr[filled], dtype=np.int64)
         np.cumsum(indptr, out=indptr)
         weights = None if self.weights is None else self.weights[mask]
-        return Compressed(indptr, self.indices[mask], self.values[mask], weights, self.n_minor)
+        return Compressed.trusted(indptr, self.indices[mask], self.values[mask], weights, self.n_minor)
 
     def take_major(self, order: IntArray) -> Compressed:
         """Return the major slices in the given order; -1 gives an empty slice. O(E taken)."""
@@ -125,7 +154,56 @@ class Compressed:
         np.cumsum(counts, out=indptr[1:])
         positions = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], counts)
         weights = None if self.weights is None else self.weights[positions]
-        return Compressed(indptr, self.indices[positions], self.values[positions], weights, self.n_minor)
+        return Compressed.trusted(indptr, self.indices[positions], self.values[positions], weights, self.n_minor)
+
+
+def check_parts(indptr: Any, indices: Any, values: Any, weights: Any, n_minor: Any) -> None:
+    """Refuse parts that are no table: kernels read memory at these places without another look."""
+    if isinstance(n_minor, bool) or not isinstance(n_minor, int | np.integer) or n_minor < 0:
+        raise ValueError(f"n_minor must be a whole number of at least 0; got {n_minor!r}")
+    for name, part in (("indptr", indptr), ("indices", indices)):
+        array = np.asarray(part)
+        if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+            raise ValueError(
+                f"{name} must be a one-dimensional array of whole numbers; got {array.dtype} {array.shape}"
+            )
+    for name, part in (("values", values), ("weights", weights)):
+        if part is None and name == "weights":
+            continue
+        array = np.asarray(part)
+        if array.shape != np.shape(indices) or array.dtype not in (np.float32, np.float64):
+            raise ValueError(
+                f"{name} must hold one float32 or float64 per index, shape {np.shape(indices)}; "
+                f"got {array.dtype} {array.shape}"
+            )
+    starts, places = np.asarray(indptr), np.asarray(indices)
+    if not len(starts) or starts[0] != 0 or starts[-1] != len(places):
+        ends = f"from {starts[0]} to {starts[-1]}" if len(starts) else "nowhere"
+        raise ValueError(f"indptr must run from 0 to the number of indices ({len(places)}); it runs {ends}")
+    falls = starts[1:] < starts[:-1]
+    if falls.any():
+        first = int(falls.argmax())
+        raise ValueError(f"indptr must never fall; indptr[{first + 1}] = {starts[first + 1]} < {starts[first]}")
+    _check_places(starts, places, int(n_minor))
+
+
+def _check_places(starts: IntArray, places: IntArray, n_minor: int) -> None:
+    """Refuse indices outside the axis or in another than growing order; in pieces, to need little memory."""
+    for begin in range(0, len(places), PIECE):
+        part = places[begin : begin + PIECE]
+        outside = (part < 0) | (part >= n_minor)
+        if outside.any():
+            first = int(outside.argmax())
+            raise ValueError(f"indices[{begin + first}] = {part[first]} is outside 0..{n_minor - 1}")
+        before = places[max(begin - 1, 0) : begin + PIECE]
+        stuck = np.flatnonzero(before[1:] <= before[:-1]) + max(begin, 1)
+        inside = stuck[starts[np.minimum(np.searchsorted(starts, stuck), len(starts) - 1)] != stuck]
+        if len(inside):
+            first = int(inside[0])
+            raise ValueError(
+                f"indices must increase inside each row; indices[{first}] = {places[first]} comes after "
+                f"{places[first - 1]}"
+            )
 
 
 def check_axis(n_major: int, n_entries: int, axis: str) -> None:

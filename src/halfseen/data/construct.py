@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self, TypedDict, Unpack
 
 import numpy as np
 
@@ -20,6 +21,19 @@ from halfseen.data.checks import (
 from halfseen.data.compress import check_not_empty, compress, compress_dense
 from halfseen.data.compressed import Compressed
 from halfseen.data.labels import as_label_array, factorise, find_labels, unique_labels
+from halfseen.data.trials import successes
+
+# Without shape= or labels, positions up to n make n rows. Where nearly all would be empty (this many rows, and this
+# many per entry), they are identifiers in all likelihood: the rows that occur are kept, under the numbers as labels.
+SPARSE_FROM = 10_000
+SPARSE_PER_ENTRY = 20
+
+
+class FrameReading(TypedDict, total=False):
+    """How the values of a frame are meant; see `halfseen.read_table`."""
+
+    values: Mapping[Any, float | None] | None
+    trials: str | None
 
 
 class Constructors:
@@ -27,7 +41,12 @@ class Constructors:
 
     __slots__ = ()
 
-    def __init__(self, by_rows: Compressed, row_labels: Any = None, col_labels: Any = None) -> None:
+    def __init__(
+        self, by_rows: Compressed, row_labels: Any = None, col_labels: Any = None, notes: tuple[str, ...] = ()
+    ) -> None:
+        raise NotImplementedError
+
+    def _told(self, notes: tuple[str, ...] = (), trials: FloatArray | None = None) -> Self:
         raise NotImplementedError
 
     @classmethod
@@ -55,7 +74,9 @@ class Constructors:
         weights : array-like of shape (n_entries,) or None
             Non-negative.
         shape : (n_rows, n_cols) or None
-            None, or None inside: as large as the labels or the largest position need.
+            None, or None inside: as large as the labels or the largest position need. Positions so sparse that nearly
+            all rows would be empty (10 000 rows and 20 per entry) become labels of the rows that occur, with a note;
+            give the length to keep them positions.
         row_labels, col_labels : array-like, "infer" or None
             Names in order of position; "infer": take integers as labels (identifiers) as well.
         duplicates : {"error", "first", "last", "mean", "sum", "max", "min"}
@@ -87,9 +108,10 @@ class Constructors:
         n_rows, n_cols = check_shape(shape)
         numbers = as_numbers(values, "values")
         _check_lengths(rows=rows, cols=cols, values=numbers)
-        row_codes, row_names, n_rows = _axis(rows, row_labels, n_rows, "row")
-        col_codes, col_names, n_cols = _axis(cols, col_labels, n_cols, "col")
-        return cls._assemble(row_codes, col_codes, numbers, weights, (n_rows, n_cols), row_names, col_names, duplicates)
+        row_axis, col_axis = _axis(rows, row_labels, n_rows, "row"), _axis(cols, col_labels, n_cols, "col")
+        axes = (row_axis.length, col_axis.length), row_axis.names, col_axis.names
+        made = cls._assemble(row_axis.codes, col_axis.codes, numbers, weights, *axes, duplicates)
+        return made._told((*row_axis.notes, *col_axis.notes))
 
     @classmethod
     def _assemble(
@@ -103,8 +125,9 @@ class Constructors:
         col_labels: Labels | None,
         duplicates: str,
         dtype: Any = None,
+        trials: Any = None,
     ) -> Self:
-        """Build from checked positions; values (numbers of any width) and weights are checked here."""
+        """Build from checked positions; values (numbers of any width), weights and trials are checked here."""
 
         def place(entry: int) -> str:
             return cell("R", int(rows[entry]), int(cols[entry]), row_labels, col_labels)
@@ -113,8 +136,14 @@ class Constructors:
             check_finite(values, place)
         if weights is not None:
             weights = check_weights(weights, len(values), value_dtype(values.dtype, dtype), place)
+        totals = None
+        notes: tuple[str, ...] = ()
+        if trials is not None:
+            values, totals, notes = successes(values, trials, weights, duplicates, place)
         by_rows = compress(rows, cols, values, weights, shape, duplicates, place, dtype)
-        return cls(by_rows, row_labels, col_labels)
+        if totals is not None:
+            totals = compress(rows, cols, totals, None, shape, duplicates, place, dtype).values
+        return cls(by_rows, row_labels, col_labels)._told(notes, totals)
 
     @classmethod
     def from_dense(cls, array: Any, *, row_labels: Any = None, col_labels: Any = None, dtype: Any = None) -> Self:
@@ -207,17 +236,26 @@ class Constructors:
         weight: str | None = None,
         duplicates: str = "error",
         dtype: Any = None,
+        **reading: Unpack[FrameReading],
     ) -> Self:
-        """Build from a long data frame (pandas, polars, pyarrow): one line per observed entry.
+        """Build from a long data frame: one line per observed entry.
 
         Parameters
         ----------
         frame : data frame
+            pandas, polars, pyarrow, or any object with the Arrow stream interface (``__arrow_c_stream__``).
         row, col, value, weight : str
             Column names. The row and column identifiers become the labels, in sorted order.
         duplicates : str
             As in `from_triplets`.
         dtype : float32, float64 or None
+
+        Other Parameters
+        ----------------
+        values : mapping or None
+            Numbers that words stand for, such as ``{"no": 0, "yes": 1}``; a word that maps to None was not observed.
+        trials : str or None
+            Column of totals: the value counts successes out of so many (or is their share); see `Observed.trials`.
 
         Examples
         --------
@@ -229,39 +267,79 @@ class Constructors:
         """
         from halfseen.data.frames import long_columns
 
-        columns = long_columns(frame, {"row": row, "col": col, "value": value, "weight": weight})
-        return cls.from_triplets(
-            columns["row"],
-            columns["col"],
-            as_numbers(columns["value"], f"column {value!r}", dtype),
-            columns.get("weight"),
-            row_labels="infer",
-            col_labels="infer",
-            duplicates=duplicates,
-        )
+        unknown = set(reading) - set(FrameReading.__annotations__)
+        if unknown:
+            raise TypeError(f"from_frame has no argument {sorted(unknown)[0]!r}")
+        check_rule(duplicates)
+        words, trials = reading.get("values"), reading.get("trials")
+        names = {"row": row, "col": col, "value": value, "weight": weight, "trials": trials}
+        columns = long_columns(frame, names, words)
+        rows, row_names = factorise(columns["row"], "rows")
+        cols, col_names = factorise(columns["col"], "cols")
+        numbers = as_numbers(columns["value"], f"column {value!r}", dtype)
+        shape = (len(row_names), len(col_names))
+        more = {"dtype": dtype, "trials": columns.get("trials")}
+        weights = columns.get("weight")
+        return cls._assemble(rows, cols, numbers, weights, shape, row_names, col_names, duplicates, **more)
 
     @classmethod
-    def from_wide(cls, frame: Any, *, row: str | None = None, dtype: Any = None) -> Self:
+    def from_wide(
+        cls,
+        frame: Any,
+        *,
+        columns: Any = None,
+        drop: Any = None,
+        row: str | None = None,
+        values: Mapping[Any, float | None] | None = None,
+        dtype: Any = None,
+    ) -> Self:
         """Build from a wide data frame: its columns are the columns, missing cells are NaN or null.
 
         Parameters
         ----------
-        frame : data frame (pandas, polars, pyarrow) with n lines
+        frame : data frame with n lines
+            pandas, polars, pyarrow, or any object with the Arrow stream interface.
+        columns : str, list or None
+            The columns of the table: names, positions, or ranges of neighbours: ``"A1:O5"``, ``"x1:x9,y2"``,
+            ``["x1:x9", "y2"]``. None: all.
+        drop : str, list or None
+            Columns to leave out, given likewise.
         row : str or None
             Column that holds the row labels. None: the index of a pandas frame, if it is not just 0..n-1.
+        values : mapping or None
+            Numbers that words stand for; a word that maps to None was not observed.
         dtype : float32, float64 or None
+
+        Raises
+        ------
+        ValueError
+            If columns hold text; all of them are named, with the ways out.
+
+        Notes
+        -----
+        Columns of numbers that look like identifiers, ages or dates stay, and are named in `Observed.notes`.
 
         Examples
         --------
         >>> import pyarrow as pa, halfseen as hs
-        >>> R = hs.Observed.from_wide(pa.table({"id": ["x", "y"], "tea": [1.0, None], "jam": [2.0, 3.0]}), row="id")
+        >>> frame = pa.table({"id": ["x", "y"], "age": [31, 57], "tea": [1.0, None], "jam": [2.0, 3.0]})
+        >>> R = hs.Observed.from_wide(frame, row="id", columns="tea:jam")
         >>> R.shape, R.n_entries, R.col_labels.tolist()
         ((2, 2), 3, ['tea', 'jam'])
         """
-        from halfseen.data.frames import wide_table
+        from halfseen.data.frames import WideChoice, wide_table
 
-        table, row_labels, col_labels = wide_table(frame, row, dtype)
-        return cls.from_dense(table, row_labels=row_labels, col_labels=col_labels, dtype=dtype)
+        table, row_labels, col_labels, notes = wide_table(frame, WideChoice(columns, drop, row, values, dtype))
+        return cls.from_dense(table, row_labels=row_labels, col_labels=col_labels, dtype=dtype)._told(notes)
+
+
+class _Axis(NamedTuple):
+    """Positions, labels and length of one axis, and what is to be said of it."""
+
+    codes: IntArray
+    names: Labels | None
+    length: int
+    notes: tuple[str, ...] = ()
 
 
 def _check_lengths(**columns: Any) -> None:
@@ -277,7 +355,7 @@ def _check_lengths(**columns: Any) -> None:
         raise ValueError("0 entries were given; nothing was observed")
 
 
-def _axis(given: Any, labels: Any, length: int | None, axis: str) -> tuple[IntArray, Labels | None, int]:
+def _axis(given: Any, labels: Any, length: int | None, axis: str) -> _Axis:
     """Return positions, labels and length of one axis."""
     name = "rows" if axis == "row" else "cols"
     infer = isinstance(labels, str)
@@ -285,22 +363,37 @@ def _axis(given: Any, labels: Any, length: int | None, axis: str) -> tuple[IntAr
         raise ValueError(f"{axis}_labels must be labels, None or 'infer', got {labels!r}")
     array = np.asarray(given) if hasattr(given, "__array__") else given
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
-        array = as_label_array(array, name)
+        array = as_label_array(given, name)
     if infer or (labels is None and array.dtype.kind not in "iu"):
         codes, names = factorise(array, name)
         if length is not None and length != len(names):
             raise ValueError(f"shape says {length} {name}, but there are {len(names)} different labels")
-        return codes, names, len(names)
+        return _Axis(codes, names, len(names))
     known = None
     if labels is not None:
         known = unique_labels(labels, len(labels) if length is None else length, f"{axis}_labels")
         length = len(known)
     if known is not None and array.dtype.kind not in "iu":
         unique_codes, names = factorise(array, name)
-        return find_labels(known, names, "row" if axis == "row" else "column")[unique_codes], known, len(known)
+        places = find_labels(known, names, "row" if axis == "row" else "column")
+        return _Axis(places[unique_codes], known, len(known))
     if array.dtype == np.uint64:
         array = array.astype(np.int64) if int(array.max()) < 2**63 else array
-    return array, known, check_codes(array, length, name, axis)
+    n = check_codes(array, length, name, axis)
+    if length is None and n >= SPARSE_FROM and n > SPARSE_PER_ENTRY * len(array):
+        codes, names = factorise(array, name)
+        return _Axis(codes, names, len(names), (_sparse_note(name, axis, n, len(array), len(names)),))
+    return _Axis(array, known, n)
+
+
+def _sparse_note(name: str, axis: str, n: int, n_entries: int, kept: int) -> str:
+    return (
+        f"{name} are whole numbers up to {n - 1}, but there are only {n_entries} entries: the {kept} numbers that "
+        "occur "
+        f"were taken as labels, instead of {n} {name} of which nearly all are empty. If they are positions, say how "
+        "many "
+        f"{name} there are (shape=); if they are identifiers, {axis}_labels='infer' says so"
+    )
 
 
 def _sparse_weights(weights: Any, shape: tuple[int, int], rows: IntArray, cols: IntArray) -> FloatArray:

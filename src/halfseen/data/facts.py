@@ -116,8 +116,11 @@ def describe(observed: Observed) -> dict[str, Any]:
     dict
         n_rows, n_cols, n_entries, density, dtype, has_weights, nbytes; ``values`` (min, mean, max, sd, kind, and the
         counts of each value if there are few); ``rows`` and ``cols`` (labelled, entries per row or column as
-        min/median/max, number that are empty and the first of them).
+        min/median/max, number that are empty and the first of them); ``notes`` of the reader; ``hints``, what the
+        values suggest (`halfseen.data.suggest.hints`): kind, text and value of each.
     """
+    from halfseen.data.suggest import as_dicts, hints
+
     row_counts = observed.by_rows.counts
     if observed.shape[1] <= 10_000_000 + 16 * observed.n_entries:
         col_counts = np.bincount(observed.cols, minlength=observed.shape[1])
@@ -134,6 +137,8 @@ def describe(observed: Observed) -> dict[str, Any]:
         "values": _values(observed),
         "rows": _axis(row_counts, observed.shape[0], observed.row_labels),
         "cols": _axis(col_counts, observed.shape[1], observed.col_labels),
+        "notes": list(observed.notes),
+        "hints": as_dicts(hints(observed)),
     }
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from halfseen.data.arrow_sizes import MAGIC, check_messages, checked_batch
+from halfseen.data.blanks import Squeezed
+from halfseen.data.limits import LONGEST_LINE, Budget
+from halfseen.data.parquet_sizes import check_pages
 from halfseen.errors import UnknownLabelError, close_matches, shown
 
 PARQUET = (".parquet", ".pq")
 ARROW = (".feather", ".arrow", ".arrows", ".ipc")
 TEXT = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": None, ".dat": None, ".data": None}
+JSON = (".jsonl", ".ndjson", ".json")
 BATCH = 1 << 16
 BLOCK = 2 << 20
+HEAD = 1 << 16
+# Where a line is longer than a block of its file, the block is made this many times the first line.
+LINES_PER_BLOCK = 4
+LABEL, NUMBER, WORD = "label", "number", "word"
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,8 @@ class TextFormat:
     Parameters
     ----------
     sep : str or None
-        One character; None takes it from the file name, or from the first line.
+        One character; None takes it from the file name, or from the first lines. A blank stands for any run of blanks
+        and tabs.
     header : bool
         Whether the first line holds column names.
     """
@@ -34,30 +45,29 @@ class TextFormat:
 
 
 def kind_of(path: Path, sep: str | None) -> str:
-    """Return "parquet", "arrow", "text" or "npz" by the file's name; refuse missing, empty and unknown files."""
+    """Return "parquet", "arrow", "text", "json" or "npz" by the file's name; refuse missing, empty, unknown files."""
     if not path.exists():
         raise FileNotFoundError(f"no such file: {path}")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give a file")
-    if path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes)")
-    suffix = _suffix(path)
-    if suffix in PARQUET:
-        return "parquet"
-    if suffix in ARROW:
-        return "arrow"
-    if suffix == ".npz":
-        return "npz"
+    suffix = suffix_of(path)
+    kinds = {**dict.fromkeys(PARQUET, "parquet"), **dict.fromkeys(ARROW, "arrow"), ".npz": "npz"}
+    kinds |= dict.fromkeys(JSON, "json")
+    if suffix in kinds:
+        return kinds[suffix]
     if suffix in TEXT or sep is not None:
         return "text"
-    known = ", ".join([*PARQUET, *ARROW, ".npz", *TEXT])
+    known = ", ".join([*PARQUET, *ARROW, ".npz", *JSON, *TEXT])
     raise ValueError(
         f"{path.name}: unknown kind of file {suffix!r}; known are {known} (text also as .gz). "
         "If it is text, pass sep, such as sep=','"
     )
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """The ending that says the kind: ".csv" of "a.csv.gz"."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
@@ -66,12 +76,15 @@ def _suffix(path: Path) -> str:
 
 @contextmanager
 def told(path: Path, kind: str) -> Iterator[None]:
-    """Turn pyarrow's errors into a ValueError that names the file."""
+    """Turn whatever a foreign reader raises into a ValueError that names the file; ours pass through."""
     import pyarrow as pa
 
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except Exception as error:
+        is_ours = type(error) in (ValueError, UnknownLabelError) or isinstance(error, FileNotFoundError)
+        if is_ours or (isinstance(error, MemoryError) and not isinstance(error, pa.ArrowException)):
+            raise
         lines = str(error).splitlines() or [type(error).__name__]
         raise ValueError(
             f"{path} cannot be read as {kind}: {lines[0]} (is it cut off, damaged, or another kind of file?)"
@@ -100,20 +113,26 @@ class ParquetSource:
 
     text = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, budget: Budget | None = None) -> None:
         import pyarrow.parquet as pq
 
-        self.path = path
+        self.path, self.budget = path, budget or Budget.of(path)
         with told(path, "Parquet"):
             # A small read buffer, no pre-buffering: pages stream by, a row group never lies in memory as a whole.
             self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
-        self.names = list(self._file.schema_arrow.names)
+            self.names = list(self._file.schema_arrow.names)
+            self.n_rows = int(self._file.metadata.num_rows)
+        if self.n_rows < 0:
+            raise ValueError(
+                f"{path} cannot be read as Parquet: it says that it has {self.n_rows} rows; is it damaged?"
+            )
 
-    def batches(self, columns: list[str]) -> Iterator[Any]:
+    def batches(self, columns: list[str], kinds: list[str] | None = None) -> Iterator[Any]:
         """Yield record batches of the named columns, in that order."""
         with told(self.path, "Parquet"), self._file:
+            check_pages(self.path, columns, self.budget)
             for batch in self._file.iter_batches(BATCH, columns=columns, use_threads=False):
-                yield batch.select(columns)
+                yield checked_batch(batch.select(columns))
 
 
 class ArrowSource:
@@ -121,31 +140,48 @@ class ArrowSource:
 
     text = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, budget: Budget | None = None) -> None:
         import pyarrow as pa
 
         self.path = path
-        self._source = pa.OSFile(str(path))
         with told(path, "Feather or Arrow"):
-            try:
-                self._reader = pa.ipc.open_file(self._source)
-            except pa.ArrowInvalid:
-                self._source.seek(0)
-                self._reader = pa.ipc.open_stream(self._source)
-        self.names = list(self._reader.schema.names)
+            with path.open("rb") as source:
+                check_messages(source, budget or Budget.of(path))
+                source.seek(0)
+                self._is_file = source.read(len(MAGIC)) == MAGIC
+            self._n_batches = None
+            with pa.OSFile(str(path)) as whole:
+                if self._is_file:
+                    self._n_batches = pa.ipc.open_file(whole).num_record_batches
+            with self._opened() as (reader, _):
+                self.names = list(reader.schema.names)
 
-    def batches(self, columns: list[str]) -> Iterator[Any]:
-        """Yield record batches of the named columns, in that order, at most BATCH rows each."""
+    @contextmanager
+    def _opened(self, columns: list[str] | None = None) -> Iterator[Any]:
+        """The stream of messages, which a file holds as well: what was checked is what is read."""
         import pyarrow as pa
 
-        with told(self.path, "Feather or Arrow"), self._source:
-            if isinstance(self._reader, pa.ipc.RecordBatchFileReader):
-                whole = (self._reader.get_batch(number) for number in range(self._reader.num_record_batches))
-            else:
-                whole = iter(self._reader)
-            for batch in whole:
+        with pa.OSFile(str(self.path)) as source:
+            if self._is_file:
+                source.seek(len(MAGIC))
+            fields = None if columns is None else sorted(self.names.index(name) for name in columns)
+            options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=fields)
+            yield pa.ipc.open_stream(source, options=options), source
+
+    def batches(self, columns: list[str], kinds: list[str] | None = None) -> Iterator[Any]:
+        """Yield record batches of the named columns, in that order, at most BATCH rows each."""
+        with told(self.path, "Feather or Arrow"), self._opened(columns) as (reader, _):
+            count = 0
+            for batch in reader:
+                count += 1
+                chosen = checked_batch(batch.select(columns))
                 for start in range(0, batch.num_rows, BATCH):
-                    yield batch.select(columns).slice(start, BATCH)
+                    yield chosen.slice(start, BATCH)
+            if self._n_batches not in (None, count):
+                raise ValueError(
+                    f"{self.path} cannot be read as Feather or Arrow: {self._n_batches} batches are listed at its end, "
+                    f"{count} are there (is it cut off or damaged?)"
+                )
 
 
 class TextSource:
@@ -153,26 +189,57 @@ class TextSource:
 
     text = True
 
-    def __init__(self, path: Path, form: TextFormat) -> None:
-        self.path = path
+    def __init__(self, path: Path, form: TextFormat, budget: Budget | None = None) -> None:
+        self.path, self.budget = path, budget or Budget.of(path)
+        self.notes: list[str] = []
         self._gz = path.suffix.lower() == ".gz"
         self._header = form.header
+        self._blanks = False
         with told(path, "text"):
-            self.sep = form.sep or TEXT.get(_suffix(path)) or self._guess()
+            first = self._first_line()
+            self._block = max(BLOCK, LINES_PER_BLOCK * len(first))
+            self.sep = form.sep or TEXT.get(suffix_of(path)) or self._guess(first)
             if len(self.sep) != 1:
                 raise ValueError(f"sep must be one character, got {form.sep!r}")
+            self._blanks = self.sep == " "
             with self._open() as source:
                 self.names = self._column_names(source)
 
     def _open(self) -> Any:
         import pyarrow as pa
 
-        return pa.input_stream(str(self.path), compression="gzip" if self._gz else None)
+        source = pa.input_stream(str(self.path), compression="gzip" if self._gz else None)
+        return pa.PythonFile(Squeezed(source, LONGEST_LINE), mode="r") if self._blanks else source
 
-    def _guess(self) -> str:
-        """Return the separator that is most frequent in the first line."""
+    def _first_line(self) -> bytes:
+        """The first line; longer than any header, it is refused before it is read on."""
+        pieces: list[bytes] = []
+        length = 0
         with self._open() as source:
-            line = source.read(1 << 16).split(b"\n")[0].decode("utf-8", "replace")
+            while piece := source.read(1 << 20):  # not an iteration: reads on to the end of the first line
+                end = re.search(rb"[\r\n]", piece)
+                pieces.append(piece if end is None else piece[: end.start()])
+                length += len(pieces[-1])
+                if end is not None and length:
+                    break
+                if length > LONGEST_LINE:
+                    raise ValueError(
+                        f"{self.path.name}: its first line has more than {LONGEST_LINE >> 20} MiB; is it a text file?"
+                    )
+        return b"".join(pieces)
+
+    def _guess(self, first: bytes) -> str:
+        """Return the separator that splits the first lines alike; a blank only where there is no other."""
+        with self._open() as source:
+            head = source.read(max(HEAD, len(first) + HEAD)).decode("utf-8", "replace")
+        lines = [line for line in head.splitlines()[:6] if line.strip()]
+        lines = lines[:-1] if len(lines) == 6 or (len(lines) > 1 and len(head) >= HEAD) else lines
+        for sep in sorted("\t,;|", key=lambda sep: -lines[0].count(sep) if lines else 0):
+            if lines and {line.count(sep) for line in lines} == {lines[0].count(sep)} != {0}:
+                return sep
+        line = lines[0] if lines else ""
+        if len(line.split()) > 1 and len({len(other.split()) for other in lines}) == 1:
+            return " "
         best = max("\t,;| ", key=line.count)
         if not line.count(best):
             raise ValueError(f"{self.path.name}: found no separator in its first line {shown(line)}; pass sep")
@@ -181,26 +248,77 @@ class TextSource:
     def _reader(self, source: Any, types: dict[str, Any], columns: list[str], threads: bool = True) -> Any:
         from pyarrow import csv
 
+        block = self._block if columns or self._block > BLOCK else None
         return csv.open_csv(
             source,
             read_options=csv.ReadOptions(
-                autogenerate_column_names=not self._header, use_threads=threads, block_size=BLOCK if columns else None
+                autogenerate_column_names=not self._header, use_threads=threads, block_size=block
             ),
             parse_options=csv.ParseOptions(delimiter=self.sep),
             convert_options=csv.ConvertOptions(include_columns=columns, column_types=types),
         )
 
-    def batches(self, columns: list[str]) -> Iterator[Any]:
-        """Yield record batches: row and column labels dictionary-coded text, numbers as float64."""
+    def batches(self, columns: list[str], kinds: list[str] | None = None) -> Iterator[Any]:
+        """Yield record batches: labels and words as dictionary-coded text, numbers as float64.
+
+        Parameters
+        ----------
+        columns : list of str
+        kinds : list of {"label", "number", "word"} or None
+            What each column holds; None: two labels, then numbers.
+        """
         import pyarrow as pa
 
         text, number = pa.dictionary(pa.int32(), pa.string()), pa.float64()
-        types = {name: text if position < 2 else number for position, name in enumerate(columns)}
+        kinds = kinds or [LABEL, LABEL, *[NUMBER] * (len(columns) - 2)]
+        types = {name: number if kind == NUMBER else text for name, kind in zip(columns, kinds, strict=True)}
+        yielded = 0
         with told(self.path, "text"), self._open() as source:
             try:
-                yield from self._reader(source, types, columns)
+                for batch in self._reader(source, types, columns):
+                    yielded += 1
+                    yield checked_batch(batch)
+                return
             except pa.ArrowInvalid as error:
-                self._retell(error, types, columns)
+                truths = {} if yielded else self._truths(columns, kinds)
+                if not truths:
+                    self._retell(error, types, columns)
+        with told(self.path, "text"), self._open() as source:
+            try:
+                for batch in self._reader(source, types | truths, columns):
+                    yield checked_batch(batch)
+            except pa.ArrowInvalid as error:
+                self._retell(error, types | truths, columns)
+
+    def _truths(self, columns: list[str], kinds: list[str]) -> dict[str, Any]:
+        """Columns of True and False that should hold numbers; columns of words are refused with the way out."""
+        import pyarrow as pa
+
+        numbers = [name for name, kind in zip(columns, kinds, strict=True) if kind == NUMBER]
+        batch = None
+        try:
+            with self._open() as source:
+                batch = next(iter(self._reader(source, {}, numbers, threads=False)))
+        except (pa.ArrowInvalid, StopIteration):
+            return {}
+        truths = {}
+        for name, column in zip(numbers, batch.columns, strict=True):
+            if pa.types.is_boolean(column.type):
+                truths[name] = pa.bool_()
+            elif pa.types.is_string(column.type):
+                self._refuse_words(name, column)
+        return truths
+
+    def _refuse_words(self, name: str, column: Any) -> None:
+        """Say which words a column of values holds, if words are all it holds: a few, and none of them a number."""
+        words = [word for word in column.unique().to_pylist() if word]
+        if 1 <= len(words) <= 20 and not any(_is_number(word) for word in words):
+            codes = ", ".join(f"{shown(word)}: {code}" for code, word in enumerate(words[:6]))
+            more = ", ..." if len(words) > 6 else ""
+            raise ValueError(
+                f"{self.path}: column {name!r} holds words; say what numbers they stand for, in their order: "
+                f"values={{{codes}{more}}}"
+            )
 
     def _retell(self, error: Exception, types: dict[str, Any], columns: list[str]) -> None:
         """Read once more on one thread, where pyarrow knows the line, and raise its error in our words."""
@@ -217,6 +335,8 @@ class TextSource:
 
     def _reworded(self, error: Exception) -> ValueError:
         line = str(error).splitlines()[0].replace("In CSV column", "in column").replace("Row #", "line ")
+        if "straddling" in line:
+            line = f"a line has more than {self._block >> 20} MiB"
         return ValueError(
             f"{self.path}: {line}. Every line needs the same columns and a number as value; "
             "see header=, sep= and missing="
@@ -233,8 +353,25 @@ class TextSource:
             raise self._reworded(error) from error
 
 
-def open_source(path: Path, kind: str, form: TextFormat) -> ParquetSource | ArrowSource | TextSource:
-    """Open a file by its kind."""
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+Source = ParquetSource | ArrowSource | TextSource
+
+
+def open_source(path: Path, kind: str, form: TextFormat, budget: Budget | None = None) -> Any:
+    """Open a file by its kind; ``batches(columns, kinds)`` of what comes back streams it."""
     if kind == "parquet":
-        return ParquetSource(path)
-    return ArrowSource(path) if kind == "arrow" else TextSource(path, form)
+        return ParquetSource(path, budget)
+    if kind == "arrow":
+        return ArrowSource(path, budget)
+    if kind == "json":
+        from halfseen.data.json_files import JsonSource
+
+        return JsonSource(path, budget)
+    return TextSource(path, form, budget)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from halfseen._typing import Labels
 from halfseen.data.checks import as_numbers
+from halfseen.data.columns import picked, suspect, suspects_note, text_error
+from halfseen.data.words import Words, suggested, words_of
 from halfseen.errors import UnknownLabelError, close_matches
 
 if TYPE_CHECKING:
     from halfseen.data.observed import Observed
+
+STREAM = "__arrow_c_stream__"
+MOST_WORDS = 20
+
+
+class WideChoice(NamedTuple):
+    """What of a wide frame becomes the table; as in `Observed.from_wide`."""
+
+    columns: Any = None
+    drop: Any = None
+    row: str | None = None
+    values: Any = None
+    dtype: Any = None
 
 
 LIBRARIES = ("pyarrow", "pandas", "polars")
@@ -30,9 +45,11 @@ def library_of(table: Any) -> str:
 
 
 def is_frame(table: Any) -> bool:
-    """Tell whether an object is a data frame narwhals can read, without importing any library for it."""
+    """Tell whether an object is a data frame or a stream of Arrow data, without importing any library for it."""
     if isinstance(table, np.ndarray) or hasattr(table, "tocoo"):
         return False
+    if hasattr(table, STREAM) and not hasattr(table, "ndim"):
+        return True
     return hasattr(table, "__narwhals_dataframe__") or (
         hasattr(table, "columns") and (hasattr(table, "dtypes") or hasattr(table, "schema"))
     )
@@ -44,13 +61,31 @@ def _open(frame: Any) -> Any:
     try:
         native = nw.from_native(frame)
     except TypeError as error:
-        raise ValueError(f"frame must be a pandas, polars or pyarrow table, got {type(frame).__name__}") from error
+        if not hasattr(frame, STREAM):
+            raise ValueError(
+                f"frame must be a pandas, polars or pyarrow table, got {type(frame).__name__}; anything else needs the "
+                "Arrow stream interface (__arrow_c_stream__)"
+            ) from error
+        native = nw.from_native(_from_stream(frame))
     return native.collect() if isinstance(native, nw.LazyFrame) else native
 
 
-def long_columns(frame: Any, names: dict[str, str | None]) -> dict[str, np.ndarray]:
-    """Return the named columns of a long frame as arrays; missing labels and values are refused."""
-    table = _open(frame)
+def _from_stream(frame: Any) -> Any:
+    """A pyarrow table of anything that exports a stream of Arrow data."""
+    import pyarrow as pa
+
+    try:
+        return pa.table(frame)
+    except (TypeError, ValueError, pa.ArrowException) as error:
+        raise ValueError(f"the Arrow stream of {type(frame).__name__} is no table of columns: {error}") from error
+
+
+def long_columns(frame: Any, names: dict[str, str | None], values: Any = None) -> dict[str, np.ndarray]:
+    """Return the named columns of a long frame as arrays; missing labels and values are refused.
+
+    Lines whose value is a word that means "not observed" are left out.
+    """
+    table, words = _open(frame), words_of(values)
     if not len(table):
         raise ValueError("frame has 0 rows; nothing was observed")
     columns = {}
@@ -59,11 +94,19 @@ def long_columns(frame: Any, names: dict[str, str | None]) -> dict[str, np.ndarr
             continue
         if name not in table.columns:
             raise UnknownLabelError(f"{role}={name!r} is not a column; {close_matches(name, table.columns)}")
-        columns[role] = _column(table.get_column(name), role, name)
-    return columns
+        given = words if role == "value" else None
+        columns[role] = _column(table.get_column(name), role, name, given)
+    if words is None or not np.isnan(columns["value"]).any():
+        return columns
+    kept = ~np.isnan(columns["value"])
+    if not kept.any():
+        raise ValueError(f"column {names['value']!r}: all {len(kept)} values mean 'not observed'")
+    return {role: column[kept] for role, column in columns.items()}
 
 
-def _column(series: Any, role: str, name: str) -> np.ndarray:
+def _column(series: Any, role: str, name: str, words: Words | None = None) -> np.ndarray:
+    if words is not None:
+        return words.of_list(series.to_list(), name)
     missing = series.is_null()
     if missing.any():
         first = int(missing.to_numpy().argmax())
@@ -71,36 +114,89 @@ def _column(series: Any, role: str, name: str) -> np.ndarray:
             f"column {name!r} has {int(missing.sum())} missing values, first at row {first}; "
             "drop these rows: an entry that is not listed is missing"
         )
+    if role in ("value", "weight", "trials"):
+        _refuse_words(series, name)
+        return as_numbers(series.to_numpy(), f"column {name!r}")
+    # NumPy moves times with a zone to UTC, and drops NUL at the end of text, without a word: objects keep both.
+    if getattr(series.dtype, "time_zone", None) or not (series.dtype.is_numeric() or series.dtype.is_temporal()):
+        return _objects(series.to_list())
     array = series.to_numpy()
-    if role in ("value", "weight"):
-        return as_numbers(array, f"column {name!r}")
-    return array if array.dtype != object else np.asarray(array, dtype=object)
+    return _objects(list(array)) if array.dtype == object else array
 
 
-def wide_table(frame: Any, row: str | None, dtype: Any = None) -> tuple[np.ndarray, Any, Labels | None]:
-    """Return a dense table (NaN = missing), row labels and column names of a wide frame (None if they only count)."""
+def _objects(items: list[Any]) -> np.ndarray:
+    array = np.empty(len(items), dtype=object)
+    for position, item in enumerate(items):
+        array[position] = item
+    return array
+
+
+def _refuse_words(series: Any, name: str) -> None:
+    """Say how a column of a few words becomes numbers."""
     import narwhals as nw
 
-    table = _open(frame)
+    if series.dtype not in (nw.String, nw.Categorical, nw.Enum):
+        return
+    words = list(dict.fromkeys(series.to_list()))
+    if len(words) <= MOST_WORDS:
+        raise ValueError(f"column {name!r} holds words, not numbers; say what they stand for: {suggested(words)}")
+
+
+def wide_table(
+    frame: Any, choice: WideChoice, what: str = "the wide table"
+) -> tuple[np.ndarray, Any, Labels | None, tuple[str, ...]]:
+    """Return a dense table (NaN = missing), row labels, column names (None if they only count) and notes.
+
+    Raises
+    ------
+    ValueError
+        For columns of text (all are named), and choices that name no column.
+    """
+    import narwhals as nw
+
+    try:
+        table = _open(frame)
+        columns = list(table.columns)
+    except nw.exceptions.DuplicateError as error:
+        raise ValueError(f"the frame has two columns of one name; rename them ({error})") from error
     row_labels = None
-    if row is not None:
-        if row not in table.columns:
-            raise UnknownLabelError(f"row={row!r} is not a column; {close_matches(row, table.columns)}")
-        row_labels = _column(table.get_column(row), "row", row)
-        table = table.drop(row)
+    if choice.row is not None:
+        if choice.row not in columns:
+            raise UnknownLabelError(f"row={choice.row!r} is not a column; {close_matches(choice.row, columns)}")
+        row_labels = _column(table.get_column(choice.row), "row", choice.row)
+        columns.remove(choice.row)
     else:
         index = nw.maybe_get_index(table)
         if index is not None and not _is_default(index):
-            row_labels = np.asarray(index)
-    names = table.columns
-    columns = [_wide_column(table.get_column(name), name, dtype) for name in names]
-    shape = (len(table), len(columns))
-    kept = np.result_type(*columns) if columns else np.dtype(np.float64)
-    dense = np.empty(shape, dtype=kept, order="F")
-    for position, column in enumerate(columns):
+            row_labels = index if getattr(index, "tz", None) is not None else np.asarray(index)
+    names = columns if choice.columns is None else picked(choice.columns, columns, "columns")
+    if choice.drop is not None:
+        out = set(picked(choice.drop, columns, "drop"))
+        names = [name for name in names if name not in out]
+    if not names:
+        raise ValueError("no column is left of the wide table: row=, columns= and drop= take all of them")
+    dense, notes = _dense(table, names, choice, what)
+    return dense, row_labels, None if _is_default(names) else np.asarray(names, dtype=object), notes
+
+
+def _dense(table: Any, names: list[str], choice: WideChoice, what: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The chosen columns side by side, and a note on those that are no measurements in all likelihood."""
+    words, parts, texts, suspects = words_of(choice.values), [], {}, {}
+    for name in names:
+        column = _wide_column(table.get_column(name), name, choice.dtype, words)
+        if not isinstance(column, np.ndarray):
+            texts[name] = column[0]
+            continue
+        parts.append(column)
+        if choice.columns is None and isinstance(name, str) and (seems := suspect(name, column)):
+            suspects[name] = seems
+    if texts:
+        raise text_error(texts, len(names), what)
+    kept = np.result_type(*parts)
+    dense = np.empty((len(table), len(parts)), dtype=kept, order="F")
+    for position, column in enumerate(parts):
         dense[:, position] = column
-    col_labels = None if _is_default(names) else np.asarray(names, dtype=object)
-    return dense, row_labels, col_labels
+    return dense, suspects_note(suspects, len(names))
 
 
 def _is_default(index: Any) -> bool:
@@ -108,8 +204,8 @@ def _is_default(index: Any) -> bool:
     return values.dtype.kind in "iu" and np.array_equal(values, np.arange(len(values)))
 
 
-def _wide_column(series: Any, name: str, dtype: Any) -> np.ndarray:
-    """Return one column as floats with NaN for nulls, or say which cell is not a number."""
+def _wide_column(series: Any, name: str, dtype: Any, words: Words | None) -> Any:
+    """Return one column as floats with NaN for nulls; of a column of text, a tuple of its first value."""
     import narwhals as nw
 
     if series.dtype.is_numeric() or series.dtype == nw.Boolean:
@@ -119,8 +215,13 @@ def _wide_column(series: Any, name: str, dtype: Any) -> np.ndarray:
         column = series.to_numpy()
         column = as_numbers(column, f"column {name!r}", dtype)
         return np.where(missing, np.nan, column).astype(column.dtype) if missing.any() else column
-    column = as_numbers(series.to_numpy(), f"column {name!r}", dtype)
-    return column
+    if words is not None:
+        return as_numbers(words.of_list(series.to_list(), name), f"column {name!r}", dtype)
+    given = series.drop_nulls()
+    first = given[0] if len(given) else None
+    if first is None or (series.dtype == nw.Object and not isinstance(first, str | bytes)):
+        return as_numbers(series.to_numpy(), f"column {name!r}", dtype)
+    return (first,)
 
 
 def to_frame(observed: Observed, backend: str = "pyarrow") -> Any:

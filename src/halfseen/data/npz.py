@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from halfseen.data.checks import as_numbers
 from halfseen.data.compress import compress_dense
+from halfseen.data.limits import Budget
 from halfseen.data.observed import Observed
 from halfseen.errors import UnknownLabelError, close_matches, shown
 
 
 def read_npz(
-    path: Path, roles: dict[str, Any], *, missing: float | None, shift: float, duplicates: str, dtype: Any
+    path: Path,
+    roles: dict[str, Any],
+    *,
+    missing: float | None,
+    shift: float,
+    duplicates: str,
+    dtype: Any,
+    budget: Budget | None = None,
 ) -> Observed:
-    """Read an .npz file; see `halfseen.read_table`."""
-    arrays = _load(path)
+    """Read an .npz file; see `halfseen.read_table`. Only the arrays that are asked for are read."""
+    arrays = Arrays(path, budget or Budget.of(path))
     name = _value_name(roles["value"], arrays, path)
     values = arrays[name]
+    if values.dtype.kind not in "fiub":
+        as_numbers(values, f"{path.name}: array {name!r}")
     if values.ndim == 2:
         return _from_table(path, arrays, roles, name, missing, shift, dtype)
     if values.ndim != 1:
@@ -49,34 +60,150 @@ def read_npz(
     )
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open("rb") as source:  # NumPy leaves a file it cannot read open
-            file = np.load(source, allow_pickle=False)
-            return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, AttributeError) as error:
-        raise ValueError(
-            f"{path} cannot be read as .npz: {error} (is it cut off, damaged, or are there Python objects in it?)"
-        ) from error
+# The last code point of Unicode.
+LAST_LETTER = 0x10FFFF
 
 
-def _value_name(wanted: Any, arrays: dict[str, np.ndarray], path: Path) -> str:
+class Header(NamedTuple):
+    """What an array says of itself before it is read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    is_fortran: bool
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the numbers."""
+        size = self.dtype.itemsize
+        for length in self.shape:
+            size *= length
+        return size
+
+
+class Arrays(Mapping[str, np.ndarray]):
+    """The arrays of an .npz file by name, read when they are asked for.
+
+    Every size is compared with the file before anything is allocated, and whatever zip or NumPy cannot make of a member
+    is one ValueError that names file and member. Objects are never unpickled.
+    """
+
+    def __init__(self, path: Path, budget: Budget) -> None:
+        self.path, self._budget = path, budget
+        self._read: dict[str, np.ndarray] = {}
+        try:
+            with zipfile.ZipFile(path) as file:
+                members = [info for info in file.infolist() if info.filename.endswith(".npy")]
+                others = [info.filename for info in file.infolist()]
+        except Exception as error:  # zipfile has many ways to fail
+            raise self._damaged(error) from error
+        if not members:
+            held = f"; it holds {', '.join(map(shown, others[:4]))}" if others else ""
+            raise self._damaged(f"there is no array (a member that ends in .npy) in it{held}")
+        self._members = {info.filename.removesuffix(".npy"): info for info in members}
+        self.headers = {name: self._header(info) for name, info in self._members.items()}
+
+    def _damaged(self, why: Any, member: str = "") -> ValueError:
+        place = f"{member!r}: " if member else ""
+        text = str(why).splitlines()[0] if str(why) else type(why).__name__
+        return ValueError(
+            f"{self.path} cannot be read as .npz: {place}{text} (is it cut off, damaged, or are there Python objects "
+            "in it?)"
+        )
+
+    def _header(self, info: zipfile.ZipInfo) -> Header:
+        try:
+            with zipfile.ZipFile(self.path) as file, file.open(info) as member:
+                return _header_of(member)
+        except Exception as error:  # encrypted, an unknown method, no NumPy header, ...
+            raise self._damaged(error, info.filename) from error
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._read:
+            self._read[name] = self._array(name)
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def _array(self, name: str) -> np.ndarray:
+        info, header = self._members[name], self.headers[name]
+        if header.dtype.hasobject:
+            raise self._damaged("it holds Python objects, which are never read", info.filename)
+        if header.nbytes > info.file_size:
+            raise self._damaged(
+                f"its header promises {header.nbytes} bytes, the member has {info.file_size}", info.filename
+            )
+        held = sum(array.nbytes for array in self._read.values())
+        self._budget.check(held + header.nbytes, f"array {name!r} of shape {header.shape}")
+        try:
+            with zipfile.ZipFile(self.path) as file, file.open(info) as member:
+                return _array_of(member)
+        except Exception as error:  # zlib, checksums, ends too early, ...
+            raise self._damaged(error, info.filename) from error
+
+
+def _header_of(member: Any) -> Header:
+    """Read the header of a .npy member; shapes and kinds that no array has are refused."""
+    version = np.lib.format.read_magic(member)
+    if version == (1, 0):
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(member)
+    elif version == (2, 0):
+        shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(member)
+    else:
+        raise ValueError(f"version {version} of the .npy format is not known")
+    if any(isinstance(length, bool) or length < 0 for length in shape) or len(shape) > 8:
+        raise ValueError(f"shape {shape} is no shape")
+    return Header(shape, dtype, is_fortran)
+
+
+def _array_of(member: Any) -> np.ndarray:
+    header = _header_of(member)
+    data = bytearray(header.nbytes)
+    view, place = memoryview(data), 0
+    while place < len(view):  # not an iteration: reads on until the array is full
+        count = member.readinto(view[place:])
+        if not count:
+            raise ValueError(f"it ends after {place} of {len(view)} bytes")
+        place += count
+    member.read()  # to the end, where zip compares the checksum
+    array = np.frombuffer(data, dtype=header.dtype)
+    if header.dtype.kind == "U" and array.size:
+        letters = np.frombuffer(data, dtype=np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
+        if letters.max() > LAST_LETTER:  # Python itself fails on such text
+            raise ValueError(f"it holds text with a letter {int(letters.max())}, which there is none of")
+    return array.reshape(header.shape, order="F" if header.is_fortran else "C")
+
+
+def _value_name(wanted: Any, arrays: Arrays, path: Path) -> str:
     if wanted is None:
-        tables = [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind in "fiub"]
+        tables = [name for name, head in arrays.headers.items() if head.ndim == 2 and head.dtype.kind in "fiub"]
         if len(tables) == 1:
             return tables[0]
-        held = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        if any(head.dtype.hasobject for head in arrays.headers.values()) and not tables:
+            raise arrays._damaged("it holds Python objects, which are never read")
+        held = ", ".join(f"{name} {head.shape}" for name, head in arrays.headers.items())
         raise ValueError(f"{path.name}: pass value= to say which array holds the values; it has {held}")
     return _known(path, arrays, wanted, "value")
 
 
-def _known(path: Path, arrays: dict[str, np.ndarray], wanted: Any, role: str) -> str:
+def _known(path: Path, arrays: Arrays, wanted: Any, role: str) -> str:
     if wanted not in arrays:
         raise UnknownLabelError(f"{role}={wanted!r} is not an array of {path.name}; {close_matches(wanted, arrays)}")
     return str(wanted)
 
 
-def _labels(path: Path, arrays: dict[str, np.ndarray], wanted: Any, role: str) -> np.ndarray:
+def _labels(path: Path, arrays: Arrays, wanted: Any, role: str) -> np.ndarray:
     """Return a one-dimensional array by name, or several joined by "+" into text labels."""
     if wanted is None:
         raise ValueError(f"{path.name}: pass {role}= to name the array of {role} labels; it has {', '.join(arrays)}")
@@ -92,12 +219,14 @@ def _labels(path: Path, arrays: dict[str, np.ndarray], wanted: Any, role: str) -
 def _seen(values: np.ndarray, missing: float | None) -> np.ndarray:
     if missing is None:
         return np.ones(values.shape, dtype=bool)
-    return ~np.isnan(values) if np.isnan(missing) else values != missing
+    if not np.isnan(missing):
+        return values != missing
+    return ~np.isnan(values) if values.dtype.kind in "fc" else np.ones(values.shape, dtype=bool)
 
 
 def _from_table(
     path: Path,
-    arrays: dict[str, np.ndarray],
+    arrays: Arrays,
     roles: dict[str, Any],
     name: str,
     missing: float | None,

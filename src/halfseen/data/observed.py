@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,24 @@ class Observed(Constructors):
         Entries grouped by rows (CSR), strictly increasing columns inside each row.
     row_labels, col_labels : array-like or None
         Distinct names of the rows and columns.
+    notes : tuple of str
+        See below.
 
     Attributes
     ----------
     by_rows : Compressed
         The entries in canonical order.
     row_labels, col_labels : array or None
+    trials : float array (n_entries,) or None
+        Where values count successes: out of how many, in canonical order. A model takes them as ``trials=R.trials``.
+    notes : tuple of str
+        What the reader noticed and decided, in plain sentences with a way out: a column of numbers taken as labels,
+        positions so sparse that they became labels, columns that look like ages or identifiers.
+
+    Raises
+    ------
+    ValueError
+        If `by_rows` is not a `Compressed`, or labels repeat or are not one per row and column.
 
     Notes
     -----
@@ -54,36 +66,57 @@ class Observed(Constructors):
     ([5.0, 4.0, 3.0], ['jam', 'tea'])
     """
 
-    __slots__ = ("__weakref__", "_by_cols", "_columns", "_shape", "by_rows", "col_labels", "row_labels")
+    __slots__ = (
+        "__weakref__", "_by_cols", "_columns", "_shape", "by_rows", "col_labels", "notes", "row_labels", "trials",
+    )  # fmt: skip
 
     by_rows: Compressed
     row_labels: Labels | None
     col_labels: Labels | None
+    trials: FloatArray | None
+    notes: tuple[str, ...]
     _shape: tuple[int, int]
     _by_cols: Compressed | None
     _columns: dict[str, Structure]
 
-    def __init__(self, by_rows: Compressed, row_labels: Any = None, col_labels: Any = None) -> None:
+    def __init__(
+        self, by_rows: Compressed, row_labels: Any = None, col_labels: Any = None, notes: tuple[str, ...] = ()
+    ) -> None:
+        if not isinstance(by_rows, Compressed):
+            raise ValueError(
+                f"by_rows must be a Compressed, got {type(by_rows).__name__}; build a table with Observed.from_dense, "
+                "from_triplets, from_sparse, from_frame or from_wide"
+            )
         shape = (by_rows.n_major, by_rows.n_minor)
         rows = None if row_labels is None else unique_labels(row_labels, shape[0], "row_labels")
         cols = None if col_labels is None else unique_labels(col_labels, shape[1], "col_labels")
         self._fill(by_rows, rows, cols, None)
+        object.__setattr__(self, "notes", tuple(notes))
 
     def _fill(self, by_rows: Compressed, rows: Labels | None, cols: Labels | None, columns: dict | None) -> None:
         put = object.__setattr__
         put(self, "by_rows", by_rows)
         put(self, "row_labels", rows)
         put(self, "col_labels", cols)
+        put(self, "trials", None)
+        put(self, "notes", ())
         put(self, "_shape", (by_rows.n_major, by_rows.n_minor))
         put(self, "_by_cols", None)
         # The column structure depends on the places only: tables with other values share it.
         put(self, "_columns", {} if columns is None else columns)
 
-    def _same(self, by_rows: Compressed, columns: dict | None = None) -> Observed:
+    def _same(self, by_rows: Compressed, columns: dict | None = None, trials: FloatArray | None = None) -> Observed:
         """Return a table with these entries and the labels of this one (which are not checked again)."""
         other = object.__new__(Observed)
         other._fill(by_rows, self.row_labels, self.col_labels, columns)
-        return other
+        return other._told(self.notes, trials)
+
+    def _told(self, notes: tuple[str, ...] = (), trials: FloatArray | None = None) -> Self:
+        """Give a new table its notes (further ones, if it has some) and trials; for tables nobody else has yet."""
+        object.__setattr__(self, "notes", (*self.notes, *notes))
+        if trials is not None:
+            object.__setattr__(self, "trials", frozen(trials))
+        return self
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"Observed cannot be changed; make a new one instead of setting {name!r}")
@@ -92,7 +125,7 @@ class Observed(Constructors):
         raise AttributeError(f"Observed cannot be changed; {name!r} cannot be deleted")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Observed, (self.by_rows, self.row_labels, self.col_labels)
+        return _rebuilt, (self.by_rows, self.row_labels, self.col_labels, self.notes, self.trials)
 
     def __repr__(self) -> str:
         labelled = ", labelled" if self.row_labels is not None or self.col_labels is not None else ""
@@ -100,6 +133,11 @@ class Observed(Constructors):
         share = f"{100 * self.density:.3g}" if self.density < 0.01 else f"{100 * self.density:.1f}"
         size = f"{self.shape[0]} x {self.shape[1]}, {self.n_entries} entries, {share} % seen"
         return f"Observed({size}, {self.dtype}{weighted}{labelled})"
+
+    def _repr_html_(self) -> str:
+        from halfseen.data.html import table_html
+
+        return table_html(self)
 
     # ---- facts -------------------------------------------------------------------------------------------------
 
@@ -156,10 +194,10 @@ class Observed(Constructors):
         if self.weights is None and "parts" not in self._columns:
             # Values move straight to their places: the order of the entries, half as large again, is not needed.
             indptr, indices, values = transposed(self.by_rows, self.values)
-            return Compressed(indptr, indices, values, None, self.shape[0])
+            return Compressed.trusted(indptr, indices, values, None, self.shape[0])
         starts, indices, order = self._structure()
         weights = None if self.weights is None else self.weights[order]
-        return Compressed(starts, indices, self.values[order], weights, self.shape[0])
+        return Compressed.trusted(starts, indices, self.values[order], weights, self.shape[0])
 
     @property
     def column_order(self) -> IntArray:
@@ -185,7 +223,7 @@ class Observed(Constructors):
         columns = {"parts": (indptr, indices, frozen(inverse))}
         other._fill(self.by_cols, self.col_labels, self.row_labels, columns)
         object.__setattr__(other, "_by_cols", self.by_rows)
-        return other
+        return other._told(self.notes, None if self.trials is None else self.trials[order])
 
     @property
     def nbytes(self) -> int:
@@ -196,7 +234,7 @@ class Observed(Constructors):
         return sum(held.values())
 
     def describe(self) -> dict[str, Any]:
-        """Return plain facts: size, values, entries per row and column, empty rows and columns, labels."""
+        """Return plain facts: size, values, entries per row and column, empty ones, notes, and what they suggest."""
         from halfseen.data.facts import describe
 
         return describe(self)
@@ -215,7 +253,7 @@ class Observed(Constructors):
         new = _per_entry(values, self.n_entries, self.dtype, "values")
         kept = isinstance(weights, str) or weights is None
         new_weights = weights if kept else _per_entry(weights, self.n_entries, new.dtype, "weights")
-        return self._same(self.by_rows.with_values(new, new_weights), self._columns)
+        return self._same(self.by_rows.with_values(new, new_weights), self._columns, self.trials)
 
     def astype(self, dtype: Any) -> Observed:
         """Return the table with values (and weights) as float32 or float64; itself if they are already."""
@@ -225,7 +263,7 @@ class Observed(Constructors):
         if dtype == self.dtype:
             return self
         weights = None if self.weights is None else self.weights.astype(dtype)
-        return self._same(self.by_rows.with_values(self.values.astype(dtype), weights), self._columns)
+        return self._same(self.by_rows.with_values(self.values.astype(dtype), weights), self._columns, self.trials)
 
     def take_rows(self, rows: Any) -> Observed:
         """Return a table of the chosen rows, in the given order (positions, boolean mask or slice).
@@ -244,7 +282,8 @@ class Observed(Constructors):
         other = object.__new__(Observed)
         taken = None if labels is None else frozen(labels)
         other._fill(self.by_rows.take_major(order), taken, self.col_labels, None)
-        return other
+        trials = None if self.trials is None else self.by_rows.with_values(self.trials, None).take_major(order).values
+        return other._told(self.notes, trials)
 
     def select(self, entries: BoolArray | IntArray) -> Observed:
         """Return the chosen entries only (mask or positions in canonical order); same shape, same labels."""
@@ -252,10 +291,11 @@ class Observed(Constructors):
         if chosen.dtype == bool:
             if len(chosen) != self.n_entries:
                 raise ValueError(f"a mask of entries needs {self.n_entries} values, got {len(chosen)}")
-            return self._same(self.by_rows.select(chosen))
-        mask = np.zeros(self.n_entries, dtype=bool)
-        mask[find_positions(self.n_entries, chosen, "entry")] = True
-        return self._same(self.by_rows.select(mask))
+            mask = chosen
+        else:
+            mask = np.zeros(self.n_entries, dtype=bool)
+            mask[find_positions(self.n_entries, chosen, "entry")] = True
+        return self._same(self.by_rows.select(mask), None, None if self.trials is None else self.trials[mask])
 
     def split(
         self, fraction: float, random_state: RandomState = None, by: str = "entries", keep_covered: bool = False
@@ -335,6 +375,10 @@ class Observed(Constructors):
         from halfseen.data.frames import to_frame
 
         return to_frame(self, backend)
+
+
+def _rebuilt(by_rows: Compressed, rows: Any, cols: Any, notes: tuple[str, ...], trials: Any) -> Observed:
+    return Observed(by_rows, rows, cols, notes)._told((), trials)
 
 
 def _arrays(group: Compressed | None) -> list[np.ndarray]:

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from halfseen.data.checks import as_numbers, check_rule, value_dtype
-from halfseen.data.codes import Coder, Growing, coder_for, refuse_blank, refuse_null
-from halfseen.data.files import TextFormat, kind_of, open_source, resolve
+from halfseen.data.checks import check_rule, value_dtype
+from halfseen.data.collect import Collector
+from halfseen.data.files import LABEL, NUMBER, WORD, TextFormat, kind_of, open_source, resolve
+from halfseen.data.limits import Budget
 from halfseen.data.npz import read_npz
 from halfseen.data.observed import Observed
-from halfseen.errors import shown
+from halfseen.data.sources import Sources
+from halfseen.data.wide import WideReading, read_wide
+from halfseen.data.words import words_of
+from halfseen.errors import UnknownLabelError, shown
 
 Column = str | int | None
 WIDE_FROM = 5  # a file of entries rarely has more than row, column, value and a time or a weight
+STANDARD_INPUT = "-"
+# What a stream begins with says its kind; all else is text.
+SIGNS = ((b"PAR1", ".parquet"), (b"ARROW1", ".arrow"), (b"\xff\xff\xff\xff", ".arrows"), (b"PK\x03\x04", ".npz"),
+         (b"{", ".jsonl"), (b"[", ".json"))  # fmt: skip
 
 
 class Reading(TypedDict, total=False):
@@ -26,6 +39,13 @@ class Reading(TypedDict, total=False):
     header: bool
     missing: float | None
     shift: float
+    values: Mapping[Any, float | None] | None
+    trials: Column
+    wide: bool | None
+    columns: Any
+    drop: Any
+    labels: bool | None
+    max_bytes: int | str | None
 
 
 def read_table(
@@ -39,16 +59,19 @@ def read_table(
     dtype: Any = None,
     **reading: Unpack[Reading],
 ) -> Observed:
-    """Read one observed entry per line from Parquet, Feather, Arrow, CSV, TSV (text also gzipped), or arrays of .npz.
+    """Read a table from Parquet, Feather, Arrow, CSV, TSV, JSON Lines (text also gzipped), or arrays of .npz.
+
+    Files hold one observed entry per line, or (``wide=True``) one row of the table per line.
 
     Parameters
     ----------
-    path : path
-        The name's ending says the kind; with `sep` any ending is text.
+    path : path, or "-" for standard input
+        The name's ending says the kind; with `sep` any ending is text. Of standard input the first bytes say it.
     row, col, value, weight : str, int or None
         Column names or 0-based numbers. None: the first, second and third column (no weights). Of an .npz file the
         names of arrays: three of equal length, or `value` a two-dimensional one, with `row` and `col` naming
-        its labels (``"a+b"`` joins two arrays into labels such as ``a/b``).
+        its labels (``"a+b"`` joins two arrays into labels such as ``a/b``). Of a wide file `row` names the column of
+        row labels.
     duplicates : str
         Rule for several entries at one place, as in `Observed.from_triplets`.
     dtype : float32, float64 or None
@@ -56,29 +79,46 @@ def read_table(
     Other Parameters
     ----------------
     sep : str or None
-        Separator of text files; None: comma for .csv, tab for .tsv, else the one found in the first line.
+        Separator of text files; None: comma for .csv, tab for .tsv, else the one that splits the first lines alike.
+        A blank stands for any run of blanks and tabs.
     header : bool, default True
         False if the first line is already data; then give columns by number.
     missing : float or None
         Value that means "not observed" (such as 255); these entries are left out. NaN: also empty values.
     shift : float, default 0
         Added to every value (-1 turns ratings 1..5 into counts 0..4).
+    values : mapping or None
+        Numbers that words stand for: ``{"no": 0, "perhaps": 1, "yes": 2}``; a word that maps to None was not observed.
+        True and False are 1 and 0 without it.
+    trials : str, int or None
+        Column of totals: the values count successes out of so many, or are their share; see `Observed.trials`.
+    wide : bool or None
+        Whether every line is a row of the table; None: if `columns`, `drop` or `labels` are given.
+    columns, drop : str, list or None
+        Columns of a wide file to take, or to leave out: names, positions, and ranges such as ``"A1:O5"``.
+    labels : bool or None
+        False: a wide file has no row labels. True: they are in the first column. None: they are, if it holds text, or
+        whole numbers that differ (`Observed.notes` says so).
+    max_bytes : int, str or None
+        Memory that reading may take, as a number or text such as ``"4GB"``; None: 100 times the file, at least half a
+        gibibyte. What a file promises beyond it is refused before it is allocated.
 
     Returns
     -------
     Observed
-        Labels are the identifiers in sorted order; whole numbers in text files become integers (007 stays text).
+        Labels are the identifiers in sorted order; whole numbers in text files become integers (007 stays text). What
+        the reader noticed stands in `Observed.notes`.
 
     Raises
     ------
     ValueError
         Unreadable, cut off or empty file, unknown column (with close matches), a value that is not a number, a
-        missing label, duplicates without a rule; a file that looks like a wide table.
+        missing label, duplicates without a rule; a file that looks like a wide table; more memory than `max_bytes`.
 
     Notes
     -----
     Streams record batches. Peak memory per entry: 8 bytes of codes, the values as stored in the file, and the sorted
-    copy: 28 bytes for float64 values, 20 for float32.
+    copy: 28 bytes for float64 values, 20 for float32. A wide file takes its dense table, twice.
 
     Examples
     --------
@@ -93,48 +133,203 @@ def read_table(
     unknown = set(reading) - set(Reading.__annotations__)
     if unknown:
         raise TypeError(f"read_table has no argument {sorted(unknown)[0]!r}")
-    sep, header = reading.get("sep"), reading.get("header", True)
-    missing, shift = reading.get("missing"), reading.get("shift", 0.0)
-    file = Path(path)
+    roles = {"row": row, "col": col, "value": value, "weight": weight, "trials": reading.get("trials")}
+    with _a_file(path) as file, _named(file):
+        return _read(file, roles, duplicates, dtype, reading)
+
+
+def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, reading: Reading) -> Observed:
     check_rule(duplicates)
     value_dtype(np.dtype(np.float64), dtype)
-    kind = kind_of(file, sep)
+    missing, shift = reading.get("missing"), reading.get("shift", 0.0)
+    kind, budget = kind_of(file, reading.get("sep")), Budget.of(file, reading.get("max_bytes"))
+    form = TextFormat(reading.get("sep"), reading.get("header", True))
+    if _is_wide(reading):
+        _refuse_long(roles, duplicates)
+        wide = WideReading(
+            roles["row"], reading.get("columns"), reading.get("drop"), reading.get("labels"), reading.get("values"),
+            missing, shift, dtype,
+        )  # fmt: skip
+        return read_wide(file, kind, form, wide, budget)
     if kind == "npz":
-        roles = {"row": row, "col": col, "value": value, "weight": weight}
-        return read_npz(file, roles, missing=missing, shift=shift, duplicates=duplicates, dtype=dtype)
-    source = open_source(file, kind, TextFormat(sep, header))
-    columns = [
-        resolve(wanted, position, source.names, role, file)
-        for position, (role, wanted) in enumerate((("row", row), ("col", col), ("value", value)))
-    ]
-    if weight is not None:
-        columns.append(resolve(weight, 3, source.names, "weight", file))
-    if source.text and header and _is_number(columns[2]):
-        raise ValueError(f"the first line of {file.name} looks like data ({', '.join(columns)}); pass header=False")
-    for position, name in enumerate(columns):
-        if name in columns[:position]:
-            raise ValueError(f"column {name!r} of {file.name} is asked for twice; row, col, value, weight must differ")
-    collector = Collector(columns, source.text, missing, shift, dtype)
-    may_be_wide = len(source.names) >= WIDE_FROM and not any(isinstance(name, str) for name in (row, col, value))
+        if roles["trials"] is not None or reading.get("values") is not None:
+            raise ValueError(
+                f"{file.name}: trials= and values= are for files of lines; an .npz holds arrays of numbers"
+            )
+        given = {role: roles[role] for role in ("row", "col", "value", "weight")}
+        return read_npz(file, given, missing=missing, shift=shift, duplicates=duplicates, dtype=dtype, budget=budget)
+    source = open_source(file, kind, form, budget)
+    collector, names = _collected(source, file, roles, dtype, reading, budget)
+    asked = any(isinstance(roles[role], str) for role in ("row", "col", "value"))
+    may_be_wide = len(source.names) >= WIDE_FROM and not asked
     try:
-        for batch in source.batches(columns):
-            collector.add(batch)
+        _collect(source, names, collector, reading)
         table = collector.finish(file, duplicates)
     except ValueError as error:
         if not may_be_wide:
             raise
-        if f"column {columns[1]!r} has" in str(error):  # holes where the names of columns should be
+        if f"column {names[1]!r} has" in str(error):  # holes where the names of columns should be
             raise ValueError(f"{_wide_text(file, source.names)} ({error})") from error
-        raise ValueError(f"{error}; if the file is a wide table, read it with Observed.from_wide") from error
+        raise ValueError(f"{error}; if the file is a wide table, pass wide=True") from error
     if may_be_wide and table.n_entries == table.shape[0] > 1:
         raise ValueError(f"{_wide_text(file, source.names)} (as entries, every row would have just one)")
-    return table
+    return table._told(tuple(getattr(source, "notes", ())))
+
+
+def read_sources(
+    path: str | os.PathLike[str],
+    source: Column,
+    row: Column = None,
+    col: Column = None,
+    value: Column = None,
+    *,
+    weight: Column = None,
+    rows: str = "union",
+    **reading: Any,
+) -> Sources:
+    """Read many tables over the same rows from one long file with a column that names the source of each entry.
+
+    Parameters
+    ----------
+    path : path, or "-" for standard input
+        As in `read_table`; not .npz.
+    source, row, col, value, weight : str, int or None
+        Column names or 0-based numbers; row, col and value default to the first three other columns.
+    rows : {"union", "intersection", "same"}
+        As in `Sources`.
+
+    Other Parameters
+    ----------------
+    duplicates, dtype, sep, header, missing, shift, values, trials, max_bytes :
+        As in `read_table`.
+
+    Returns
+    -------
+    Sources
+        Labels are those that `read_table` gives, numbered over the whole file: 007 is the same text in every source.
+
+    Raises
+    ------
+    ValueError
+        As `read_table`; the source is named where one of them is to blame.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> file = os.path.join(tempfile.mkdtemp(), "ratings.csv")
+    >>> with open(file, "w") as out:
+    ...     _ = out.write("genre,user,film,rating\\ndrama,007,a,5\\naction,8,b,3\\n")
+    >>> S = read_sources(file, source="genre")
+    >>> S.shapes, S.row_labels.tolist()
+    ({'action': (2, 1), 'drama': (2, 1)}, ['007', '8'])
+    """
+    allowed = {"duplicates", "dtype", "sep", "header", "missing", "shift", "values", "trials", "max_bytes"}
+    unknown = set(reading) - allowed
+    if unknown:
+        raise TypeError(f"read_sources has no argument {sorted(unknown)[0]!r}")
+    roles = {"row": row, "col": col, "value": value, "weight": weight, "trials": reading.get("trials")}
+    duplicates, dtype = check_rule(reading.get("duplicates", "error")), reading.get("dtype")
+    value_dtype(np.dtype(np.float64), dtype)
+    with _a_file(path) as file, _named(file):
+        kind, budget = kind_of(file, reading.get("sep")), Budget.of(file, reading.get("max_bytes"))
+        if kind == "npz":
+            raise ValueError(f"{file.name}: sources are read from files of lines; give an .npz per source to Sources")
+        opened = open_source(file, kind, TextFormat(reading.get("sep"), reading.get("header", True)), budget)
+        own = resolve(source, 0, opened.names, "source", file)
+        rest = [place for place, name in enumerate(opened.names) if name != own]
+        if len(rest) < 3:
+            raise ValueError(f"{file.name} has {len(opened.names)} columns; needed: source, row, column and value")
+        for place, role in enumerate(("row", "col", "value")):
+            roles[role] = rest[place] if roles[role] is None else roles[role]
+        collector, names = _collected(opened, file, roles | {"source": own}, dtype, reading, budget)
+        _collect(opened, names, collector, reading)
+        return Sources(collector.finish_sources(file, duplicates), rows=rows)
+
+
+def _collected(
+    source: Any, file: Path, roles: dict[str, Column], dtype: Any, reading: Any, budget: Budget
+) -> tuple[Collector, list[str]]:
+    """A collector of the columns that were asked for, and their names."""
+    given = [role for role in roles if role in ("row", "col", "value") or roles[role] is not None]
+    repeat = len(set(source.names)) < len(source.names) > WIDE_FROM
+    if source.text and reading.get("header", True) and repeat and all(map(_is_number, source.names)):
+        raise ValueError(f"{_data_text(file, source.names)}; if every line is a row, pass wide=True too")
+    names = [resolve(roles[role], place, source.names, role, file) for place, role in enumerate(given)]
+    if source.text and reading.get("header", True) and _is_number(names[2]):
+        raise ValueError(_data_text(file, names))
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise ValueError(f"column {name!r} of {file.name} is asked for twice; row, col, value, weight must differ")
+    words, missing, shift = words_of(reading.get("values")), reading.get("missing"), reading.get("shift", 0.0)
+    return Collector(names, source.text, missing, shift, dtype, tuple(given), words, budget), names
+
+
+def _data_text(file: Path, names: list[str]) -> str:
+    return f"the first line of {file.name} looks like data ({', '.join(names[:3])}); pass header=False"
+
+
+def _collect(source: Any, names: list[str], collector: Collector, reading: Any) -> None:
+    kinds = {"row": LABEL, "col": LABEL, "source": LABEL, "value": WORD if reading.get("values") else NUMBER}
+    for batch in source.batches(names, [kinds.get(role, NUMBER) for role in collector.roles]):
+        collector.add(batch)
+
+
+def _is_wide(reading: Any) -> bool:
+    """Whether lines are rows: as the user says, or as the other arguments imply."""
+    implied = [name for name in ("columns", "drop", "labels") if reading.get(name) is not None]
+    if reading.get("wide") is False and implied:
+        raise ValueError(f"{implied[0]}= is for wide files; leave it out, or pass wide=True")
+    return bool(reading.get("wide") or implied)
+
+
+def _refuse_long(roles: dict[str, Column], duplicates: str) -> None:
+    given = [role for role in ("col", "value", "weight", "trials") if roles[role] is not None]
+    given += ["duplicates"] if duplicates != "error" else []
+    if given:
+        raise ValueError(f"{given[0]}= is for files with one entry per line; leave it or wide=True out")
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Every refusal of what is in a file names it."""
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        text = " ".join(str(error).split("\n"))
+        if type(error) in (ValueError, UnknownLabelError) and file.name in text and text == str(error):
+            raise
+        kind = UnknownLabelError if isinstance(error, UnknownLabelError) else ValueError
+        raise kind(text if file.name in text else f"{file.name}: {text}") from error
+
+
+@contextmanager
+def _a_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """The path itself, or a temporary file with what comes on standard input."""
+    if os.fspath(path) != STANDARD_INPUT:
+        yield Path(path)
+        return
+    stream: Any = getattr(sys.stdin, "buffer", sys.stdin)
+    head = stream.read(1 << 16)
+    if not head:
+        raise ValueError("standard input is empty (0 bytes)")
+    plain = head[:2] != b"\x1f\x8b"
+    sign = next((ending for start, ending in SIGNS if head.lstrip().startswith(start)), ".txt") if plain else ".txt.gz"
+    with tempfile.TemporaryDirectory(prefix="halfseen-") as folder:
+        copy = Path(folder) / f"standard input{sign}"
+        with copy.open("wb") as file:
+            file.write(head)
+            shutil.copyfileobj(stream, file)
+        try:
+            yield copy
+        except ValueError as error:  # in the user's words: there was no such file
+            text = str(error).replace(str(copy), "standard input").replace(copy.name, "standard input")
+            raise type(error)(text) from error
 
 
 def _wide_text(path: Path, names: list[str]) -> str:
     return (
         f"{path.name} looks like a wide table ({len(names)} columns, {shown(names[0])}, {shown(names[1])}, ...): "
-        "halfseen reads one entry per line (row, column, value); read a wide one with Observed.from_wide, or name "
+        "halfseen reads one entry per line (row, column, value); read a wide one with wide=True, or name "
         "the columns with row=, col= and value="
     )
 
@@ -145,110 +340,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-class Collector:
-    """Gathers record batches with columns row, col, value (and weight) into arrays.
-
-    Parameters
-    ----------
-    columns : list of str
-        Names, for errors.
-    text : bool
-        Whether the labels come from a text file.
-    missing, shift, dtype :
-        As in `read_table`.
-    """
-
-    def __init__(self, columns: list[str], text: bool, missing: float | None, shift: float, dtype: Any) -> None:
-        self._columns = columns
-        self._text = text
-        self._missing = missing
-        self._shift = shift
-        self._dtype = dtype
-        self._coders: list[Coder] = []
-        self._values: Growing | None = None
-        self._weights = Growing(np.float32)
-        self._seen = 0
-
-    @property
-    def n_kept(self) -> int:
-        """Entries taken so far, missing ones left out."""
-        return 0 if self._values is None else self._values.length
-
-    def add(self, batch: Any) -> None:
-        """Take the next record batch."""
-        if not batch.num_rows:
-            return
-        if not self._coders:
-            types = batch.schema.types
-            self._coders = [coder_for(types[axis], self._columns[axis], self._text) for axis in (0, 1)]
-        keep = self._kept(batch.column(2))
-        offset = self._seen
-        self._seen += batch.num_rows
-        if keep is not None:
-            batch = batch.filter(keep)
-        for axis in (0, 1):
-            refuse_null(batch.column(axis), self._columns[axis], offset)
-            if self._text:
-                refuse_blank(batch.column(axis), self._columns[axis], offset)
-            self._coders[axis].add(batch.column(axis))
-        values = self._numbers(batch.column(2), 2, offset)
-        if self._shift:
-            values = as_numbers(values, "values", self._dtype)
-            values = values + np.asarray(self._shift, dtype=values.dtype)
-        if self._values is None:
-            self._values = Growing(values.dtype)
-        self._values.append(values)
-        if len(self._columns) > 3:
-            self._weights.append(as_numbers(self._numbers(batch.column(3), 3, offset), "weights"))
-
-    def _kept(self, values: Any) -> Any:
-        """Return the mask of observed values, or None if all are."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        if self._missing is None:
-            return None
-        if np.isnan(self._missing):
-            seen = pc.invert(pc.is_null(values, nan_is_null=True))
-        else:
-            seen = pc.fill_null(pc.not_equal(values, pa.scalar(self._missing)), True)
-        return None if pc.all(seen).as_py() else seen
-
-    def _numbers(self, column: Any, position: int, offset: int) -> np.ndarray:
-        """Return a column of numbers as stored; a null or text is refused with its place."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        name = self._columns[position]
-        kind = column.type
-        numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-        if pa.types.is_decimal(kind):
-            column, numeric = column.cast(pa.float64()), True
-        if not numeric:
-            raise ValueError(f"column {name!r} holds {kind}, first {shown(column[0].as_py())}; values must be numbers")
-        if column.null_count:
-            first = pc.index(column.is_null(), True).as_py()
-            raise ValueError(
-                f"column {name!r} has no number in entry {offset + first} (counted from 0); "
-                "drop such lines, or pass missing=float('nan') to leave them out"
-            )
-        numbers = column.to_numpy(zero_copy_only=False)
-        if numbers.dtype == np.float16:
-            return numbers.astype(np.float32)
-        return numbers.astype(np.uint8) if numbers.dtype == bool else numbers
-
-    def finish(self, path: Path, duplicates: str) -> Observed:
-        """Return the table; the collected columns are given up on the way."""
-        if self._values is None or not self._values.length:
-            read = f"all {self._seen} values are missing" if self._seen else "there is no line of data"
-            raise ValueError(f"{path} has 0 entries: {read}")
-        values = self._values.take()
-        weights = self._weights.take() if len(self._columns) > 3 else None
-        rows, row_labels = self._coders[0].finish()
-        cols, col_labels = self._coders[1].finish()
-        shape = (len(row_labels), len(col_labels))
-        return Observed._assemble(
-            rows, cols, values, weights, shape, row_labels, col_labels, duplicates, dtype=self._dtype
-        )

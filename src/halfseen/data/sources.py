@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import IntArray, Labels, RandomState, as_generator
+from halfseen.data.checks import check_rule
+from halfseen.data.incoming import is_annotated, is_multimodal
 from halfseen.data.labels import find_labels
 from halfseen.data.observed import Observed
 from halfseen.data.validate import as_observed
@@ -87,7 +89,7 @@ class Sources(Mapping[str, Observed]):
         *,
         weight: str | None = None,
         rows: str = "union",
-        duplicates: str = "error",
+        **reading: Any,
     ) -> Sources:
         """Build from a long data frame with a column that names the source of each entry.
 
@@ -96,8 +98,13 @@ class Sources(Mapping[str, Observed]):
         frame : data frame (pandas, polars, pyarrow)
         source, row, col, value, weight : str
             Column names.
-        rows, duplicates : str
-            As in `Sources` and `Observed.from_triplets`.
+        rows : str
+            As in `Sources`.
+
+        Other Parameters
+        ----------------
+        duplicates, values, trials :
+            As in `Observed.from_frame`.
 
         Examples
         --------
@@ -107,25 +114,19 @@ class Sources(Mapping[str, Observed]):
         >>> Sources.from_frame(table, source="genre", row="user", col="film", value="rating").shapes
         {'action': (2, 1), 'drama': (2, 1)}
         """
+        from halfseen.data.by_source import Coded, tables_by_source
         from halfseen.data.frames import long_columns
         from halfseen.data.labels import factorise
 
+        odd = set(reading) - {"duplicates", "values", "trials"}
+        if odd:
+            raise TypeError(f"from_frame has no argument {sorted(odd)[0]!r}")
+        duplicates = check_rule(reading.get("duplicates", "error"))
         wanted = {"source": source, "row": row, "col": col, "value": value, "weight": weight}
-        columns = long_columns(frame, wanted)
-        codes, names = factorise(columns.pop("source"), source)
-        tables = {}
-        for code, name in enumerate(names.tolist()):
-            part = {role: column[codes == code] for role, column in columns.items()}
-            tables[str(name)] = Observed.from_triplets(
-                part["row"],
-                part["col"],
-                part["value"],
-                part.get("weight"),
-                row_labels="infer",
-                col_labels="infer",
-                duplicates=duplicates,
-            )
-        return cls(tables, rows=rows)
+        wanted["trials"] = reading.get("trials")
+        columns = long_columns(frame, wanted, reading.get("values"))
+        own, i, j = (Coded(*factorise(columns.pop(key), f"column {wanted[key]!r}")) for key in ("source", "row", "col"))
+        return cls(tables_by_source(own, i, j, columns.pop("value"), columns, duplicates), rows=rows)
 
     def __getitem__(self, name: str) -> Observed:
         if name not in self._tables:
@@ -206,9 +207,10 @@ def as_sources(S: Any) -> Sources:
 
     Parameters
     ----------
-    S : Sources, mapping from name to table, sequence of tables, or one table
-        Tables are what `as_observed` takes. Those of a sequence are named "0", "1", ...; one table alone is a single
-        source named "0".
+    S : Sources, mapping from name to table, sequence of tables, one table, or MuData
+        Annotated matrices (MuData, a mapping to AnnData) may have different observations: rows that one of them does
+        not have are empty in it. Tables are what `as_observed` takes. Those of a sequence are named "0", "1", ...; one
+        table alone is a single source named "0".
 
     Raises
     ------
@@ -222,8 +224,10 @@ def as_sources(S: Any) -> Sources:
     """
     if isinstance(S, Sources):
         return S
+    if is_multimodal(S):
+        return Sources({str(name): table for name, table in S.mod.items()}, rows="union")
     if isinstance(S, Mapping) and not hasattr(S, "tocoo"):  # a sparse dictionary of keys is one table
-        return Sources(S)
+        return Sources(S, rows="union" if len(S) and all(map(is_annotated, S.values())) else "same")
     if isinstance(S, list | tuple) and S and all(_is_table(table) for table in S):
         return Sources({str(place): table for place, table in enumerate(S)})
     return Sources({"0": as_observed(S, name="S")})
@@ -288,7 +292,12 @@ def _placed(table: Observed, labels: Labels, common: Labels) -> Observed:
     """Return the table with its rows in the order of `common`; rows it does not have are empty."""
     if len(labels) == len(common) and bool((labels == common).all()):
         return table
-    return Observed(table.by_rows.take_major(_positions(labels, common)), common, table.col_labels)
+    places = _positions(labels, common)
+    made = Observed(table.by_rows.take_major(places), common, table.col_labels)
+    trials = None
+    if table.trials is not None:
+        trials = table.by_rows.with_values(table.trials, None).take_major(places).values
+    return made._told(table.notes, trials)
 
 
 def _positions(labels: Labels, common: Labels) -> IntArray:

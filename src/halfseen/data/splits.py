@@ -1,4 +1,8 @@
-"""Random parts of the observed entries: one held-out part, or folds."""
+"""Random parts of the observed entries: one held-out part, or folds.
+
+What is drawn depends on the labels of rows and columns (on their positions, where there are none) and on the seed, so
+that another order of the rows, or an entry of weight 0, draws the same entries.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from halfseen._typing import BoolArray, IntArray, RandomState, as_generator
-from halfseen.data.compressed import index_dtype
+from halfseen._typing import BoolArray, IntArray, RandomState
+from halfseen.data.keys import Keys, entry_keys, row_keys
 
 if TYPE_CHECKING:
     from halfseen.data.observed import Observed
@@ -17,41 +21,39 @@ if TYPE_CHECKING:
 def split(
     observed: Observed, fraction: float, random_state: RandomState, by: str, keep_covered: bool
 ) -> tuple[Observed, Observed]:
-    """Return (train, test); see `Observed.split`. O(E) time, 5 E bytes besides the result."""
+    """Return (train, test); see `Observed.split`. O(E) time, 17 E bytes besides the result."""
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie between 0 and 1, got {fraction}")
-    order = _shuffled(observed, by, random_state)
-    n_units = len(order)
-    if keep_covered:
-        order = order[~_protected(observed, order, by)[order]]
-    chosen = order[: round(fraction * n_units)]
-    if not 0 < len(chosen) < n_units:
+    keys, units = _drawn(observed, by, random_state)
+    free = units if not keep_covered else units[~_protected(observed, keys, units, by)[units]]
+    count = min(round(fraction * len(units)), len(free))
+    if not 0 < count < len(units):
         raise ValueError(
-            f"cannot hold out {fraction} of {n_units} {by}"
+            f"cannot hold out {fraction} of {len(units)} {by}"
             f"{' and keep every row and column covered' if keep_covered else ''}: "
             "one of the two parts would be empty; use another fraction, or more data"
         )
-    return _parts(observed, chosen, by)
+    return _parts(observed, free[np.argpartition(keys[free], count - 1)[:count]], by)
 
 
 def folds(observed: Observed, n_folds: int, random_state: RandomState, by: str) -> Iterator[tuple[Observed, Observed]]:
     """Return an iterator over (train, test) pairs; see `Observed.folds`."""
-    order = _shuffled(observed, by, random_state)
-    if not 2 <= n_folds <= len(order):
-        raise ValueError(f"n_folds must lie between 2 and the number of {by} ({len(order)}), got {n_folds}")
+    keys, units = _drawn(observed, by, random_state)
+    if not 2 <= n_folds <= len(units):
+        raise ValueError(f"n_folds must lie between 2 and the number of {by} ({len(units)}), got {n_folds}")
+    order = units[np.argsort(keys[units], kind="stable")]
     return (_parts(observed, order[k::n_folds], by) for k in range(n_folds))
 
 
-def _shuffled(observed: Observed, by: str, random_state: RandomState) -> IntArray:
-    """Return what is drawn in random order: entry positions, or the rows that have entries."""
+def _drawn(observed: Observed, by: str, random_state: RandomState) -> tuple[Keys, IntArray]:
+    """Return a number for every entry (or row), and what is drawn from: all of positive weight (or with entries)."""
     if by == "entries":
-        units: IntArray = np.arange(observed.n_entries, dtype=index_dtype(observed.n_entries))
-    elif by == "rows":
-        units = np.flatnonzero(observed.by_rows.counts)
-    else:
-        raise ValueError(f"by must be 'entries' or 'rows', got {by!r}")
-    as_generator(random_state).shuffle(units)
-    return units
+        weights = observed.weights
+        counts = np.arange(observed.n_entries) if weights is None else np.flatnonzero(weights > 0)
+        return entry_keys(observed, random_state), counts
+    if by == "rows":
+        return row_keys(observed, random_state), np.flatnonzero(observed.by_rows.counts)
+    raise ValueError(f"by must be 'entries' or 'rows', got {by!r}")
 
 
 def _parts(observed: Observed, chosen: IntArray, by: str) -> tuple[Observed, Observed]:
@@ -66,17 +68,21 @@ def _parts(observed: Observed, chosen: IntArray, by: str) -> tuple[Observed, Obs
     return observed.select(~test), observed.select(test)
 
 
-def _protected(observed: Observed, order: IntArray, by: str) -> BoolArray:
-    """Mark the units that must stay in train: for each row and column, its entry that comes last in `order`."""
-    length = observed.n_entries if by == "entries" else observed.shape[0]
-    turn = np.zeros(length, dtype=np.int64)
-    turn[order] = np.arange(len(order))
-    protected = np.zeros(length, dtype=bool)
+def _protected(observed: Observed, keys: Keys, units: IntArray, by: str) -> BoolArray:
+    """Mark the units that must stay in train: for each row and column, its entry with the largest number."""
+    protected = np.zeros(len(keys), dtype=bool)
+    rows, cols = observed.rows, observed.cols
     if by == "entries":
-        starts = observed.by_rows.indptr[:-1][observed.by_rows.counts > 0]
-        protected[order[np.maximum.reduceat(turn, starts)]] = True
-    per_entry = turn if by == "entries" else turn[observed.rows]
-    last = np.full(observed.shape[1], -1, dtype=np.int64)
-    np.maximum.at(last, observed.cols, per_entry)
-    protected[order[last[last >= 0]]] = True
+        drawn = np.zeros(len(keys), dtype=bool)
+        drawn[units] = True
+        of_entry = np.where(drawn, keys, np.uint64(0))
+        for places, size in ((rows, observed.shape[0]), (cols, observed.shape[1])):
+            largest = np.zeros(size, dtype=np.uint64)
+            np.maximum.at(largest, places, of_entry)
+            protected |= drawn & (of_entry == largest[places])
+        return protected
+    of_entry = keys[rows]
+    largest = np.zeros(observed.shape[1], dtype=np.uint64)
+    np.maximum.at(largest, cols, of_entry)
+    protected[rows[of_entry == largest[cols]]] = True
     return protected

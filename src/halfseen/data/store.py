@@ -6,8 +6,10 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import uuid
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -15,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from halfseen.data.observed import Observed
 from halfseen.data.storable import REGISTRY
-from halfseen.data.tree import Packer, Unpacker
+from halfseen.data.tree import Packer, Unpacker, check_kinds
+from halfseen.errors import shown
 
 FORMAT = "halfseen model"
 FORMAT_VERSION = 1
@@ -39,6 +43,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     ValueError
         If the class or one of the attributes cannot be stored; the attribute is named. Nothing is written then.
         A loss of your own can be stored when it is a frozen dataclass under the decorator `storable`.
+    OSError
+        Naming the file, if it cannot be written (no room, no permission); an older model there is left as it is.
 
     Notes
     -----
@@ -54,8 +60,6 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     >>> hs.load(file).predict([1], [1]).tolist()
     [2.0]
     """
-    from safetensors.numpy import save_file
-
     name = type(model).__name__
     if _find_class(name) is not type(model):
         raise ValueError(
@@ -75,19 +79,45 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"the folder {target.parent} does not exist; make it first")
-    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    temporary = target.parent / f".{target.name[:100]}.{uuid.uuid4().hex}.tmp"
     try:
-        temporary.touch(exist_ok=False)
-        mode = temporary.stat().st_mode
-        save_file(packer.tensors, str(temporary), metadata=metadata)
-        temporary.chmod(mode)  # safetensors makes files private to the user, against their umask
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+        with _named(target):
+            _write(temporary, packer.tensors, metadata)
+            os.replace(temporary, target)
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             temporary.unlink()
     _sync_folder(target.parent)
+
+
+def _write(file: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    """Write a new file, down to the disk."""
+    from safetensors.numpy import save_file
+
+    file.touch(exist_ok=False)
+    mode = file.stat().st_mode
+    save_file(tensors, str(file), metadata=metadata)
+    file.chmod(mode)  # safetensors makes files private to the user, against their umask
+    with file.open("rb+") as written:
+        os.fsync(written.fileno())
+
+
+@contextlib.contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Errors of the system name the file that the user asked for; those of safetensors become errors of the system."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        if code is None:
+            raise OSError(f"{target} cannot be written: {error}") from error
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(target)) from error
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -108,7 +138,9 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Notes
     -----
-    Only plain data and registered classes are rebuilt: loading a file from a stranger runs no code of theirs.
+    Only plain data and registered classes are rebuilt: loading a file from a stranger runs no code of theirs. Kinds,
+    shapes and lengths are compared with each other, and the first and the last cell are predicted once: a file that
+    does not fit together is refused here and not at its first use.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -119,7 +151,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     metadata = _checked_header(file)
     try:
         tensors = load_file(str(file))
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     if _checksum(metadata, tensors) != metadata["checksum"]:
         raise ValueError(f"{file} is damaged: its contents do not match their checksum")
@@ -129,25 +161,110 @@ def load(path: str | os.PathLike[str]) -> Any:
         raise ValueError(f"{file} holds a {name!r} of halfseen {version}, which this version does not have")
     try:
         unpacker = Unpacker(tensors)
-        state = {key: unpacker.unpack(node) for key, node in json.loads(metadata["state"]).items()}
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        nodes = json.loads(metadata["state"])
+        if not isinstance(nodes, dict):
+            raise ValueError(f"its attributes are {shown(nodes)}")
+        state = {key: unpacker.unpack(node) for key, node in nodes.items()}
+        _check_state(cls, state)
+        model = cls.__new__(cls)
+        vars(model).update(state)
+        _probe(model)
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError, OverflowError, IndexError) as error:
         raise ValueError(f"{file} was written by halfseen {version} and does not fit this version: {error}") from error
-    model = cls.__new__(cls)
-    vars(model).update(state)
     return model
+
+
+def _check_state(cls: Any, state: dict[str, Any]) -> None:
+    """Refuse attributes that are none of the class: they would hide its methods, or are not of the kind it says."""
+    for name in state:
+        if not name.isidentifier() or name.startswith("__") or callable(getattr(cls, name, None)):
+            raise ValueError(f"{cls.__name__} cannot have an attribute {name!r}")
+    for name in getattr(cls, "_get_param_names", list)():
+        if name not in state:
+            raise ValueError(f"{cls.__name__} lacks its parameter {name!r}")
+    check_kinds(cls, state)
+    shape = state.get("observed_shape_")
+    if shape is None:
+        return
+    if not (isinstance(shape, tuple) and len(shape) == 2 and all(type(n) is int and n > 0 for n in shape)):
+        raise ValueError(f"{cls.__name__}.observed_shape_ is {shown(shape)}; needed: two positive whole numbers")
+    for name, length in (("row_labels_", shape[0]), ("col_labels_", shape[1])):
+        labels = state.get(name)
+        if labels is not None and np.shape(labels) != (length,):
+            raise ValueError(f"{cls.__name__}.{name} has shape {np.shape(labels)}; the table has {length}")
+    if state.get("n_features_in_", shape[1]) != shape[1]:
+        raise ValueError(f"{cls.__name__}.n_features_in_ is {shown(state['n_features_in_'])}; the table has {shape[1]}")
+
+
+def _probe(model: Any) -> None:
+    """Predict the first and the last cell of a fitted model: parts of other shapes or kinds fail now."""
+    corners = _corners(model)
+    if corners is None:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with np.errstate(all="ignore"):
+                numbers = corners()
+    except ImportError:  # made by a library that is not here: its use will say so
+        return
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ValueError(f"its parts do not fit each other: {type(error).__name__}: {error}") from error
+    if any(np.asarray(found).dtype.kind != "f" or np.shape(found)[:1] != (2,) for found in numbers):
+        raise ValueError("its parts do not fit each other: it does not predict one number per cell")
+
+
+def _corners(model: Any) -> Any:
+    """What predicts the first and the last cell of every table of a model, or None if it predicts no cells."""
+    state = vars(model)
+    shape = state.get("observed_shape_")
+    if shape is not None and hasattr(model, "predict"):
+        if "row_factors_" in state and state["row_factors_"] is None:  # it keeps no rows, and predicts new ones only
+            return lambda: [model.predict(_two_rows(shape[1], state.get("col_labels_")))]
+        rows, cols = _ends(state.get("row_labels_"), shape[0]), _ends(state.get("col_labels_"), shape[1])
+        return lambda: [model.predict(rows, cols)]
+    names = state.get("source_names_")
+    if names is None or not hasattr(model, "predict_entries"):
+        return None
+
+    def corners() -> list[Any]:
+        rows, found = _ends(model.row_labels_, model.n_rows_), []
+        for name in names:
+            labels = model.col_labels_[name]
+            length = model._n_columns(name) if labels is None else len(labels)
+            found.append(model.predict_entries(name, rows, _ends(labels, length)))
+        return found
+
+    return corners
+
+
+def _two_rows(n_cols: int, labels: Any) -> Observed:
+    """Two rows, of which the first and the last column were seen."""
+    return Observed.from_triplets([0, 1], [0, n_cols - 1], [1.0, 1.0], shape=(2, n_cols), col_labels=labels)
+
+
+def _ends(labels: Any, length: int) -> Any:
+    """The first and the last label of an axis, or their positions."""
+    return [0, length - 1] if labels is None else labels[[0, length - 1]]
 
 
 def _find_class(name: str) -> Any:
     """Return the registered or public class of a name, or None."""
+    if not isinstance(name, str):
+        return None
     if name in REGISTRY:
         return REGISTRY[name]
     halfseen = import_module("halfseen")
     if name in halfseen.__all__:
         named = getattr(halfseen, name)
-        return named if isinstance(named, type) else None
-    public = (getattr(halfseen, word) for word in halfseen.__all__)
-    modules = (module for module in public if isinstance(module, ModuleType) and name in getattr(module, "__all__", ()))
-    return next((getattr(module, name) for module in modules), None)
+    else:
+        public = (getattr(halfseen, word) for word in halfseen.__all__)
+        modules = (part for part in public if isinstance(part, ModuleType) and name in getattr(part, "__all__", ()))
+        named = next((getattr(module, name) for module in modules), None)
+    # What is public and no estimator (a table, say) is not rebuilt from its attributes.
+    return named if isinstance(named, type) and named.__dictoffset__ else None
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:
@@ -179,7 +296,7 @@ def _checked_header(file: Path) -> dict[str, str]:
         header = json.loads(text)
         metadata = header.pop("__metadata__", {})
         end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
         raise ValueError(f"{file} is damaged: its header cannot be read ({error})") from error
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise ValueError(f"{file} is not a halfseen model: it is a safetensors file of something else")
@@ -190,12 +307,14 @@ def _checked_header(file: Path) -> dict[str, str]:
     missing = {*CHECKED, "checksum"} - set(metadata)
     if missing:
         raise ValueError(f"{file} is damaged: {sorted(missing)} are missing from its metadata")
+    if not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError(f"{file} is damaged: its metadata must be text")
     return metadata
 
 
 def _check_version(file: Path, metadata: dict[str, str]) -> None:
     version = metadata.get("format_version", "")
-    if not version.isdigit():
+    if not (isinstance(version, str) and version.isdecimal() and len(version) < 9):
         raise ValueError(f"{file} is damaged: its format version is {version!r}")
     if int(version) > FORMAT_VERSION:
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from importlib import import_module
@@ -11,11 +12,19 @@ from typing import Any
 import numpy as np
 
 from halfseen.data.compressed import Compressed
+from halfseen.data.kinds import fits, hints_of
 from halfseen.data.observed import Observed
 from halfseen.data.storable import REGISTRY
 from halfseen.errors import shown
 
 NATIVE = "?bBhHiIlLqQefd"
+# Where a class of a model may live: packages that define what models hold, and nothing that runs when it is imported.
+MODULES = re.compile(r"halfseen(\.[a-z][a-z0-9_]*)+")
+NO_MODULES = ("cli", "reproduce")
+# No model nests deeper than some ten levels.
+DEEPEST = 60
+# Fixed-width text may take this many times the bytes of the text itself (or 16 MiB) before it is no honest array.
+WIDEST = 256
 
 
 class Packer:
@@ -43,7 +52,13 @@ class Packer:
         if isinstance(value, np.ndarray | np.generic):
             return self._array(value, place)
         if isinstance(value, Observed):
-            parts = {"by_rows": value.by_rows, "row_labels": value.row_labels, "col_labels": value.col_labels}
+            parts: dict[str, Any] = {
+                "by_rows": value.by_rows,
+                "row_labels": value.row_labels,
+                "col_labels": value.col_labels,
+            }
+            more = {"trials": value.trials, "notes": list(value.notes)}
+            parts |= {name: part for name, part in more.items() if part is not None and len(part)}
             return {"kind": "observed", **{name: self.pack(part, f"{place}.{name}") for name, part in parts.items()}}
         cls = type(value)
         if is_dataclass(value) and (REGISTRY.get(cls.__name__) is cls or cls is Compressed):
@@ -92,10 +107,12 @@ class Packer:
         """Store text as UTF-8 bytes and the length of each item."""
         items = array.ravel().tolist()
         other = next((item for item in items if not isinstance(item, str)), None)
+        if other is not None and all(isinstance(item, tuple) for item in items):
+            return {"tuples": [self.pack(item, place) for item in map(_plain_parts, items)], "shape": list(array.shape)}
         if other is not None:
             raise ValueError(
                 f"{place} cannot be stored: it holds {shown(other)}; arrays of objects can be stored only if all are "
-                "text. Turn labels into text or integers before fitting"
+                "text or tuples of text and numbers. Turn labels into text or integers before fitting"
             )
         parts = [item.encode("utf-8", "surrogatepass") for item in items]
         lengths = np.array([len(part) for part in parts], dtype=np.int64)
@@ -103,71 +120,199 @@ class Packer:
         return {"text": self._keep(data), "lengths": self._keep(lengths), "shape": list(array.shape)}
 
 
+def _plain_parts(label: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A tuple of plain values; dates become NumPy's, which have a node."""
+    items = [part.item() if isinstance(part, np.generic) else part for part in label]
+    return tuple(np.datetime64(item) if hasattr(item, "isoformat") else item for item in items)
+
+
 class Unpacker:
-    """Turns nodes back into values; anything unexpected is a ValueError."""
+    """Turns nodes back into values; anything unexpected is a ValueError.
+
+    The nodes come from a file that anybody may have written: names, kinds, shapes and lengths are compared with each
+    other and with the arrays before they are used, and only registered dataclasses are ever made.
+    """
 
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
         self._tensors = tensors
         self._arrays: dict[str, Any] = {}
+        self._depth = 0
 
     def unpack(self, node: Any) -> Any:
         """Return the value of a node."""
-        if isinstance(node, list):
-            return [self.unpack(item) for item in node]
-        if not isinstance(node, dict):
+        if not isinstance(node, dict | list):
             return node
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise ValueError(f"its values are nested more than {DEEPEST} levels deep")
+        value = [self.unpack(item) for item in node] if isinstance(node, list) else self._of_kind(node)
+        self._depth -= 1
+        return value
+
+    def _of_kind(self, node: dict[str, Any]) -> Any:
         kind = node.get("kind")
         if kind == "float":
-            return float(node["value"])
+            return _float(node["value"])
         if kind == "tuple":
-            return tuple(self.unpack(node["items"]))
+            return tuple(_list(self.unpack(node["items"]), "a tuple"))
         if kind == "dict":
-            return {self.unpack(key): self.unpack(item) for key, item in node["items"]}
+            return {self.unpack(key): self.unpack(item) for key, item in _pairs(node["items"])}
         if kind == "dtype":
-            return np.dtype(node["value"])
+            return _dtype(node["value"])
         if kind in ("array", "scalar"):
             return self._array(node)
         if kind == "observed":
-            return Observed(*(self.unpack(node[name]) for name in ("by_rows", "row_labels", "col_labels")))
+            return self._observed(node)
         if kind == "dataclass":
             return self._dataclass(node)
         raise ValueError(f"unknown kind of value {kind!r}")
 
+    def _observed(self, node: dict[str, Any]) -> Observed:
+        by_rows, rows, cols = (self.unpack(node[name]) for name in ("by_rows", "row_labels", "col_labels"))
+        notes = _list(self.unpack(node.get("notes", [])), "notes")
+        if not all(isinstance(note, str) for note in notes):
+            raise ValueError("the notes of a table must be text")
+        table, trials = Observed(by_rows, rows, cols, tuple(notes)), self.unpack(node.get("trials"))
+        if trials is not None and np.shape(trials) != table.values.shape:
+            raise ValueError(f"a table of {table.n_entries} entries has trials of shape {np.shape(trials)}")
+        return table._told((), trials)
+
     def _array(self, node: dict[str, Any]) -> Any:
+        if "tuples" in node:
+            return self._tuples(node)
         key = str(node.get("name", node.get("text")))
         if key not in self._arrays:
-            self._arrays[key] = self._read(node)
-        array = self._arrays[key]
-        return array[()] if node["kind"] == "scalar" else array
+            self._arrays[key] = (node.get("dtype"), self._read(node))
+        dtype, array = self._arrays[key]
+        if dtype != node.get("dtype"):
+            raise ValueError(f"array {key!r} is said to be {dtype} and {node.get('dtype')}")
+        if node["kind"] == "array":
+            return array
+        if array.ndim:
+            raise ValueError(f"a number is stored as an array of shape {array.shape}")
+        return array[()]
 
     def _read(self, node: dict[str, Any]) -> np.ndarray:
-        dtype = np.dtype(node["dtype"])
+        dtype = _dtype(node["dtype"])
         if "text" in node:
-            data = self._tensors[node["text"]].tobytes()
-            ends = np.cumsum(self._tensors[node["lengths"]]).tolist()
-            starts = [0, *ends[:-1]]
-            items = [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=False)]
-            flat = np.empty(len(items), dtype=object)
-            flat[:] = items
-            return flat.astype(dtype).reshape(node["shape"])
-        array = self._tensors[node["name"]]
+            return self._text(node, dtype)
+        array = self._tensor(node["name"])
         if dtype.kind in "Mm":
+            if array.dtype != np.int64:
+                raise ValueError(f"dates are stored as {array.dtype}; needed: int64")
             return array.view(dtype)
+        if array.dtype != dtype.newbyteorder("="):
+            raise ValueError(f"an array of {dtype} is stored as {array.dtype}")
         return array.T if node.get("order") == "F" else array
 
+    def _tensor(self, name: Any) -> np.ndarray:
+        if not isinstance(name, str) or name not in self._tensors:
+            raise ValueError(f"its array {name!r} is missing")
+        return self._tensors[name]
+
+    def _text(self, node: dict[str, Any], dtype: np.dtype) -> np.ndarray:
+        """Text from UTF-8 bytes and the length of each item."""
+        raw, lengths = self._tensor(node["text"]), self._tensor(node["lengths"])
+        if raw.dtype != np.uint8 or raw.ndim != 1 or lengths.dtype != np.int64 or lengths.ndim != 1:
+            raise ValueError("text must be stored as bytes and the length of each item")
+        if (lengths < 0).any() or (lengths > len(raw)).any() or int(lengths.sum()) != len(raw):
+            raise ValueError(f"the lengths of its {len(lengths)} texts do not add up to the {len(raw)} bytes there are")
+        if dtype.kind not in "UO":
+            raise ValueError(f"text is said to be {dtype}")
+        if dtype.kind == "U" and dtype.itemsize * len(lengths) > max(WIDEST * (len(raw) + len(lengths)), 1 << 24):
+            raise ValueError(
+                f"{len(lengths)} texts of {len(raw)} bytes are said to be {dtype.itemsize // 4} letters wide"
+            )
+        shape, data = _shape(node.get("shape"), len(lengths)), raw.tobytes()
+        ends = np.cumsum(lengths).tolist()
+        flat = np.empty(len(lengths), dtype=object)
+        for place, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=False)):
+            flat[place] = data[start:end].decode("utf-8", "surrogatepass")
+        return flat.astype(dtype).reshape(shape)
+
+    def _tuples(self, node: dict[str, Any]) -> np.ndarray:
+        items = _list(self.unpack(node["tuples"]), "tuples")
+        flat = np.empty(len(items), dtype=object)
+        for place, item in enumerate(items):
+            if not isinstance(item, tuple):
+                raise ValueError(f"{shown(item)} is no tuple")
+            flat[place] = tuple(part.item() if isinstance(part, np.datetime64) else part for part in item)
+            hash(flat[place])
+        return flat.reshape(_shape(node.get("shape"), len(items)))
+
     def _dataclass(self, node: dict[str, Any]) -> Any:
-        cls = Compressed if node["class"] == "Compressed" else REGISTRY.get(node["class"])
-        if cls is None and str(node["module"]).startswith("halfseen."):
-            import_module(node["module"])  # registers its classes
-            cls = REGISTRY.get(node["class"])
-        if cls is None:
-            raise ValueError(f"it holds a {node['class']!r}, which this halfseen does not know")
-        state = {name: self.unpack(item) for name, item in node["fields"].items()}
+        cls = _class_of(node)
+        stored = node["fields"]
+        if not isinstance(stored, dict):
+            raise ValueError(f"the fields of {node['class']} are {shown(stored)}")
+        state = {name: self.unpack(item) for name, item in stored.items()}
         known = {field.name for field in fields(cls)}
         if set(state) - known:
             raise ValueError(f"{node['class']} has unknown fields {sorted(set(state) - known)}")
+        check_kinds(cls, state)
         made = cls(**{field.name: state[field.name] for field in fields(cls) if field.init and field.name in state})
         for field in fields(cls):
             if not field.init and field.name in state:
                 object.__setattr__(made, field.name, state[field.name])
         return made
+
+
+def check_kinds(cls: type, state: Mapping[str, Any]) -> None:
+    """Refuse attributes that are not of the kind that the class says."""
+    for name, hint in hints_of(cls).items():
+        if name in state and not fits(state[name], hint):
+            wanted = getattr(hint, "__name__", hint)
+            raise ValueError(f"{cls.__name__}.{name} is {shown(state[name])}; needed: {wanted}")
+
+
+def _class_of(node: dict[str, Any]) -> Any:
+    """The registered dataclass of a node; a module is imported for it only where such classes live."""
+    name, module = node.get("class"), node.get("module")
+    if not isinstance(name, str) or not isinstance(module, str):
+        raise ValueError(f"it holds a {name!r} of {module!r}, which are no names")
+    if name == "Compressed":
+        return Compressed
+    if name not in REGISTRY and MODULES.fullmatch(module) and module.split(".")[1] not in NO_MODULES:
+        try:
+            import_module(module)  # registers its classes
+        except ImportError as error:
+            raise ValueError(f"it holds a {name!r} of {module}, which cannot be imported here: {error}") from error
+    cls = REGISTRY.get(name)
+    if cls is None or not is_dataclass(cls):
+        raise ValueError(f"it holds a {name!r}, which this halfseen does not know")
+    return cls
+
+
+def _float(text: Any) -> float:
+    if not isinstance(text, str) or len(text) > 40:
+        raise ValueError(f"{shown(text)} is no number")
+    return float(text)
+
+
+def _dtype(text: Any) -> np.dtype:
+    """A plain dtype; structured ones, and those of a memory of their own, are in no model."""
+    if not isinstance(text, str) or not re.fullmatch(r"[<>=|]?[biufmMUO?]\d{0,6}(\[\d{0,4}[A-Za-z]{1,7}\])?", text):
+        raise ValueError(f"{shown(text)} is no kind of array")
+    try:
+        return np.dtype(text)
+    except TypeError as error:
+        raise ValueError(f"{shown(text)} is no kind of array") from error
+
+
+def _shape(shape: Any, length: int) -> tuple[int, ...]:
+    sizes = _list(shape, "a shape")
+    if len(sizes) > 8 or not all(type(size) is int and size >= 0 for size in sizes) or math.prod(sizes) != length:
+        raise ValueError(f"{length} items cannot have the shape {shown(shape)}")
+    return tuple(sizes)
+
+
+def _list(items: Any, what: str) -> list[Any]:
+    if not isinstance(items, list):
+        raise ValueError(f"{what} is stored as {shown(items)}")
+    return items
+
+
+def _pairs(items: Any) -> list[Any]:
+    if not all(isinstance(item, list) and len(item) == 2 for item in _list(items, "a dictionary")):
+        raise ValueError("a dictionary must be stored as pairs")
+    return items

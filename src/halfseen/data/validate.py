@@ -9,7 +9,8 @@ import numpy as np
 
 from halfseen.data.checks import cell
 from halfseen.data.compress import compress_dense
-from halfseen.data.frames import is_frame, wide_table
+from halfseen.data.frames import WideChoice, is_frame, wide_table
+from halfseen.data.incoming import from_other
 from halfseen.data.observed import Observed
 from halfseen.errors import shown
 
@@ -33,8 +34,10 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
 
     Parameters
     ----------
-    R : Observed, array, masked array, data frame or scipy.sparse
-        NaN, null and masked cells are missing; of a sparse matrix the stored entries are the observed ones.
+    R : Observed, array, masked array, data frame, scipy.sparse, or a table of another library
+        NaN, null and masked cells are missing; of a sparse matrix the stored entries are the observed ones. Data frames
+        are those of pandas, polars and pyarrow, and whatever has the Arrow stream interface; further tables are a
+        two-dimensional xarray DataArray and an AnnData (`halfseen.data.incoming`).
     dtype : float32, float64 or None
         None keeps float32 and turns other numbers into float64.
     name : str
@@ -66,9 +69,12 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
         raise ValueError(f"{name} is a {type(R).__name__} of {len(names)} tables, and one is needed: {advice}")
     if hasattr(R, "tocoo"):
         return Observed._of_sparse(name, R, None, None, None, "error", dtype)
+    other = from_other(R, name, dtype)
+    if other is not None:
+        return other
     if is_frame(R):
-        table, row_labels, col_labels = wide_table(R, None, dtype)
-        return Observed(compress_dense(table, name, dtype), row_labels, col_labels)
+        table, row_labels, col_labels, notes = wide_table(R, WideChoice(dtype=dtype), name)
+        return Observed(compress_dense(table, name, dtype), row_labels, col_labels, notes)
     return Observed(compress_dense(R, name, dtype))
 
 

@@ -9,12 +9,17 @@ from halfseen.kernels.backend import backend_name
 from halfseen.kernels.columns import gather_columns
 from halfseen.kernels.draws import row_draws
 from halfseen.kernels.newton import RowNewton, information, row_newton
+from halfseen.kernels.own_nodes import BoundedLines, own_expectations
 from halfseen.kernels.pairs import PairTable, add_pair_moments, merge_pairs, pair_moments
 from halfseen.kernels.passes import at, hessian_vector, loss_and_gradient, quadratic, to_cols, to_rows
+from halfseen.kernels.responses import Derivatives, Responses, response_expectations, response_scores
 
 __all__ = [
+    "BoundedLines",
+    "Derivatives",
     "Eliminated",
     "PairTable",
+    "Responses",
     "RowNewton",
     "add_pair_moments",
     "at",
@@ -25,8 +30,11 @@ __all__ = [
     "information",
     "loss_and_gradient",
     "merge_pairs",
+    "own_expectations",
     "pair_moments",
     "quadratic",
+    "response_expectations",
+    "response_scores",
     "row_draws",
     "row_newton",
     "to_cols",

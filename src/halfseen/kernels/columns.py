@@ -50,7 +50,7 @@ def gather_columns(view: Compressed, first: int, last: int, counts: Array) -> Co
     rows, values = np.empty(starts[-1], np.int32), np.empty(starts[-1], view.values.dtype)
     weights = None if view.weights is None else np.empty_like(values)
     run(check.block(view, check.row_range(view, 0, None), None), first, last, starts, rows, values, weights)
-    return Compressed(starts, rows, values, weights, view.n_major)
+    return Compressed.trusted(starts, rows, values, weights, view.n_major)
 
 
 def _by_sorting(view: Compressed, first: int, last: int, starts: NDArray[np.int64]) -> Compressed:
@@ -59,4 +59,4 @@ def _by_sorting(view: Compressed, first: int, last: int, starts: NDArray[np.int6
     found = found[np.argsort(view.indices[found], kind="stable")]
     rows = np.searchsorted(view.indptr, found, side="right") - 1
     weights = None if view.weights is None else view.weights[found]
-    return Compressed(starts, rows, view.values[found], weights, view.n_major)
+    return Compressed.trusted(starts, rows, view.values[found], weights, view.n_major)

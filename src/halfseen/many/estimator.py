@@ -55,9 +55,11 @@ class SourcesEstimator(SourceParts, SourcesModel):
         self._seen = Remembered(sources)
         return sources
 
-    def _keep(self, sources: Sources, parts: Parts) -> None:
+    def _keep(self, sources: Sources, parts: Parts, intercepts: dict[str, FloatArray] | None = None) -> None:
         """Set the learned attributes, in the dtype of the sources."""
         dtype = dtype_of(sources)
+        nothing = {name: np.zeros(table.shape[1]) for name, table in sources.items()}
+        self.intercepts_ = {name: one.astype(dtype) for name, one in (intercepts or nothing).items()}
         own = dict(zip(sources.names, parts.own, strict=True))
         self.shared_basis_ = parts.shared_basis.astype(dtype)
         self.shared_loadings_ = {name: one.shared_loadings.astype(dtype) for name, one in own.items()}
@@ -67,8 +69,11 @@ class SourcesEstimator(SourceParts, SourcesModel):
         self.shares_ = {name: self._shares(name, table) for name, table in sources.items()}
 
     def _shares(self, name: str, table: Observed) -> dict[str, float]:
-        """How much of the sum of squares of the seen entries the parts explain, one after the other."""
-        y, one = table.values.astype(float), self._parts(name)
+        """How much of the sum of squares of the seen entries the parts explain, one after the other.
+
+        Squares are those about the intercepts.
+        """
+        y, one = table.values.astype(float) - self.intercepts_[name][table.cols], self._parts(name)
         total = float(y @ y) or 1.0
 
         def at_entries(U: FloatArray, V: FloatArray) -> FloatArray:
@@ -85,6 +90,29 @@ def dtype_of(sources: Sources) -> np.dtype:
     """Single precision where all sources are, else double."""
     single = all(table.dtype == np.float32 for table in sources.values())
     return np.dtype(np.float32 if single else np.float64)
+
+
+def column_means(table: Observed) -> FloatArray:
+    """Means of the seen entries of every column (weighted, where entries have weights), 0 where nothing was seen.
+
+    Examples
+    --------
+    >>> import halfseen as hs
+    >>> column_means(hs.Observed.from_dense([[1.0, 2.0], [3.0, float("nan")]])).tolist()
+    [2.0, 2.0]
+    """
+    weights = np.ones(table.n_entries) if table.weights is None else table.weights.astype(float)
+    level = float(table.values.astype(float).mean())  # taken out first: no digit is lost to a high level
+    p = table.shape[1]
+    sums = np.bincount(table.cols, weights=weights * (table.values - level), minlength=p)
+    total = np.bincount(table.cols, weights=weights, minlength=p)
+    return np.where(total > 0, level + sums / np.where(total > 0, total, 1.0), 0.0)
+
+
+def centred(table: Observed, means: FloatArray) -> Observed:
+    """The table less a number per column, in double precision."""
+    double = table.astype(np.float64)
+    return double.with_values(double.values - means[double.cols])
 
 
 def seen_mask(table: Observed) -> BoolArray:

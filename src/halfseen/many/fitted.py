@@ -24,6 +24,7 @@ class SourceParts(SourcePredictions):
     shared_loadings_: dict[str, FloatArray]
     unique_basis_: dict[str, FloatArray]
     unique_loadings_: dict[str, FloatArray]
+    intercepts_: dict[str, FloatArray]
     _seen: Remembered
 
     # ---- parts -------------------------------------------------------------------------------------------------
@@ -59,18 +60,18 @@ class SourceParts(SourcePredictions):
             return self.shared_basis_ @ self.shared_loadings_[name].T
         from halfseen.many.readings import column_medians, completed, least_absolute
 
-        filled = completed(self._data(name, table), self._linear(name))
+        filled = completed(self._data(name, table), self._linear(name)) - self.intercepts_[name]
         if reading == "median":
             return column_medians(filled).astype(self.shared_basis_.dtype)
         U = self.shared_basis_.astype(float)
         return (U @ least_absolute(U, filled).T).astype(self.shared_basis_.dtype)
 
     def unique_part(self, name: str, reading: str = "orthogonal", table: Any = None) -> FloatArray:
-        """The unique part of a source as a table (n, p): the fit minus :meth:`shared_part`."""
+        """The unique part of a source as a table (n, p): the fit minus intercepts and :meth:`shared_part`."""
         name = self._source(name)
         if reading == "orthogonal":
             return self.unique_basis_[name] @ self.unique_loadings_[name].T
-        return self._linear(name) - self.shared_part(name, reading, table)
+        return self._linear(name) - self.intercepts_[name] - self.shared_part(name, reading, table)
 
     def heterogeneity_index(self, norm: str = "l1") -> dict[str, FloatArray]:
         r"""How unique each column of each source is: :math:`\|U_{(i)} v_{(i)j}\|_1` (or its length, ``norm="l2"``).
@@ -101,10 +102,12 @@ class SourceParts(SourcePredictions):
 
     def _linear(self, name: str) -> FloatArray:
         one = self._parts(name)
-        return self.shared_basis_ @ one.shared_loadings.T + one.unique_basis @ one.unique_loadings.T
+        parts = self.shared_basis_ @ one.shared_loadings.T + one.unique_basis @ one.unique_loadings.T
+        return parts + self.intercepts_[name]
 
     def _at(self, name: str, rows: IntArray, cols: IntArray) -> FloatArray:
-        return self._pairs(name, rows, cols, "shared") + self._pairs(name, rows, cols, "unique")
+        parts = self._pairs(name, rows, cols, "shared") + self._pairs(name, rows, cols, "unique")
+        return parts + self.intercepts_[name][cols]
 
     def _n_columns(self, name: str) -> int:
         return len(self.shared_loadings_[name])

@@ -24,11 +24,14 @@ class Placed:
         :math:`U`, orthonormal and orthogonal to the shared basis.
     unique_loadings : ndarray (p, r2)
         :math:`V`.
+    intercepts : ndarray (p,) or None
+        Added to every row; None where the model has none.
     """
 
     shared_loadings: FloatArray
     unique_basis: FloatArray
     unique_loadings: FloatArray
+    intercepts: FloatArray | None = None
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,12 @@ class SourcePredictions:
         """Predict entries of a source, elementwise pairs ``(rows[t], cols[t])`` of labels or positions."""
         name = self._source(name)
         i, j = np.broadcast_arrays(self._positions(rows), self._columns(name, cols))
-        return self._response(self._at(name, i, j), kind)
+        return self._response(self._at(name, i, j), kind, name)
 
     def predict_table(self, name: str, kind: str = "mean") -> FloatArray:
         """Predict all entries of a source, shape (n, p)."""
-        return self._response(self._linear(self._source(name)), kind)
+        name = self._source(name)
+        return self._response(self._linear(name), kind, name)
 
     def score(self, S: Any, y: None = None) -> float:
         """Minus the mean loss (weighted, where entries have weights) of further entries of the sources."""
@@ -67,10 +68,11 @@ class SourcePredictions:
             _check_n_features(self, np.empty((1, next(iter(given.values())).shape[1])), reset=False)
         for name, table in given.items():
             name = self._source(name)
-            check_support(table, self.loss_)
+            loss = self._loss_of(name)
+            check_support(table, loss)
             i = table.rows if table.row_labels is None else self._positions(table.row_labels)[table.rows]
             j = table.cols if table.col_labels is None else self._columns(name, table.col_labels)[table.cols]
-            losses = self.loss_.value(table.values, self._bounded(self._at(name, i, j)))
+            losses = loss.value(table.values, self._bounded(self._at(name, i, j)))
             yield i, losses, np.ones(table.n_entries) if table.weights is None else table.weights
 
     # ---- inside ------------------------------------------------------------------------------------------------
@@ -104,7 +106,10 @@ class SourcePredictions:
             return find_positions(self._n_columns(name), cols, "column")
         return find_labels(labels, cols, "column")
 
-    def _response(self, linear: FloatArray, kind: str) -> FloatArray:
+    def _loss_of(self, name: str) -> Loss:
+        return self.loss_  # one for all, unless overridden
+
+    def _response(self, linear: FloatArray, kind: str, name: str) -> FloatArray:
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
-        return linear if kind == "linear" else self.loss_.mean(self._bounded(linear))
+        return linear if kind == "linear" else self._loss_of(name).mean(self._bounded(linear))

@@ -20,10 +20,13 @@ from halfseen.select.rules import TIE
 from halfseen.solvers.alternating import fit_biases
 from halfseen.solvers.loop import SweepResult, loop
 from halfseen.solvers.rank_detector import detect_rank
+from halfseen.telling import candidates
 
 # Columns of the descent that looks for the first guess, its iterations, and the largest rank that the climb tries.
 DETECTOR_RANK, DETECTOR_ITERATIONS, LARGEST_RANK = 10, 300, 128
 SHARE = 0.1
+# Up to here the ranks between the best one and the next lower one tried are looked into.
+REFINED_UP_TO = 16
 # As if each row had five and each column two further entries at the mean: what predicts 1-to-5 ratings best.
 BIAS_PENALTIES = (5.0, 2.0)
 
@@ -64,7 +67,8 @@ class Climb:
     """Sweep: judge one further rank; ends at a best rank between worse ones, or at the ends of what is allowed.
 
     First come the detected rank and its neighbours, then twice the best rank as long as the largest one tried is
-    best, half of it as long as the smallest one is.
+    best, half of it as long as the smallest one is; then the middles between a best rank up to 16 and its
+    neighbours among those tried.
 
     Attributes
     ----------
@@ -97,6 +101,12 @@ class Climb:
             return min(2 * best, self.largest) if best else 1
         if best == min(known) and best > self.smallest:
             return max(best // 2, self.smallest)
+        below = max((rank for rank in known if rank < best), default=best)
+        above = min((rank for rank in known if rank > best), default=best)
+        if best <= REFINED_UP_TO and best - below > 1:
+            return (below + best) // 2
+        if best <= REFINED_UP_TO and above - best > 1:
+            return (best + above) // 2
         return None
 
 
@@ -182,7 +192,8 @@ def automatic_rank(
         return RankSearch(smallest, 0, np.array([smallest]), unknown, unknown, rule)
 
     def deviances(rank: int) -> FloatArray:
-        candidate = without_callbacks(clone(model).set_params(rank=rank, **changes)).fit(train)
+        with candidates():
+            candidate = without_callbacks(clone(model).set_params(rank=rank, **changes)).fit(train)
         return entry_deviances(candidate, test)
 
     return climbed_rank(deviances, test.rows, guess, (smallest, largest), rule)
@@ -212,7 +223,7 @@ def climbed_rank(
 
     smallest, largest = bounds
     climb = Climb(judge, min(max(guess, smallest), largest), largest, smallest)
-    tried = loop(climb, (), max_iter=3 + 2 * int(np.ceil(np.log2(largest + 1)))).params
+    tried = loop(climb, (), max_iter=3 + 4 * int(np.ceil(np.log2(largest + 1)))).params
     return chosen_rank(tried, judged, rows, guess, rule)
 
 

@@ -119,7 +119,7 @@ def choose_source_ranks(
     >>> import halfseen as hs
     >>> design = hs.datasets.SourcesDesign(noise=0.3)
     >>> data = hs.datasets.make_sources_data(6, 40, 30, 2, 1, observed=0.7, design=design, random_state=0)
-    >>> model = hs.HeterogeneousFactorization(random_state=0)
+    >>> model = hs.HeterogeneousFactorization(solver="als", centre=False, random_state=0)
     >>> hs.select.choose_source_ranks(model, data.sources, [1, 2, 3], [0, 1, 2], random_state=0).parameters
     {'shared_rank': 2, 'unique_rank': 1}
     """

@@ -20,6 +20,7 @@ from halfseen.solvers.loop import Run, Stop, Sweep, SweepResult, Trace, Watcher,
 from halfseen.solvers.newton import AlternatingNewton, NewtonCG, conjugate_gradient
 from halfseen.solvers.polya import polya_gamma
 from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Problem, largest
+from halfseen.solvers.projected_rotation import ProjectedRotation
 from halfseen.solvers.quasi_newton import LimitedMemory
 from halfseen.solvers.rank_detector import HeldOutError, RankDetection, detect_rank
 from halfseen.solvers.spectral_filter import Growth, SpectralFilter
@@ -54,6 +55,7 @@ __all__ = [
     "NormalProblem",
     "Plateau",
     "Problem",
+    "ProjectedRotation",
     "RankDetection",
     "RelativeChange",
     "Run",

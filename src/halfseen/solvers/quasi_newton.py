@@ -31,6 +31,10 @@ class LimitedMemory:
         ``precondition(theta) -> (v -> P^{-1} v)``; the initial inverse Hessian, identity where not given.
     refresh : int
         Sweeps between two calls of ``precondition``.
+    longest : float
+        Largest absolute entry of a first trial step.
+    is_scaled : bool
+        False: :math:`\gamma_k = 1`, for a preconditioner that has the Hessian's own scale.
 
     Notes
     -----
@@ -54,7 +58,10 @@ class LimitedMemory:
         memory: int = 10,
         precondition: Callable[[Vector], Preconditioner] | None = None,
         refresh: int = 10,
+        longest: float = np.inf,
+        is_scaled: bool = True,
     ) -> None:
+        self.longest, self.is_scaled = longest, is_scaled
         self.problem, self.refresh, self._make = problem, refresh, precondition
         self._at = LastPoint(problem)
         self._steps: deque[tuple[Vector, Vector, float]] = deque(maxlen=memory)
@@ -73,6 +80,7 @@ class LimitedMemory:
             self._steps.clear()
             direction = -self._inverse(gradient)
         length = 1.0 if self._steps or self._make is not None else self._first_length(theta, gradient)
+        length *= min(1.0, self.longest / max(length * largest(direction), 1e-300))
         found = self._search(theta, value, gradient, direction, length)
         if found is None:
             return self._stuck(theta, value, gradient)
@@ -96,7 +104,7 @@ class LimitedMemory:
             shares.append(share)
             q -= q.dtype.type(share) * y
         q = self._inverse(q)
-        if self._steps:
+        if self._steps and self.is_scaled:
             s, y, rho = self._steps[-1]
             q = q * q.dtype.type(1.0 / (rho * inner(y, self._inverse(y))))
         for (s, y, rho), share in zip(self._steps, reversed(shares), strict=True):

@@ -14,8 +14,8 @@ from halfseen.engines import resolve
 from halfseen.linalg.subspace import without
 from halfseen.losses import get_loss
 from halfseen.many import Parts, Placed, SourcesEstimator, in_gauge
-from halfseen.many.estimator import seen_mask
-from halfseen.parameters import ENGINE, RANDOM_STATE, RANK, ByName, Number, Table, Whole
+from halfseen.many.estimator import centred, column_means, seen_mask
+from halfseen.parameters import ENGINE, RANDOM_STATE, RANK, ByName, Flag, Number, Table, Whole
 from halfseen.select.source_ranks import SourceRanks, settled_source_ranks
 from halfseen.solvers.loop import Run
 
@@ -71,10 +71,14 @@ class JointModel(SourcesEstimator):
         "tol": Number(0),
         "random_state": RANDOM_STATE,
         "engine": ENGINE,
+        "centre": Flag(),
     }
 
     def _filled(self, S: Any) -> FilledTables:
-        """The sources at the edge, with ranks that they can hold."""
+        """The sources at the edge, with ranks that they can hold.
+
+        With ``centre`` the tables are those about the means of the seen cells of every column.
+        """
         settings = self._checked()
         sources = self._observe_sources(S)
         self.loss_ = get_loss("gaussian")
@@ -86,12 +90,19 @@ class JointModel(SourcesEstimator):
         )
         settings.shared_rank = self.shared_rank_
         masks = [seen_mask(table) for table in sources.values()]
-        tables = [np.nan_to_num(table.to_dense().astype(float)) for table in sources.values()]
+        means = {
+            name: column_means(table) if settings.centre else np.zeros(table.shape[1])
+            for name, table in sources.items()
+        }
+        rest = [centred(table, means[name]) for name, table in sources.items()]
+        tables = [np.nan_to_num(table.to_dense()) for table in rest]
+        self._means = means
         return FilledTables(settings, sources, tables, masks, [self.unique_rank_[name] for name in sources.names])
 
     def _end(self, sources: Sources, parts: Parts, run: Run | None, is_gauged: bool = True) -> Self:
         """Attributes, and a warning where the sweeps did not settle."""
-        self._keep(sources, in_gauge(parts.shared_basis, parts.own) if is_gauged else parts)
+        self._keep(sources, in_gauge(parts.shared_basis, parts.own) if is_gauged else parts, self._means)
+        del self._means
         if run is not None:
             self.run_, self.n_iter_ = run.record(), run.n_iter
             if run.reason in ("max_iter", "not_finite"):

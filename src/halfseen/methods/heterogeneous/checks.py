@@ -21,10 +21,27 @@ if TYPE_CHECKING:
 LEAST_MISALIGNMENT = 0.05
 
 
-def check_together(settings: SimpleNamespace) -> None:
-    """Refuse parameters that do not go together."""
-    if settings.penalty and settings.solver != "als":
-        raise BadArgument("penalty", settings.penalty, f"0 with solver={settings.solver!r}", "Or take solver='als'.")
+def check_together(settings: SimpleNamespace) -> str:
+    """Refuse parameters that do not go together; the solver, "auto" resolved."""
+    from halfseen.methods.heterogeneous.bayes import is_bayesian
+
+    solver, has_family = settings.solver, is_bayesian(settings.family)
+    if solver == "auto":
+        solver = "als" if settings.penalty or not has_family else "bayes"
+    if settings.penalty and solver != "als":
+        raise BadArgument("penalty", settings.penalty, f"0 with solver={solver!r}", "Or take solver='als'.")
+    if solver == "bayes" and not has_family:
+        needed = "'gaussian', 'huber', 'bernoulli' or 'poisson' (or one by source) with solver='bayes'"
+        raise BadArgument("family", settings.family, needed, "Or take solver='als'.")
+    if solver != "bayes":
+        if isinstance(settings.family, Mapping):
+            raise BadArgument("family", settings.family, f"one for all sources with solver={solver!r}",
+                              "Or take solver='bayes'.")  # fmt: skip
+        for name in ("row_noise", "sparse_loadings"):
+            if getattr(settings, name):
+                raise BadArgument(name, getattr(settings, name), f"left out with solver={solver!r}",
+                                  "Or take solver='bayes'.")  # fmt: skip
+    return solver
 
 
 def check_weights(weights: Any, names: list[str]) -> list[float]:

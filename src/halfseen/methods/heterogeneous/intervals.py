@@ -14,6 +14,7 @@ from halfseen.inference.grouped import GroupedInfluence, SubspaceError
 from halfseen.inference.intervals import Intervals
 from halfseen.linalg.align import procrustes
 from halfseen.many import Parts, Placed
+from halfseen.many.estimator import centred
 from halfseen.methods.heterogeneous.alternating import ExactBlocks
 from halfseen.methods.heterogeneous.blocks import make_block
 from halfseen.solvers.loop import SweepResult, loop
@@ -118,6 +119,8 @@ def infer(
 ) -> SharedBasisInference:
     """Leave out one group after the other; see `HeterogeneousFactorization.inference`."""
     sources = checked(model, S, level, clusters, groups)
+    if any(means.any() for means in model.intercepts_.values()):
+        sources = Sources({name: centred(table, model.intercepts_[name]) for name, table in sources.items()})
     rng, engine = as_generator(random_state), resolve(model.engine)
     own = tuple(as_double(model._parts(name)) for name in sources.names)
     begin = Parts(model.shared_basis_.astype(float), own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -10,12 +11,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, as_generator
 from halfseen.data import Observed, Sources, as_observed, check_support
+from halfseen.data.annotated import write_factors
 from halfseen.data.labels import find_labels
 from halfseen.engines import resolve
-from halfseen.losses import get_loss, is_one_for_all
+from halfseen.losses import Loss, get_loss, is_one_for_all, is_quadratic
 from halfseen.many import Parts, Placed, SourcesEstimator, in_gauge
+from halfseen.many.estimator import centred, column_means
 from halfseen.methods.heterogeneous.options import SOLVERS, STARTS
-from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, RANK, ByName, Nothing, Number, Table, Whole, Word
+from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, RANK, ByName, Flag, Nothing, Number, Table, Whole, Word
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+    from halfseen.engines import Engine
+    from halfseen.methods.heterogeneous.bayes import PlacedSamples
+    from halfseen.methods.heterogeneous.posterior.intervals import PosteriorInference
 
 if TYPE_CHECKING:  # the sweeps are loaded when something is fitted: naming the model stays cheap
     from halfseen.methods.heterogeneous.blocks import SourceBlock
@@ -28,27 +38,48 @@ class HeterogeneousFactorization(SourcesEstimator):
     .. math:: \min \sum_i w_i\, \ell\bigl(P_{\Omega_i}(M_{(i)}),\; U_g V_{(i)g}^\top + U_{(i)} V_{(i)}^\top\bigr)
               \qquad\text{such that } U_g^\top U_{(i)} = 0
 
-    The sources have the same rows and columns of their own, any number of them, any part of them seen.
+    The sources have the same rows and columns of their own, any number of them, any part of them seen. By default they
+    follow one Bayesian model,
+
+    .. math:: y_{ij} = m_s + \mu_{sj} + u_i^\top v_{sj} + e_{ij},\quad u_i \sim N(0, I),\quad
+              v_{sjk} \sim N(0, 1/\alpha_{sk}),\quad e_{ij} \sim N(0, \sigma^2_{sj}),
+
+    in which levels, units, noise, ridges and the pattern of factors come from the data; ranks are upper bounds. The
+    solvers "als" and "gd" are the paper's estimator, the minimum above.
 
     Parameters
     ----------
     shared_rank : int or "auto", default="auto"
-        :math:`r_1`, columns of :math:`U_g`. "auto": held-out entries of every source choose it (and the unique rank,
-        where that is "auto" too). Where the bases of a source would not fit into the rows, ranks are cut.
+        :math:`r_1`, columns of :math:`U_g`. "bayes": an upper bound; "auto" is up to 20 factors of which every source
+        may take part in some, so that partly shared ones are found. Other solvers: held-out entries of every source
+        choose it (and the unique rank, where that is "auto" too). Where the bases of a source would not fit into the
+        rows, ranks are cut.
     unique_rank : int, "auto", or mapping from source name to int, default="auto"
-        :math:`r_{2,(i)}`. "auto" is 0 where there is one source: its shared and unique parts cannot be told apart.
-    family : str or Loss, default="gaussian"
-        "gaussian", "huber(D)", "bernoulli", "binomial(N)", "poisson", or a loss of your own; over what was seen.
+        :math:`r_{2,(i)}`; an upper bound likewise. "auto" is 0 where there is one source: its shared and unique parts
+        cannot be told apart.
+    family : str or Loss, or mapping from source name to str ("bayes"), default="gaussian"
+        "gaussian", "huber" (cut at 1.345 standard deviations of the noise, "bayes" only), "huber(D)", "bernoulli",
+        "poisson"; "binomial(N)" or a loss of your own (not "bayes"); over what was seen.
     penalty : float, default=0.0
         :math:`\lambda` in :math:`\frac\lambda2(\|U_g\|^2 + \sum_i\|V_{(i)g}\|^2 + \|U_{(i)}\|^2 + \|V_{(i)}\|^2)`;
         "als" only.
-    solver : {"als", "gd", "scaled-gd"}, default="als"
-        Two exact blocks; Algorithm 1 of the paper; its preconditioned form.
+    solver : {"auto", "bayes", "als", "gd", "scaled-gd"}, default="auto"
+        The Bayesian model by closed-form sweeps; two exact blocks; Algorithm 1 of the paper; its preconditioned form.
+        "auto": "bayes", but "als" where a penalty, or a family that "bayes" does not have, is given.
+    centre : bool, default=True
+        Give every column of a gaussian source an intercept ("bayes": part of the model, for all families; else the mean
+        of the column's seen cells). False: none, as in the paper.
     max_iter : int, optional
-        Sweeps at most; None is 500 ("als"), 5000 ("gd") or 1000 ("scaled-gd").
+        Sweeps at most; None is 500 ("bayes", "als"), 5000 ("gd") or 1000 ("scaled-gd").
     tol : float, optional
-        Stop when the value changes by less than this share of itself twice on end; None is 1e-6 ("als"), 1e-9 ("gd")
-        or 1e-7 ("scaled-gd").
+        "bayes": stop when predictions move by less than this share of the noise; None is 3e-4. Else: stop when the
+        value changes by less than this share of itself twice on end; None is 1e-6 ("als"), 1e-9 ("gd") or 1e-7
+        ("scaled-gd").
+    row_noise : bool, default=False
+        Learn by how much the noise of each row of each source differs ("bayes" only).
+    sparse_loadings : {None, "ard", "spike-slab"}, default=None
+        Shrink loadings one by one beside whole factors: by a precision each, or by a mixture of a wide and a narrow
+        normal, with the probability of the wide one ("bayes" only).
     random_state : int, Generator or None
         Draws starts.
     engine : str, Engine or None
@@ -73,7 +104,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         Orthonormal.
     shared_loadings_ : dict from source name to ndarray (p_i, r1)
     unique_basis_ : dict from source name to ndarray (n, r2_i)
-        Orthonormal, and orthogonal to the shared basis.
+        Orthonormal, and orthogonal to the shared basis; partly shared factors are here, in each source that takes part.
     unique_loadings_ : dict from source name to ndarray (p_i, r2_i)
     shared_rank_ : int
         :math:`r_1` of the fit.
@@ -85,6 +116,22 @@ class HeterogeneousFactorization(SourcesEstimator):
         :math:`\theta = 1 - \lambda_{\max}(\frac1N\sum_i P_{U_{(i)}})`; near 0 shared and unique cannot be told apart.
     shares_ : dict from source name to dict
         Shares of the sum of squares: "shared", "unique", "residual".
+    intercepts_ : dict from source name to ndarray (p_i,)
+        Added to every row; 0 without ``centre``.
+    scores_ : ndarray (n, K)
+        Posterior means of all factors, in principal axes ("bayes" only, as all to ``posterior_``).
+    loadings_ : dict from source name to ndarray (p_i, K)
+        Posterior means, in the units of the data; 0 where the source takes no part.
+    factor_names_ : list of str
+        "shared 1", "rna+protein 1", "rna 1", ...: who takes part.
+    activity_ : bool ndarray (K, N)
+        Whether a source takes part in a factor: it explains more than 1 % there.
+    variance_explained_ : ndarray (N, K)
+        :math:`R^2` by source and factor, about the column means, columns weighted by one over their noise.
+    noise_ : dict from source name to ndarray (p_i,)
+        Standard deviation of each column's noise; nan for bernoulli and poisson sources.
+    posterior_ : SourcesPosterior
+        Means and covariances behind these.
     weights_ : dict from source name to float
         :math:`w_i`.
     restarted_ : list of str
@@ -105,17 +152,22 @@ class HeterogeneousFactorization(SourcesEstimator):
     O(entries + (n + p) k + n k^2), never n x p from entries. Source: Shi, Kontar and others, "Heterogeneous Matrix
     Factorization", Algorithm 1; the orthogonality is a gauge (its map leaves the fit alone), so that an exact solver
     of the unconstrained problem followed by one correction solves the constrained one. The parameters from ``start`` on
-    are rarely needed. "auto" costs some thirty fits to nine tenths of the entries.
+    are rarely needed. "auto" ranks cost "als" and the descents some thirty fits to nine tenths of the entries, "bayes"
+    nothing. The Bayesian model: group factor analysis (Virtanen and others 2012; MOFA, Argelaguet and others 2018) with
+    a noise variance per column; time O(entries k^2 + (n + p) k^3) per sweep, memory O(entries + (n + p) k^2).
 
     Examples
     --------
     >>> import halfseen as hs
-    >>> data = hs.datasets.make_sources_data(5, 40, 30, shared_rank=2, unique_rank=1, observed=0.6, random_state=0)
-    >>> model = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(data.sources)
-    >>> data.subspace_error(model) < 1e-10
+    >>> from halfseen.datasets import SourcesDesign, make_sources_data
+    >>> noisy = make_sources_data(4, 60, 30, 2, 1, observed=0.7, design=SourcesDesign(noise=0.5), random_state=0)
+    >>> model = hs.HeterogeneousFactorization(random_state=0).fit(noisy.sources)
+    >>> model.activity_.sum(axis=0).tolist(), model.factor_names_[:3]
+    ([3, 3, 3, 3], ['shared 1', 'shared 2', 'source 0 1'])
+    >>> data = make_sources_data(5, 40, 30, shared_rank=2, unique_rank=1, observed=0.6, random_state=0)
+    >>> exact = hs.HeterogeneousFactorization(2, 1, solver="als", centre=False, random_state=0).fit(data.sources)
+    >>> data.subspace_error(exact) < 1e-10
     True
-    >>> model.unique_part("source 3").shape
-    (40, 30)
     """
 
     _parameters: ClassVar[Table] = {
@@ -124,6 +176,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         "family": FAMILY,
         "penalty": Number(0),
         "solver": Word(*SOLVERS),
+        "centre": Flag(),
         "max_iter": Whole(1) | Nothing(),
         "tol": Number(0) | Nothing(),
         "random_state": RANDOM_STATE,
@@ -133,6 +186,8 @@ class HeterogeneousFactorization(SourcesEstimator):
         "step": Word("auto") | Number(0, above=True),
         "beta": Number(0),
         "n_restarts": Whole(0),
+        "row_noise": Flag(),
+        "sparse_loadings": Nothing() | Word("ard", "spike-slab"),
     }
 
     def __init__(
@@ -142,7 +197,8 @@ class HeterogeneousFactorization(SourcesEstimator):
         *,
         family: Any = "gaussian",
         penalty: float = 0.0,
-        solver: str = "als",
+        solver: str = "auto",
+        centre: bool = True,
         max_iter: int | None = None,
         tol: float | None = None,
         random_state: Any = None,
@@ -152,12 +208,15 @@ class HeterogeneousFactorization(SourcesEstimator):
         step: str | float = "auto",
         beta: float = 0.0,
         n_restarts: int = 3,
+        row_noise: bool = False,
+        sparse_loadings: str | None = None,
     ) -> None:
         self.shared_rank = shared_rank
         self.unique_rank = unique_rank
         self.family = family
         self.penalty = penalty
         self.solver = solver
+        self.centre = centre
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
@@ -167,6 +226,8 @@ class HeterogeneousFactorization(SourcesEstimator):
         self.step = step
         self.beta = beta
         self.n_restarts = n_restarts
+        self.row_noise = row_noise
+        self.sparse_loadings = sparse_loadings
 
     def fit(self, S: Any, y: None = None, *, weights: Any = None) -> Self:
         """Fit to the seen entries of all sources.
@@ -176,34 +237,48 @@ class HeterogeneousFactorization(SourcesEstimator):
         S : Sources, mapping from name to table, sequence of tables, or one table
             Tables: `Observed`, NaN arrays, data frames, scipy.sparse (stored entries are the seen ones), mixed.
         y : None
-        weights : mapping from source name to positive number, optional
-            :math:`w_i`; 1 where nothing is given.
+        weights : mapping from source name to positive number (or array), optional
+            :math:`w_i`, by which losses are multiplied; 1 where nothing is given. "bayes": of an array (n,) each row's
+            noise variance is divided by its number.
 
         Returns
         -------
         HeterogeneousFactorization
             Itself.
         """
-        from halfseen.methods.heterogeneous.checks import check_together, check_weights, warn_about
+        from halfseen.methods.heterogeneous.checks import check_together
+
+        settings = self._checked()
+        self.solver_ = check_together(settings)
+        sources, engine = self._observe_sources(S), resolve(settings.engine)
+        if self.solver_ == "bayes":
+            from halfseen.methods.heterogeneous.bayes import fit_bayes
+
+            fit_bayes(self, sources, settings, weights, engine)
+        else:
+            self._fit_exact(sources, settings, weights, engine)
+        return self
+
+    def _fit_exact(self, sources: Sources, settings: SimpleNamespace, weights: Any, engine: Engine) -> None:
+        """The paper's estimator."""
+        from halfseen.methods.heterogeneous.checks import check_weights, warn_about
         from halfseen.methods.heterogeneous.fitting import fit_parts
         from halfseen.methods.heterogeneous.options import ranks_of
 
-        settings = self._checked()
-        check_together(settings)
-        sources = self._observe_sources(S)
+        settings.solver = self.solver_
         self.loss_ = get_loss(settings.family, is_one_for_all, type(self).__name__)
         source_weights = check_weights(weights, sources.names)
         self.weights_ = dict(zip(sources.names, source_weights, strict=True))
-        engine, rng = resolve(settings.engine), as_generator(settings.random_state)
-        blocks = tuple(engine.map(self._block, zip(sources.values(), source_weights, strict=True)))
         self.shared_rank_, self.unique_rank_, self.rank_search_ = ranks_of(self, settings, sources)
+        means = {name: self._means(table) for name, table in sources.items()}
+        rest = [self._less(table, means[name]) for name, table in sources.items()]
+        blocks = tuple(engine.map(self._block, zip(rest, source_weights, strict=True)))
         ranks = self.shared_rank_, tuple(self.unique_rank_.values())
-        fit = fit_parts(blocks, ranks, settings, engine, rng)
-        self._keep(sources, in_gauge(fit.parts.shared_basis, fit.parts.own))
+        fit = fit_parts(blocks, ranks, settings, engine, as_generator(settings.random_state))
+        self._keep(sources, in_gauge(fit.parts.shared_basis, fit.parts.own), means)
         self.restarted_ = [sources.names[place] for place in fit.restarted]
         self.run_, self.n_iter_ = fit.run.record(), fit.run.n_iter
         warn_about(self, sources)
-        return self
 
     def inference(
         self, level: float = 0.95, S: Any = None, clusters: str = "columns", groups: int = 20, random_state: Any = 0
@@ -241,7 +316,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         >>> import halfseen as hs
         >>> from halfseen.datasets import SourcesDesign, make_sources_data
         >>> data = make_sources_data(5, 20, 40, 2, 1, observed=0.8, design=SourcesDesign(noise=0.5), random_state=0)
-        >>> model = hs.HeterogeneousFactorization(2, 1, random_state=0).fit(data.sources)
+        >>> model = hs.HeterogeneousFactorization(2, 1, solver="als", random_state=0).fit(data.sources)
         >>> inference = model.inference(level=0.9)
         >>> inference.shared_basis().to_frame().column_names
         ['row', 'factor', 'estimate', 'se', 'low', 'high', 'reliable']
@@ -251,7 +326,64 @@ class HeterogeneousFactorization(SourcesEstimator):
         from halfseen.methods.heterogeneous.intervals import infer
 
         check_is_fitted(self)
+        if self.solver_ == "bayes":
+            raise ValueError(
+                "inference() leaves groups out of the paper's estimator; this model was fitted by solver='bayes': use "
+                "posterior() for its intervals, or fit with solver='als'"
+            )
         return infer(self, S, level, clusters, groups, random_state)
+
+    def posterior(self, level: float = 0.95) -> PosteriorInference:
+        """Intervals from the posterior: loadings, scores, and cells, hidden or seen.
+
+        Parameters
+        ----------
+        level : float
+
+        Returns
+        -------
+        PosteriorInference
+            ``loadings(name)``, ``scores()``, ``cells(name, rows, cols, kind)``.
+
+        Raises
+        ------
+        ValueError
+            For models of other solvers than "bayes".
+
+        Examples
+        --------
+        >>> import halfseen as hs
+        >>> from halfseen.datasets import SourcesDesign, make_sources_data
+        >>> data = make_sources_data(3, 60, 40, 2, 1, observed=0.8, design=SourcesDesign(noise=0.5), random_state=0)
+        >>> model = hs.HeterogeneousFactorization(random_state=0).fit(data.sources)
+        >>> cells = model.posterior().cells("source 1", [0, 1], [2, 3], kind="mean")
+        >>> bool((cells.high > cells.low).all())
+        True
+        """
+        from halfseen.methods.heterogeneous.posterior.intervals import PosteriorInference
+
+        self._check_bayes("posterior()")
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"level={level!r} must lie between 0 and 1")
+        return PosteriorInference(self.posterior_, level, self.row_labels_, self.col_labels_)
+
+    def place_samples(self, S: Any) -> PlacedSamples:
+        """Scores of new samples of which any of the sources were seen, with their uncertainty.
+
+        Parameters
+        ----------
+        S : Sources, mapping from source name to table
+            Rows are new samples; columns those of the fit, found by label where both have labels.
+
+        Returns
+        -------
+        PlacedSamples
+            ``scores``, ``scores_se``, ``predict_table(name)`` of every source, ``inference()``.
+        """
+        from halfseen.methods.heterogeneous.bayes import placed_samples
+
+        self._check_bayes("place_samples()")
+        return placed_samples(self, S)
 
     def transform(self, table: Any, source: str | None = None) -> Placed:
         r"""Place new columns of a known source, or a whole new source, against the fitted bases.
@@ -268,7 +400,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         -------
         Placed
             ``shared_loadings`` (m, r1), ``unique_basis`` (n, r2), ``unique_loadings`` (m, r2); its table is
-            ``shared_basis_ @ shared_loadings.T + unique_basis @ unique_loadings.T``.
+            ``shared_basis_ @ shared_loadings.T + unique_basis @ unique_loadings.T + intercepts``.
 
         Notes
         -----
@@ -278,17 +410,50 @@ class HeterogeneousFactorization(SourcesEstimator):
 
         check_is_fitted(self)
         observed = self._rows_of(as_observed(table, name="table"))
+        if self.solver_ == "bayes":
+            from halfseen.methods.heterogeneous.bayes import placed_columns, placed_source
+
+            if source is None:
+                return self._cast(placed_source(self, observed))
+            return self._cast(placed_columns(self, self._source(source), observed))
         check_support(observed, self.loss_)
+        means = self._means(observed)
+        observed = self._less(observed, means)
         block, shared = self._block((observed, 1.0)), self.shared_basis_.astype(float)
         if source is not None:
             known = self.unique_basis_[self._source(source)].astype(float)
-            return self._cast(self._loadings(block, shared, known))
+            return self._cast(replace(self._loadings(block, shared, known), intercepts=means))
         rank = max(basis.shape[1] for basis in self.unique_basis_.values())
         placed = place_source(block, shared, rank, float(self.penalty), self._rng(), max_iter=100)
         parts = in_gauge(shared, [placed])
         back = parts.shared_basis.T @ shared  # the gauge of one source alone turns the shared basis: turn it back
         own = parts.own[0]
-        return self._cast(Placed(own.shared_loadings @ back, own.unique_basis, own.unique_loadings))
+        return self._cast(Placed(own.shared_loadings @ back, own.unique_basis, own.unique_loadings, means))
+
+    def annotate(self, S: Any, key: str = "halfseen") -> Any:
+        """Write scores, loadings and what they explain into the MuData (or the AnnData of a mapping) of the fit.
+
+        Parameters
+        ----------
+        S : MuData, or mapping from source name to AnnData
+            Is changed: ``obsm["X_" + key]``, and of every matrix ``varm[key]`` and ``uns[key]``.
+        key : str
+
+        Returns
+        -------
+        object
+            ``S``.
+        """
+        self._check_bayes("annotate()")
+        rows = np.arange(self.n_rows_) if self.row_labels_ is None else self.row_labels_
+        loadings = {}
+        for name, labels in self.col_labels_.items():
+            loadings[name] = np.arange(self._n_columns(name)) if labels is None else labels, self.loadings_[name]
+        facts = {
+            "factor_names": np.array(self.factor_names_), "source_names": np.array(self.source_names_),
+            "activity": self.activity_, "variance_explained": self.variance_explained_,
+        }  # fmt: skip
+        return write_factors(S, (rows, self.scores_), loadings, facts, key)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -333,8 +498,25 @@ class HeterogeneousFactorization(SourcesEstimator):
     def _cast(self, placed: Placed) -> Placed:
         dtype = self.shared_basis_.dtype
         return Placed(
-            *(part.astype(dtype) for part in (placed.shared_loadings, placed.unique_basis, placed.unique_loadings))
-        )
+            placed.shared_loadings.astype(dtype), placed.unique_basis.astype(dtype),
+            placed.unique_loadings.astype(dtype),
+            None if placed.intercepts is None else placed.intercepts.astype(dtype),
+        )  # fmt: skip
+
+    def _means(self, table: Observed) -> FloatArray:
+        """What is taken out of the columns before the exact solvers begin."""
+        return column_means(table) if self.centre and is_quadratic(self.loss_) else np.zeros(table.shape[1])
+
+    def _less(self, table: Observed, means: FloatArray) -> Observed:
+        return centred(table, means).astype(table.dtype) if means.any() else table
+
+    def _loss_of(self, name: str) -> Loss:
+        return self.losses_[name] if self.solver_ == "bayes" else self.loss_
+
+    def _check_bayes(self, what: str) -> None:
+        check_is_fitted(self)
+        if self.solver_ != "bayes":
+            raise ValueError(f"{what} needs a fit by solver='bayes', this is one by {self.solver_!r}")
 
 
 def parts_of(model: SourcesEstimator) -> Parts:

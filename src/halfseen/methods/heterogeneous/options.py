@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from halfseen.methods.heterogeneous.model import HeterogeneousFactorization
 
 STARTS = ("spectral", "stepwise", "random", "warm")
-SOLVERS = ("als", "gd", "scaled-gd")
+SOLVERS = ("auto", "bayes", "als", "gd", "scaled-gd")
 # Of a candidate of "auto" ranks: the best ranks show long before the last digit.
 CANDIDATE_SWEEPS = 60
 DEFAULT_SWEEPS = {"als": 500, "gd": 5000, "scaled-gd": 1000}

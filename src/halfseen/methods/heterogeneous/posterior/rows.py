@@ -1,0 +1,136 @@
+"""Rows given all columns: the common factors by one elimination, each source's own behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from halfseen import kernels
+from halfseen._typing import FloatArray, IntArray
+from halfseen.engines import Engine
+from halfseen.methods.heterogeneous.posterior.cells import packed, symmetric_inverse, unpacked
+from halfseen.methods.heterogeneous.posterior.families import Given, Working
+from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, Scores
+
+
+@dataclass(frozen=True)
+class RowSums:
+    """One source's precision and pull of the rows; the own factors are eliminated already.
+
+    Attributes
+    ----------
+    schur : ndarray (n, a, a)
+        Precision of the active common factors.
+    right : ndarray (n, a)
+    own : ndarray (n, r)
+        Own scores where the common ones are 0.
+    turn : ndarray (n, r, a)
+    given : ndarray (n, r, r)
+        Covariance of the own scores given the common ones.
+    """
+
+    schur: FloatArray
+    right: FloatArray
+    own: FloatArray
+    turn: FloatArray
+    given: FloatArray
+
+
+def row_sums(given: Given, working: Working, loadings: Loadings, factor: FloatArray) -> RowSums:
+    """What a source says about its rows.
+
+    Parameters
+    ----------
+    factor : ndarray (n,)
+        Precision of the rows times the source's power.
+
+    Notes
+    -----
+    O(entries k^2) products and n small eliminations.
+    """
+    cells, a, k = given.cells, len(loadings.active), loadings.mean.shape[1] - 1
+    tau = 1.0 / loadings.noise
+    V, cross = loadings.mean[:, 1:], loadings.cov[:, 0, 1:]
+    # E[v v'] and E[mu v] of every column
+    second = packed(V) + packed(loadings.cov[:, 1:, 1:])
+    pull = loadings.mean[:, :1] * V + cross
+    lines = cells.to_rows(working.weight, tau[:, None] * np.hstack([second, pull]))
+    m = second.shape[1]
+    right = cells.to_rows(working.target, tau[:, None] * V) - lines[:, m:]
+    H, right = unpacked(lines[:, :m], k) * factor[:, None, None], right * factor[:, None]
+    n = len(right)
+    if k == a:
+        nothing = np.zeros((n, 0))
+        return RowSums(H, right, nothing, np.zeros((n, 0, a)), np.zeros((n, 0, 0)))
+    done = kernels.eliminate(H, right, a, 1.0)
+    inner = H[:, a:, a:] + np.eye(k - a)
+    return RowSums(done.schur, done.right, done.own, done.turn, symmetric_inverse(inner))
+
+
+def joined_rows(sums: Sequence[RowSums], active: Sequence[IntArray], n: int, R: int) -> Scores:
+    """Posterior of all scores from what the sources say, added up in their order."""
+    precision, right = np.zeros((n, R, R)) + np.eye(R), np.zeros((n, R))
+    for one, common in zip(sums, active, strict=True):
+        if len(common) == R:  # no copies where all factors are active
+            precision += one.schur
+            right += one.right
+            continue
+        precision[:, common[:, None], common] += one.schur
+        right[:, common] += one.right
+    cov = symmetric_inverse(precision) if R else precision
+    mean = np.einsum("nij,nj->ni", cov, right)
+    own = []
+    for one, common in zip(sums, active, strict=True):
+        turn = np.zeros((n, one.own.shape[1], R))
+        turn[:, :, common] = one.turn
+        own.append(OwnScores(one.own - np.einsum("nri,ni->nr", turn, mean), one.given, turn))
+    return Scores(mean, cov, tuple(own))
+
+
+def row_step(
+    given: Sequence[Given],
+    working: Sequence[Working],
+    loadings: Sequence[Loadings],
+    factors: Sequence[FloatArray],
+    R: int,
+    engine: Engine,
+) -> Scores:
+    """Scores of all rows."""
+    items = zip(given, working, loadings, factors, strict=True)
+    sums = list(engine.map(lambda item: row_sums(*item), items))
+    return joined_rows(sums, [one.active for one in loadings], given[0].cells.shape[0], R)
+
+
+def unit_scores(scores: Scores, loadings: Sequence[Loadings]) -> tuple[Scores, tuple[Loadings, ...]]:
+    r"""The same fit with :math:`\overline{E[u_k^2]} = 1` for every factor, which the prior expects."""
+
+    def size(mean: FloatArray, variances: FloatArray) -> FloatArray:
+        root = np.sqrt(np.mean(np.square(mean) + variances, axis=0))
+        return np.where(root > 1e-8, root, 1.0)
+
+    common = size(scores.mean, np.einsum("nkk->nk", scores.cov))
+    own: list[FloatArray] = []
+    for place, one in enumerate(scores.own):
+        if not one.mean.shape[1]:
+            own.append(np.ones(0))
+            continue
+        cov = scores.of(place, np.zeros(0, dtype=int))[1]
+        own.append(size(one.mean, np.einsum("nkk->nk", cov)))
+    stretched = [
+        with_factor(source, np.concatenate([common[source.active], by]))
+        for source, by in zip(loadings, own, strict=True)
+    ]
+    return scores.stretched(common, own), tuple(stretched)
+
+
+def with_factor(loadings: Loadings, by: FloatArray) -> Loadings:
+    """Loadings times a number each, their ridges accordingly."""
+    whole = np.concatenate([[1.0], by])
+    return replace(
+        loadings,
+        mean=loadings.mean * whole,
+        cov=loadings.cov * (whole[:, None] * whole),
+        precision=loadings.precision / np.square(by),
+    )

@@ -1,0 +1,82 @@
+"""The items' empirical prior: rounds of a fit and of the prior's means and variances."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from halfseen._typing import FloatArray
+from halfseen.methods.response.rows_covariance import indefinite_at, positive_inverse
+from halfseen.methods.response.rows_information import observed_information
+from halfseen.methods.response.rows_likelihood import RowsLikelihood
+from halfseen.methods.response.rows_optimise import climb
+from halfseen.methods.response.rows_prior import empirical_prior, first_prior
+from halfseen.solvers import GradientNorm, Run, SweepResult, loop
+
+MAX_ROUNDS, ROUND_TOL, LOOSER = 12, 0.02, 10.0
+MOST_OBSERVED = 400
+
+
+class PriorRound:
+    """Maximise under the present prior, then move the prior: one round of the Laplace EM."""
+
+    def __init__(self, problem: RowsLikelihood, tol: float, rng: np.random.Generator) -> None:
+        self.problem, self.tol, self.rng = problem, tol, rng
+        self.work, self._is_first = 0.0, True
+
+    def __call__(self, free: FloatArray) -> SweepResult:
+        steps = 2 if self._is_first else 0
+        self._is_first = False
+        run = climb(self.problem, free, LOOSER * self.tol, self.rng, em_steps=steps, is_complete=True)
+        p = self.problem
+        full = p.index.full(run.params)
+        items, _ = p.split(full)
+        prior = empirical_prior(p.layout, items, self._variances(run.params), p.prior)
+        has = prior.precision > 0
+        change = float(np.abs(np.log(prior.precision[has] / p.prior.precision[has])).max(initial=0.0))
+        self.problem = replace(p, prior=prior)
+        return SweepResult(run.params, run.value, change, run.work)
+
+
+    def _variances(self, free: FloatArray) -> FloatArray:
+        """Posterior variances (n_params,) of the items' numbers.
+
+        From the observed information where there are few numbers: that of the complete data takes the abilities for
+        known, and so makes the prior too narrow (20 items by 200 rows: intervals of slopes covered 85 %, with the
+        observed information 89 %, without a prior 97 %; those of intercepts 93 % and 95 %).
+        """
+        p = self.problem
+        if p.index.n_free <= MOST_OBSERVED:
+            information = observed_information(p, free)
+            if indefinite_at(information) is None:
+                by_free = np.diag(positive_inverse(information))
+                places = p.index.free[: p.layout.n_params]
+                return np.where(places >= 0, by_free[np.maximum(places, 0)], 0.0)
+        return block_variances(p, p.index.full(free))
+
+
+def block_variances(p: RowsLikelihood, full: FloatArray) -> FloatArray:
+    """Posterior variances (n_params,) of the items' numbers from the information of the complete data."""
+    items, _ = p.split(full)
+    log, derivatives = p.layout.derivatives(items, p.grid.nodes)
+    at = p.expectation(full, log)
+    out = np.empty(p.layout.n_params)
+    blocks: list[Any] = p.layout.complete_blocks(at.counts, log, derivatives)
+    for family, own in zip(p.layout.families, blocks, strict=True):
+        q = np.arange(own.shape[1])
+        own[:, q, q] += p.prior.precision[family.params] + 1e-10
+        out[family.params] = np.linalg.inv(own)[:, q, q]
+    return out
+
+
+def climb_with_prior(
+    problem: RowsLikelihood, free: FloatArray, tol: float, rng: np.random.Generator
+) -> tuple[RowsLikelihood, Run]:
+    """Rounds until the prior's variances move by less than 2 %, and a last fit."""
+    problem = replace(problem, prior=first_prior(problem.layout, problem.layout.n_params))
+    rounds = PriorRound(problem, tol, rng)
+    outer = loop(rounds, free, [GradientNorm(ROUND_TOL)], max_iter=MAX_ROUNDS)
+    last = climb(rounds.problem, outer.params, tol, rng, em_steps=0, is_complete=True)
+    return rounds.problem, replace(last, work=last.work + outer.work)
