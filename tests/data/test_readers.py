@@ -42,7 +42,7 @@ def write(folder: Path, ending: str, table: dict[str, np.ndarray]) -> Path:
         sep = "\t" if ".tsv" in ending else ","
         lines = [sep.join(table)] + [sep.join(map(str, line)) for line in zip(*table.values(), strict=True)]
         data = ("\n".join(lines) + "\n").encode()
-        file.write_bytes(gzip.compress(data) if ending.endswith(".gz") else data)
+        file.write_bytes(gzip.compress(data, mtime=0) if ending.endswith(".gz") else data)
     return file
 
 
@@ -185,7 +185,7 @@ CSV = "user,item,rating\n" + "".join(f"{k % 9},{k},{k % 5}\n" for k in range(500
     [
         ("none.csv", None, {}, FileNotFoundError, "no such file"),
         ("a.csv", b"", {}, ValueError, r"is empty \(0 bytes\)"),
-        ("a.csv.gz", gzip.compress(b""), {}, ValueError, "cannot be read as text: Empty CSV file"),
+        ("a.csv.gz", gzip.compress(b"", mtime=0), {}, ValueError, "cannot be read as text: Empty CSV file"),
         ("a.csv", b"user,item,rating\n", {}, ValueError, "has 0 entries: there is no line of data"),
         ("a.csv", b"u,i,r\n1,1,9\n", {"missing": 9}, ValueError, "has 0 entries: all 1 values are missing"),
         (
@@ -204,7 +204,7 @@ CSV = "user,item,rating\n" + "".join(f"{k % 9},{k},{k % 5}\n" for k in range(500
         ("a.csv", b"u,u,r\n1,2,3\n", {"row": "u"}, ValueError, "has 2 columns of that name"),
         ("a.csv", CSV.encode(), {"header": False}, ValueError, "invalid value 'rating'"),
         ("a.csv", CSV.encode(), {"sep": "::"}, ValueError, "sep must be one character, got '::'"),
-        ("a.csv.gz", gzip.compress(CSV.encode())[:-30], {}, ValueError, "cut off, damaged"),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:-30], {}, ValueError, "cut off, damaged"),
         ("a.csv.gz", CSV.encode(), {}, ValueError, "incorrect header check"),
         ("a.parquet", CSV.encode(), {}, ValueError, "cannot be read as Parquet"),
         ("a.feather", CSV.encode(), {}, ValueError, "cannot be read as Feather or Arrow"),
