@@ -135,7 +135,7 @@ def test_one_array_held_twice_is_stored_once(tmp_path):
 @pytest.mark.parametrize(
     "value",
     [np.random.default_rng(0), np.sum, lambda x: x, object(), {1, 2}, np.array([object()]), 1j, np.array([1j])],
-    ids=["a generator", "a function", "a lambda", "an object", "a set", "objects", "a complex number", "complex numbers"],
+    ids=["generator", "function", "lambda", "object", "set", "objects", "complex number", "complex numbers"],
 )
 def test_what_cannot_be_stored_is_named_and_nothing_is_written(value, tmp_path):
     with pytest.raises(ValueError, match=r"Holder\.value_ .*cannot be stored|Holder\.value_ cannot be stored"):
