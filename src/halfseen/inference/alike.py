@@ -39,7 +39,7 @@ def over_columns(
     --------
     >>> M = np.array([[1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0]])
     >>> V = over_columns(np.zeros((2, 2)), M.mean(axis=1), [(M, 0 * M)], 4)
-    >>> float(np.round(V[0, 0] + V[1, 1] - 2 * V[0, 1], 6)) == round((M[1] - M[0]).var(ddof=1) / 4, 6)
+    >>> bool(float(np.round(V[0, 0] + V[1, 1] - 2 * V[0, 1], 6)) == round((M[1] - M[0]).var(ddof=1) / 4, 6))
     True
     """
     between, own = np.zeros_like(covariance), np.zeros(len(scores))
