@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGE = str(Path(__file__).parent)
-
-
-class NoStructureWarning(UserWarning):
-    """Factors predict what was held out no better than effects of rows and columns alone."""
 
 
 class Tells:
@@ -23,6 +17,10 @@ class Tells:
     def _begin_telling(self) -> None:
         """Forget what an earlier fit said."""
         self.warnings_ = ()
+
+    def _remember(self, text: str) -> None:
+        """Keep a sentence that is worth reading and no reason to interrupt."""
+        self.warnings_ = (*getattr(self, "warnings_", ()), text)
 
     def _warn(self, text: str, category: type[Warning] = UserWarning) -> None:
         """Warn at the line of the user's code that called the library, and keep the text.
@@ -43,11 +41,3 @@ def levels_up() -> int:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):  # not an iteration: frames
         level, frame = level + 1, frame.f_back
     return level
-
-
-@contextmanager
-def candidates() -> Iterator[None]:
-    """Fits of candidates say nothing about a lack of structure: whoever compares them says what was chosen."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NoStructureWarning)
-        yield

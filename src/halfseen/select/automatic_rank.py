@@ -20,7 +20,6 @@ from halfseen.select.rules import TIE
 from halfseen.solvers.alternating import fit_biases
 from halfseen.solvers.loop import SweepResult, loop
 from halfseen.solvers.rank_detector import detect_rank
-from halfseen.telling import candidates
 
 # Columns of the descent that looks for the first guess, its iterations, and the largest rank that the climb tries.
 DETECTOR_RANK, DETECTOR_ITERATIONS, LARGEST_RANK = 10, 300, 128
@@ -192,8 +191,7 @@ def automatic_rank(
         return RankSearch(smallest, 0, np.array([smallest]), unknown, unknown, rule)
 
     def deviances(rank: int) -> FloatArray:
-        with candidates():
-            candidate = without_callbacks(clone(model).set_params(rank=rank, **changes)).fit(train)
+        candidate = without_callbacks(clone(model).set_params(rank=rank, **changes)).fit(train)
         return entry_deviances(candidate, test)
 
     return climbed_rank(deviances, test.rows, guess, (smallest, largest), rule)

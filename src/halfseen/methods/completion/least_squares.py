@@ -41,7 +41,6 @@ from halfseen.solvers.alternating import (
 )
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
-from halfseen.telling import NoStructureWarning
 
 # Entries from which the columns are regrouped block by block: below, a second copy of the table is small.
 FRUGAL_FROM = 3_000_000
@@ -255,12 +254,11 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         if self.penalty_choice_ is not None:
             self.penalty_ = self.penalty_choice_.penalty
             if not self.penalty_choice_.has_structure and self.penalty_choice_.bias_loss > 1e-12 * spread**2:
-                self._warn(
+                self._remember(
                     "row and column effects alone predict held-out entries as well as factors do, up to chance (mean "
                     f"squared error {self.penalty_choice_.bias_loss:.4g} against "
                     f"{self.penalty_choice_.losses.min():.4g} at best): the largest penalty was taken. BiasModel or "
-                    "rank=0 says the same with less.",
-                    NoStructureWarning,
+                    "rank=0 says the same with less."
                 )
 
     def _down_the_path(
