@@ -16,7 +16,6 @@ REALISED = "ends of realised scores come from the exact law of the sum of the hi
 INSIDE = "the ends of a band over scores stay inside the range that scores can have; its quantile is the same"
 DRAWN = "held-out entries are drawn by a hash of row and column, not by their place"
 CHOSEN = "the penalty of least squares is chosen on held-out entries, and a fit comes down the same path"
-CENTRED = "means of the seen cells are taken out of every column first, and the Bayesian model is the default"
 CHANGED: dict[str, str] = {
     "factor bernoulli map": REALISED,
     "factor bernoulli none": REALISED,
@@ -56,34 +55,6 @@ CHANGED: dict[str, str] = {
     "heterogeneous autoencoder, stopped early": DRAWN,
     "heterogeneous autoencoder, rounds": DRAWN,
     "clusters of Fourier features": DRAWN,
-    "COBE complete_sources": CENTRED,
-    "JIVE complete_sources": CENTRED,
-    "RobustJIVE complete_sources": CENTRED,
-    "TwoStepSVD complete_sources": CENTRED,
-    "HeterogeneousFactorization spiked_sources": CENTRED,
-    "PersonalizedPCA spiked_sources": CENTRED,
-    "COBE spiked_sources": CENTRED,
-    "JIVE spiked_sources": CENTRED,
-    "RobustJIVE spiked_sources": CENTRED,
-    "TwoStepSVD spiked_sources": CENTRED,
-    "heterogeneous, stepwise, huber": CENTRED,
-    "heterogeneous, random start, penalty": CENTRED,
-    "heterogeneous, warm start": CENTRED,
-    "heterogeneous, descent": CENTRED,
-    "heterogeneous, scaled descent": CENTRED,
-    "heterogeneous, weights": CENTRED,
-    "JIVE, other choices": CENTRED,
-    "RobustJIVE, other choices": CENTRED,
-    "PersonalizedPCA, other choices": CENTRED,
-    "COBE, other choices": CENTRED,
-    "HeterogeneousFactorization sources": CENTRED,
-    "PersonalizedPCA sources": CENTRED,
-    "COBE sources": CENTRED,
-    "JIVE sources": CENTRED,
-    "RobustJIVE sources": CENTRED,
-    "TwoStepSVD sources": CENTRED,
-    "HeterogeneousFactorization complete_sources": CENTRED,
-    "PersonalizedPCA complete_sources": CENTRED,
 }
 
 Case = dict[str, Any]
@@ -411,3 +382,10 @@ add("clusters of Fourier features", "SimilarityClustering", "clusters", [*CLUSTE
 add("clusters of Fourier features of given scale", "SimilarityClustering", "clusters", CLUSTERS,
     parameters={"n_clusters": 3, "features": "rff", "scale": 0.4, "start_scale": 0.2, "max_iter": 12,
                 "random_state": 1})  # fmt: skip
+
+# The numbers of many sources are those of the published estimators, which take nothing out first.
+PUBLISHED = ("HeterogeneousFactorization", "JIVE", "RobustJIVE", "PersonalizedPCA", "COBE", "TwoStepSVD")
+for name, case in CASES.items():
+    if case["model"] in PUBLISHED and "as printed" not in name:
+        words = {"centre": False} | ({"solver": "als"} if case["model"] == PUBLISHED[0] else {})
+        case["parameters"] = words | case.get("parameters", {})
