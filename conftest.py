@@ -9,7 +9,7 @@ import pytest
 
 TRAINED = [
     "src/halfseen/nets/*",
-    "src/halfseen/methods/heterogeneous/autoencoder*",
+    "src/halfseen/methods/autoencoder/*",
     "src/halfseen/methods/inductive/towers*",
 ]
 collect_ignore_glob = [] if find_spec("torch") else TRAINED

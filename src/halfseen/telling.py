@@ -18,7 +18,7 @@ class Tells:
         """Forget what an earlier fit said."""
         self.warnings_ = ()
 
-    def _remember(self, text: str) -> None:
+    def _keep_sentence(self, text: str) -> None:
         """Keep a sentence that is worth reading and no reason to interrupt."""
         self.warnings_ = (*getattr(self, "warnings_", ()), text)
 

@@ -50,7 +50,8 @@ def sources():
     data = hs.datasets.make_sources_data(
         4, 12, 40, 1, 1, observed=0.9, design=hs.datasets.SourcesDesign(noise=0.3), random_state=0
     )
-    return hs.HeterogeneousFactorization(1, 1, random_state=0, solver="als", centre=False).fit(data.sources).inference(groups=10)
+    model = hs.HeterogeneousFactorization(1, 1, random_state=0, solver="als", centre=False)
+    return model.fit(data.sources).inference(groups=10)
 
 
 @dataclass(frozen=True)

@@ -254,7 +254,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         if self.penalty_choice_ is not None:
             self.penalty_ = self.penalty_choice_.penalty
             if not self.penalty_choice_.has_structure and self.penalty_choice_.bias_loss > 1e-12 * spread**2:
-                self._remember(
+                self._keep_sentence(
                     "row and column effects alone predict held-out entries as well as factors do, up to chance (mean "
                     f"squared error {self.penalty_choice_.bias_loss:.4g} against "
                     f"{self.penalty_choice_.losses.min():.4g} at best): the largest penalty was taken. BiasModel or "
