@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,6 @@ from halfseen.methods.response.rows_rotation import several_reliability
 from halfseen.methods.response.rows_state import answers_of
 
 REACH, POINTS = 4.0, 121
-# Curves that a picture shows in colours of their own.
-MOST_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -69,27 +68,8 @@ class AbilityCurves:
         return as_frame(columns, backend or self.library)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the first 12 curves with their bands.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-
-        Returns
-        -------
-        matplotlib axes
-        """
-        import matplotlib.pyplot as plt
-
-        ax = plt.subplots()[1] if ax is None else ax
-        for k in range(min(len(self.values), MOST_SHOWN)):
-            answer = f" = {self.answers[k]:g}" if np.isfinite(self.answers[k]) else ""
-            (line,) = ax.plot(self.ability, self.values[k], label=f"{self.labels[k]}{answer}")
-            ax.fill_between(self.ability, self.low[k], self.high[k], color=line.get_color(), alpha=0.15, linewidth=0)
-        ax.set_xlabel("ability")
-        ax.set_ylabel(self.name)
-        ax.legend(fontsize="small")
-        return ax
+        """Draw the first 12 curves with their bands, on matplotlib axes or a new figure; returns the figure."""
+        return import_module("halfseen.show.items").plot_curves(self, ax)
 
 
 def abilities_for(theta: Any) -> FloatArray:

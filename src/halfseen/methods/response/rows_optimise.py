@@ -160,9 +160,7 @@ def climb(
     return replace(run, work=run.work + work)
 
 
-def climb_in_stages(
-    problem: RowsLikelihood, free: FloatArray, patience: Patience, rng: np.random.Generator
-) -> Run:
+def climb_in_stages(problem: RowsLikelihood, free: FloatArray, patience: Patience, rng: np.random.Generator) -> Run:
     """The same; a large table first on a random part, from whose optimum few passes over all rows are left."""
     n = problem.table.n_rows
     part = max(PART_ROWS, PART_ROWS_PER_NUMBER * problem.index.n_free)
