@@ -16,7 +16,9 @@ REALISED = "ends of realised scores come from the exact law of the sum of the hi
 INSIDE = "the ends of a band over scores stay inside the range that scores can have; its quantile is the same"
 DRAWN = "held-out entries are drawn by a hash of row and column, not by their place"
 CHOSEN = "the penalty of least squares is chosen on held-out entries, and a fit comes down the same path"
+OWN_UNITS = "weights are given back in the units of the features, which this fit scales; predictions are the same"
 CHANGED: dict[str, str] = {
+    "inductive, cross start": OWN_UNITS,
     "factor bernoulli map": REALISED,
     "factor bernoulli none": REALISED,
     "factor ordinal map": REALISED,

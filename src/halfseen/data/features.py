@@ -232,8 +232,9 @@ class FeatureCode:
         side : SideFeatures
         scale : {"none", "rms", "auto"}
             ``"rms"`` divides every column by its root mean square. ``"auto"``: columns of data frames are centred and
-            divided by their standard deviations (text columns by that of all categories together); arrays are centred and divided by one number, for the sizes of
-            spectral features mean something; sparse matrices are divided by one number and not centred.
+            divided by their standard deviations (text columns by that of all categories together); arrays are centred
+            and divided by one number, for the sizes of spectral features mean something; sparse matrices are divided
+            by one number and not centred.
         is_centred : bool
             False leaves the centring of ``"auto"`` out.
         """

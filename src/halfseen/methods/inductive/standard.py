@@ -55,7 +55,7 @@ def units_of(observed: Observed, loss: Loss, activation: Activation, settings: S
     random units look like the data; level and gain are learned from there, for bounded units have a size, and units
     that are never negative a floor of their own. Without an intercept nothing but the scale is changed.
     """
-    if settings.scale == "none" or settings.family == ONE_CLASS or not is_quadratic(loss):
+    if settings.scale != "auto" or settings.family == ONE_CLASS or not is_quadratic(loss):
         return Units()
     values, weights, is_centred = observed.values.astype(float), observed.weights, bool(settings.has_intercept)
     mean = float(np.average(values, weights=weights)) if is_centred else 0.0
