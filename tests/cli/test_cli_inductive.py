@@ -105,7 +105,7 @@ def test_pairs_name_new_rows_and_seen_columns(halfseen, files, run, tmp_path):
     (tmp_path / "pairs.csv").write_text("user,film\nu55,f03\nu51,f20\n")
     lines = lines_of(halfseen("predict", run, tmp_path / "pairs.csv", "--row-features", folder / "new-users.csv"))
     np.testing.assert_allclose([float(line["predicted"]) for line in lines], [truth[55, 3], truth[51, 20]], atol=0.02)
-    lines = lines_of(halfseen("predict", run, "--row-label", "u03", "--col-label", "f04"))
+    lines = lines_of(halfseen("predict", run, "--rows", "u03", "--cols", "f04"))
     assert float(lines[0]["predicted"]) == pytest.approx(truth[3, 4], abs=0.02)
 
 
@@ -144,7 +144,7 @@ def test_files_that_do_not_fit_are_named(halfseen, files, run, tmp_path):
     cases = [
         (["fit", "inductive", folder / "ratings.csv"], "--row-features"),
         (["fit", "inductive", folder / "ratings.csv", "--row-features", tmp_path / "some.csv"], "u00"),
-        (["predict", run, "--top", 3, "--row-label", "u01", "--col-label", "f01"], "--top"),
+        (["predict", run, "--top", 3, "--rows", "u01", "--cols", "f01"], "--top"),
         (["predict", run, "--row-features", folder / "new-users.csv", "--level", "0.9"], "--level"),
     ]
     for given, message in cases:
@@ -155,9 +155,10 @@ def test_files_that_do_not_fit_are_named(halfseen, files, run, tmp_path):
 
 def test_what_new_rows_lack_is_counted_and_the_mean_stands_for_it(halfseen, run, tmp_path):
     (tmp_path / "new.csv").write_text("name,age,job\nu50,,cook\nu51,30,king\n")
-    with pytest.warns(UserWarning, match="1 missing in column 'age'; 1 of unknown category in column 'job', .*'king'"):
-        done = halfseen("predict", run, "--row-features", tmp_path / "new.csv")
+    done = halfseen("predict", run, "--row-features", tmp_path / "new.csv")
     assert done.exit_code == 0
+    told = " ".join(done.output.split())
+    assert "1 missing in column 'age'; 1 of unknown category in column 'job', first 'king' of 2 lines" in told
 
 
 def test_other_runs_know_no_features(halfseen, files, tmp_path):
