@@ -346,6 +346,8 @@ class FeatureCode:
         """One column as numbers: itself, or a column per category; centred where it stays dense."""
         values, n = side.columns[column], side.n
         gone = side.missing.get(column, np.zeros(n, dtype=bool))
+        if values.dtype.kind == "f":
+            gone = gone | ~np.isfinite(values)
         if gone.any() and filled is None:
             side.refuse_missing(name)
         if gone.any() and filled is not None:
