@@ -395,8 +395,9 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def _observe(self, R: Any, reset: bool) -> Observed:
         """As every estimator reads a table; words become numbers, and new rows may have no entries yet."""
-        if getattr(self, "coding_", None) is not None and not isinstance(R, Observed):
-            R = WordTable.of(R).numbers(self.coding_)
+        coding = getattr(self, "coding_", None)
+        if coding is not None and not isinstance(R, Observed):
+            R = WordTable.of(R).numbers(coding)
         empty = None if reset else newcomers(R, self.observed_shape_[1], self.col_labels_)
         return super()._observe(R, reset) if empty is None else empty
 
