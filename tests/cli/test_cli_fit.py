@@ -329,3 +329,28 @@ def test_rivals_try_the_ranks_of_their_own_command(halfseen, table):
     facts = json.loads(halfseen("fit", "factor", table, *words).stdout)
     rank = int(facts["figures"][1]["model"].rsplit(" ", 1)[1])
     assert str(rank) in ALS_RANKS.split(",")
+
+
+def long_file(path, table) -> str:
+    rows, cols = np.nonzero(~np.isnan(table))
+    lines = [f"r{i},c{j},{table[i, j]:.6g}" for i, j in zip(rows, cols, strict=True)]
+    path.write_text("\n".join(["row,col,value", *lines]) + "\n")
+    return str(path)
+
+
+def test_least_squares_says_where_bayes_is_better_and_where_effects_are_enough(halfseen, tmp_path):
+    rng = np.random.default_rng(0)
+    effects = rng.normal(size=(60, 1)) + rng.normal(size=20)
+    factors = 2 * rng.normal(size=(60, 2)) @ rng.normal(size=(2, 20))
+    for name, truth, text in (("factors", factors, "halfseen fit bayes"), ("effects", effects, "effects alone")):
+        table = np.where(rng.random(truth.shape) < 0.3, np.nan, truth + rng.normal(size=truth.shape))
+        done = halfseen("fit", "als", long_file(tmp_path / f"{name}.csv", table))
+        assert done.exit_code == 0, done.output
+        assert text in done.stdout
+
+
+def test_a_baseline_without_error_prints_a_dash(halfseen, tmp_path):
+    table = np.tile(np.arange(5.0), (12, 1))
+    done = halfseen("fit", "als", long_file(tmp_path / "constant_columns.csv", table))
+    assert done.exit_code == 0, done.output
+    assert next(line for line in done.stdout.splitlines() if "column mean" in line).rstrip(" │|").endswith("-")

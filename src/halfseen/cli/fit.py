@@ -25,6 +25,8 @@ from halfseen.engines import engine
 from halfseen.losses import ColumnLoss, Loss, get_loss
 
 PENALTIES = ("auto", "map", "none")
+# Tables of up to so many entries are also given to Bayesian factorisation, which takes about three fits of theirs.
+BAYES_ENTRIES = 200_000
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def fit_and_judge(
     share = judge.held_out if judge.hide is None else judge.hide
     seen, hidden = observed.split(share, random_state=judge.seed, keep_covered=True) if share else (observed, None)
     again = hidden is not None and judge.hide is None and judge.refit
-    with steps(count_fits(method, ranks, hidden is not None, again)) as bar:
+    with steps(count_fits(method, ranks, seen.n_entries, hidden is not None, again)) as bar:
         chosen = choose(method, seen, ranks, judge.seed, bar)
         name = f"{method.title}, {chosen if method.columns is None else f'{method.columns} columns'}"
         clock = time.perf_counter()
@@ -184,11 +186,11 @@ def fit_and_judge(
     return Outcome(method, observed, seen, hidden, model, chosen, figures, judged, seconds, intervals)
 
 
-def count_fits(method: Method, ranks: tuple[int, ...], is_judged: bool, again: bool) -> int:
+def count_fits(method: Method, ranks: tuple[int, ...], n_entries: int, is_judged: bool, again: bool) -> int:
     """Number of fits that a job takes: candidates, the model, its rivals and their candidates."""
     candidates = 2 if method.search is not None else len(ranks) * len(method.penalties)
     is_chosen = len(ranks) > 1 or method.columns is not None
-    theirs = len(ALS_RANKS.split(",")) * is_chosen + 3 if method.name != "als" else 2
+    theirs = len(ALS_RANKS.split(",")) * is_chosen + 3 if method.name != "als" else 2 + (n_entries <= BAYES_ENTRIES)
     return (candidates if candidates > 1 else 0) + 1 + theirs * is_judged + again
 
 
@@ -228,6 +230,8 @@ def rivals(
         tried = parse_ranks("auto", ALS_RANKS, min(seen.shape)) if is_chosen else (chosen.rank,)
         rank = choose(als, seen, tried, seed, bar).rank
         others.append((f"{als.title}, rank {rank}", als.make(rank, "", seed)))
+    elif seen.n_entries <= BAYES_ENTRIES:
+        others.append(("Bayesian factorisation", hs.BayesianFactorization(random_state=seed)))
     return [*others, ("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]
 
 

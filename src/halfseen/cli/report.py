@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from halfseen.cli.fit import Outcome
 
 PICTURES = 8
+# Rivals by the names that the table of errors gives them; and the error, relative to ours, from which one is named.
+BAYES, EFFECTS, BETTER = "Bayesian factorisation", "row and column means", 0.98
 VERSIONED = ("numpy", "scipy", "scikit-learn", "pyarrow", "safetensors")
 
 
@@ -54,11 +56,33 @@ def record(outcome: Outcome, data: str, table: TableOptions, judge: JudgeOptions
         facts["intervals"] = outcome.intervals
     if chosen.tried is not None:
         facts["choice"] = chosen.tried
+    if told := advice(outcome.method.name, outcome.figures):
+        facts["advice"] = told
     if run is not None:
         facts["run"] = {"reason": run.reason, "converged": run.converged, "n_iter": run.n_iter, "value": run.value}
     if outcome.method.name == "descent":
         facts["stop"] = stop_facts(outcome.model)
     return plain(facts)
+
+
+def advice(method: str, figures: list[dict[str, Any]]) -> list[str]:
+    """Where something simpler or better than least squares is called for, by held-out errors.
+
+    >>> advice("als", [{"model": "als", "rmse": 1.0}, {"model": BAYES, "rmse": 0.9}, {"model": EFFECTS, "rmse": 2.0}])
+    ['Bayesian factorisation predicts them 10 % better: halfseen fit bayes']
+    """
+    errors = {row["model"]: row["rmse"] for row in figures}
+    own = figures[0]["rmse"] if figures else 0.0
+    if method != "als" or not own > 0:
+        return []
+    told = []
+    if (rival := errors.get(BAYES, own)) < BETTER * own:
+        told.append(f"{BAYES} predicts them {100 * (1 - rival / own):.0f} % better: halfseen fit bayes")
+    if errors.get(EFFECTS, np.inf) <= own:
+        told.append(
+            "Row and column effects alone predict them as well: factors add nothing here (hs.BiasModel, --rank 0)"
+        )
+    return told
 
 
 def config_of(model: Any) -> dict[str, Any]:
@@ -195,6 +219,8 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
             f"{share(found['level'])} predictive intervals held {100 * found['coverage']:.1f} % of them "
             f"(mean width {found['mean_width']:.3g})"
         )
+    for text in facts.get("advice", ()):
+        console.print(text, markup=False)
     if "stop" in facts:
         found = facts["stop"]
         console.print(
@@ -236,7 +262,8 @@ def scores_table(rows: list[dict[str, Any]], word: str) -> Any:
     titles = {"rmse": "RMSE", "mae": "MAE", "deviance": "deviance"}
     made = table(f"on {word} entries", *(titles[key] for key in keys), "RMSE / column mean")
     columns = [figures(math.nan if row[key] is None else row[key] for row in rows) for key in keys]
-    relative = [f"{row['rmse'] / rows[-1]['rmse']:.3f}" for row in rows]
+    base = rows[-1]["rmse"]
+    relative = [f"{row['rmse'] / base:.3f}" if base > 0 else "-" for row in rows]
     best = min(range(len(rows)), key=lambda place: rows[place]["rmse"])
     for place, row in enumerate(rows):
         made.add_row(
