@@ -278,11 +278,11 @@ def test_a_class_this_version_lacks_is_named(fitted, tmp_path, monkeypatch):
         load(tmp_path / "m")
 
 
-OF_THEIR_OWN = (SourcesEstimator, SourcePredictions, ClusterMixin)
+OF_THEIR_OWN = (SourcesEstimator, SourcePredictions, ClusterMixin, hs.Imputer)
 
 
 def public_estimators() -> list[Any]:
-    """Every public estimator of one table; those of many sources, and of pairs, are stored in their own tests."""
+    """Every public estimator of one table; those of many sources, of pairs, and the transformer are stored in their own tests."""
     made = []
     for name in hs.__all__:
         try:
