@@ -282,7 +282,7 @@ OF_THEIR_OWN = (SourcesEstimator, SourcePredictions, ClusterMixin, hs.Imputer)
 
 
 def public_estimators() -> list[Any]:
-    """Every public estimator of one table; those of many sources, of pairs, and the transformer are stored in their own tests."""
+    """Every public estimator of one table; many sources, pairs and the transformer have tests of their own."""
     made = []
     for name in hs.__all__:
         try:
