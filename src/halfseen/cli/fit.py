@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shlex
 import sys
 import time
@@ -20,6 +19,7 @@ from halfseen.cli.options import ALS_RANKS, JudgeOptions, OutputOptions, TableOp
 from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import Steps, print_json, steps
 from halfseen.cli.source import family_of, open_table
+from halfseen.cli.threads import available_cores as available_cores
 from halfseen.data import check_support
 from halfseen.engines import engine
 from halfseen.losses import ColumnLoss, Loss, get_loss
@@ -156,11 +156,6 @@ def run_fit(
 def learned(loss: Loss, observed: Any) -> Loss:
     """The loss with what the table says of it: classes of ordinal answers."""
     return loss.learned(observed) if isinstance(loss, ColumnLoss) else loss
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def fit_and_judge(
