@@ -309,5 +309,6 @@ def test_every_public_estimator_is_the_same_after_a_round_trip(cls, tmp_path):
     assert again.predict_table().tobytes() == model.predict_table().tobytes()
     assert again.predict(["u3"], [4]).tobytes() == model.predict(["u3"], [4]).tobytes()
     assert again.predict(labelled).tobytes() == model.predict(labelled).tobytes()
-    assert set(vars(again)) == set(vars(model))
+    # answers that only some questions need stay with the data (ItemResponseModel)
+    assert set(vars(again)) == set(vars(model)) - {"answers_"}
     assert repr(again) == repr(model)

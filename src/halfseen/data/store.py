@@ -18,7 +18,7 @@ import numpy as np
 
 from halfseen.data.observed import Observed
 from halfseen.data.storable import find_class
-from halfseen.data.tree import Packer, Unpacker
+from halfseen.data.tree import Packer, Unpacker, kept_of
 
 FORMAT = "halfseen model"
 FORMAT_VERSION = 1
@@ -65,8 +65,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
             "registered with the decorator halfseen.data.storable.storable can be loaded again"
         )
     packer = Packer()
-    kept = model._to_save() if hasattr(model, "_to_save") else vars(model)
-    state = {key: packer.pack(value, f"{name}.{key}") for key, value in kept.items()}
+    state = {key: packer.pack(value, f"{name}.{key}") for key, value in kept_of(model).items()}
     metadata = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),

@@ -67,7 +67,7 @@ class Packer:
             }
             return {"kind": "dataclass", "class": cls.__name__, "module": cls.__module__, "fields": state}
         if hasattr(value, "get_params") and find_class(cls.__name__) is cls:  # a model inside another
-            parts = {name: self.pack(part, f"{place}.{name}") for name, part in vars(value).items()}
+            parts = {name: self.pack(part, f"{place}.{name}") for name, part in kept_of(value).items()}
             return {"kind": "estimator", "class": cls.__name__, "state": parts}
         raise ValueError(
             f"{place} = {shown(value)} cannot be stored: {cls.__name__} is neither plain data, an array nor a storable "
@@ -281,6 +281,12 @@ def check_kinds(cls: type, state: Mapping[str, Any]) -> None:
         if name in state and not fits(state[name], hint):
             wanted = getattr(hint, "__name__", hint)
             raise ValueError(f"{cls.__name__}.{name} is {shown(state[name])}; needed: {wanted}")
+
+
+def kept_of(model: Any) -> Mapping[str, Any]:
+    """The attributes of a model that a file keeps: all, or those that it names itself."""
+    kept: Mapping[str, Any] = model._to_save() if hasattr(model, "_to_save") else vars(model)
+    return kept
 
 
 def check_state(cls: Any, state: dict[str, Any]) -> None:
