@@ -2,8 +2,8 @@
 
 Writes results/small_tables_study.csv after every table: ``python benchmarks/small_tables_study.py [repetitions]``.
 
-Truth: one factor with slopes and intercepts of their own. Each cell of the study asks for 30 tables; the column "tables"
-says how many were reached.
+Truth: one factor with slopes and intercepts of their own. Each cell of the study asks for 30 tables; the column
+"tables" says how many were reached.
 """
 
 from __future__ import annotations
