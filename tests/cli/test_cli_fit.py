@@ -353,4 +353,5 @@ def test_a_baseline_without_error_prints_a_dash(halfseen, tmp_path):
     table = np.tile(np.arange(5.0), (12, 1))
     done = halfseen("fit", "als", long_file(tmp_path / "constant_columns.csv", table))
     assert done.exit_code == 0, done.output
-    assert next(line for line in done.stdout.splitlines() if "column mean" in line).rstrip(" │|").endswith("-")
+    last = [line for line in done.stdout.splitlines() if "column mean" in line][-1]
+    assert last.rstrip(" │|").endswith("-"), last

@@ -230,7 +230,7 @@ def test_values_of_new_rows_are_covered_in_quiet_and_in_noisy_columns(spread):
     loadings, psi = rng.normal(size=(d, r)), np.exp(spread * rng.normal(size=d))
     signal = rng.normal(size=(n + 300, r)) @ loadings.T
     values = signal + rng.normal(size=signal.shape) * np.sqrt(psi)
-    seen = np.where(rng.random(values.shape) < 7 / d, values, np.nan)
+    seen = np.where(rng.random(values.shape) < 5.5 / d, values, np.nan)
     model = hs.OneSidedCompletion(r, random_state=0).fit(seen[:n])
     assert model.noise_kind_ == ("columns" if spread else "common")
     noise = np.log(model.column_noise_ / psi)

@@ -78,7 +78,7 @@ def advice(method: str, figures: list[dict[str, Any]]) -> list[str]:
     told = []
     if (rival := errors.get(BAYES, own)) < BETTER * own:
         told.append(f"{BAYES} predicts them {100 * (1 - rival / own):.0f} % better: halfseen fit bayes")
-    if errors.get(EFFECTS, np.inf) <= own:
+    if BETTER * errors.get(EFFECTS, np.inf) <= own:
         told.append(
             "Row and column effects alone predict them as well: factors add nothing here (hs.BiasModel, --rank 0)"
         )
