@@ -61,8 +61,7 @@ def test_a_model_fits_a_family_or_names_those_it_takes(kind, family):
     except ValueError as refusal:
         text = str(refusal)
         assert "\n" not in text
-        if family == "huber":  # known, but for its threshold
-            assert "huber(D)" in text
+        if family == "huber" and "write family='huber(D)'" in text:  # known, but for its threshold
             return
         named = set(re.findall(r"'?([a-z_]+)(?:\([^)]*\))?'?", text))
         families = {name.split("(")[0] for name in VALUES} | {"binomial", "ordinal"}
@@ -79,6 +78,6 @@ def test_a_model_fits_a_family_or_names_those_it_takes(kind, family):
 
 @pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)
 def test_a_family_that_does_not_exist_is_refused_with_those_there_are(kind):
-    with pytest.raises(ValueError, match="(?s)gausian.*(gaussian|bernoulli)"):
+    with pytest.raises(ValueError, match=r"(?s)gausian.*(gaussian|bernoulli)"):
         kind(family="gausian").fit([table("gaussian")] if kind is hs.HeterogeneousFactorization else table("gaussian"))
 
