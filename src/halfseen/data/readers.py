@@ -25,6 +25,7 @@ from halfseen.data.words import words_of
 from halfseen.errors import UnknownLabelError, shown
 
 Column = str | int | None
+READ_AS_WIDE = "was read as a wide table"
 WIDE_FROM = 5  # a file of entries rarely has more than row, column, value and a time or a weight
 STANDARD_INPUT = "-"
 # What a stream begins with says its kind; all else is text.
@@ -201,9 +202,14 @@ def _recognised(
     if table.row_labels is None:
         return None
     n, p = table.shape
-    note = f"{file.name} was read as a wide table, a line per row: {n} rows, {p} columns"
+    note = f"{file.name} {READ_AS_WIDE}, a line per row: {n} rows, {p} columns"
     note += "; if its lines are entries, name the columns with row=, col= and value="
     return table._told((note,))
+
+
+def is_read_as_wide(table: Observed) -> bool:
+    """Whether the reader took a file for a wide one without being told."""
+    return any(READ_AS_WIDE in note for note in table.notes)
 
 
 def read_sources(
