@@ -85,6 +85,7 @@ lint: $(STAMPS)/install
 
 types: $(STAMPS)/install
 	@$(BIN)/mypy
+	@$(BIN)/mypy --strict tests/house/user_program.py
 
 house: $(STAMPS)/torch
 	@$(BIN)/python scripts/house_rules.py

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from halfseen._typing import FittedModel
 from halfseen.data.observed import Observed
 from halfseen.data.storable import REGISTRY
 from halfseen.data.tree import Packer, Unpacker, check_kinds
@@ -120,7 +121,7 @@ def _named(target: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(target)) from error
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str]) -> FittedModel:
     """Read a model that `save` wrote; it predicts bit for bit what the saved one did.
 
     Parameters
@@ -130,6 +131,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     estimator
+        Of the class that was saved; type checkers learn which by ``assert isinstance(model, hs.SoftImpute)``.
 
     Raises
     ------
@@ -166,7 +168,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             raise ValueError(f"its attributes are {shown(nodes)}")
         state = {key: unpacker.unpack(node) for key, node in nodes.items()}
         _check_state(cls, state)
-        model = cls.__new__(cls)
+        model: FittedModel = cls.__new__(cls)
         vars(model).update(state)
         _probe(model)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError, OverflowError, IndexError) as error:
