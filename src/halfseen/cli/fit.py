@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shlex
 import sys
 import time
@@ -22,6 +21,7 @@ from halfseen.cli.screen import Steps, print_json, steps
 from halfseen.cli.source import family_of, open_table
 from halfseen.data import check_support
 from halfseen.engines import engine
+from halfseen.engines.cores import default_workers
 from halfseen.losses import ColumnLoss, Loss, get_loss
 
 PENALTIES = ("auto", "map", "none")
@@ -159,8 +159,8 @@ def learned(loss: Loss, observed: Any) -> Loss:
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: 1 where a worker of joblib or Dask runs the command."""
+    return default_workers()
 
 
 def fit_and_judge(
