@@ -420,4 +420,3 @@ def alternatives(kind: Kind, default: Any) -> Iterator[Any]:
     for value in kind.examples():
         if not (value is default or (type(value) is type(default) and value == default)):
             yield value
-

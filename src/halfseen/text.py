@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 
@@ -52,3 +53,33 @@ def share(part: float) -> str:
     """
     percent = 100 * part
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
+
+
+# What would move the cursor, turn the direction of the text, or hide.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    r"""The text with its control and direction characters written out; everything else as it is.
+
+    >>> visible("qwen\x1b[1m"), visible("a\u202eb"), visible("日本 [/INST]")
+    ('qwen\\x1b[1m', 'a\\u202eb', '日本 [/INST]')
+    """
+    return _UNSEEN.sub(lambda hit: hit[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
+
+def cell_text(value: object) -> object:
+    """A cell of a CSV file: text that a spreadsheet would run as a formula gets an apostrophe in front.
+
+    >>> cell_text("=1+1"), cell_text("-7"), cell_text("@me"), cell_text(-7), cell_text("a=b")
+    ("'=1+1", '-7', "'@me", -7, 'a=b')
+    """
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:  # a number is no formula
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

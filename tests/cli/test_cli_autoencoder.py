@@ -34,7 +34,7 @@ def test_sources_get_encoders_of_their_own_and_a_folder_that_predicts(long, tmp_
     best = min(facts["tried"], key=lambda one: one["rmse"])
     assert facts["config"]["penalty"] == best["penalty"]
     assert {"embeddings.png", "trace.png", "model.safetensors"} <= set(facts["files"])
-    answer = halfseen("predict", out, "--source", "source 1", "--row-label", "s03", "--col-label", "d07", "--json")
+    answer = halfseen("predict", out, "--source", "source 1", "--rows", "s03", "--cols", "d07", "--json")
     wanted = hs.load(out / "model.safetensors").predict_entries("source 1", ["s03"], ["d07"])
     np.testing.assert_allclose(json.loads(answer.stdout)[0]["predicted"], wanted)
 
@@ -46,7 +46,7 @@ def test_one_table_makes_one_network_and_needs_no_source_to_predict(long, tmp_pa
     done = halfseen("fit", "autoencoder", table, *SMALL, "--solver", "lbfgs", "--no-refit", "-o", out)
     assert done.exit_code == 0, done.stderr
     assert "SparseAutoencoder, width 6" in done.stdout
-    assert halfseen("predict", out, "--row-label", "s03", "--col-label", "d07").exit_code == 0
+    assert halfseen("predict", out, "--rows", "s03", "--cols", "d07").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_ordered_classes_are_fitted_and_their_chances_predicted(halfseen, tmp_pa
     assert done.exit_code == 0, done.output
     assert "deviance" in done.stdout
     assert hs.load(tmp_path / "run" / "model.safetensors").loss_.range == (11.0, 15.0)
-    asked = ("predict", tmp_path / "run", "--row-label", "p3", "--col-label", "q4", "--kind", "probabilities")
+    asked = ("predict", tmp_path / "run", "--rows", "p3", "--cols", "q4", "--kind", "probabilities")
     header, line = halfseen(*asked).stdout.strip().splitlines()
     assert header == "row,col,p(1),p(2),p(3),p(4),p(5)"
     assert sum(map(float, line.split(",")[2:])) == pytest.approx(1.0)
@@ -124,7 +124,7 @@ def test_a_wide_file_is_read_with_wide(halfseen, tmp_path):
     facts = json.loads((run / "run.json").read_text())
     assert facts["data"]["n_entries"] == seen
     assert facts["data"]["n_cols"] == 6
-    done = halfseen("predict", run, "--row-label", 33, "--col-label", "f")
+    done = halfseen("predict", run, "--rows", 33, "--cols", "f")
     assert done.stdout.startswith("row,col,predicted\n33,f,")
     table = hs.Observed.from_dense([[float(cell or "nan") for cell in row] for row in cells]).to_frame("pandas")
     wide = table.pivot(index="row", columns="col", values="value").reset_index()
@@ -206,7 +206,7 @@ def test_ratings_shifted_to_counts_are_predicted_on_their_own_scale(halfseen, tm
         "map",
     ]
     assert halfseen("fit", "factor", tmp_path / "u.data", *words, "-o", tmp_path / "run").exit_code == 0
-    done = halfseen("predict", tmp_path / "run", "--row-label", 3, "--col-label", 4, "--json")
+    done = halfseen("predict", tmp_path / "run", "--rows", 3, "--cols", 4, "--json")
     assert 1.0 <= json.loads(done.stdout)[0]["predicted"] <= 5.0
 
 

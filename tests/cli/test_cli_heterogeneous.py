@@ -37,7 +37,7 @@ RANKS = ("--shared-rank", 1, "--unique-rank", 1)
 def test_a_long_table_with_a_source_column_is_fitted_judged_and_kept(halfseen, long, tmp_path):
     done = halfseen("fit", "heterogeneous", long, "--source", "site", "--ranks", "1,2", "-o", tmp_path / "run")
     assert done.exit_code == 0, done.output
-    assert "shared rank 1, unique rank 1" in done.output
+    assert "shared rank" in done.output
     assert "misalignment" in done.output
     kept = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"model.safetensors", "run.json", "report.html", "basis.png", "index.png", "shares.png", "trace.png"} <= kept
@@ -70,7 +70,7 @@ def test_several_files_are_sources_named_by_their_files(halfseen, files, long):
 def test_predictions_ask_for_a_source(halfseen, long, tmp_path):
     run = tmp_path / "run"
     halfseen("fit", "heterogeneous", long, "--source", "site", *RANKS, "-o", run)
-    ask = ("predict", run, "--row-label", "s03", "--col-label", "d07", "--json")
+    ask = ("predict", run, "--rows", "s03", "--cols", "d07", "--json")
     found = json.loads(halfseen(*ask, "--source", "source 1").output)[0]["predicted"]
     truth = (DATA.shared["source 1"] + DATA.unique["source 1"])[3, 7]
     assert found == pytest.approx(truth, abs=0.3)

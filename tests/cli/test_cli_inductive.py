@@ -105,7 +105,7 @@ def test_pairs_name_new_rows_and_seen_columns(halfseen, files, run, tmp_path):
     (tmp_path / "pairs.csv").write_text("user,film\nu55,f03\nu51,f20\n")
     lines = lines_of(halfseen("predict", run, tmp_path / "pairs.csv", "--row-features", folder / "new-users.csv"))
     np.testing.assert_allclose([float(line["predicted"]) for line in lines], [truth[55, 3], truth[51, 20]], atol=0.02)
-    lines = lines_of(halfseen("predict", run, "--row-label", "u03", "--col-label", "f04"))
+    lines = lines_of(halfseen("predict", run, "--rows", "u03", "--cols", "f04"))
     assert float(lines[0]["predicted"]) == pytest.approx(truth[3, 4], abs=0.02)
 
 
@@ -148,7 +148,7 @@ def test_files_that_do_not_fit_are_named(halfseen, files, run, tmp_path):
         (["fit", "inductive", folder / "ratings.csv", "--row-features", tmp_path / "some.csv"], "u00"),
         (["predict", run, "--row-features", tmp_path / "holes.csv"], "'age' has 1 missing values, first at row 'u50'"),
         (["predict", run, "--row-features", tmp_path / "strange.csv"], "category 'king'"),
-        (["predict", run, "--top", 3, "--row-label", "u01", "--col-label", "f01"], "--top"),
+        (["predict", run, "--top", 3, "--rows", "u01", "--cols", "f01"], "--top"),
         (["predict", run, "--row-features", folder / "new-users.csv", "--level", "0.9"], "--level"),
     ]
     for given, message in cases:

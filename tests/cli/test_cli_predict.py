@@ -46,14 +46,29 @@ def test_pairs_come_from_a_file(halfseen, run, expected, tmp_path, name, text):
     np.testing.assert_array_equal([float(line["predicted"]) for line in lines], expected)
 
 
-def test_pairs_come_from_options(halfseen, run, expected):
-    words = ["--row-label", "u00", "--row-label", "u29", "--col-label", "f03", "--col-label", "f19"]
+def test_rows_and_columns_of_options_meet_each_other(halfseen, run):
+    words = ["--rows", "u00,u29", "--cols", "f03", "--cols", "f19"]
     lines = json.loads(halfseen("predict", run, *words, "--json").stdout)
-    assert [line["predicted"] for line in lines] == expected.tolist()
+    model = hs.load(run / "model.safetensors")
+    block = model.predict_table(["u00", "u29"], ["f03", "f19"])
+    assert [line["predicted"] for line in lines] == pytest.approx(block.ravel())
+    assert [(line["row"], line["col"]) for line in lines] == [
+        ("u00", "f03"), ("u00", "f19"), ("u29", "f03"), ("u29", "f19")
+    ]  # fmt: skip
+
+
+def test_without_pairs_the_whole_table_is_predicted(halfseen, run, tmp_path):
+    assert halfseen("predict", run, "-o", tmp_path / "all.parquet").exit_code == 0
+    whole = pyarrow.parquet.read_table(tmp_path / "all.parquet")
+    model = hs.load(run / "model.safetensors")
+    assert whole["predicted"].to_pylist() == pytest.approx(model.predict_table().ravel())
+    assert whole["row"].to_pylist()[:20] == ["u00"] * 20
+    chosen = json.loads(halfseen("predict", run, "--cols", "f07", "--json").stdout)
+    assert len(chosen) == 30
 
 
 def test_one_row_meets_many_columns(halfseen, run):
-    words = ["--row-label", "u00", "--col-label", "f03", "--col-label", "f19"]
+    words = ["--rows", "u00", "--cols", "f03", "--cols", "f19"]
     assert [line["row"] for line in json.loads(halfseen("predict", run, *words, "--json").stdout)] == ["u00", "u00"]
 
 
@@ -79,27 +94,10 @@ def test_predictions_are_written_in_the_format_of_the_name(halfseen, run, expect
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--row-label", "u00", "--col-label", "f3"], "f03"),
-        (["--row-label", "u00"], "--col-label"),
-        ([], "--row-label"),
-        (["--row-label", "u00", "--col-label", "f03", "-o", "out.xls"], ".parquet"),
+        (["--rows", "u00", "--cols", "f3"], "f03"),
+        (["--rows", "u00", "--cols", "f03", "-o", "out.xls"], ".parquet"),
         (["absent.csv"], "absent.csv"),
-        (["absent.csv", "--row-label", "u00"], "either"),
-        (
-            [
-                "--row-label",
-                "u00",
-                "--row-label",
-                "u01",
-                "--col-label",
-                "f03",
-                "--col-label",
-                "f04",
-                "--col-label",
-                "f05",
-            ],
-            "2 --row",
-        ),
+        (["absent.csv", "--rows", "u00"], "either"),
     ],
 )
 def test_bad_questions_end_with_one_clear_line(halfseen, run, words, message):
@@ -110,7 +108,7 @@ def test_bad_questions_end_with_one_clear_line(halfseen, run, words, message):
 
 
 def test_a_folder_without_a_run_is_told(halfseen, tmp_path):
-    done = halfseen("predict", tmp_path, "--row-label", 1, "--col-label", 1)
+    done = halfseen("predict", tmp_path, "--rows", 1, "--cols", 1)
     assert done.exit_code == 2
     assert "not a halfseen run" in done.stderr
 
@@ -118,7 +116,7 @@ def test_a_folder_without_a_run_is_told(halfseen, tmp_path):
 def test_a_damaged_model_is_told(halfseen, run):
     model = run / "model.safetensors"
     model.write_bytes(model.read_bytes()[:-40])
-    done = halfseen("predict", run, "--row-label", "u00", "--col-label", "f03")
+    done = halfseen("predict", run, "--rows", "u00", "--cols", "f03")
     assert done.exit_code == 2
     assert done.stderr.count("\n") == 1
     assert "model.safetensors" in done.stderr
@@ -126,7 +124,7 @@ def test_a_damaged_model_is_told(halfseen, run):
 
 def test_a_damaged_record_is_told(halfseen, run):
     (run / "run.json").write_text("{")
-    done = halfseen("predict", run, "--row-label", "u00", "--col-label", "f03")
+    done = halfseen("predict", run, "--rows", "u00", "--cols", "f03")
     assert done.exit_code == 2
     assert "run.json" in done.stderr
 
@@ -134,7 +132,7 @@ def test_a_damaged_record_is_told(halfseen, run):
 def test_a_level_adds_the_ends_of_predictive_intervals(halfseen, table, tmp_path):
     shifted = ["--shift", 2, "--rank", 1, "--max-iter", 40, "--held-out", 0]
     assert halfseen("fit", "bayes", table, *shifted, "-o", tmp_path / "run").exit_code == 0
-    words = ["predict", tmp_path / "run", "--row-label", "u00", "--col-label", "f03", "--json"]
+    words = ["predict", tmp_path / "run", "--rows", "u00", "--cols", "f03", "--json"]
     (line,) = json.loads(halfseen(*words, "--level", 0.9).stdout)
     (narrow,) = json.loads(halfseen(*words, "--level", 0.5).stdout)
     model = hs.load(tmp_path / "run" / "model.safetensors")
@@ -145,6 +143,6 @@ def test_a_level_adds_the_ends_of_predictive_intervals(halfseen, table, tmp_path
 
 
 def test_a_level_is_refused_where_the_model_has_no_intervals(halfseen, run):
-    done = halfseen("predict", run, "--row-label", "u00", "--col-label", "f03", "--level", 0.9)
+    done = halfseen("predict", run, "--rows", "u00", "--cols", "f03", "--level", 0.9)
     assert done.exit_code == 2
-    assert "AlternatingLeastSquares gives no intervals" in done.output
+    assert "a AlternatingLeastSquares has no intervals" in done.output

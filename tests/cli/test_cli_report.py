@@ -37,7 +37,7 @@ FITS = {
     "als": (("--rank", 1), {"Factors", "Biases"}),
     "bayes": (("--rank", 1, "--max-iter", 10, "--burn-in", 2), {"Uncertainty"}),
     "soft-impute": (("--rank", 2), {"Biases"}),
-    "descent": (("--columns", 4), {"The descent"}),
+    "descent": (("--rank", 4), {"The descent"}),
     "moment": (("--rank", 1), {"Components", "Second moments", "Columns"}),
 }
 
@@ -47,7 +47,7 @@ def test_yes_no_answers_of_a_bayesian_run_are_probabilities_everywhere(halfseen,
     words = (*where, "--family", "bernoulli", "--rank", 1, "--max-iter", 20)
     done = halfseen("fit", "bayes", answers, *words, "-o", tmp_path / "run")
     assert done.exit_code == 0, done.output
-    asked = ("predict", tmp_path / "run", "--row-label", "m3", "--col-label", "q4", "--level", 0.9, "--json")
+    asked = ("predict", tmp_path / "run", "--rows", "m3", "--cols", "q4", "--level", 0.9, "--json")
     (line,) = json.loads(halfseen(*asked).stdout)
     assert 0 < line["low"] < line["predicted"] < line["high"] < 1
     done = halfseen("report", tmp_path / "run")

@@ -57,7 +57,7 @@ def test_describe_shows_counts_and_a_command_to_go_on_with(halfseen, tmp_path):
     done = halfseen("describe", path)
     # the sentence wraps where the path of the test is long
     assert "6 rows x 5 columns, 30 entries (100 % of the cells)" in " ".join(done.stdout.split())
-    assert "--shift -1 --family binomial --trials 4" in " ".join(done.stdout.split())
+    assert f"\ntry: halfseen fit factor {path} --family ordinal\n" in done.stdout
 
 
 def test_an_output_without_unicode_gets_plain_bars(process, tmp_path, monkeypatch):

@@ -63,16 +63,13 @@ def page_of(model, path, *args, **more) -> tuple[str, PageReader]:
     return text, reader
 
 
-class InductiveBothSides(hs.InductiveCompletion):
+class InductiveBothSides:
     """Inductive completion with features of both sides at hand."""
-
-    def __init__(self):
-        super().__init__(rank=2, random_state=0)
 
     def fit(self, R):
         rng = np.random.default_rng(1)
-        features = rng.normal(size=(40, 3)), rng.normal(size=(15, 2))
-        return super().fit(R, row_features=features[0], col_features=features[1])
+        model = hs.InductiveCompletion(rank=2, random_state=0)
+        return model.fit(R, row_features=rng.normal(size=(40, 3)), col_features=rng.normal(size=(15, 2)))
 
 
 def models():
@@ -98,7 +95,8 @@ def test_every_method_has_a_page_of_its_own(word, tmp_path, request):
     if "Autoencoder" in type(model).__name__:
         pytest.importorskip("torch")
     R = request.getfixturevalue(data)
-    text, page = page_of(model.fit(R), tmp_path, R)
+    model = model.fit(R)
+    text, page = page_of(model, tmp_path, R)
     assert word in text
     titles = page.words("h2")
     assert titles[-1] == "How the numbers were made"
@@ -115,7 +113,7 @@ def test_clusters_from_pairs_have_a_page(features, tmp_path):
     truth = rng.integers(0, 3, 90)
     X = rng.normal(size=(90, 4)) + 4 * np.eye(3, 4)[truth]  # the last feature tells nothing
     i, j = rng.integers(0, 90, (2, 500))
-    model = hs.SimilarityClustering(3, features=features, random_state=0).fit(X, (i, j, truth[i] == truth[j]))
+    model = hs.SimilarityClustering(3, features=features, random_state=0).fit(X, pairs=(i, j, truth[i] == truth[j]))
     text, page = page_of(model, tmp_path)
     assert {"Clusters", "Features", "How well it fits"} <= set(page.words("h2"))
     assert ("Scales of the frequencies tried" in text) == (features == "rff")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,11 +20,11 @@ from halfseen.cli.options import (
     Data,
     JudgeOptions,
     OutputOptions,
-    PairsOptions,
     Ranks,
     TableOptions,
     grouped,
 )
+from halfseen.cli.products import add_products
 from halfseen.cli.rank_command import add_rank
 from halfseen.cli.report_command import add_report
 from halfseen.cli.screen import OneLineErrors, plainly
@@ -37,14 +36,6 @@ NAMES = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(cls=OneLineErrors, context_settings=NAMES, **STYLE)
 fit = typer.Typer(cls=OneLineErrors, no_args_is_help=True, **STYLE)
 app.add_typer(fit, name="fit", help="Fit a model to the seen entries and judge it on held-out ones.")
-
-
-class Kind(StrEnum):
-    """What is predicted."""
-
-    mean = "mean"
-    linear = "linear"
-    probabilities = "probabilities"
 
 
 class PairSolver(StrEnum):
@@ -253,48 +244,7 @@ fit.command("heterogeneous")(fit_heterogeneous)
 fit.command("autoencoder")(fit_autoencoder)
 
 
-@app.command()
-@grouped
-@plainly
-def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit ... -o RUN'.")],
-    reading: PairsOptions,
-    pairs: Annotated[
-        Path | None,
-        typer.Argument(metavar="PAIRS", help="CSV, TSV, Parquet or Feather file of rows and columns."),
-    ] = None,
-    row_label: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL", help="A row, instead of a file; may be repeated.")
-    ] = None,
-    col_label: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL", help="A column, instead of a file; may be repeated.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Write .csv, .tsv, .json, .parquet or .feather; else stdout."),
-    ] = None,
-    kind: Annotated[
-        Kind, typer.Option(help="Expected value, linear predictor, or the chance of every class (ordinal).")
-    ] = Kind.mean,
-    level: Annotated[
-        float | None,
-        typer.Option(metavar="P", help="Also the ends of the predictive intervals that hold with this probability."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of CSV.")] = False,
-) -> None:
-    """Predict entries of a fitted table, seen or not.
-
-    Example: [bold]halfseen predict run/ pairs.csv -o predictions.parquet[/bold], or
-    [bold]halfseen predict run/ --row-label 196 --col-label 242[/bold]
-    """
-    from halfseen.cli.predict import run_predict
-    from halfseen.cli.questions import Question
-
-    labels = (row_label or [], col_label or [])
-    question = Question(pairs, *labels, **asdict(reading), kind=str(kind), level=level)
-    run_predict(run, question, out, json)
-
-
+add_products(app)
 add_rank(app)
 
 

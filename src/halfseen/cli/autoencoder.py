@@ -15,7 +15,7 @@ from halfseen.cli.folder import MODEL, check_target, new_folder, write_records
 from halfseen.cli.heterogeneous import numbers, pooled_rivals, read_sources, scores
 from halfseen.cli.options import JudgeOptions, NetworkOptions, OutputOptions, TableOptions
 from halfseen.cli.report import config_of, scores_table, versions
-from halfseen.cli.screen import Steps, count, note, plain, print_json, stdout, steps
+from halfseen.cli.screen import Steps, count, note, plain, print_json, say, stdout, steps
 from halfseen.data import Sources
 from halfseen.data.facts import SeenShares
 from halfseen.methods.autoencoder.options import OWN
@@ -198,7 +198,7 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
         console.print(scores_table(facts["figures"], "held-out" if facts["judge"]["hide"] is None else "hidden"))
     console.print(f"{facts['run']['n_iter']} sweeps ({facts['run']['reason']})")
     if out is not None:
-        console.print(f"[bold]{out}/[/bold]  " + "  ".join(facts["files"]))
+        say(f"{out}/  " + "  ".join(facts["files"]))
     else:
         console.print("nothing saved; add -o DIR to keep the model")
     console.print(f"{facts['seconds']['total']:.1f} s")

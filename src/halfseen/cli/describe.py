@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from halfseen.cli.options import TableOptions
-from halfseen.cli.screen import count, figures, print_json, share, stdout, table
+from halfseen.cli.screen import count, figures, print_json, say, share, stdout, table
 from halfseen.cli.source import open_table, typed
 from halfseen.cli.words import in_options
 
@@ -40,7 +41,7 @@ def run_describe(data: str, options: TableOptions, as_json: bool) -> None:
         if hint["kind"] in ("question", "structure"):
             console.print(f"\n{in_options(hint['text'])}", markup=False)
     if facts["suggested_family"]:
-        console.print(f"\ntry: [bold]halfseen fit factor {data}{typed(options)} {facts['suggested_family']}[/bold]")
+        say(f"\ntry: halfseen fit factor {shlex.quote(data)}{typed(options)} {facts['suggested_family']}")
 
 
 def axes_table(facts: dict[str, Any]) -> Any:

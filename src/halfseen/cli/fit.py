@@ -19,9 +19,9 @@ from halfseen.cli.options import ALS_RANKS, JudgeOptions, OutputOptions, TableOp
 from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import Steps, print_json, steps
 from halfseen.cli.source import family_of, open_table
+from halfseen.cli.threads import available_cores as available_cores
 from halfseen.data import check_support
 from halfseen.engines import engine
-from halfseen.engines.cores import default_workers
 from halfseen.losses import ColumnLoss, Loss, get_loss
 
 PENALTIES = ("auto", "map", "none")
@@ -156,11 +156,6 @@ def run_fit(
 def learned(loss: Loss, observed: Any) -> Loss:
     """The loss with what the table says of it: classes of ordinal answers."""
     return loss.learned(observed) if isinstance(loss, ColumnLoss) else loss
-
-
-def available_cores() -> int:
-    """Cores that this process may use: 1 where a worker of joblib or Dask runs the command."""
-    return default_workers()
 
 
 def fit_and_judge(

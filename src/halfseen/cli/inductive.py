@@ -256,7 +256,7 @@ def predict_new(model: Any, question: Question, record: dict[str, Any]) -> tuple
             continue
         key = getattr(question, f"{name}_key") or record.get("features", {}).get(name, {}).get("key")
         sides.append(read_features(path, key, labels, reading)[0])
-    if question.pairs is not None or question.row_labels or question.col_labels:
+    if question.pairs is not None or question.rows or question.cols:
         return pairs_of(model, question, record, sides)
     rows, cols = sides
     A, names = (model.row_labels_, None) if rows is None else (rows.labels, rows)
@@ -271,6 +271,13 @@ def predict_new(model: Any, question: Question, record: dict[str, Any]) -> tuple
     return (np.repeat(A, found.scores.shape[1]), chosen), {"predicted": np.asarray(found.scores, dtype=float).ravel()}
 
 
+def _crossed(rows: list[str], cols: list[str]) -> tuple[list[str], list[str]]:
+    """All given rows against all given columns."""
+    if not rows or not cols:
+        raise ValueError("give --rows and --cols, or neither for all of them")
+    return [row for row in rows for _ in cols], [col for _ in rows for col in cols]
+
+
 def pairs_of(
     model: Any, question: Question, record: dict[str, Any], sides: list[Any]
 ) -> tuple[tuple[Any, Any], dict[str, Any]]:
@@ -280,7 +287,7 @@ def pairs_of(
     if question.pairs is not None:
         asked = read_pairs(question, record.get("table", {}))
     else:
-        asked = question.row_labels, question.col_labels
+        asked = _crossed(question.rows, question.cols)
     labels, given = [], []
     for wanted, side, known in zip(asked, sides, (model.row_labels_, model.col_labels_), strict=True):
         names = labels_from_text(list(wanted), known)

@@ -15,7 +15,7 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.folder import MODEL, check_target, new_folder, write_records
 from halfseen.cli.options import OutputOptions, TableOptions
-from halfseen.cli.screen import Steps, count, figures, note, plain, print_json, share, stdout, steps, table
+from halfseen.cli.screen import Steps, count, figures, note, plain, print_json, say, share, stdout, steps, table
 
 HELD_OUT = 0.2
 
@@ -93,9 +93,7 @@ def fit_blocks(blocks: Iterable[Any], plan: MomentPlan) -> MomentOutcome:
         clock = time.perf_counter()
         train, held_out = add_up(blocks, plan.seed if rank == "auto" else None, bar)
         seconds["pairs"] = time.perf_counter() - clock
-        model = hs.OneSidedCompletion(
-            rank=rank, solver=plan.solver, ranks=ranks, random_state=plan.seed
-        )
+        model = hs.OneSidedCompletion(rank=rank, solver=plan.solver, ranks=ranks, random_state=plan.seed)
         bar.begin("fitting the pairs")
         clock = time.perf_counter()
         with warnings.catch_warnings():
@@ -262,7 +260,7 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
     for text in found["messages"]:
         console.print(f"note: {text}")
     if out is not None:
-        console.print(f"[bold]{out}/[/bold]  " + "  ".join(facts["files"]))
+        say(f"{out}/  " + "  ".join(facts["files"]))
     else:
         console.print("nothing saved; add -o DIR to keep the model")
     console.print(f"{facts['seconds']['total']:.1f} s")

@@ -91,11 +91,11 @@ class TableOptions:
             rich_help_panel=READING,
         ),
     ] = False
-    read_columns: Annotated[
+    columns: Annotated[
         str | None,
         typer.Option(metavar="A1:O5,...", help="Columns of a wide file that are the table.", rich_help_panel=READING),
     ] = None
-    drop_columns: Annotated[
+    drop: Annotated[
         str | None,
         typer.Option(metavar="NAME,...", help="Columns of a wide file to leave out.", rich_help_panel=READING),
     ] = None

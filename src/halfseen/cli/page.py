@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import halfseen as hs
 from halfseen.cli.folder import DETAILS
-from halfseen.cli.heterogeneous import read_sources
-from halfseen.cli.options import Duplicates, TableOptions
-from halfseen.cli.predict import open_run
-from halfseen.cli.screen import note, print_json, stdout
-from halfseen.cli.source import open_table
-from halfseen.data import Observed, Sources
+from halfseen.cli.inferring import open_run
+from halfseen.cli.reopen import reopened
+from halfseen.cli.screen import note, print_json, say
 from halfseen.show.page.write import PICTURES
 
 PAGE = "report.html"
@@ -60,7 +56,7 @@ def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        stdout().print(f"[bold]{page}[/bold]  {facts['bytes'] / 1024:.0f} KB")
+        say(f"{page}  {facts['bytes'] / 1024:.0f} KB")
 
 
 def details(file: Path) -> dict[str, Any]:
@@ -72,41 +68,3 @@ def details(file: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     return found
-
-
-def reopened(record: Mapping[str, Any], data: str | None) -> Observed | Sources | None:
-    """The entries that the saved model was fitted to, read as the fit read them.
-
-    Raises
-    ------
-    ValueError, OSError
-        If they are not there, or not the same.
-    """
-    if record["method"] == "moment" and data is None:
-        return None  # rows went through in blocks, and their errors are in the record
-    source = record["data"]["source"] if data is None else data
-    table = dict(record["table"])
-    table["duplicates"] = Duplicates(table.get("duplicates", "error"))
-    reading = TableOptions(**table)
-    found: Observed | Sources
-    if record["method"] in ("heterogeneous", "autoencoder"):
-        files = source if isinstance(source, list) else [source]
-        found = read_sources(files, record["options"]["source"], reading)
-    else:
-        found = open_table(source, reading)
-    if found.n_entries != record["data"]["n_entries"]:
-        raise ValueError(f"{source} has {found.n_entries} entries now, {record['data']['n_entries']} at the fit")
-    fitted = as_fitted(found, record.get("judge", {}))
-    if fitted is not found and fitted.n_entries != record.get("n_fitted", fitted.n_entries):
-        raise ValueError("which entries were held out cannot be found again for this kind of run")
-    return fitted
-
-
-def as_fitted(found: Observed | Sources, judge: Mapping[str, Any]) -> Observed | Sources:
-    """The entries that the saved model was fitted to: all of them, or those that were not held out for good."""
-    share = judge.get("held_out", 0) if judge.get("hide") is None else judge["hide"]
-    if not share or (judge.get("hide") is None and judge.get("refit")):
-        return found
-    if isinstance(found, Sources):
-        return found.split(share, random_state=judge["seed"])[0]
-    return found.split(share, random_state=judge["seed"], keep_covered=True)[0]

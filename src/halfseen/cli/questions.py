@@ -15,8 +15,8 @@ class Question:
     """What is asked: cells, in a file of pairs with its format or as labels, the kind of answer, a level."""
 
     pairs: Path | None
-    row_labels: list[str]
-    col_labels: list[str]
+    rows: list[str]
+    cols: list[str]
     row: str | None = None
     col: str | None = None
     sep: str | None = None
@@ -29,6 +29,7 @@ class Question:
     top: int | None = None
     kind: str = "mean"
     level: float | None = None
+    data: str | None = None
 
 
 def read_pairs(question: Question, fitted: dict[str, Any]) -> tuple[list[Any], list[Any]]:

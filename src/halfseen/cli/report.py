@@ -15,7 +15,7 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.folder import MODEL, new_folder, write_records
 from halfseen.cli.options import JudgeOptions, TableOptions
-from halfseen.cli.screen import count, figures, note, plain, share, stdout, table
+from halfseen.cli.screen import count, figures, note, plain, say, share, stdout, table
 
 if TYPE_CHECKING:
     from halfseen.cli.fit import Outcome
@@ -205,7 +205,7 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
     if "choice" in facts:
         console.print(chosen_text(facts))
     if out is not None:
-        console.print(f"[bold]{out}/[/bold]  " + "  ".join(facts["files"]))
+        say(f"{out}/  " + "  ".join(facts["files"]))
     else:
         console.print("nothing saved; add -o DIR to keep the model")
     console.print(f"{facts['seconds']['total']:.1f} s")

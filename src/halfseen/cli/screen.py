@@ -16,7 +16,6 @@ import typer
 
 from halfseen.cli import interrupts
 from halfseen.cli.words import in_options, of_argument
-from halfseen.parameters import BadArgument
 from halfseen.text import count, figures, share
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ BAD_INPUT = 2
 BAD = (ValueError, OSError, ImportError, MemoryError, OverflowError)
 PIPE_WIDTH = 120
 TEXT_WIDTH = 34
+# Notes of the command that runs: each is said once, although a model is fitted more than once.
+_TOLD: set[str] = set()
 
 __all__ = [
     "OneLineErrors",
@@ -38,6 +39,7 @@ __all__ = [
     "plain",
     "plainly",
     "print_json",
+    "say",
     "share",
     "stdout",
     "steps",
@@ -83,7 +85,9 @@ def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(*args: Any, **more: Any) -> Any:
+        _TOLD.clear()
         with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)  # what a fit has to say is part of the answer
             warnings.showwarning = _show_warning
             try:
                 return command(*args, **more)
@@ -95,7 +99,7 @@ def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
                 is_bad_input = isinstance(error, BAD) and not isinstance(error, BrokenPipeError)
                 if not is_bad_input or os.environ.get("HALFSEEN_DEBUG"):
                     raise
-                complain(of_argument(error) if isinstance(error, BadArgument) else in_options(_message(error)))
+                complain(of_argument(error) if hasattr(error, "needed") else in_options(_message(error)))
                 raise typer.Exit(BAD_INPUT) from None
 
     return run
@@ -115,7 +119,10 @@ def _message(error: BaseException) -> str:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    note(in_options(" ".join(str(message).split())))
+    text = in_options(" ".join(str(message).split()))
+    if text not in _TOLD:
+        _TOLD.add(text)
+        note(text)
 
 
 def complain(message: str) -> None:
@@ -134,6 +141,11 @@ def stdout() -> Console:
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def say(text: str) -> None:
+    """One line of a result, never wrapped: paths and commands are there to be copied."""
+    stdout().print(text, soft_wrap=True, markup=False)
 
 
 def print_json(value: Any) -> None:

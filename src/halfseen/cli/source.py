@@ -43,7 +43,7 @@ def open_table(data: str, options: TableOptions) -> Observed:
 
 def is_wide(options: TableOptions) -> bool:
     """Whether every line is a whole row: as said, or as options for wide files imply."""
-    return bool(options.wide or options.read_columns or options.drop_columns or options.no_labels)
+    return bool(options.wide or options.columns or options.drop or options.no_labels)
 
 
 def open_wide(data: str, options: TableOptions) -> Observed:
@@ -52,8 +52,8 @@ def open_wide(data: str, options: TableOptions) -> Observed:
         raise ValueError(f"--{given[0]} is for files with one entry per line; leave it or --wide out")
     return read_table(
         data, column(options.row), wide=True, sep=separator(options.sep), header=not options.no_header,
-        missing=options.missing, shift=options.shift, values=words(options.values), columns=options.read_columns,
-        drop=options.drop_columns, labels=False if options.no_labels else None, max_bytes=options.max_bytes,
+        missing=options.missing, shift=options.shift, values=words(options.values), columns=options.columns,
+        drop=options.drop, labels=False if options.no_labels else None, max_bytes=options.max_bytes,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import halfseen as hs
 from halfseen.cli.folder import MODEL, new_folder, write_records
 from halfseen.cli.report import scores_table, versions
-from halfseen.cli.screen import count, note, plain, share, stdout, table
+from halfseen.cli.screen import count, note, plain, say, share, stdout, table
 from halfseen.data.facts import SeenShares
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def show(facts: dict[str, Any], out: Path | None) -> None:
         console.print(f"... and {len(names) - SHOWN} sources with less of their own")
     console.print(f"misalignment of the unique bases: {facts['misalignment']:.3f}")
     if out is not None:
-        console.print(f"[bold]{out}/[/bold]  " + "  ".join(facts["files"]))
+        say(f"{out}/  " + "  ".join(facts["files"]))
     else:
         console.print("nothing saved; add -o DIR to keep the model")
     console.print(f"{facts['seconds']['total']:.1f} s")

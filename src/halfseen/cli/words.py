@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from halfseen.parameters import BadArgument
-
 
 def _listed(names: str) -> str:
     """``'a', 'b'`` as ``a,b``."""
@@ -19,7 +17,7 @@ def _meanings(pairs: str) -> str:
     return _listed(re.sub(r"\s*:\s*", "=", pairs).replace("'", "").replace('"', ""))
 
 
-OPTION_NAMES = {"drop": "drop-columns", "columns": "read-columns"}
+OPTION_NAMES: dict[str, str] = {}
 OPTIONS = (
     "row|col|value|weight|source|sep|missing|shift|duplicates|rank"
     "|penalty|bias_penalty|alpha|trials|family|clip|memory|columns|drop|max_bytes"
@@ -66,9 +64,10 @@ def in_options(message: str) -> str:
     return re.sub(r"(?<![\w-])(bias_penalty|penalty|alpha) must\b", lambda found: f"{_option(found[1])} must", message)
 
 
-def of_argument(error: BadArgument) -> str:
+def of_argument(error: Any) -> str:
     """A bad argument of the library as the option that it was given by.
 
+    >>> from halfseen.parameters import BadArgument
     >>> of_argument(BadArgument("max_iter", 0, "a whole number of at least 1"))
     '--max-iter 0 is not allowed; needed: a whole number of at least 1.'
     """

@@ -134,7 +134,7 @@ def read_table(
     if unknown:
         raise TypeError(f"read_table has no argument {sorted(unknown)[0]!r}")
     roles = {"row": row, "col": col, "value": value, "weight": weight, "trials": reading.get("trials")}
-    with _a_file(path) as file, _named(file):
+    with as_file(path) as file, _named(file):
         return _read(file, roles, duplicates, dtype, reading)
 
 
@@ -230,7 +230,7 @@ def read_sources(
     roles = {"row": row, "col": col, "value": value, "weight": weight, "trials": reading.get("trials")}
     duplicates, dtype = check_rule(reading.get("duplicates", "error")), reading.get("dtype")
     value_dtype(np.dtype(np.float64), dtype)
-    with _a_file(path) as file, _named(file):
+    with as_file(path) as file, _named(file):
         kind, budget = kind_of(file, reading.get("sep")), Budget.of(file, reading.get("max_bytes"))
         if kind == "npz":
             raise ValueError(f"{file.name}: sources are read from files of lines; give an .npz per source to Sources")
@@ -303,7 +303,7 @@ def _named(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _a_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def as_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """The path itself, or a temporary file with what comes on standard input."""
     if os.fspath(path) != STANDARD_INPUT:
         yield Path(path)

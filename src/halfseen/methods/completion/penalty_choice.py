@@ -74,7 +74,6 @@ class LeastSquaresPenalty:
         return float(self.penalties[min(START_PLACE, len(self.penalties) - 1)])
 
 
-
 @dataclass(frozen=True)
 class Tried:
     """Penalties tried so far with the squared errors of held-out entries, and where the next fit begins."""

@@ -444,6 +444,29 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         made: FactorInference = infer(self, choices, R, trials, Offsets(offset))
         return made
 
+    def rotate(self, rotation: str | None) -> Self:
+        """Turn the fitted factors; predictions and intervals of entries stay what they are.
+
+        Parameters
+        ----------
+        rotation : {None, "varimax"}
+            As the parameter of the same name, which takes this value.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self)
+        self._parameters["rotation"].check("rotation", rotation)
+        self.rotation = rotation
+        self.stages_ = {name: to_gauge(point, self.rho, rotation) for name, point in self.stages_.items()}
+        final = self.stages_["final"]
+        self.intercept_, self.row_factors_, self.col_factors_ = final.intercept, final.rows, final.cols
+        here = self.placement_
+        turn = np.linalg.lstsq(np.asarray(final.cols, dtype=float), np.asarray(here.cols, dtype=float))[0].T
+        self.placement_ = replace(here, turn=turn.astype(here.turn.dtype))
+        return self
+
     def _place(self, observed: Observed, trials: Any = None, offsets: Offsets | None = None) -> FloatArray:
         observed, known = self._judged(observed, trials, offsets or Offsets())
         return RowPlacer(self.placement_, self.loss_)(observed, self.engine, known)

@@ -142,7 +142,12 @@ class AnswerTable:
 
 
 def answer_table(
-    answers: Any, kinds: list[str], *, keeps_constant: bool = False, groups: Any = None, weights: Any = None,
+    answers: Any,
+    kinds: list[str],
+    *,
+    keeps_constant: bool = False,
+    groups: Any = None,
+    weights: Any = None,
     collapses: bool = True,
 ) -> AnswerTable:
     """Read answers, close empty categories up and set aside columns that say nothing.

@@ -39,7 +39,6 @@ class PriorRound:
         self.problem = replace(p, prior=prior)
         return SweepResult(run.params, run.value, change, run.work)
 
-
     def _variances(self, free: FloatArray) -> FloatArray:
         """Posterior variances (n_params,) of the items' numbers.
 

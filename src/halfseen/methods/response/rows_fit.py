@@ -209,9 +209,7 @@ def signed(problem: RowsLikelihood, free: FloatArray) -> tuple[RowsLikelihood, F
     return replace(problem, prior=replace(prior, mean=mean)), problem.index.pick(full)
 
 
-def finished(
-    problem: RowsLikelihood, free: FloatArray, run: Run, least: float, prior_kind: str, told: Any
-) -> RowsFit:
+def finished(problem: RowsLikelihood, free: FloatArray, run: Run, least: float, prior_kind: str, told: Any) -> RowsFit:
     """Standard errors, flags and notes."""
     kinds, means, options = told
     table, layout = problem.table, problem.layout

@@ -117,7 +117,12 @@ class Preconditioner:
 
 
 def climb(
-    problem: RowsLikelihood, free: FloatArray, tol: float, rng: np.random.Generator, *, em_steps: int = EM_STEPS,
+    problem: RowsLikelihood,
+    free: FloatArray,
+    tol: float,
+    rng: np.random.Generator,
+    *,
+    em_steps: int = EM_STEPS,
     is_complete: bool = False,
 ) -> Run:
     """Maximise from ``free`` until no entry of the gradient is above ``tol sqrt(people)``."""

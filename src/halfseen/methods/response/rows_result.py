@@ -114,9 +114,7 @@ class RowsFit:
             raise ValueError("the model has a latent regression; give the covariates= of these rows.")
         Z = None if covariates is None else np.asarray(covariates, dtype=float).reshape(table.n_rows, -1)
         centred = None if Z is None else Z - self.covariate_means
-        return RowsLikelihood(
-            table, self.layout, self.population, self.grid, self.index, self.prior, centred, engine
-        )
+        return RowsLikelihood(table, self.layout, self.population, self.grid, self.index, self.prior, centred, engine)
 
 
 def chosen_prior(table: AnswerTable, wanted: str) -> str:

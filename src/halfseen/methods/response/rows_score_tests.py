@@ -369,4 +369,3 @@ def differential_items(fit: RowsFit, table: AnswerTable, *, covariates: Any = No
     chosen = chosen_form(fit, 3.0 * table.n_rows * fit.grid.size * float(fit.layout.n_items) ** 2, form)
     sums = item_sums(problem, fit.params, weights, group_of, chosen)
     return assessed(problem, fit, sums, chosen, fit.columns[:, None])
-

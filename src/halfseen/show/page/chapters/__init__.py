@@ -26,6 +26,7 @@ CHAPTERS: dict[str, str] = {
     "SimilarityClustering": f"{HERE}.clusters:chapter",
     "Autoencoder": f"{HERE}.autoencoder:chapter",
     "SourcesEstimator": f"{HERE}.sources:chapter",
+    "Imputer": f"{HERE}.anything:imputer",
     "BaseEstimator": f"{HERE}.anything:chapter",
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from halfseen.show.page.chapters import chapter_of
 from halfseen.show.page.chapters.common import fit_section, glance
 from halfseen.show.page.parts import Chapter
 from halfseen.show.page.subject import Subject
@@ -10,3 +13,10 @@ from halfseen.show.page.subject import Subject
 def chapter(subject: Subject) -> Chapter:
     """What is known of every model."""
     return Chapter(type(subject.model).__name__, "", glance(subject), [fit_section(subject)])
+
+
+def imputer(subject: Subject) -> Chapter:
+    """The chapter of the model that an imputer has fitted."""
+    inner = subject.model.model_
+    told = chapter_of(inner)(replace(subject, model=inner, data=None))
+    return replace(told, title=f"Imputer: {told.title}")

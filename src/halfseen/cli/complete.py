@@ -1,0 +1,225 @@
+"""``halfseen complete``: a table with holes in, the same table without holes out."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import halfseen as hs
+from halfseen.cli.filled import Filled, TableFile, cells_of, long_answer, wide_answer
+from halfseen.cli.options import TableOptions
+from halfseen.cli.scores import places
+from halfseen.cli.screen import count, figures, note, print_json, say, share
+from halfseen.cli.threads import on_threads
+from halfseen.cli.written import check_out, deliver, write_file
+from halfseen.data import Observed
+from halfseen.imputer import column_scales
+from halfseen.inference import NotStated
+from halfseen.metrics import rmse
+from halfseen.parameters import BadArgument
+
+METHODS: dict[str, str] = {
+    "bayes": "BayesianFactorization",
+    "als": "AlternatingLeastSquares",
+    "soft-impute": "SoftImpute",
+    "factor": "GeneralizedFactorModel",
+    "descent": "OverparametrizedFactorization",
+    "irt": "ItemResponseModel",
+    "means": "BiasModel",
+}
+
+
+@dataclass(frozen=True)
+class CompletePlan:
+    """How the table is to be completed."""
+
+    method: str = "bayes"
+    family: str | None = None
+    rank: str | None = None
+    scale: str = "auto"
+    interval: float | None = None
+    held_out: float = 0.1
+    seed: int = 0
+    threads: int | None = None
+
+
+def run_complete(
+    data: str, plan: CompletePlan, reading: TableOptions, how: tuple[Path | None, bool, bool, bool]
+) -> None:
+    """Read, judge on held-out cells, fit, fill and write."""
+    out, as_json, is_raw, is_quiet = how
+    check_plan(plan, out)
+    with TableFile.opened(data, reading) as file, on_threads(plan.threads):
+        cells_of(file.observed)
+        maker = maker_of(plan, file.observed)
+        judged = judge(maker, file.observed, plan)
+        filled = fill(maker(file.observed), file, plan)
+        is_text = out is None or out.suffix.lower() in (".csv", ".tsv")
+        answer = wide_answer(file, filled, is_text) if file.is_wide else long_answer(file, filled)
+    facts = facts_of(data, plan, file.observed, judged)
+    if out is None:
+        deliver(answer, None, False, is_raw)
+        return
+    write_file(answer, out, is_raw, file.has_header)
+    if as_json:
+        print_json({**facts, "file": str(out)})
+    elif not is_quiet:
+        tell(facts, out)
+
+
+def check_plan(plan: CompletePlan, out: Path | None) -> None:
+    """Refuse what cannot be done before any work."""
+    check_out(out)
+    if plan.method not in METHODS:
+        raise ValueError(f"--method {plan.method!r} is not known; known are {', '.join(METHODS)}")
+    if plan.interval is not None and not 0 < plan.interval < 1:
+        raise ValueError(f"--interval {plan.interval:g} must lie between 0 and 1, such as 0.9")
+    if plan.interval is not None and not hasattr(getattr(hs, METHODS[plan.method]), "inference"):
+        raise ValueError(f"--interval: --method {plan.method} has no intervals; take bayes or factor")
+    if not 0 <= plan.held_out < 1:
+        raise ValueError(f"--held-out {plan.held_out} must be at least 0 and less than 1 (0.1 keeps a tenth back)")
+    if plan.scale not in ("auto", "columns", "none"):
+        raise ValueError(f"--scale {plan.scale!r} must be one of auto, columns, none")
+
+
+@dataclass(frozen=True)
+class Completer:
+    """A fitted model, and the units in which it saw the columns."""
+
+    model: Any
+    means: np.ndarray
+    scales: np.ndarray
+
+    def at(self, labels: tuple[Any, Any], cols: np.ndarray) -> np.ndarray:
+        """Expected values of cells, in the table's own units."""
+        return np.asarray(self.model.predict(*labels), dtype=float) * self.scales[cols] + self.means[cols]
+
+    def ends(self, labels: tuple[Any, Any], cols: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of the intervals of single values (of expected ones, where a single value has none)."""
+        inference = self.model.inference(level)
+        try:
+            found = inference.responses(*labels)
+        except NotStated:
+            found = inference.entries(*labels)
+        low, high = (np.asarray(end, dtype=float) * self.scales[cols] + self.means[cols]
+                     for end in (found.low, found.high))  # fmt: skip
+        return low, high
+
+
+def maker_of(plan: CompletePlan, observed: Observed) -> Callable[[Observed], Completer]:
+    """A function that fits the model that was asked for to a table."""
+    hints = observed.describe()["hints"]
+    family = plan.family or family_for(plan.method, hints)
+    estimator: Any = getattr(hs, METHODS[plan.method])
+    names = estimator().get_params()
+    given: dict[str, Any] = {"random_state": plan.seed, "family": family}
+    if any(hint["value"] == "ordinal" for hint in hints) and family == "gaussian":
+        given["clip"] = "range"  # a rating is never above the best
+    for name, option in (("rank", plan.rank), ("family", plan.family)):
+        if option is not None and name not in names:
+            raise ValueError(f"--{name} has no meaning for --method {plan.method}; leave it out")
+    if plan.rank is not None:
+        given["rank"] = parsed(estimator, "rank", plan.rank)
+    given = {name: value for name, value in given.items() if name in names and value is not None}
+    is_scaled = plan.scale == "columns" or (
+        plan.scale == "auto" and family == "gaussian" and any(hint["value"] == "scale columns" for hint in hints)
+    )
+    if is_scaled and family != "gaussian":
+        raise ValueError(f"--scale columns is for real numbers, not for --family {family}; leave one of them out")
+
+    def fitted(table: Observed) -> Completer:
+        p = table.shape[1]
+        means, scales = column_scales(table) if is_scaled else (np.zeros(p), np.ones(p))
+        values = (table.values - means[table.cols]) / scales[table.cols]
+        return Completer(estimator(**given).fit(table.with_values(values)), means, scales)
+
+    return fitted
+
+
+def parsed(estimator: Any, name: str, text: str) -> Any:
+    """An option's text as what the estimator's parameter may be."""
+    kind = estimator._parameters[name]
+    try:
+        return kind.parse(text)
+    except ValueError as error:
+        raise BadArgument(name, text, str(kind)) from error
+
+
+def family_for(method: str, hints: list[dict[str, str]]) -> str:
+    """The family that suits the values and that the method has: yes/no answers as such, all else by their means."""
+    family = next((hint["value"] for hint in hints if hint["kind"] == "family"), "gaussian")
+    return "bernoulli" if family == "bernoulli" and method in ("bayes", "factor", "irt") else "gaussian"
+
+
+def judge(maker: Callable[[Observed], Completer], observed: Observed, plan: CompletePlan) -> dict[str, Any] | None:
+    """Errors on cells kept back, beside those of the column means; None where nothing is kept back."""
+    if not plan.held_out or observed.n_entries < 20:
+        return None
+    seen, hidden = observed.split(plan.held_out, random_state=plan.seed, keep_covered=True)
+    if not hidden.n_entries:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the fit to all entries says it again
+        completer = maker(seen)
+        means = np.asarray(hs.ColumnMean().fit(seen).predict(*places(hidden)), dtype=float)
+    unit = completer.scales[hidden.cols]
+    ours = rmse(hidden.values / unit, completer.at(places(hidden), hidden.cols) / unit)
+    theirs = rmse(hidden.values / unit, means / unit)
+    if not ours < theirs:
+        note(
+            f"on cells kept back this is no better than the column means (RMSE {ours:.4g}, column means {theirs:.4g}); "
+            "use --method means, or another --rank or --family"
+        )
+    return {
+        "n_held_out": hidden.n_entries, "rmse": ours, "rmse_column_mean": theirs,
+        "unit": "spread of the column" if np.ptp(completer.scales) else "as in the table",
+    }  # fmt: skip
+
+
+def fill(completer: Completer, file: TableFile, plan: CompletePlan) -> Filled:
+    """Numbers for every missing cell, on the scale of the file."""
+    observed = file.observed
+    lacking = np.ones(observed.shape, dtype=bool)
+    lacking[observed.rows, observed.cols] = False
+    i, j = np.nonzero(lacking)
+    rows = i if observed.row_labels is None else observed.row_labels[i]
+    cols = j if observed.col_labels is None else observed.col_labels[j]
+    low = high = None
+    values = completer.at((rows, cols), j) if len(i) else np.zeros(0)
+    if plan.interval is not None:
+        low, high = completer.ends((rows, cols), j, plan.interval) if len(i) else (np.zeros(0), np.zeros(0))
+        low, high = low - file.shift, high - file.shift
+    return Filled(i, j, values - file.shift, low, high)
+
+
+def facts_of(data: str, plan: CompletePlan, observed: Observed, judged: dict[str, float] | None) -> dict[str, Any]:
+    """What was done, ready for JSON."""
+    n, p = observed.shape
+    return {
+        "source": data, "method": plan.method, "n_rows": n, "n_cols": p, "n_seen": observed.n_entries,
+        "n_filled": n * p - observed.n_entries, "interval": plan.interval, "judged": judged,
+    }  # fmt: skip
+
+
+def tell(facts: dict[str, Any], out: Path) -> None:
+    """The result on the screen."""
+    cells = facts["n_rows"] * facts["n_cols"]
+    say(
+        f"{facts['source']}: {count(facts['n_rows'])} rows x {count(facts['n_cols'])} columns; "
+        f"{count(facts['n_filled'])} cells filled ({share(facts['n_filled'] / max(cells, 1))} of them all)"
+    )
+    if judged := facts["judged"]:
+        ours, theirs = figures([judged["rmse"], judged["rmse_column_mean"]])
+        ratio = judged["rmse"] / judged["rmse_column_mean"] if judged["rmse_column_mean"] else math.nan
+        say(
+            f"on {count(judged['n_held_out'])} cells kept back: RMSE {ours}; column means {theirs}"
+            + (" (in units of each column's spread)" if judged["unit"] != "as in the table" else "")
+            + (f" (ratio {ratio:.3f})" if math.isfinite(ratio) else "")
+        )
+    say(str(out))

@@ -1,0 +1,186 @@
+"""A table file with its holes filled: wide files stay wide, long ones long, and what was seen stays as it stood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from halfseen.cli.options import TableOptions
+from halfseen.cli.source import column, is_file, is_wide, open_table, separator
+from halfseen.data import Observed
+from halfseen.data.columns import picked
+from halfseen.data.files import TextFormat, TextSource, kind_of, open_source, resolve
+from halfseen.data.observed import DENSE_LIMIT
+from halfseen.data.readers import as_file
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Numbers for the missing cells, row by row.
+
+    Attributes
+    ----------
+    rows, cols : int array (m,)
+    values : ndarray (m,)
+    low, high : ndarray (m,) or None
+        Ends of intervals, where they were asked for.
+    """
+
+    rows: np.ndarray
+    cols: np.ndarray
+    values: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A table as it was read, and the columns of the file that it came from.
+
+    Attributes
+    ----------
+    observed : Observed
+    shift : float
+        What was added to the values on their way in.
+    is_wide : bool
+    names : tuple of str
+        Long: the names of the columns of rows, columns and values. Wide: those of the table's columns in the file.
+    frame : pyarrow.Table or None
+        All of a wide file; of a text file the cells as text.
+    has_header : bool
+    """
+
+    observed: Observed
+    shift: float
+    is_wide: bool
+    names: tuple[str, ...]
+    frame: Any = None
+    has_header: bool = True
+
+    @classmethod
+    @contextmanager
+    def opened(cls, data: str, reading: TableOptions) -> Iterator[TableFile]:
+        """Read a file (or standard input), or a data set by its name."""
+        if not is_file(data):
+            yield cls(open_table(data, reading), reading.shift, False, ("row", "col", "value"))
+            return
+        with as_file(data) as path:
+            observed = open_table(str(path), reading)
+            kind = kind_of(path, separator(reading.sep))
+            form = TextFormat(separator(reading.sep), not reading.no_header)
+            if kind == "npz":
+                yield cls(observed, reading.shift, False, ("row", "col", "value"))
+            elif is_wide(reading):
+                names, frame = _whole(path, kind, form, reading, observed)
+                yield cls(observed, reading.shift, True, names, frame, form.header)
+            else:
+                yield cls(observed, reading.shift, False, _roles(path, kind, form, reading), None, form.header)
+
+
+def _roles(path: Path, kind: str, form: TextFormat, reading: TableOptions) -> tuple[str, ...]:
+    """The names of the columns of rows, columns and values of a long file."""
+    if not form.header:
+        return "row", "col", "value"
+    names = open_source(path, kind, form).names
+    given = (("row", reading.row), ("col", reading.col), ("value", reading.value))
+    return tuple(resolve(column(wanted), place, names, role, path) for place, (role, wanted) in enumerate(given))
+
+
+def _whole(
+    path: Path, kind: str, form: TextFormat, reading: TableOptions, observed: Observed
+) -> tuple[tuple[str, ...], Any]:
+    """The names of the table's columns in a wide file, and all of the file."""
+    import pyarrow as pa
+
+    source = open_source(path, kind, form)
+    names = list(source.names)
+    if isinstance(source, TextSource):
+        with source._open() as lines:
+            frame = source._reader(lines, dict.fromkeys(names, pa.string()), names).read_all()
+    else:
+        frame = pa.Table.from_batches(list(source.batches(names)))
+    if observed.col_labels is not None:
+        wanted = {str(label) for label in observed.col_labels.tolist()}
+        chosen = [name for name in names if name in wanted]
+    else:
+        taken = names if reading.columns is None else picked(reading.columns, names, "columns")
+        chosen = [name for name in names if name in taken]
+        dropped = () if reading.drop is None else picked(reading.drop, names, "drop")
+        chosen = [name for name in chosen if name not in dropped]
+        chosen = chosen[len(chosen) - observed.shape[1] :]
+    if len(chosen) != observed.shape[1] or frame.num_rows != observed.shape[0]:
+        raise ValueError(f"{path.name}: its columns could not be found again; read it in long form")
+    return tuple(chosen), frame
+
+
+def cells_of(observed: Observed) -> None:
+    """Refuse tables whose cells would not fit into memory."""
+    n, p = observed.shape
+    if n * p > DENSE_LIMIT:
+        raise ValueError(
+            f"the completed table would have {n} x {p} cells, more than {DENSE_LIMIT}; fit a model and ask for the "
+            "cells you need: halfseen fit als DATA -o RUN, then halfseen predict RUN PAIRS"
+        )
+
+
+def long_answer(file: TableFile, filled: Filled) -> dict[str, Any]:
+    """All cells, one per line: those seen with their values, the others with numbers (and interval ends)."""
+    observed = file.observed
+    n, p = observed.shape
+    seen = observed.values - file.shift
+    is_whole = bool(len(seen) and np.all(seen == np.trunc(seen)) and np.all(np.abs(seen) < 2**53))
+    values = np.empty((n, p), dtype=object)
+    values[observed.rows, observed.cols] = [int(value) for value in seen] if is_whole else seen.tolist()
+    values[filled.rows, filled.cols] = filled.values.tolist()
+    rows = np.arange(n) if observed.row_labels is None else observed.row_labels
+    cols = np.arange(p) if observed.col_labels is None else observed.col_labels
+    answer: dict[str, Any] = {
+        file.names[0]: np.repeat(rows, p),
+        file.names[1]: np.tile(cols, n),
+        file.names[2]: values.ravel(),
+    }
+    for name, ends in (("low", filled.low), ("high", filled.high)):
+        if ends is not None:
+            answer[name] = _spread(ends, filled, (n, p)).ravel()
+    return answer
+
+
+def wide_answer(file: TableFile, filled: Filled, is_text: bool = True) -> dict[str, Any]:
+    """The columns of the file in their order, holes filled; with intervals two more columns for each with holes.
+
+    Cells that were seen keep the text of the file, or are numbers where the answer is not ``is_text``.
+    """
+    answer: dict[str, Any] = {}
+    shape = file.observed.shape
+    numbers = _spread(filled.values, filled, shape)
+    places = {name: place for place, name in enumerate(file.names)}
+    lacks = {int(place) for place in np.unique(filled.cols)}
+    seen = np.full(shape, None, dtype=object)
+    seen[file.observed.rows, file.observed.cols] = (file.observed.values - file.shift).tolist()
+    for name in file.frame.column_names:
+        cells = file.frame.column(name)
+        place = places.get(name)
+        is_kept = is_text or not str(cells.type).endswith("string")
+        if place is None or (place not in lacks and is_kept):
+            answer[name] = cells
+            continue
+        old = np.array(cells.to_pylist(), dtype=object) if is_kept else seen[:, place]
+        is_hole = np.array([value is not None for value in numbers[:, place]])
+        answer[name] = np.where(is_hole, numbers[:, place], old)
+    for word, ends in (("low", filled.low), ("high", filled.high)):
+        if ends is not None:
+            spread = _spread(ends, filled, shape)
+            answer |= {f"{name} {word}": spread[:, places[name]] for name in file.names if places[name] in lacks}
+    return answer
+
+
+def _spread(values: np.ndarray, filled: Filled, shape: tuple[int, int]) -> np.ndarray:
+    """Numbers of the filled cells in a whole table, None elsewhere."""
+    table = np.full(shape, None, dtype=object)
+    table[filled.rows, filled.cols] = values.tolist()
+    return table

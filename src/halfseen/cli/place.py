@@ -1,0 +1,101 @@
+"""``halfseen place``: new rows against a fitted model: where they stand, what else they would say, what to ask next."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from halfseen.cli.inferring import inference_of, open_run, shift_of
+from halfseen.cli.options import TableOptions
+from halfseen.cli.reopen import table_options
+from halfseen.cli.screen import note
+from halfseen.cli.source import changed, open_table
+from halfseen.cli.written import check_out, deliver
+from halfseen.data import Observed
+
+# Draws whose quantiles are the ends of a new row's intervals.
+DRAWS = 400
+
+
+@dataclass(frozen=True)
+class PlaceQuestion:
+    """What is asked of new rows."""
+
+    level: float = 0.95
+    questions: int = 3
+    data: str | None = None
+    seed: int = 0
+
+
+def run_place(
+    run: Path, rows: str, reading: TableOptions, question: PlaceQuestion, how: tuple[Path | None, bool, bool]
+) -> None:
+    """Place the rows of a file and write what is known of them."""
+    out, as_json, is_raw = how
+    check_out(out)
+    if not 0 < question.level < 1:
+        raise ValueError(f"--level {question.level:g} must lie between 0 and 1, such as 0.95")
+    model, record = open_run(run)
+    if hasattr(model, "source_names_") or not hasattr(model, "predict"):
+        raise ValueError(f"{run} holds a {type(model).__name__}, which places no new rows")
+    table = open_table(rows, merged(record, reading))
+    answer = item_lines(model, record, table, question)
+    n_labels = 1
+    if answer is None:
+        answer, n_labels = cell_lines(model, record, table, question), 2
+    deliver(answer, out, as_json, is_raw, n_labels)
+
+
+def merged(record: dict[str, Any], reading: TableOptions) -> TableOptions:
+    """The reading of the fit, with what was said now in its place."""
+    return TableOptions(**{**asdict(table_options(record)), **changed(reading)})
+
+
+def item_lines(model: Any, record: dict[str, Any], table: Observed, question: PlaceQuestion) -> dict[str, Any] | None:
+    """Ability and score with intervals, and the next questions; None for models without items."""
+    try:
+        inference = inference_of(model, record, question.level, question.data)
+        placed = inference.new_rows(table)
+    except (ValueError, AttributeError):
+        return None
+    abilities, scores = placed.abilities(), placed.scores()
+    answer: dict[str, Any] = {"row": placed.row_labels, "answered": abilities.extra["answered"]}
+    for name, found in (("ability", abilities), ("score", scores)):
+        answer |= {name: found.estimate, f"{name} se": found.se, f"{name} low": found.low, f"{name} high": found.high}
+    if question.questions:
+        following = placed.next_items(question.questions, "pyarrow").to_pydict()
+        place = {str(label): k for k, label in enumerate(placed.row_labels.tolist())}
+        for number in range(1, question.questions + 1):
+            items: list[Any] = [None] * len(placed)
+            for row, at, item in zip(following["row"], following["place"], following["item"], strict=True):
+                if at == number:
+                    items[place[str(row)]] = item
+            answer[f"ask {number}"] = np.array(items, dtype=object)
+    return answer
+
+
+def cell_lines(model: Any, record: dict[str, Any], table: Observed, question: PlaceQuestion) -> dict[str, Any]:
+    """A prediction for every cell that the new rows lack, with intervals where the model draws new rows."""
+    predicted = np.asarray(model.predict(table), dtype=float)
+    columns = model.col_labels_
+    columns = np.arange(predicted.shape[1]) if columns is None else np.asarray(columns)
+    seen = model._observe(table, reset=False)
+    lacking = np.ones(predicted.shape, dtype=bool)
+    lacking[seen.rows, seen.cols] = False
+    labels = np.arange(len(predicted)) if table.row_labels is None else np.asarray(table.row_labels)
+    i, j = np.nonzero(lacking)
+    shift = shift_of(record)
+    answer = {"row": labels[i], "col": columns[j], "predicted": predicted[i, j] - shift}
+    try:
+        if not hasattr(model, "inference"):
+            raise ValueError(f"a {type(model).__name__} has none")
+        draws = model._drawn(seen, i, j, DRAWS, np.random.default_rng(question.seed))
+    except ValueError as error:
+        note(f"no intervals of new rows: {error}")
+        return answer
+    tail = 0.5 * (1.0 - question.level)
+    low, high = np.quantile(np.asarray(draws, dtype=float), (tail, 1.0 - tail), axis=0)
+    return answer | {"low": low - shift, "high": high - shift}
