@@ -111,7 +111,7 @@ def _named(target: Path) -> Iterator[None]:
     try:
         yield
     except SafetensorError as error:
-        code = re.search(r"os error (\d+)", str(error))
+        code = re.search(r"(?:os error |Os \{ code: )(\d+)", str(error))  # the second: before version 0.6
         if code is None:
             raise OSError(f"{target} cannot be written: {error}") from error
         raise OSError(int(code[1]), os.strerror(int(code[1])), str(target)) from error
