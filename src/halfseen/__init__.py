@@ -54,7 +54,7 @@ _PUBLIC = {
 _ROOMS = {
     name: f"halfseen.{name}"
     for name in ("losses", "select", "metrics", "datasets", "engines", "inference", "data", "reproduce")
-} | {"comparisons": "halfseen.methods.comparisons"}
+} | {"comparisons": "halfseen.methods.comparisons", "irt": "halfseen.methods.response.irt"}
 
 # Written out: a type checker takes these names, and no others, for public.
 __all__ = [
@@ -90,6 +90,7 @@ __all__ = [
     "engine",
     "engines",
     "inference",
+    "irt",
     "load",
     "losses",
     "metrics",
@@ -128,7 +129,7 @@ if TYPE_CHECKING:
     from halfseen.methods.heterogeneous import HeterogeneousFactorization
     from halfseen.methods.inductive import InductiveCompletion, SimilarityClustering
     from halfseen.methods.moment import OneSidedCompletion, PairMoments, Privacy
-    from halfseen.methods.response import ItemResponseModel
+    from halfseen.methods.response import ItemResponseModel, irt
     from halfseen.show.page import report
 
 

@@ -70,8 +70,9 @@ def method_of(given: InductiveSwitches) -> Method:
 
     def make(rank: int, penalty: str, seed: int) -> Any:
         return hs.InductiveCompletion(
-            rank, given.activation, family=given.family, penalty=float(penalty), effects=given.effects,
-            free_rank=given.free_rank, n_starts=given.n_starts, beta=given.beta, scale="rms", random_state=seed,
+            rank, given.activation, family=given.family, penalty=penalty if penalty == "auto" else float(penalty),
+            effects=given.effects, free_rank=given.free_rank, n_starts=given.n_starts, beta=given.beta,
+            random_state=seed,
         )  # fmt: skip
 
     make(1, "0", 0)._checked()
@@ -86,11 +87,11 @@ def penalties(text: str) -> tuple[str, ...]:
     """
     given = tuple(part.strip() for part in text.split(",") if part.strip())
     try:
-        is_right = bool(given) and all(0 <= float(part) < np.inf for part in given)
+        is_right = bool(given) and all(part == "auto" or 0 <= float(part) < np.inf for part in given)
     except ValueError:
         is_right = False
     if not is_right:
-        raise ValueError(f"--penalty {text!r}: give a number of at least 0, or several with commas")
+        raise ValueError(f"--penalty {text!r}: give auto or a number of at least 0, or several with commas")
     return given
 
 
@@ -118,7 +119,7 @@ def read_features(path: Path, key: str | None, labels: Any, reading: TableOption
     frame, wanted = read_frame(path, given, TextFormat(separator(reading.sep), not reading.no_header))
     side = SideFeatures.from_frame(frame, wanted, path.name)
     names = [] if side.labels is None else side.labels.tolist()
-    return SideFeatures(None, side.columns, labels_from_text(names, labels)), wanted
+    return SideFeatures(None, side.columns, labels_from_text(names, labels), side.missing), wanted
 
 
 def fit_and_judge(

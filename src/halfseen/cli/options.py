@@ -359,8 +359,8 @@ class InductiveSwitches(FeatureFiles):
         str, typer.Option(metavar="NAME", help="gaussian, one_class, bernoulli, binomial(N) or poisson.")
     ] = "gaussian"
     penalty: Annotated[
-        str, typer.Option(metavar="X", help="Penalty on all weights; several with commas are tried.")
-    ] = "0.001,0.005"
+        str, typer.Option(metavar="X", help="Penalty on all weights, or auto; several with commas are tried.")
+    ] = "auto"
     beta: Annotated[float, typer.Option(metavar="X", help="Weight of an unseen cell of one_class.")] = 0.1
     effects: Annotated[
         str, typer.Option(metavar="none|rows|cols|both", help="Free effects of seen rows and columns.")
