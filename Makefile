@@ -68,8 +68,10 @@ $(STAMPS)/docs: $(STAMPS)/torch
 demo: $(STAMPS)/install
 	@$(BIN)/halfseen demo --force
 
+# Two processes by default; WORKERS=0 runs everything in one, for a debugger.
+WORKERS ?= 2
 test: $(STAMPS)/torch
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
 
 # `make lowest LOWEST_TESTS=tests/data` runs a part of them.
 LOWEST := build/lowest
