@@ -27,14 +27,15 @@ from halfseen.methods.inductive.options import (
     SOLVERS,
     START,
     check_together,
+    is_plain_one_class,
+    usual_activation,
 )
-from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, BadArgument, Flag, Number, Table, Whole, Word
+from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, BadArgument, Flag, Nothing, Number, Table, Whole, Word
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded by the first fit
     from halfseen.methods.inductive.fitting import Run
     from halfseen.methods.inductive.intervals import InductiveInference
-    from halfseen.methods.inductive.maps import FeatureMap
     from halfseen.methods.inductive.problem import InductiveProblem
     from halfseen.methods.inductive.ranking import Candidates
     from halfseen.select.automatic_rank import RankSearch
@@ -55,12 +56,12 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     Parameters
     ----------
-    rank : int or "auto"
-        Number of units :math:`k`; "auto" takes the smallest that predicts a tenth of the entries, held out, as well as
-        the best does, within one standard error.
-    activation : {"relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
-        Products of relu, softplus or sigmoid units are never negative: for values on both sides of 0, and for families,
-        take "tanh" or "linear".
+    rank : int, "auto" or None
+        Number of units :math:`k`; None is 10, for one-class tables without features 64; "auto" takes the smallest that
+        predicts a tenth of the entries, held out, as well as the best does, within one standard error.
+    activation : {"auto", "relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
+        "auto" is relu for Gaussian tables and linear for all others. Products of relu, softplus or sigmoid units are
+        never negative: for families take "tanh" or "linear".
     family : str or Loss
         ``"gaussian"``; another family on the linear predictor (``"bernoulli"``, ``"poisson"``, ``"binomial(N)"``, ...);
         or ``"one_class"``: seen cells are close to their values, all unseen ones to 0 with weight ``beta``.
@@ -171,8 +172,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     rank_search_: RankSearch | None
 
     _parameters: ClassVar[Table] = {
-        "rank": Whole(1) | Word("auto"),
-        "activation": ACTIVATION,
+        "rank": Whole(1) | Word("auto") | Nothing(),
+        "activation": Word("auto") | ACTIVATION,
         "family": FAMILY,
         "penalty": Word("auto") | Number(0),
         "effects": Word(*EFFECTS),
@@ -198,8 +199,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     def __init__(
         self,
-        rank: int | str = 10,
-        activation: str = "relu",
+        rank: int | str | None = None,
+        activation: str = "auto",
         *,
         family: Any = "gaussian",
         penalty: str | float = "auto",
@@ -267,8 +268,11 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         check_together(settings)
         observed = self._observe(R, reset=True)
         self.loss_ = self._loss(observed)
+        self.activation_ = settings.activation if settings.activation != "auto" else usual_activation(settings.family)
         rng, sides = as_generator(settings.random_state), {"row_features": row_features, "col_features": col_features}
         self.rank_, self.rank_search_ = settled_units(self, observed, sides, rng)
+        if self.activation_ == "linear" and is_plain_one_class(settings, sides):
+            return self._alternate(observed, settings, rng)
         problem = self._problem(observed, row_features, col_features, settings)
         with self._watched(observed, settings.max_iter, lambda theta: self._learned(problem, theta)) as watch:
             run, self.certificate_ = run_starts(problem, settings, rng, watch)
@@ -282,6 +286,18 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         warn_if_one_sided(self, observed)
         return self
 
+    def _alternate(self, observed: Observed, settings: SimpleNamespace, rng: np.random.Generator) -> Self:
+        """One-class tables without features, by exact alternating sweeps."""
+        from halfseen.methods.inductive.one_class import alternate, certificate_of, factors_learned
+
+        self.row_code_ = self.col_code_ = None
+        with self._watched(observed, settings.max_iter, lambda params: factors_learned(params, settings)) as watch:
+            run = alternate(observed, self.rank_, settings, rng, watch)
+        self.__dict__.update(factors_learned(run.params, settings))
+        self.certificate_ = certificate_of(run)
+        self._report(run)
+        return self
+
     def _loss(self, observed: Observed) -> Any:
         family = "gaussian" if self.family == ONE_CLASS else self.family
         # parameters of its own in every column are what new columns do not have
@@ -291,12 +307,21 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     def _problem(self, observed: Observed, F: Any, G: Any, settings: SimpleNamespace) -> InductiveProblem:
         """The objective; learns how features are encoded on the way."""
+        from halfseen.methods.inductive.maps import FeatureMap
+        from halfseen.methods.inductive.one_class import turned_maps
         from halfseen.methods.inductive.problem import Design, InductiveProblem
         from halfseen.methods.inductive.standard import units_of
 
-        activation = get_activation(settings.activation)
+        activation = get_activation(self.activation_)
         self._units = units_of(observed, self.loss_, activation, settings, self.rank_)
-        maps = [self._map(given, observed, axis, settings) for axis, given in enumerate((F, G))]
+        matrices = [self._encoded(given, observed, axis, settings) for axis, given in enumerate((F, G))]
+        is_turned = settings.family == ONE_CLASS and settings.scale == "auto" and not settings.is_tied
+        turns: Any = (None, None)
+        if is_turned:
+            maps, turns = turned_maps(observed, matrices, float(settings.beta), bool(settings.has_intercept))
+        else:
+            has = bool(settings.has_intercept)
+            maps = [FeatureMap(x, n, has, observed.dtype) for x, n in zip(matrices, observed.shape, strict=True)]
         if settings.is_tied and not maps[0].is_same(maps[1]):
             needed = "False where rows and columns have different features"
             raise BadArgument("is_tied", True, needed, "Tied weights are for square tables with one list of features.")
@@ -311,12 +336,12 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             has_level=self._units.learns_level, has_gain=self._units.learns_gain,
         )  # fmt: skip
         settings.as_given = self._units, (self.row_code_, self.col_code_)
-        return InductiveProblem(EntryPasses(scaled, self.loss_, settings.engine), maps[0], maps[1], design)
+        problem = InductiveProblem(EntryPasses(scaled, self.loss_, settings.engine), maps[0], maps[1], design)
+        problem.turns = tuple(turns)
+        return problem
 
-    def _map(self, given: Any, observed: Observed, axis: int, settings: SimpleNamespace) -> FeatureMap:
-        """One side's features as a map; how they are encoded is kept."""
-        from halfseen.methods.inductive.maps import FeatureMap
-
+    def _encoded(self, given: Any, observed: Observed, axis: int, settings: SimpleNamespace) -> Any:
+        """One side's features as numbers; how they became these is kept."""
         name, code, matrix = ("row_features", "col_features")[axis], None, None
         if given is not None:
             labels = (observed.row_labels, observed.col_labels)[axis]
@@ -325,7 +350,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             code = FeatureCode.learn(side, settings.scale, bool(settings.has_intercept))
             matrix = code.encode(side, name)
         setattr(self, ("row_code_", "col_code_")[axis], code)
-        return FeatureMap(matrix, observed.shape[axis], bool(settings.has_intercept), observed.dtype)
+        return matrix
 
     def _mean(self, observed: Observed) -> float:
         if self.family == ONE_CLASS:
@@ -473,7 +498,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
                 f"{name}: {'; '.join(filled)} of {side.n} lines: the mean of the fit stands for them (refused with "
                 "is_strict=True)"
             )
-        units = get_activation(self.activation).value(encoded.forward(weights[:-1]) + weights[-1])
+        units = get_activation(self.activation_).value(encoded.forward(weights[:-1]) + weights[-1])
         return units * units.dtype.type(self.gain_) if axis else units
 
     def _side(self, given: Any, axis: int) -> tuple[FloatArray, FloatArray]:
@@ -513,12 +538,12 @@ def warn_if_one_sided(model: InductiveCompletion, observed: Observed) -> None:
     """Say so where much of the data's variation lies below all that the units can predict."""
     if model._units.learns_level:  # the floor is where the data have theirs
         return
-    if not get_activation(model.activation).is_one_sided or model.effects != "none":
+    if not get_activation(model.activation_).is_one_sided or model.effects != "none":
         return
     away = observed.values.astype(float) - float(model.loss_.mean(np.zeros(1))[0])
     share = float(np.sum(np.minimum(away, 0.0) ** 2) / max(float(np.sum(away**2)), 1e-300))
     if share > BELOW:
         model._warn(
-            f"{100 * share:.0f} % of the variation lies below what {model.activation} units can predict (their "
+            f"{100 * share:.0f} % of the variation lies below what {model.activation_} units can predict (their "
             "products are never negative): use activation='tanh' or 'linear', or effects"
         )

@@ -15,6 +15,9 @@ GAUGES = ("balance", "none", "first_row")
 # Not a family: cells that were not seen count as zeros.
 ONE_CLASS = "one_class"
 
+# Units where no number is given: of tables with features, and of one-class tables without any.
+UNITS, ONE_CLASS_UNITS = 10, 64
+
 ACTIVATION = Word(*ACTIVATIONS) | Suits(lambda value: isinstance(value, Activation), "an Activation")
 
 
@@ -36,3 +39,20 @@ def check_together(settings: SimpleNamespace) -> None:
         raise BadArgument("solver", settings.solver, "'lbfgs' or 'gd' with effects or free factors")
     if settings.family == ONE_CLASS:
         raise BadArgument("solver", settings.solver, "'lbfgs' or 'gd' with family='one_class'")
+
+
+def usual_activation(family: Any) -> str:
+    """What ``activation="auto"`` stands for."""
+    return "relu" if family == "gaussian" else "linear"
+
+
+def is_plain_one_class(settings: SimpleNamespace, sides: dict[str, Any]) -> bool:
+    """Whether exact alternating sweeps fit the model: one-class, no features, and nothing asked for beside factors."""
+    plain = settings.family == ONE_CLASS and all(given is None for given in sides.values())
+    usual = (settings.solver, settings.start, settings.effects, settings.gauge, settings.scale)
+    return (
+        plain
+        and usual == ("lbfgs", "random", "none", "balance", "auto")
+        and not settings.free_rank
+        and not settings.is_tied
+    )
