@@ -57,8 +57,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     Parameters
     ----------
     rank : int, "auto" or None
-        Number of units :math:`k`; None is 10, for one-class tables without features 64; "auto" takes the smallest that
-        predicts a tenth of the entries, held out, as well as the best does, within one standard error.
+        Number of units :math:`k`; None is 10, for one-class tables 32, without features 64; "auto" takes the smallest
+        that predicts a tenth of the entries, held out, as well as the best does, within one standard error.
     activation : {"auto", "relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
         "auto" is relu for Gaussian tables and linear for all others. Products of relu, softplus or sigmoid units are
         never negative: for families take "tanh" or "linear".
@@ -170,6 +170,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     rank_: int
     rank_search_: RankSearch | None
+    seen_: tuple[IntArray, IntArray] | None = None
 
     _parameters: ClassVar[Table] = {
         "rank": Whole(1) | Word("auto") | Nothing(),
@@ -262,6 +263,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             of their own; without both this is plain factorization.
         """
         from halfseen.methods.inductive.fitting import in_gauge, run_starts
+        from halfseen.methods.inductive.ranking import seen_cells
         from halfseen.methods.inductive.units import settled_units
 
         settings = self._checked()
@@ -282,19 +284,25 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
                 at.U[:], at.V[:] = in_gauge(at, problem.design.activation.scaling)
                 theta = np.concatenate([part.ravel() for part in vars(at).values()])
             self.__dict__.update(self._learned(problem, theta))
+        self.seen_ = seen_cells(observed) if settings.family == ONE_CLASS else None
         self._report(run)
         warn_if_one_sided(self, observed)
         return self
 
+    @property
+    def _is_for_ones(self) -> bool:  # type: ignore[override]
+        return bool(self.family == ONE_CLASS)
+
     def _alternate(self, observed: Observed, settings: SimpleNamespace, rng: np.random.Generator) -> Self:
         """One-class tables without features, by exact alternating sweeps."""
         from halfseen.methods.inductive.one_class import alternate, certificate_of, factors_learned
+        from halfseen.methods.inductive.ranking import seen_cells
 
         self.row_code_ = self.col_code_ = None
         with self._watched(observed, settings.max_iter, lambda params: factors_learned(params, settings)) as watch:
             run = alternate(observed, self.rank_, settings, rng, watch)
         self.__dict__.update(factors_learned(run.params, settings))
-        self.certificate_ = certificate_of(run)
+        self.certificate_, self.seen_ = certificate_of(run), seen_cells(observed)
         self._report(run)
         return self
 
@@ -419,7 +427,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         return self._response(A @ B.T + r[:, None] + (c + self._offset), kind)
 
     def rank_columns(self, rows: Any, r: int = 10, cols: Any = None, seen: Any = None) -> Candidates:
-        """The r columns with the highest predictions for every given row.
+        """The r columns with the highest predictions for every given row, in blocks of rows.
 
         Parameters
         ----------
@@ -427,8 +435,9 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         r : int
         cols : labels, positions or features, optional
             Candidates; all seen columns where not given.
-        seen : table, optional
-            Entries of these rows over the candidates that are left out (what a user has already).
+        seen : table or False, optional
+            Entries of these rows over the candidates that are left out (what a user has already). A one-class model
+            leaves out by itself what fitted rows had at the fit, unless ``seen=False``.
 
         Returns
         -------

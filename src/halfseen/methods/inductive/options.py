@@ -17,6 +17,8 @@ ONE_CLASS = "one_class"
 
 # Units where no number is given: of tables with features, and of one-class tables without any.
 UNITS, ONE_CLASS_UNITS = 10, 64
+# And of one-class tables with features.
+FEATURED_ONE_CLASS_UNITS = 32
 
 ACTIVATION = Word(*ACTIVATIONS) | Suits(lambda value: isinstance(value, Activation), "an Activation")
 
