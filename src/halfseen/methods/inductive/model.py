@@ -28,7 +28,6 @@ from halfseen.methods.inductive.options import (
     START,
     check_together,
     is_plain_one_class,
-    usual_activation,
 )
 from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, BadArgument, Flag, Nothing, Number, Table, Whole, Word
 from halfseen.solvers.watch import CallbackSupport
@@ -60,16 +59,20 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         Number of units :math:`k`; None is 10, for one-class tables 32, without features 64; "auto" takes the smallest
         that predicts a tenth of the entries, held out, as well as the best does, within one standard error.
     activation : {"auto", "relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
-        "auto" is relu for Gaussian tables and linear for all others. Products of relu, softplus or sigmoid units are
-        never negative: for families take "tanh" or "linear".
+        "auto" is linear, or relu where the held-out parts of a Gaussian table are predicted better by it. Products of
+        relu, softplus or sigmoid units are never negative: for families take "tanh" or "linear".
     family : str or Loss
         ``"gaussian"``; another family on the linear predictor (``"bernoulli"``, ``"poisson"``, ``"binomial(N)"``, ...);
         or ``"one_class"``: seen cells are close to their values, all unseen ones to 0 with weight ``beta``.
     penalty : "auto" or float
         :math:`\lambda`, on all weights, beside the mean loss of an entry in the units of the fit. "auto" is what the
-        sizes of weights and residuals ask for, over a few refits (the evidence).
-    effects : {"none", "rows", "cols", "both"}
-        Free effects of seen rows and columns beside their features; 0 for new ones.
+        sizes of weights and residuals ask for, over a few refits (the evidence); of Gaussian tables a larger one where
+        rows, columns and entries that were held out are predicted better with it (``search_``), and a warning tells
+        where features predict them worse than means do. Of one-class tables :math:`\lambda` is relative to what rows
+        and columns weigh in the loss, and "auto" is .03.
+    effects : {"auto", "none", "rows", "cols", "both"}
+        Free effects of seen rows and columns beside their features; 0 for new ones. "auto": those with which held-out
+        rows, columns and entries are predicted better, where the penalty is "auto" too; else none.
     free_rank : int
         Free factors of seen rows and columns beside their features (the "dirty" model); 0 for new ones.
     has_intercept : bool
@@ -130,6 +133,10 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         What products of units are multiplied by, where units are bounded; part of ``col_factors_``. Else 1.
     penalty_ : float
         The penalty of the fit.
+    effects_ : str
+    activation_ : str or Activation
+    search_ : StructureSearch or None
+        How "auto" of penalty, effects and activation was settled on what was held out.
     row_code_, col_code_ : FeatureCode or None
         How features became numbers.
     rank_ : int
@@ -171,13 +178,14 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     rank_: int
     rank_search_: RankSearch | None
     seen_: tuple[IntArray, IntArray] | None = None
+    _chooses = True  # False for the candidates of a choice
 
     _parameters: ClassVar[Table] = {
         "rank": Whole(1) | Word("auto") | Nothing(),
         "activation": Word("auto") | ACTIVATION,
         "family": FAMILY,
         "penalty": Word("auto") | Number(0),
-        "effects": Word(*EFFECTS),
+        "effects": Word("auto", *EFFECTS),
         "free_rank": Whole(0),
         "has_intercept": Flag(),
         "n_starts": Whole(1),
@@ -205,7 +213,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         *,
         family: Any = "gaussian",
         penalty: str | float = "auto",
-        effects: str = "none",
+        effects: str = "auto",
         free_rank: int = 0,
         has_intercept: bool = True,
         n_starts: int = 1,
@@ -262,6 +270,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             columns of data frames are encoded by their categories. Without features of a side its rows get weights
             of their own; without both this is plain factorization.
         """
+        from halfseen.methods.inductive.choosing import settled_structure, warn_if_features_lose
         from halfseen.methods.inductive.fitting import in_gauge, run_starts
         from halfseen.methods.inductive.ranking import seen_cells
         from halfseen.methods.inductive.units import settled_units
@@ -270,11 +279,13 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         check_together(settings)
         observed = self._observe(R, reset=True)
         self.loss_ = self._loss(observed)
-        self.activation_ = settings.activation if settings.activation != "auto" else usual_activation(settings.family)
+        self.activation_ = settings.activation if settings.activation != "auto" else "linear"
         rng, sides = as_generator(settings.random_state), {"row_features": row_features, "col_features": col_features}
         self.rank_, self.rank_search_ = settled_units(self, observed, sides, rng)
         if self.activation_ == "linear" and is_plain_one_class(settings, sides):
             return self._alternate(observed, settings, rng)
+        self.search_ = settled_structure(self, observed, sides, settings, rng.spawn(1)[0])
+        self.effects_ = settings.effects
         problem = self._problem(observed, row_features, col_features, settings)
         with self._watched(observed, settings.max_iter, lambda theta: self._learned(problem, theta)) as watch:
             run, self.certificate_ = run_starts(problem, settings, rng, watch)
@@ -287,6 +298,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         self.seen_ = seen_cells(observed) if settings.family == ONE_CLASS else None
         self._report(run)
         warn_if_one_sided(self, observed)
+        if self.search_ is not None:
+            warn_if_features_lose(self, self.search_)
         return self
 
     @property
@@ -303,6 +316,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             run = alternate(observed, self.rank_, settings, rng, watch)
         self.__dict__.update(factors_learned(run.params, settings))
         self.certificate_, self.seen_ = certificate_of(run), seen_cells(observed)
+        self.effects_, self.search_ = "none", None
         self._report(run)
         return self
 
@@ -547,7 +561,7 @@ def warn_if_one_sided(model: InductiveCompletion, observed: Observed) -> None:
     """Say so where much of the data's variation lies below all that the units can predict."""
     if model._units.learns_level:  # the floor is where the data have theirs
         return
-    if not get_activation(model.activation_).is_one_sided or model.effects != "none":
+    if not get_activation(model.activation_).is_one_sided or model.effects_ != "none":
         return
     away = observed.values.astype(float) - float(model.loss_.mean(np.zeros(1))[0])
     share = float(np.sum(np.minimum(away, 0.0) ** 2) / max(float(np.sum(away**2)), 1e-300))

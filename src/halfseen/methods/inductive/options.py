@@ -32,7 +32,7 @@ START = Word(*STARTS) | Suits(_is_pair, "a pair of arrays (U, V)")
 
 def check_together(settings: SimpleNamespace) -> None:
     """Refuse parameters that do not go together."""
-    is_free = settings.effects != "none" or settings.free_rank
+    is_free = settings.effects not in ("none", "auto") or settings.free_rank
     if settings.is_tied and is_free:
         raise BadArgument("is_tied", settings.is_tied, "False with effects or free factors", "Take effects='none'.")
     if settings.solver != "levenberg-marquardt":
@@ -43,15 +43,11 @@ def check_together(settings: SimpleNamespace) -> None:
         raise BadArgument("solver", settings.solver, "'lbfgs' or 'gd' with family='one_class'")
 
 
-def usual_activation(family: Any) -> str:
-    """What ``activation="auto"`` stands for."""
-    return "relu" if family == "gaussian" else "linear"
-
-
 def is_plain_one_class(settings: SimpleNamespace, sides: dict[str, Any]) -> bool:
     """Whether exact alternating sweeps fit the model: one-class, no features, and nothing asked for beside factors."""
     plain = settings.family == ONE_CLASS and all(given is None for given in sides.values())
-    usual = (settings.solver, settings.start, settings.effects, settings.gauge, settings.scale)
+    effects = "none" if settings.effects == "auto" else settings.effects
+    usual = (settings.solver, settings.start, effects, settings.gauge, settings.scale)
     return (
         plain
         and usual == ("lbfgs", "random", "none", "balance", "auto")

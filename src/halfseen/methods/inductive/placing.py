@@ -42,7 +42,7 @@ def place_rows(model: Any, observed: Observed) -> FloatArray:
         known[:k] = get_activation(model.activation_).value(model.row_intercept_)
     else:
         known[:k] = model.row_factors_[:, :k].mean(axis=0)
-    has_effect = int(model.effects in ("rows", "both"))
+    has_effect = int(model.effects_ in ("rows", "both"))
     B = np.concatenate([W, np.ones((len(W), has_effect), dtype=dtype)], axis=1)
     base = (model.col_effects_ + model._offset + W @ known).astype(dtype)
     penalties = [model.placing_penalty_] * k + [model.free_penalty] * q + [model.effect_penalty] * has_effect
