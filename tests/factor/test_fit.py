@@ -149,6 +149,7 @@ def test_newton_solves_poisson_quickly():
 
 
 @pytest.mark.parametrize(("strength", "observed", "bound"), [(1.0, 0.1, 0.65), (0.5, 0.2, 0.55)])
+@pytest.mark.slow
 def test_with_little_information_the_default_chooses_the_prior(strength, observed, bound):
     data = hs.datasets.make_factor_data(
         1000, 500, rank=2, family="bernoulli", strength=strength, observed=observed, random_state=0
@@ -247,7 +248,8 @@ def test_an_exposure_enters_as_an_offset():
     R = data.observed
     counts = R.with_values(rng.poisson(np.exp(data.linear[R.rows, R.cols] + exposure)).astype(float))
     with_offset = hs.GeneralizedFactorModel(1, "poisson", random_state=0).fit(counts, offset=exposure)
-    without = hs.GeneralizedFactorModel(1, "poisson", random_state=0).fit(counts)
+    with pytest.warns(UserWarning, match="counts spread"):
+        without = hs.GeneralizedFactorModel(1, "poisson", random_state=0).fit(counts)
     assert relative_error(with_offset, data) < 0.9 * relative_error(without, data)
 
 

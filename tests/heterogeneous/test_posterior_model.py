@@ -258,6 +258,7 @@ def test_a_new_source_is_placed_against_the_factors_of_the_fit():
 # ---- intervals and the rest ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_intervals_of_hidden_cells_hold_the_truth_as_often_as_they_say():
     shares = {"mean": [], "prediction": []}
     for seed in range(4):

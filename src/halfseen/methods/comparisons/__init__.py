@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from halfseen.methods.comparisons.bias import BiasModel, ColumnMean
 from halfseen.methods.comparisons.items import EASE, ItemNeighbours
 from halfseen.methods.comparisons.jive import JIVE, RobustJIVE
@@ -27,3 +29,11 @@ __all__ = [
     "alternating_gradient",
     "nuclear_norm_pairs",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        from halfseen.submodules import submodule
+
+        return submodule(__name__, name)
