@@ -154,19 +154,20 @@ def settled_structure(
     asks = settings.penalty == "auto" and settings.scale == "auto" and is_quadratic(model.loss_)
     asks = asks and model._chooses and settings.family == "gaussian" and not settings.is_tied
     given = tuple(part is not None for part in features.values())
-    parts = held_out_parts(observed, (given[0], given[1]), rng) if asks else None
+    own = rng.spawn(1)[0] if asks else rng
+    parts = held_out_parts(observed, (given[0], given[1]), own) if asks else None
     is_plain = settings.effects == "auto"
     if is_plain:
         settings.effects = "none"
     if parts is None:
         return None
-    judge = Judge(model, parts, features, int(rng.integers(2**31)))
+    judge = Judge(model, parts, features, int(own.integers(2**31)))
     begin = {"activation": model.activation_, "effects": settings.effects, "penalty": "evidence"}
     tries = ["linear", "relu"] if settings.activation == "auto" else [model.activation_]
     best = _climbed(judge, {**begin, "activation": tries[0]})
     if len(tries) > 1:
         # other units at the same penalty, and at the evidence's own
-        others = [{**best, "activation": tries[1], "penalty": own} for own in {best["penalty"]: 0, "evidence": 0}]
+        others = [{**best, "activation": tries[1], "penalty": one} for one in {best["penalty"]: 0, "evidence": 0}]
         other = min(others, key=lambda choice: judge(**choice))
         best = other if judge(**other) < (1.0 - GAIN) * judge(**best) else best
     can_add = is_plain and settings.solver != "levenberg-marquardt" and settings.gauge != "first_row"

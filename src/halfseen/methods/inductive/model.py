@@ -284,7 +284,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         self.rank_, self.rank_search_ = settled_units(self, observed, sides, rng)
         if self.activation_ == "linear" and is_plain_one_class(settings, sides):
             return self._alternate(observed, settings, rng)
-        self.search_ = settled_structure(self, observed, sides, settings, rng.spawn(1)[0])
+        self.search_ = settled_structure(self, observed, sides, settings, rng)
         self.effects_ = settings.effects
         problem = self._problem(observed, row_features, col_features, settings)
         with self._watched(observed, settings.max_iter, lambda theta: self._learned(problem, theta)) as watch:
