@@ -74,7 +74,16 @@ def settled_side(settings: SimpleNamespace, R: Observed | ByteTable, given: Simp
     is_small = n < FEWEST_ROWS and n < p and settings.kind in ("2pl", "rasch", "auto") and settings.dimensions == 1
     of_rows = any(getattr(given, name) is not None for name in ("row_groups", "covariates", "weights"))
     of_rows = of_rows or settings.equal is not None or settings.fixed is not None
-    return "columns" if (of_columns or (is_small and not of_rows)) else "rows"
+    # abilities are all that is left where no column has two answers, and integrating them out leaves nothing
+    is_bare = settings.kind in ("2pl", "rasch", "auto") and settings.dimensions == 1 and not _any_two_answers(R)
+    return "columns" if (of_columns or ((is_small or is_bare) and not of_rows)) else "rows"
+
+
+def _any_two_answers(R: Observed) -> bool:
+    """Whether some column has different answers."""
+    p = R.shape[1]
+    count, total = np.bincount(R.cols, minlength=p), np.bincount(R.cols, R.values, p)
+    return bool(((total > 0) & (total < count)).any())
 
 
 class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
