@@ -38,6 +38,7 @@ html_theme = "pydata_sphinx_theme"
 html_sidebars = {name: [] for name in ("index", "command-line", "install")}
 html_title = "halfseen"
 html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,

@@ -64,13 +64,13 @@ def check_scale(values: FloatArray, name: str = "R") -> None:
     ...
     ValueError: R holds values up to 1e+200, whose products float64 cannot add up; rescale them: R / 1e+200.
     """
-    largest = float(max(abs(values.max(initial=0.0)), abs(values.min(initial=0.0))))
-    limits = np.finfo(values.dtype)
+    largest: float = float(max(abs(values.max(initial=0.0)), abs(values.min(initial=0.0))))
+    limits: Any = np.finfo(values.dtype)
     # single precision has no room for fourth powers of ordinary values either
-    power = 0.4 if values.dtype == np.float32 else 0.25
+    power: float = 0.4 if values.dtype == np.float32 else 0.25
     if largest == 0.0 or float(limits.tiny) ** power <= largest <= float(limits.max) ** power:
         return
-    unit = 10.0 ** max(np.round(np.log10(largest)), -307)
+    unit = 10.0 ** max(float(np.round(np.log10(largest))), -307.0)
     wider = " or give float64 values" if values.dtype == np.float32 else ""
     raise ValueError(
         f"{name} holds values up to {largest:.3g}, whose products {values.dtype} cannot add up; rescale them: "
@@ -161,3 +161,13 @@ def check_codes(codes: IntArray, length: int | None, name: str, axis: str) -> in
             f"{name}[{first}] = {int(codes[first])} is outside 0..{length - 1}: the table has {length} {name}"
         )
     return length
+
+
+# So many ones without another value are no accident.
+FEWEST_ONES = 20
+
+
+def holds_only_ones(observed: Any) -> bool:
+    """Whether all seen cells are 1 and some are unseen: clicks, purchases or links without their opposites."""
+    n, p = observed.shape
+    return FEWEST_ONES <= observed.n_entries < n * p and bool(np.all(observed.values == 1))

@@ -14,6 +14,8 @@ from halfseen.data.labels import find_labels
 from halfseen.errors import shown
 from halfseen.inference.missingness import missing_for_a_reason
 from halfseen.losses import get_loss
+from halfseen.methods.response.columns import block_codes
+from halfseen.methods.response.rows_blocks import row_block_effects
 from halfseen.methods.response.rows_board import posterior
 from halfseen.methods.response.rows_bytes import ByteTable
 from halfseen.methods.response.rows_fit import People, fit_with_table
@@ -42,15 +44,19 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed | ByteTable, given: S
     people = People(given.row_groups, given.covariates, given.weights)
     with model._watched(R, settings.max_iter, lambda params: {}) as watch:
         options = options_of(settings, R, () if watch is None else (watch,))
-        fits = [
-            fit_with_table(R.answers if isinstance(R, ByteTable) else R, kinds, settings.dimensions, people, options)
-            for kinds in kinds_to_try(settings.kind, R)
-        ]  # fmt: skip
-    best, table = min(fits, key=lambda pair: pair[0].aic)
+        table_of_answers = R.answers if isinstance(R, ByteTable) else R
+        first, *others = kinds_to_try(settings.kind, R)
+        best, table = fit_with_table(table_of_answers, first, settings.dimensions, people, options)
+        # under an empirical prior free slopes shrink to equal ones by themselves
+        for kinds in () if best.prior_kind == "empirical" else others:
+            rival, its_table = fit_with_table(table_of_answers, kinds, settings.dimensions, people, options)
+            best, table = (rival, its_table) if rival.aic < best.aic else (best, table)
     model.kind_choice_ = None
     model.kind_ = told_kind(best)
     model.rows_fit_, model.answers_ = best, KeptAnswers(table, given.covariates)
     model.rotated_ = None if settings.rotation is None else rotate(best, settings.rotation, random_state=0)
+    coded = block_codes(given.blocks, R)
+    model.block_effects_ = None if coded is None else row_block_effects(best, table, *coded, given.covariates)
     _keep(model, R)
     _tell(model, R, given)
 
@@ -58,7 +64,7 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed | ByteTable, given: S
 def kinds_to_try(kind: Any, R: Observed | ByteTable) -> list[Any]:
     """The kinds of a fit: ``"auto"`` compares equal and free slopes by AIC; a mapping goes by column label."""
     if isinstance(kind, str):
-        return ["1pl", "2pl"] if kind == "auto" else [kind]
+        return ["2pl", "1pl"] if kind == "auto" else [kind]
     if not isinstance(kind, dict):
         return [list(kind)]
     labels = np.arange(R.shape[1]) if R.col_labels is None else R.col_labels
@@ -75,9 +81,10 @@ def told_kind(fit: RowsFit) -> str:
 
 def refuse_what_columns_take(settings: SimpleNamespace, given: SimpleNamespace) -> None:
     """Refuse what only the other engine does."""
-    for name in ("trials", "blocks"):
-        if getattr(given, name) is not None:
-            raise ValueError(f"{name}= goes with integrate='columns'; rows are integrated out here.")
+    if given.trials is not None:
+        raise ValueError("trials= goes with integrate='columns'; rows are integrated out here.")
+    if given.blocks is not None and settings.dimensions > 1:
+        raise ValueError("blocks= goes with dimensions=1.")
     if settings.family != "bernoulli":
         raise ValueError(
             f"family={shown(settings.family)} goes with integrate='columns'; with rows integrated out answers are "

@@ -29,6 +29,7 @@ from halfseen.inference.alike import ends_alike
 from halfseen.losses import at_columns
 from halfseen.methods.response import rows_listings as listings
 from halfseen.methods.response import rows_scores
+from halfseen.methods.response.leaveout import BlockEffects
 from halfseen.methods.response.rows_board import RowsBoard, RowStatement
 from halfseen.methods.response.rows_entries import entry_errors
 from halfseen.methods.response.rows_faces import item_faces
@@ -43,7 +44,8 @@ ABOUT = ("again", "these", "like-these")
 RANK_KINDS = ("posterior", "per_item", "simultaneous", "ties")
 # Joint draws of all rows (draws x rows) stay below 160 MB.
 MOST_RANKED = 20_000
-PARAMETERS = "abilities"
+# Tests of all pairs: two million of them.
+MOST_PAIRED = 2000
 
 
 class RowsInference(TableInference):
@@ -64,6 +66,8 @@ class RowsInference(TableInference):
     ----------
     level : float
     claim : str
+    block_effects : BlockEffects or None
+        How far rows stray from themselves between blocks of columns (``fit(R, blocks=...)``).
 
     Examples
     --------
@@ -79,6 +83,7 @@ class RowsInference(TableInference):
     def __init__(self, model: Any, level: float, draws: int, random_state: Any) -> None:
         super().__init__(TableNames.of(model), level, CLAIM, draws, random_state, model.library_)
         self._model = model
+        self.block_effects: BlockEffects | None = getattr(model, "block_effects_", None)
 
     def _note(self) -> str:
         return f", {self._model.kind_}"
@@ -456,6 +461,11 @@ class RowsInference(TableInference):
     def dependence(self, R: Any = None, *, covariates: Any = None) -> Listing:
         """Pairs of items by falling evidence of dependence beyond the ability: score test and corrected Q3."""
         self._one_dimension("dependence")
+        p = self._model.rows_fit_.layout.n_items
+        if p > MOST_PAIRED:
+            raise NotStated(
+                f"dependence() is for at most {MOST_PAIRED} items, and there are {p}; ask of fewer columns."
+            )
         kept = self._answers("tests of dependence", R, covariates)
         return listings.dependence(self._model, kept, self.names.labels(1), self._of())
 
