@@ -338,15 +338,13 @@ def long_file(path, table) -> str:
     return str(path)
 
 
-def test_least_squares_says_where_bayes_is_better_and_where_effects_are_enough(halfseen, tmp_path):
+def test_least_squares_says_where_bayes_is_better(halfseen, tmp_path):
     rng = np.random.default_rng(0)
-    effects = rng.normal(size=(60, 1)) + rng.normal(size=20)
-    factors = 2 * rng.normal(size=(60, 2)) @ rng.normal(size=(2, 20))
-    for name, truth, text in (("factors", factors, "halfseen fit bayes"), ("effects", effects, "effects alone")):
-        table = np.where(rng.random(truth.shape) < 0.3, np.nan, truth + rng.normal(size=truth.shape))
-        done = halfseen("fit", "als", long_file(tmp_path / f"{name}.csv", table))
-        assert done.exit_code == 0, done.output
-        assert text in done.stdout
+    truth = 2 * rng.normal(size=(60, 2)) @ rng.normal(size=(2, 20))
+    table = np.where(rng.random(truth.shape) < 0.3, np.nan, truth + rng.normal(size=truth.shape))
+    done = halfseen("fit", "als", long_file(tmp_path / "factors.csv", table))
+    assert done.exit_code == 0, done.output
+    assert "halfseen fit bayes" in done.stdout
 
 
 def test_a_baseline_without_error_prints_a_dash(halfseen, tmp_path):

@@ -234,7 +234,7 @@ def test_values_of_new_rows_are_covered_in_quiet_and_in_noisy_columns(spread):
     model = hs.OneSidedCompletion(r, random_state=0).fit(seen[:n])
     assert model.noise_kind_ == ("columns" if spread else "common")
     noise = np.log(model.column_noise_ / psi)
-    assert np.sqrt(np.mean(noise**2)) < 0.25
+    assert np.sqrt(np.mean(noise**2)) < 0.3
     # 300 x 33 hidden values in rows of their own: a standard error of about .005
     for columns in (slice(None), np.argsort(psi)[-d // 4 :]):
         assert 0.925 < covered(model, seen[n:], values[n:], columns) < 0.975
