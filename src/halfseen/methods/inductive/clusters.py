@@ -24,7 +24,8 @@ def clustered_covariance(
     .. math:: V = H(A + B - W)H,\qquad A = \frac{G - 1}{G}\sum_g s_g s_g',\quad
               s_g = J_g'(I - J_g H J_g')^{-1} r_g,\quad W = \sum_e J_e J_e' r_e^2 / (1 - h_e)^2
 
-    with g over rows in A, over columns in B, and negative eigenvalues of V left out. It is multiplied so that normal
+    with g over rows in A, over columns in B, and negative eigenvalues left out (of the middle part, in units of the
+    weights' errors). It is multiplied so that normal
     quantiles give the ends of t intervals with as many degrees of freedom as there are rows or columns, less one.
 
     Notes
