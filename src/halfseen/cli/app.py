@@ -14,6 +14,7 @@ from halfseen.cli.fit_descent import add_descent
 from halfseen.cli.fit_factor import add_factor
 from halfseen.cli.fit_inductive import add_inductive
 from halfseen.cli.fit_irt import add_irt
+from halfseen.cli.item_commands import add_items
 from halfseen.cli.options import (
     ALS_RANKS,
     MOMENT_RANKS,
@@ -246,6 +247,7 @@ fit.command("autoencoder")(fit_autoencoder)
 
 add_products(app)
 add_rank(app)
+add_items(app)
 
 
 @app.command()

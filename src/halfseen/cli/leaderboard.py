@@ -7,24 +7,33 @@ from typing import Any
 
 import halfseen as hs
 from halfseen.cli.fit import Method
+from halfseen.cli.items import groups_of
 from halfseen.cli.predict import open_run
 from halfseen.cli.screen import count, figures, note, print_json, stdout, table
 from halfseen.cli.source import family_of
 
 
-def irt_method(data: str, kind: str, trials: int | None, blocks: str | None) -> Method:
-    """The item response model; ``trials`` makes answers counts, ``blocks`` ends the blocks' names in the labels."""
-    named = family_of(data)
+def irt_method(data: str, switches: Any) -> Method:
+    """The item response model; ``switches`` are those of ``fit irt``."""
+    named, kind, trials = family_of(data), str(switches.kind), switches.trials
     code = named if named.startswith(("bernoulli", "binomial(")) else "bernoulli"
     code = code if trials is None else f"binomial({trials})"
+    rotation = None if switches.rotation is None else str(switches.rotation)
 
     def make(rank: int, penalty: str, seed: int) -> Any:
-        return hs.ItemResponseModel(kind, family=code, random_state=seed)
+        return hs.ItemResponseModel(
+            kind, switches.dimensions, family=code, integrate=str(switches.integrate), rotation=rotation,
+            item_prior=str(switches.item_prior), random_state=seed,
+        )  # fmt: skip
 
     def fit_with(observed: Any) -> dict[str, Any]:
-        return {} if blocks is None else {"blocks": blocks_of(observed.col_labels, blocks)}
+        more = {} if switches.blocks is None else {"blocks": blocks_of(observed.col_labels, switches.blocks)}
+        if switches.row_groups is not None:
+            more["row_groups"] = groups_of(switches.row_groups, observed)
+        return more
 
-    loss = hs.losses.get_loss(code)
+    # graded answers are judged by their distance, yes/no answers by their chance too
+    loss = hs.losses.get_loss("gaussian" if kind in ("grm", "gpcm") else code)
     return Method("irt", f"item response model, {kind}", loss, make, fit_with=fit_with, is_checked=False)
 
 

@@ -17,6 +17,7 @@ from halfseen.data.newcomers import newcomers
 from halfseen.inference.table import NotStated
 from halfseen.losses import get_loss, is_logistic
 from halfseen.methods.response.rows_kinds import KINDS
+from halfseen.methods.response.words import WordTable, coding_of, has_words
 from halfseen.parameters import RANDOM_STATE, Nothing, Number, Suits, Table, Whole, Word
 from halfseen.solvers.watch import CallbackSupport
 
@@ -220,7 +221,7 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def fit(
         self, R: Any, y: None = None, *, trials: Any = None, blocks: Any = None, row_groups: Any = None,
-        covariates: Any = None, weights: Any = None,
+        covariates: Any = None, weights: Any = None, key: Any = None,
     ) -> Self:  # fmt: skip
         """Fit the seen answers.
 
@@ -228,7 +229,8 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         ----------
         R : Observed, array with NaN, data frame or sparse matrix (n, p)
             Answers 1 and 0, classes as whole numbers, pass rates or counts. Of a sparse matrix the stored entries are
-            the observed ones, zeros included. Words: see :func:`halfseen.irt.answers`.
+            the observed ones, zeros included. Words (N/Y, no/perhaps/yes) are taken in their order; for others see
+            :func:`halfseen.irt.answers`.
         y : None
             Ignored; there for scikit-learn.
         trials : number, ndarray (p,), (n, p) or (n_entries,), or Observed, optional
@@ -242,6 +244,8 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
             Of a latent regression of the ability (rows).
         weights : array (n,), optional
             How many people each row stands for (rows).
+        key : dict from column to right answer, optional
+            Of multiple-choice answers, ``{"Q1": "B"}``; kept, and used for new rows.
 
         Returns
         -------
@@ -249,6 +253,9 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
             Itself.
         """
         settings = self._checked()
+        self.coding_ = None
+        if key is not None or has_words(R):
+            self.coding_ = coding_of(WordTable.of(R), key)
         observed = self._observe(R, reset=True)
         self.loss_ = get_loss(self.family, needs=is_logistic, taker="ItemResponseModel")
         given = SimpleNamespace(
@@ -387,7 +394,10 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         return state
 
     def _observe(self, R: Any, reset: bool) -> Observed:
-        """As every estimator reads a table; new rows may have no entries yet."""
+        """As every estimator reads a table; words become numbers, and new rows may have no entries yet."""
+        coding = getattr(self, "coding_", None)
+        if coding is not None and not isinstance(R, Observed):
+            R = WordTable.of(R).numbers(coding)
         empty = None if reset else newcomers(R, self.observed_shape_[1], self.col_labels_)
         return super()._observe(R, reset) if empty is None else empty
 

@@ -98,7 +98,10 @@ class RowsInference(TableInference):
         return self._interval(f"row factor {component or 0}", part.estimate, part.se, self.names.column(0),
                               self._errors(part, f"row factor {component or 0}"))  # fmt: skip
 
-    def abilities(self, method: str = "eap", component: int = 0, *, has_item_errors: bool = True) -> Intervals:
+    def abilities(
+        self, method: str = "eap", component: int = 0, *, has_item_errors: bool = True, R: Any = None,
+        covariates: Any = None,
+    ) -> Intervals:  # fmt: skip
         """Abilities of the rows.
 
         Parameters
@@ -109,6 +112,8 @@ class RowsInference(TableInference):
             Of several dimensions ("eap" alone).
         has_item_errors : bool
             Whether standard errors include what is not known of the items.
+        R, covariates : optional
+            The answers of the fit, for "map" and "wle" of a model out of a file.
         """
         part = self._ability(component)
         if method == "eap" and has_item_errors:
@@ -118,7 +123,7 @@ class RowsInference(TableInference):
         else:
             if self._model.rows_fit_.layout.dimensions > 1:
                 raise BadArgument("method", method, "'eap' with more than one dimension")
-            kept = answers_of(self._model, f"abilities by {method!r}")
+            kept = self._answers(f"abilities by {method!r}", R, covariates)
             scores = rows_scores.score_rows(
                 self._model.rows_fit_, kept.table, method, covariates=kept.covariates, random_state=self._seed,
                 item_draws=rows_scores.ITEM_DRAWS if has_item_errors else 0,
