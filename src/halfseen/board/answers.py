@@ -22,6 +22,16 @@ NAMED = 2
 
 
 @dataclass(frozen=True)
+class Unknown:
+    """Cells with trials that nobody graded: which, and their means were those all wrong, or all right."""
+
+    rows: IntArray
+    cols: IntArray
+    low: FloatArray
+    high: FloatArray
+
+
+@dataclass(frozen=True)
 class Answers:
     """Trials of a board by model and question.
 
@@ -37,11 +47,11 @@ class Answers:
     blocks : ndarray (n_questions,) of str
         Benchmarks, twins joined.
     clusters : int ndarray (n_questions,) or None
-        Questions of one cluster (a passage, a repository, the same question in two twin benchmarks) were drawn together.
+        Questions of one cluster (a passage, a repository, one question in two twin benchmarks) were drawn together.
     counts : dict from status to int ndarray (n_models,)
         Numbers of trials.
-    lowest, highest : ndarray (n_models,)
-        Mean over asked questions were all trials that nobody graded wrong, or all right.
+    unknown : Unknown
+        Cells with trials that nobody graded.
     left_out : tuple of str
         Models of which nothing was graded.
     """
@@ -53,8 +63,7 @@ class Answers:
     blocks: Labels
     clusters: IntArray | None
     counts: dict[str, IntArray]
-    lowest: FloatArray
-    highest: FloatArray
+    unknown: Unknown
     left_out: tuple[str, ...]
 
     @property
@@ -94,6 +103,14 @@ class Answers:
             cols = slice(start, min(p, start + size))
             yield cols, values[:, cols].toarray(), seen[:, cols].toarray() > 0
 
+    def values_at(self, rows: IntArray, cols: IntArray) -> FloatArray:
+        """Answers of cells; nan where not seen."""
+        if not len(rows):
+            return np.zeros(0)
+        values, seen = (part.tocsr() for part in self._by_question)
+        out = np.asarray(values[rows, cols]).ravel().astype(float)
+        return np.where(np.asarray(seen[rows, cols]).ravel() > 0, out, np.nan)
+
     def common(self) -> IntArray:
         """Questions (n, n) that two models both answered."""
         seen = self._by_question[1]
@@ -111,7 +128,9 @@ def answers_of(evals: Evaluations, island: int | None) -> Answers:
     groups = answers.islands()
     n_groups = int(groups.max()) + 1
     if island is not None and not 1 <= island <= n_groups:
-        raise ValueError(f"island={island!r} is not there; the models fall into {n_groups} groups, give 1 to {n_groups}.")
+        raise ValueError(
+            f"island={island!r} is not there; the models fall into {n_groups} groups, give 1 to {n_groups}."
+        )
     if n_groups == 1:
         return answers
     if island is None:
@@ -168,10 +187,12 @@ def _tallied(evals: Evaluations, table: Observed, blocks: Labels) -> Answers:
     benchmarks = np.array([trials["benchmark"][place] for place in at])
     ids = [trials["question"][place] for place in at]
     there = row >= 0
-    counts = {name: np.bincount(row[there & (status == name)], minlength=len(models)) for name in STATUS}
+    counts: dict[str, IntArray] = {
+        name: np.bincount(row[there & (status == name)], minlength=len(models)) for name in STATUS
+    }
     return Answers(
         table, runs, variance, benchmarks, blocks, _cluster_codes(benchmarks, blocks, ids, [clusters[k] for k in at]),
-        counts, *_bounds(row, named, score, status, len(models)),
+        counts, _unknown((row, col), len(questions), score, status == "not graded"),
         tuple(sorted(set(trials["model"]) - set(map(str, models)))),
     )  # fmt: skip
 
@@ -204,22 +225,16 @@ def _cluster_codes(benchmarks: Labels, blocks: Labels, ids: list[str], given: li
     return None if int(codes.max()) + 1 == len(codes) else codes
 
 
-def _bounds(
-    row: IntArray, named: list[str], score: FloatArray, status: Labels, n: int
-) -> tuple[FloatArray, FloatArray]:
-    """Means over the questions that were asked, trials that nobody graded taken as all wrong and as all right."""
-    code = np.unique(named, return_inverse=True)[1]
-    unknown = status == "not graded"
-    asked = (row >= 0) & (status != "not run") & (unknown | ~np.isnan(score))
-    cell, place, trials = np.unique(
-        row[asked] * (int(code.max(initial=0)) + 1) + code[asked], return_inverse=True, return_counts=True
-    )
-    known = np.where(unknown, 0.0, np.nan_to_num(score))[asked]
-    low = np.bincount(place, known, len(cell)) / trials
-    high = low + np.bincount(place, unknown[asked].astype(float), len(cell)) / trials
-    model = cell // (int(code.max(initial=0)) + 1)
-    number = np.maximum(np.bincount(model, minlength=n), 1)
-    return np.bincount(model, low, n) / number, np.bincount(model, high, n) / number
+def _unknown(at: tuple[IntArray, IntArray], p: int, score: FloatArray, is_unknown: BoolArray) -> Unknown:
+    """Cells of the table with trials that nobody graded."""
+    row, col = at
+    tried = (row >= 0) & (col >= 0) & (is_unknown | ~np.isnan(score))
+    cell, place, trials = np.unique(row[tried] * p + col[tried], return_inverse=True, return_counts=True)
+    lost = np.bincount(place, is_unknown[tried].astype(float), len(cell))
+    known = np.bincount(place, np.where(is_unknown, 0.0, np.nan_to_num(score))[tried], len(cell))
+    keep = lost > 0
+    low, high = known / trials, (known + lost) / trials
+    return Unknown(cell[keep] // p, cell[keep] % p, low[keep], high[keep])
 
 
 def as_evaluations(given: Any) -> Evaluations:

@@ -133,8 +133,8 @@ def _easy(board: Board) -> Iterator[Problem]:
     for place in np.flatnonzero(far):
         word = "easier" if away[place] > 0 else "harder"
         what = (
-            f"answered {k[place]} of {p} questions, {word} ones: models get {sums[place] / k[place]:.2f} of these right "
-            f"and {ease.mean():.2f} of all"
+            f"answered {k[place]} of {p} questions, {word} ones: models get {sums[place] / k[place]:.2f} of these "
+            f"right and {ease.mean():.2f} of all"
         )
         yield Problem(str(answers.models[place]), what, "its score rests on the model's word; run other questions")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import os
@@ -14,7 +15,9 @@ import numpy as np
 
 from halfseen.board.page import page_of
 from halfseen.board.scores import ABOUT
-from halfseen.data import Evaluations, load as load_model, save as save_model
+from halfseen.data import Evaluations
+from halfseen.data import load as load_model
+from halfseen.data import save as save_model
 from halfseen.data.evals.problems import Problem
 from halfseen.text import cell_text
 
@@ -117,7 +120,7 @@ def comparisons(board: Board) -> dict[str, Any]:
     return {
         "models": names,
         "ahead": {about: board.ahead(about)[np.ix_(order, order)] for about in ABOUT},
-        "neighbours": [board.compare(one, two).to_dict() for one, two in zip(names[:-1], names[1:], strict=True)],
+        "neighbours": [board.compare(one, two).to_dict() for one, two in itertools.pairwise(names)],
     }
 
 

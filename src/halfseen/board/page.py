@@ -114,7 +114,7 @@ def _board_table(listing: Listing, about: str) -> Table:
         Column("trials", listing["trials"], "asked, runs counted", "count"),
     ]
     if listing["not_graded"].any():
-        help_text = "the plain mean were trials that nobody graded all wrong, or all right"
+        help_text = "the score on these questions were trials that nobody graded all wrong, or all right"
         columns += [
             Column("not graded", listing["not_graded"], "trials", "count"),
             Interval("bounds", listing["lowest"], listing["highest"], None, help_text),
@@ -165,8 +165,9 @@ def _questions_section(items: Listing) -> Section:
 def _benchmarks_section(pairs: Listing) -> Section:
     if not len(pairs):
         return Section("Benchmarks", [])
-    columns = [
-        Column("pair", [f"{one} and {two}" for one, two in zip(pairs["first"], pairs["second"], strict=True)], "", "text"),
+    names = [f"{one} and {two}" for one, two in zip(pairs["first"], pairs["second"], strict=True)]
+    columns: list[Column | Interval] = [
+        Column("pair", names, kind="text"),
         Column("models", pairs["models"], "from how many models", "count"),
         Column("correlation", pairs["correlation"], "of the models' means", "figures"),
         Interval("interval", pairs["low"], pairs["high"], pairs["correlation"]),
@@ -176,8 +177,6 @@ def _benchmarks_section(pairs: Listing) -> Section:
 
 def _files_section(board: Board) -> Section:
     sources = board._evals.table.column("source").value_counts()
-    names = [str(one["values"]) for one in sources.to_pylist()]
-    columns = [
-        Column("file", names, kind="text"), Column("trials", [one["counts"] for one in sources.to_pylist()], "", "count")
-    ]  # fmt: skip
+    names, counts = ([one[name] for one in sources.to_pylist()] for name in ("values", "counts"))
+    columns = [Column("file", [str(name) for name in names], kind="text"), Column("trials", counts, "", "count")]
     return Section("Files read", [Table("Files", columns, "files")])

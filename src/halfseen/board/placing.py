@@ -1,4 +1,4 @@
-"""New models against a saved board: their scores, with errors checked by letting the board's own models play newcomer."""
+"""New models against a board: scores, their errors checked by letting the board's own models play newcomer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def placed(board: Board, evals: Any) -> Listing:
     notes = (
         f"score: over the {p} questions of the board; answers seen are as they are, others are predicted",
         "rank: the place between the models of the board, errors of both counted",
-        "widened: errors of the board's own models with the same questions over what the model says of them, at least 1",
+        "widened: errors of the board's own models with the same questions over what is said of them, at least 1",
     )
     return Listing("placed", {name: column[order] for name, column in columns.items()}, board.level, notes)
 
