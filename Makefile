@@ -66,8 +66,10 @@ $(STAMPS)/docs: $(STAMPS)/torch
 demo: $(STAMPS)/install
 	@$(BIN)/halfseen demo --force
 
+# Two processes by default; WORKERS=0 runs everything in one, for a debugger.
+WORKERS ?= 2
 test: $(STAMPS)/torch
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
 
 FUZZ ?= 600
 fuzz: $(STAMPS)/install

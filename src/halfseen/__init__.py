@@ -96,7 +96,9 @@ def __getattr__(name: str) -> Any:
     elif name in _ROOMS:
         value = import_module(_ROOMS[name])
     else:
-        raise AttributeError(f"module 'halfseen' has no attribute {name!r}")
+        from halfseen.submodules import submodule
+
+        value = submodule("halfseen", name)
     globals()[name] = value
     return value
 

@@ -45,8 +45,8 @@ class Board:
     .. math:: V = C + \frac{\mathrm{cov}_q(M) + \mathrm{diag}(\mathrm{mean}_q\,v)}{n}
 
     with ``C`` the covariance of the scores on these questions (0 on a complete table), ``M`` the answers, those not
-    seen as an :class:`ItemResponseModel` predicts them, and ``v`` the variance of the latter. On a complete table the error
-    of a difference is that of the paired test.
+    seen as an :class:`ItemResponseModel` predicts them, and ``v`` the variance of the latter. On a complete table the
+    error of a difference is that of the paired test.
 
     Parameters
     ----------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from halfseen.methods.comparisons.bias import BiasModel, ColumnMean
 from halfseen.methods.comparisons.jive import JIVE, RobustJIVE
 from halfseen.methods.comparisons.one_class import KronRidge, NeighbourProfile, Popularity, RowKernelRidge
@@ -24,3 +26,11 @@ __all__ = [
     "alternating_gradient",
     "nuclear_norm_pairs",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        from halfseen.submodules import submodule
+
+        return submodule(__name__, name)

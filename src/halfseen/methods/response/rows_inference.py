@@ -26,11 +26,12 @@ from halfseen.inference import (
     upper_quantile,
 )
 from halfseen.inference.alike import ends_alike
+from halfseen.losses import at_columns
 from halfseen.methods.response import rows_listings as listings
 from halfseen.methods.response import rows_scores
 from halfseen.methods.response.rows_board import RowsBoard, RowStatement
+from halfseen.methods.response.rows_entries import entry_errors
 from halfseen.methods.response.rows_faces import item_faces
-from halfseen.methods.response.rows_predict import NODES, WEIGHTS, Abilities
 from halfseen.methods.response.rows_state import KeptAnswers, answers_of, board, new_rows, table_of_new
 from halfseen.parameters import BadArgument
 
@@ -42,7 +43,8 @@ ABOUT = ("again", "these", "like-these")
 RANK_KINDS = ("posterior", "per_item", "simultaneous", "ties")
 # Joint draws of all rows (draws x rows) stay below 160 MB.
 MOST_RANKED = 20_000
-PARAMETERS = "abilities"
+# Tests of all pairs: two million of them.
+MOST_PAIRED = 2000
 
 
 class RowsInference(TableInference):
@@ -191,37 +193,22 @@ class RowsInference(TableInference):
         if kind not in ("linear", "mean"):
             raise BadArgument("kind", kind, "'mean' or 'linear'")
         i, j = self.names.pairs(rows, cols)
-        model, loss = self._model, self._model.loss_.at_columns(j) if _has_columns(self._model) else self._model.loss_
+        model = self._model
+        loss = at_columns(model.loss_, j)
         m = model.answering_.linear(model.abilities_[i], j)
-        se = self._entry_errors(i, j, m)
+        errors = entry_errors(model, i, j, m)
+        se = np.sqrt(sum(np.asarray(L.multiply(L).sum(axis=1)).ravel() for L in errors.loadings.values()))
         if kind == "linear":
-            return self._interval("entry", m, se, self.names.cells(i, j))
+            return self._interval("entry", m, se, self.names.cells(i, j), errors)
+
+        def ends(q: float) -> tuple[FloatArray, FloatArray]:
+            return loss.mean(m - q * se), loss.mean(m + q * se)
+
         z = normal_quantile(self.level)
         return Intervals(
-            "entry", loss.mean(m), se * loss.variance(m), loss.mean(m - z * se), loss.mean(m + z * se), self.level,
-            self.names.cells(i, j), self.claim, quantile=z, library=self.library,
+            "entry", loss.mean(m), se * loss.variance(m), *ends(z), self.level, self.names.cells(i, j), self.claim,
+            quantile=z, library=self.library, statement=Statement(self, errors, ends),
         )  # fmt: skip
-
-    def _entry_errors(self, i: Any, j: Any, m: FloatArray) -> FloatArray:
-        """Standard errors of the log odds of cells: spread over the row's posterior, and the item's own."""
-        fit, answering, D = self._model.rows_fit_, self._model.answering_, self._model.rows_fit_.layout.dimensions
-        ability = self._model.abilities_[i]
-        item = answering.item_of[j]
-        has = item >= 0
-        out = np.zeros(len(m))
-        places = np.maximum(item, 0)
-        a = fit.params[fit.layout.slopes[places]]
-        spread = np.sqrt(np.maximum(np.einsum("md,mde,me->m", a, ability.covariance, a), 0.0))
-        step = np.einsum("mde,me->md", ability.covariance, a) / np.maximum(spread, 1e-12)[:, None]
-        none = np.zeros_like(ability.covariance)
-        for node, weight in zip(NODES, WEIGHTS, strict=True):
-            here = Abilities(ability.mean + node * step, none)
-            out += weight * (answering.linear(here, j) - m) ** 2
-        V = {int(k): fit.covariance.block(fit.index, fit.layout.first_param[k] + np.arange(D + 1))
-             for k in np.unique(item[has])}  # fmt: skip
-        x = np.column_stack([ability.mean, np.ones(len(m))])
-        own = np.array([x[t] @ V[int(item[t])] @ x[t] if has[t] else 0.0 for t in range(len(m))])
-        return np.sqrt(np.maximum(out + own, 0.0))
 
     def responses(self, rows: Any, cols: Any) -> Intervals:
         """Prediction intervals of answers not yet seen, elementwise pairs: central quantiles of the classes."""
@@ -356,9 +343,19 @@ class RowsInference(TableInference):
     def _named_set(self, name: str, **choices: Any) -> Intervals:
         return self._members(name, **choices)
 
-    def _members(self, name: str, about: str = "again", component: int = 0, rows: Any = None, cols: Any = None) -> Any:
+    def _members(
+        self,
+        name: str,
+        about: str = "again",
+        component: int = 0,
+        rows: Any = None,
+        cols: Any = None,
+        kind: str = "mean",
+    ) -> Intervals:
         if name == "entries":
-            raise NotStated("a band over entries is not stated here; ask entries() for each, or a band over scores.")
+            if rows is None or cols is None:
+                raise ValueError("a band over entries needs rows= and cols=, elementwise pairs.")
+            return self.entries(rows, cols, kind)
         if rows is not None or cols is not None:
             raise BadArgument("rows", rows, f"None: a band over {name} is one over all of them")
         return self.scores(about) if name == "scores" else self.row_factors(component)
@@ -460,6 +457,11 @@ class RowsInference(TableInference):
     def dependence(self, R: Any = None, *, covariates: Any = None) -> Listing:
         """Pairs of items by falling evidence of dependence beyond the ability: score test and corrected Q3."""
         self._one_dimension("dependence")
+        p = self._model.rows_fit_.layout.n_items
+        if p > MOST_PAIRED:
+            raise NotStated(
+                f"dependence() is for at most {MOST_PAIRED} items, and there are {p}; ask of fewer columns."
+            )
         kept = self._answers("tests of dependence", R, covariates)
         return listings.dependence(self._model, kept, self.names.labels(1), self._of())
 
@@ -497,10 +499,6 @@ class RowsInference(TableInference):
 
     def _of(self) -> tuple[float, str, str]:
         return self.level, self.claim, self.library
-
-
-def _has_columns(model: Any) -> bool:
-    return bool(getattr(model.loss_, "has_columns", False))
 
 
 def _rows_only(axis: str) -> None:
