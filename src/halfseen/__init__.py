@@ -48,6 +48,7 @@ _PUBLIC = {
     "PersonalizedPCA": "halfseen.methods.comparisons",
     "COBE": "halfseen.methods.comparisons",
     "TwoStepSVD": "halfseen.methods.comparisons",
+    "Board": "halfseen.board",
     "Imputer": "halfseen.imputer",
     "engine": "halfseen.engines",
     "report": "halfseen.show.page",
@@ -106,6 +107,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
+    from halfseen.board import Board
     from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_sources, read_table, save
     from halfseen.data.similarities import SimilarityFeatures
     from halfseen.engines import engine
