@@ -51,7 +51,10 @@ BAD = {
     "family in options": ("a.csv", CSV, ["--family", "bernoulli"], "--family bernoulli needs 0 or 1"),
     "missing value in options": ("a.csv", CSV + "cy,tea,\n", [], "--missing nan"),
     "wide table of names that repeat": (
-        "a.csv", "m,a,b,c,d\nx,1,,3,4\nx,2,1,4,3\n", [], "if the file is a wide table, pass --wide"
+        "a.csv",
+        "m,a,b,c,d\nx,1,,3,4\nx,2,1,4,3\n",
+        [],
+        "if the file is a wide table, pass --wide",
     ),
     "wide table with text": ("a.csv", "m,a,b,c,d\nx,1,2,3,hi\ny,2,1,4,ho\n", [], "read a wide one with --wide"),
     "wide, but in entries": ("a.csv", WIDE, ["--wide", "--value", "q1"], "--value is for files with one entry"),
