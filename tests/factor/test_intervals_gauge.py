@@ -7,7 +7,7 @@ import pytest
 
 import halfseen as hs
 from halfseen.inference import BlockCovariance, Span
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.intervals.covariances import Uncertainty
 from halfseen.methods.factor.intervals.gauge import gauge_noise
@@ -20,7 +20,7 @@ def uneven_point(rotation=None):
     """A point in its gauge whose rows are known very unevenly, with small errors: first order is all there is."""
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(N, R)) * [2.0, 1.0], rng.normal(size=(P, R))
-    at = to_gauge(Factors(rng.normal(size=P), X, Y), RHO, rotation)
+    at = to_gauge(FactorPoint(rng.normal(size=P), X, Y), RHO, rotation)
     rows = [_precision(rng, R, scale) for scale in np.exp(rng.normal(size=N) * 1.5)]
     cols = [_precision(rng, R + 1, scale) for scale in np.exp(rng.normal(size=P))]
     V, W = np.linalg.inv(rows), np.linalg.inv(cols)
@@ -58,7 +58,7 @@ def drawn_moves(found, n_draws=4000):
         errors.append(without_gauge(drawn, basis, np.linalg.inv(blocks.inverse)))
     moves = []
     for d, e in zip(*errors, strict=True):
-        moved = to_gauge(Factors(at.intercept + e[:, 0], X + d, Y + e[:, 1:]), RHO)
+        moved = to_gauge(FactorPoint(at.intercept + e[:, 0], X + d, Y + e[:, 1:]), RHO)
         moves.append((moved.rows - X - d, moved.cols - Y - e[:, 1:], moved.intercept - at.intercept - e[:, 0]))
     return [np.stack(part) for part in zip(*moves, strict=True)]
 

@@ -15,7 +15,7 @@ import numpy as np
 from halfseen._typing import IntArray, Labels
 from halfseen.data.align import with_columns
 from halfseen.data.codes import coder_for
-from halfseen.data.collect import Collector
+from halfseen.data.collect import EntryCollector
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
 from halfseen.data.observed import Observed
 
@@ -125,10 +125,10 @@ class RowBlocks:
         blocks = self._in_order() if self.is_grouped else self._dealt_out()
         yield from (block for block in blocks if block is not None)
 
-    def _collector(self) -> Collector:
-        return Collector(self._columns, self._is_text, self.reading.missing, self.reading.shift, None)
+    def _collector(self) -> EntryCollector:
+        return EntryCollector(self._columns, self._is_text, self.reading.missing, self.reading.shift, None)
 
-    def _finish(self, collector: Collector) -> Observed | None:
+    def _finish(self, collector: EntryCollector) -> Observed | None:
         """The block over all columns; None if all of its values are missing."""
         if not collector.n_kept:
             return None

@@ -88,9 +88,9 @@ class EntryPasses:
         return self.observed.shape
 
     @cached_property
-    def column_parts(self) -> columns.Parts:
+    def column_parts(self) -> columns.ColumnParts:
         """How a frugal table's columns are cut."""
-        return columns.Parts(self.view(0))
+        return columns.ColumnParts(self.view(0))
 
     def with_values(self, values: Array) -> EntryPasses:
         """The same passes over other responses (canonical order), e.g. bias-corrected ones."""

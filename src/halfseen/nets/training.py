@@ -90,7 +90,7 @@ class Several:
 
 
 @dataclass
-class Steps:
+class AdamWSteps:
     """AdamW on some weights: one step per batch, the state kept from call to call.
 
     Attributes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from halfseen.solvers.loop import SweepResult
-from halfseen.solvers.problem import LastPoint, Problem, Vector, largest
+from halfseen.solvers.problem import LastPoint, SmoothProblem, Vector, largest
 
 
 class Adam:
@@ -13,7 +13,7 @@ class Adam:
 
     Parameters
     ----------
-    problem : Problem
+    problem : SmoothProblem
     step : float
         :math:`\eta`.
     decay : (float, float)
@@ -33,7 +33,7 @@ class Adam:
     True
     """
 
-    def __init__(self, problem: Problem, step: float, decay: tuple[float, float] = (0.9, 0.999)) -> None:
+    def __init__(self, problem: SmoothProblem, step: float, decay: tuple[float, float] = (0.9, 0.999)) -> None:
         self.problem, self.step, self.decay = problem, step, decay
         self._at = LastPoint(problem)
         self._mean: Vector | float = 0.0

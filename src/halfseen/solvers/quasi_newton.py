@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from halfseen.solvers.loop import SweepResult
-from halfseen.solvers.problem import LastPoint, Problem, Vector, inner, largest
+from halfseen.solvers.problem import LastPoint, SmoothProblem, Vector, inner, largest
 
 ARMIJO, WOLFE = 1e-4, 0.9
 MOST_TRIALS = 30
@@ -24,7 +24,7 @@ class LimitedMemory:
 
     Parameters
     ----------
-    problem : Problem
+    problem : SmoothProblem
     memory : int
         Number of past steps kept.
     precondition : callable, optional
@@ -54,7 +54,7 @@ class LimitedMemory:
 
     def __init__(
         self,
-        problem: Problem,
+        problem: SmoothProblem,
         memory: int = 10,
         precondition: Callable[[Vector], Preconditioner] | None = None,
         refresh: int = 10,

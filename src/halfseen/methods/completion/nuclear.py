@@ -228,12 +228,12 @@ class PenaltyPath:
         penalty = float(self.penalties[point.place + 1])
         found = PathPoint(point.place + 1, penalty, point.params)
         # as long as all that was added lives, there may be more
-        run = loop(Growth(self.problem, self.rng), found, max_iter=1 + self.problem.largest_rank // GROWTH)
+        run = loop(RankGrowth(self.problem, self.rng), found, max_iter=1 + self.problem.largest_rank // GROWTH)
         return SweepResult(run.params, run.value, work=run.work)
 
 
 @dataclass(frozen=True)
-class Growth:
+class RankGrowth:
     """Sweep: add the directions that are missing, solve, drop those that died; ends when none was missing."""
 
     problem: NuclearProblem

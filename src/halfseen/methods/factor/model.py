@@ -23,7 +23,7 @@ from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.newrows import RowPlacer, placement
 from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, complaint_about, hold_out
-from halfseen.methods.factor.problem import Penalty
+from halfseen.methods.factor.problem import FactorPenalty
 from halfseen.methods.factor.ranks import settled_rank
 from halfseen.methods.factor.settings import PARAMETERS, PRINTED, most_sweeps
 from halfseen.methods.factor.verdicts import about_counts, about_next_rank, about_wild, is_wild
@@ -107,9 +107,9 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     intercept_ : ndarray (p,)
     row_factors_ : ndarray (n, r)
     col_factors_ : ndarray (p, r)
-    stages_ : dict of Factors
+    stages_ : dict of FactorPoint
         ``"spectral"``, ``"one_step"`` and ``"final"``, each in the gauge.
-    penalty_ : Penalty
+    penalty_ : FactorPenalty
         What was added to the negative log-likelihood, in the solver's own gauge (:math:`\rho = 1`).
     penalty_choice_ : PenaltyChoice or None
         Held-out deviances behind ``penalty="auto"``.
@@ -310,7 +310,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     def _plan(self, stages: Stages) -> FitPlan:
         kind = self.penalty if self.penalty_choice_ is None else self.penalty_choice_.chosen
         if kind in ("none", "auto"):
-            return FitPlan(Penalty(centre=stages.centre()), self._has_firth())
+            return FitPlan(FactorPenalty(centre=stages.centre()), self._has_firth())
         penalty = stages.map_penalty()
         ridge = penalty.ridge * (self.penalty_choice_.scale if self.penalty_choice_ else 1.0)
         return FitPlan(replace(penalty, ridge=ridge if kind == "map" else float(kind)), self.bias == "firth")

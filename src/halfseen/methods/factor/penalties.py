@@ -12,9 +12,9 @@ from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.losses import Loss, at_columns
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
-from halfseen.methods.factor.problem import Penalty
+from halfseen.methods.factor.problem import FactorPenalty
 
 Array = NDArray[Any]
 
@@ -83,7 +83,7 @@ def hold_out(passes: EntryPasses, share: float, rng: np.random.Generator) -> tup
     return train, observed.select(is_test), None if offset is None else offset[is_test]
 
 
-def held_out_deviance(factors: Factors, loss: Loss, test: Observed, offset: Array | None) -> Array:
+def held_out_deviance(factors: FactorPoint, loss: Loss, test: Observed, offset: Array | None) -> Array:
     """(Weighted) deviance of each held-out entry; infinite where a prediction is not finite."""
     m = np.asarray(factors.pairs(test.rows, test.cols), dtype=float)
     deviance = at_columns(loss, test.cols).deviance(test.values, m if offset is None else m + offset)
@@ -95,8 +95,8 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     """Fit with the empirical-Bayes prior and without any; compare them, and the intercepts alone, on ``test``."""
     loss, (n, p) = stages.passes.loss, stages.passes.shape
     scale, path, prior = _best_scale(stages, test, offset)
-    free = stages.descend(FitPlan(Penalty(centre=stages.centre()), has_firth), slack=ROUGH)
-    null = Factors(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
+    free = stages.descend(FitPlan(FactorPenalty(centre=stages.centre()), has_firth), slack=ROUGH)
+    null = FactorPoint(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
     fits = {"map": (prior.final, prior.loss), "none": (free.final, free.loss), "intercepts": (null, loss)}
     each = {name: held_out_deviance(*fit, test, offset) for name, fit in fits.items()}
     found = {name: float(np.mean(deviance)) for name, deviance in each.items()}

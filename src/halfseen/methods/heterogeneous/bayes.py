@@ -16,7 +16,7 @@ from halfseen.losses import Loss, get_loss
 from halfseen.many import Parts, Placed, in_gauge
 from halfseen.methods.heterogeneous.checks import check_weights
 from halfseen.methods.heterogeneous.posterior import PosteriorSettings, SourcesPosterior, fit_posterior
-from halfseen.methods.heterogeneous.posterior.families import Family, family_of
+from halfseen.methods.heterogeneous.posterior.families import SourceFamily, family_of
 from halfseen.methods.heterogeneous.posterior.intervals import SourcesInference
 from halfseen.methods.heterogeneous.posterior.placing import linear_of, place_columns, place_rows, place_source
 from halfseen.methods.heterogeneous.posterior.state import SampleScores
@@ -73,7 +73,7 @@ def split_weights(weights: Any, sources: Sources) -> tuple[dict[str, float], dic
     return {name: float(one) for name, one in whole.items()}, by_row
 
 
-def loss_of(family: Family) -> Loss:
+def loss_of(family: SourceFamily) -> Loss:
     """The loss that judges predictions under a family."""
     if family.name == "huber":
         return get_loss("gaussian") if family.is_relative else get_loss(f"huber({family.cut!r})")

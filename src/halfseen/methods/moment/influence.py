@@ -22,7 +22,7 @@ NUMBERS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
-class RowScores:
+class ObjectiveScores:
     r"""Scores of the objective, row by row of the table, at a fitted X.
 
     With separable weights :math:`w_{ij} = K_{ij} a_i a_j` and :math:`v_i = K_{ii} a_i^2/2` the objective is a sum

@@ -17,7 +17,7 @@ from halfseen.errors import shown
 from halfseen.inference.influence import Clustered
 from halfseen.losses import has_quantiles, is_logistic, members_of
 from halfseen.methods.factor.checks import checked_input
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.intervals.covariances import (
     VARIANCES,
     Curvature,
@@ -138,7 +138,7 @@ def fitted_point(model: Any, passes: EntryPasses) -> StationaryPoint:
             "smaller rank."
         )
     rows = np.asarray(model.row_factors_, dtype=float) @ np.linalg.inv(turn) + np.asarray(here.mean, dtype=float)
-    at = Factors(np.asarray(here.intercept, dtype=float), rows, np.ascontiguousarray(here.cols, dtype=float))
+    at = FactorPoint(np.asarray(here.intercept, dtype=float), rows, np.ascontiguousarray(here.cols, dtype=float))
     has_firth = bool(model.has_bias_correction_)
     fit = StationaryPoint(at, model.penalty_, has_firth, float(model.dispersion_))
     if not model.loss_.has_dispersion:

@@ -21,11 +21,11 @@ from halfseen.inference.covariance import (
 from halfseen.inference.influence import Clustered, Influence
 from halfseen.losses import at_columns
 from halfseen.losses.derived import information
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.firth import tilts
 from halfseen.methods.factor.identification import varimax
 from halfseen.methods.factor.intervals.cuts import CutNoise, cut_noise, efficient_extra
-from halfseen.methods.factor.problem import Penalty
+from halfseen.methods.factor.problem import FactorPenalty
 
 if TYPE_CHECKING:
     from halfseen.methods.factor.intervals.gauge import GaugeNoise
@@ -44,7 +44,7 @@ class Uncertainty:
 
     Attributes
     ----------
-    factors : Factors
+    factors : FactorPoint
     rows : BlockCovariance
         Of :math:`x_i`.
     cols : BlockCovariance
@@ -66,7 +66,7 @@ class Uncertainty:
         What is not known of the gauge; set last, in the gauge of the point.
     """
 
-    factors: Factors
+    factors: FactorPoint
     rows: BlockCovariance
     cols: BlockCovariance
     scores: Array
@@ -91,7 +91,7 @@ class Uncertainty:
         joint = np.zeros((r + 1, r + 1))
         joint[0, 0], joint[1:, 0], joint[1:, 1:] = 1.0, mean, back.T
         old = self.factors
-        factors = Factors(old.intercept + old.cols @ mean, (old.rows - mean) @ T, old.cols @ back.T)
+        factors = FactorPoint(old.intercept + old.cols @ mean, (old.rows - mean) @ T, old.cols @ back.T)
         found = replace(self, factors=factors, rows=self.rows.turned(T), cols=self.cols.turned(joint))
         if self.cuts is None or self.extra is None:
             return found
@@ -118,14 +118,14 @@ class StationaryPoint:
 
     Attributes
     ----------
-    at : Factors
-    penalty : Penalty
+    at : FactorPoint
+    penalty : FactorPenalty
     has_firth : bool
     dispersion : float
     """
 
-    at: Factors
-    penalty: Penalty
+    at: FactorPoint
+    penalty: FactorPenalty
     has_firth: bool
     dispersion: float
 

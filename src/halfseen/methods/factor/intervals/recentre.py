@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from halfseen.engines import EntryPasses
 from halfseen.losses import is_estimated
 from halfseen.methods.factor.checks import dispersion_of
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.firth import FirthSweep
 from halfseen.methods.factor.fitting import Separation
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.intervals.checks import LARGEST_STEP, check_stationary, fitted_point
 from halfseen.methods.factor.intervals.covariances import Curvature, StationaryPoint, Uncertainty
 from halfseen.methods.factor.newrows import placement
-from halfseen.methods.factor.problem import FactorProblem, Penalty
+from halfseen.methods.factor.problem import FactorPenalty, FactorProblem
 from halfseen.methods.factor.shapes import ShapeSweep
 from halfseen.solvers import GradientNorm, NewtonCG, Run, Stop, Sweep, loop
 
@@ -38,7 +38,7 @@ WEAK = (
 
 
 @dataclass(frozen=True)
-class Centre:
+class CentredPoint:
     """A stationary point with its covariances, and the way into its gauge.
 
     Attributes
@@ -67,7 +67,7 @@ class Centre:
         return self.found.turned(self.turn, self.mean)
 
 
-def centre_of(model: Any, passes: EntryPasses, variance: Any) -> Centre:
+def centre_of(model: Any, passes: EntryPasses, variance: Any) -> CentredPoint:
     """Where the intervals of a fitted model are centred.
 
     The fit itself, unless ``penalty="auto"`` took a ridge: then the unpenalised fit (with Firth's correction where the
@@ -83,7 +83,7 @@ def centre_of(model: Any, passes: EntryPasses, variance: Any) -> Centre:
     own = fitted_point(model, passes)
     choice = getattr(model, "penalty_choice_", None)
     if choice is not None and choice.chosen == "map" and own.at.rank:
-        free = _refitted(model, passes, own, Penalty(centre=own.penalty.centre), model._has_firth(), variance)
+        free = _refitted(model, passes, own, FactorPenalty(centre=own.penalty.centre), model._has_firth(), variance)
         if free is not None:
             return free
         if not passes.loss.has_dispersion and own.penalty.ridge > WEAK_RIDGE:
@@ -93,12 +93,12 @@ def centre_of(model: Any, passes: EntryPasses, variance: Any) -> Centre:
     found = Curvature(passes, own).uncertainty(variance)
     check_stationary(found, model)
     here = model.placement_
-    return Centre(own, found, passes, np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
+    return CentredPoint(own, found, passes, np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
 
 
 def _refitted(
-    model: Any, passes: EntryPasses, own: StationaryPoint, penalty: Penalty, has_firth: bool, variance: Any
-) -> Centre | None:
+    model: Any, passes: EntryPasses, own: StationaryPoint, penalty: FactorPenalty, has_firth: bool, variance: Any
+) -> CentredPoint | None:
     """The fit under another penalty, from the model's own; None where it does not exist or determines too little."""
     run, loss, problem = _descended(model, passes, own, penalty, has_firth)
     if run.reason == "separated" or not np.isfinite(run.params).all():
@@ -118,7 +118,7 @@ def _refitted(
         return None
     # columns keep the signs that the model's attributes have
     signs = np.where(np.einsum("jk,jk->k", gauged.cols, np.asarray(model.col_factors_, dtype=float)) < 0, -1.0, 1.0)
-    return Centre(fit, found, passes, np.asarray(way.turn) * signs, np.asarray(way.mean))
+    return CentredPoint(fit, found, passes, np.asarray(way.turn) * signs, np.asarray(way.mean))
 
 
 def _resolves(found: Uncertainty, passes: EntryPasses) -> bool:
@@ -131,12 +131,12 @@ def _resolves(found: Uncertainty, passes: EntryPasses) -> bool:
 
 
 def _descended(
-    model: Any, passes: EntryPasses, own: StationaryPoint, penalty: Penalty, has_firth: bool
+    model: Any, passes: EntryPasses, own: StationaryPoint, penalty: FactorPenalty, has_firth: bool
 ) -> tuple[Run, Any, FactorProblem]:
     """The descent, the loss it ends with, and the problem that unpacks its parameters."""
     rank = own.at.rank
     problem = FactorProblem(passes, rank, penalty)
-    theta = problem.pack(Factors(own.at.intercept.copy(), own.at.rows.copy(), own.at.cols.copy()))
+    theta = problem.pack(FactorPoint(own.at.intercept.copy(), own.at.rows.copy(), own.at.cols.copy()))
     sweep: Sweep
     if is_estimated(passes.loss):
         sweep = ShapeSweep(passes, rank, penalty, has_firth)

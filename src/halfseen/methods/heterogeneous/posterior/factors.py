@@ -12,7 +12,7 @@ from halfseen.data import Sources
 from halfseen.methods.heterogeneous.posterior.families import Given
 from halfseen.methods.heterogeneous.posterior.result import SourceFit, SourcesPosterior
 from halfseen.methods.heterogeneous.posterior.rotation import principal_axes
-from halfseen.methods.heterogeneous.posterior.state import Loadings, State
+from halfseen.methods.heterogeneous.posterior.state import PosteriorState, SourceLoadings
 from halfseen.methods.heterogeneous.posterior.sweeps import PosteriorSweep
 from halfseen.methods.heterogeneous.posterior.widening import row_widening, widened
 from halfseen.solvers.loop import Run
@@ -22,7 +22,7 @@ LEAST_SHARE = 0.01
 
 
 def described(
-    sources: Sources, given: Sequence[Given], state: State, sweep: PosteriorSweep, run: Run
+    sources: Sources, given: Sequence[Given], state: PosteriorState, sweep: PosteriorSweep, run: Run
 ) -> SourcesPosterior:
     """The posterior in principal axes, factors in the order shared, partly shared, unique."""
     if sweep.settings.sparse_loadings is None:  # else the shrinkage of single loadings has chosen the axes
@@ -45,7 +45,7 @@ def described(
     )  # fmt: skip
 
 
-def with_widening(given: Sequence[Given], state: State, sweep: PosteriorSweep) -> State:
+def with_widening(given: Sequence[Given], state: PosteriorState, sweep: PosteriorSweep) -> PosteriorState:
     """The state with the factors by which its intervals are widened."""
     loadings, parts = [], []
     for place, one in enumerate(given):
@@ -55,7 +55,7 @@ def with_widening(given: Sequence[Given], state: State, sweep: PosteriorSweep) -
     return replace(state, scores=replace(state.scores, widening=row_widening(parts)), loadings=tuple(loadings))
 
 
-def explained(given: Sequence[Given], state: State, sweep: PosteriorSweep) -> FloatArray:
+def explained(given: Sequence[Given], state: PosteriorState, sweep: PosteriorSweep) -> FloatArray:
     """R^2 of every factor (lines: sources; columns: common factors, then own ones of each source), noise-weighted."""
     R = state.scores.mean.shape[1]
     own = [one.own_rank for one in state.loadings]
@@ -69,7 +69,9 @@ def explained(given: Sequence[Given], state: State, sweep: PosteriorSweep) -> Fl
     return shares
 
 
-def source_shares(given: Given, loadings: Loadings, state: State, sweep: PosteriorSweep, place: int) -> FloatArray:
+def source_shares(
+    given: Given, loadings: SourceLoadings, state: PosteriorState, sweep: PosteriorSweep, place: int
+) -> FloatArray:
     r""":math:`1 - \sum w (y - \mu - u_k v_k)^2 / \sum w (y - \mu)^2` of each factor, weights over noise."""
     cells, working = given.cells, state.working[place]
     mean = np.hstack([state.scores.mean[:, loadings.active], state.scores.own[place].mean])
@@ -84,7 +86,7 @@ def source_shares(given: Given, loadings: Loadings, state: State, sweep: Posteri
     return 1.0 - np.array(left) / max(total, 1e-300)
 
 
-def takes_part(shares: FloatArray, state: State) -> BoolArray:
+def takes_part(shares: FloatArray, state: PosteriorState) -> BoolArray:
     """Activity (factor x source)."""
     activity = shares.T > LEAST_SHARE
     R = state.scores.mean.shape[1]
@@ -95,7 +97,7 @@ def takes_part(shares: FloatArray, state: State) -> BoolArray:
     return activity
 
 
-def common_activity(shares: FloatArray, state: State) -> BoolArray:
+def common_activity(shares: FloatArray, state: PosteriorState) -> BoolArray:
     return takes_part(shares, state)[: state.scores.mean.shape[1]]
 
 
@@ -112,7 +114,7 @@ def common_order(activity: BoolArray, shares: FloatArray, R: int) -> IntArray:
     return np.lexsort((-size, *reversed([-is_in.astype(int) for is_in in activity.T]), -count))
 
 
-def reordered(state: State, order: IntArray) -> State:
+def reordered(state: PosteriorState, order: IntArray) -> PosteriorState:
     """Common factors in another order, each signed so that its loadings have a positive sum."""
     place_of = np.argsort(order)
     total = np.zeros(len(order))

@@ -8,8 +8,8 @@ import numpy as np
 
 from halfseen._typing import BoolArray, FloatArray, IntArray
 from halfseen.data.storable import storable
-from halfseen.methods.heterogeneous.posterior.families import Family
-from halfseen.methods.heterogeneous.posterior.state import Loadings, SampleScores
+from halfseen.methods.heterogeneous.posterior.families import SourceFamily
+from halfseen.methods.heterogeneous.posterior.state import SampleScores, SourceLoadings
 from halfseen.solvers.loop import Run
 
 # Pairs whose covariances are gathered at once.
@@ -25,8 +25,8 @@ class SourceFit:
     ----------
     level, scale : float
         The data are ``level + scale *`` working units.
-    family : Family
-    loadings : Loadings
+    family : SourceFamily
+    loadings : SourceLoadings
         In working units.
     counts : ndarray (p,) or None
         Entries of every column.
@@ -34,8 +34,8 @@ class SourceFit:
 
     level: float
     scale: float
-    family: Family
-    loadings: Loadings
+    family: SourceFamily
+    loadings: SourceLoadings
     counts: FloatArray | None = None
 
     @property

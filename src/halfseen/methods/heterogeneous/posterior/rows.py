@@ -12,7 +12,7 @@ from halfseen._typing import FloatArray, IntArray
 from halfseen.engines import Engine
 from halfseen.methods.heterogeneous.posterior.cells import packed, symmetric_inverse, unpacked
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
-from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, SampleScores
+from halfseen.methods.heterogeneous.posterior.state import OwnScores, SampleScores, SourceLoadings
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class RowSums:
     given: FloatArray
 
 
-def row_sums(given: Given, working: Working, loadings: Loadings, factor: FloatArray) -> RowSums:
+def row_sums(given: Given, working: Working, loadings: SourceLoadings, factor: FloatArray) -> RowSums:
     """What a source says about its rows.
 
     Parameters
@@ -92,7 +92,7 @@ def joined_rows(sums: Sequence[RowSums], active: Sequence[IntArray], n: int, R: 
 def row_step(
     given: Sequence[Given],
     working: Sequence[Working],
-    loadings: Sequence[Loadings],
+    loadings: Sequence[SourceLoadings],
     factors: Sequence[FloatArray],
     R: int,
     engine: Engine,
@@ -103,7 +103,9 @@ def row_step(
     return joined_rows(sums, [one.active for one in loadings], given[0].cells.shape[0], R)
 
 
-def unit_scores(scores: SampleScores, loadings: Sequence[Loadings]) -> tuple[SampleScores, tuple[Loadings, ...]]:
+def unit_scores(
+    scores: SampleScores, loadings: Sequence[SourceLoadings]
+) -> tuple[SampleScores, tuple[SourceLoadings, ...]]:
     r"""The same fit with :math:`\overline{E[u_k^2]} = 1` for every factor, which the prior expects."""
 
     def size(mean: FloatArray, variances: FloatArray) -> FloatArray:
@@ -125,7 +127,7 @@ def unit_scores(scores: SampleScores, loadings: Sequence[Loadings]) -> tuple[Sam
     return scores.stretched(common, own), tuple(stretched)
 
 
-def with_factor(loadings: Loadings, by: FloatArray) -> Loadings:
+def with_factor(loadings: SourceLoadings, by: FloatArray) -> SourceLoadings:
     """Loadings times a number each, their ridges accordingly."""
     whole = np.concatenate([[1.0], by])
     return replace(

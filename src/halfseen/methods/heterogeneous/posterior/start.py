@@ -16,7 +16,7 @@ from halfseen.methods.heterogeneous.blocks import make_block
 from halfseen.methods.heterogeneous.posterior.cells import DenseCells
 from halfseen.methods.heterogeneous.posterior.columns import MOST_PULL
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
-from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, SampleScores, State
+from halfseen.methods.heterogeneous.posterior.state import OwnScores, PosteriorState, SampleScores, SourceLoadings
 from halfseen.methods.heterogeneous.start import spectral_start
 
 # Uncertainty of the first scores, and the size of what is drawn to set apart factors that are alike.
@@ -30,7 +30,7 @@ OWN_RIDGE = 0.09
 def starting_state(
     sources: Sources, given: Sequence[Given], ranks: tuple[int, tuple[int, ...]], has_common_structure: bool,
     engine: Engine, rng: np.random.Generator, centre: bool = True,
-) -> State:  # fmt: skip
+) -> PosteriorState:  # fmt: skip
     """Scores from singular vectors, loadings at nothing.
 
     Parameters
@@ -54,14 +54,14 @@ def starting_state(
     own = [one + LITTLE * rng.standard_normal(one.shape) for one in own]
     active = np.arange(R)
     loadings = tuple(nothing(one, active, r, n, centre) for one, r in zip(given, own_ranks, strict=True))
-    return State(starting_scores(common, own), loadings, working)
+    return PosteriorState(starting_scores(common, own), loadings, working)
 
 
-def nothing(given: Given, active: IntArray, own_rank: int, n: int, centre: bool) -> Loadings:
+def nothing(given: Given, active: IntArray, own_rank: int, n: int, centre: bool) -> SourceLoadings:
     """Loadings that are 0, with wide priors."""
     p, k = given.cells.shape[1], len(active) + own_rank
     noise = np.full(p, FIRST_NOISE) if given.family.has_noise else np.ones(p)
-    return Loadings(
+    return SourceLoadings(
         mean=np.zeros((p, 1 + k)), cov=np.zeros((p, 1 + k, 1 + k)), active=active, precision=np.ones(k),
         spread=1.0 if centre else 0.0, noise=noise, noise_prior=(MOST_PULL, 1.0), row_noise=np.ones(n),
     )  # fmt: skip

@@ -16,7 +16,7 @@ LOCKED = 1e200
 
 @storable
 @dataclass(frozen=True)
-class Loadings:
+class SourceLoadings:
     r"""Columns of one source: :math:`(\mu_j, v_j) \sim N(\cdot, C_j)`, in working units.
 
     Attributes
@@ -66,11 +66,11 @@ class Loadings:
         """``sum_j E[v_jk^2]`` (k,)."""
         return np.square(self.mean[:, 1:]).sum(axis=0) + np.einsum("pkk->k", self.cov[:, 1:, 1:])
 
-    def keep_order(self, order: IntArray) -> Loadings:
+    def keep_order(self, order: IntArray) -> SourceLoadings:
         """The loadings in another order; ``active`` stays as it is."""
         return replace(self.keep(order), active=self.active)
 
-    def keep(self, kept: IntArray) -> Loadings:
+    def keep(self, kept: IntArray) -> SourceLoadings:
         """Only some of the loadings (positions among the k)."""
         columns = np.concatenate([[0], 1 + kept])
         common = kept[kept < len(self.active)]
@@ -166,13 +166,13 @@ class SampleScores:
 
 
 @dataclass(frozen=True)
-class State:
+class PosteriorState:
     """Everything a sweep moves.
 
     Attributes
     ----------
     scores : SampleScores
-    loadings : tuple of Loadings
+    loadings : tuple of SourceLoadings
     working : tuple of Working
     sweep : int
         Sweeps done.
@@ -183,7 +183,7 @@ class State:
     """
 
     scores: SampleScores
-    loadings: tuple[Loadings, ...]
+    loadings: tuple[SourceLoadings, ...]
     working: tuple[Working, ...]
     sweep: int = 0
     is_turning: bool = False
