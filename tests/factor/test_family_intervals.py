@@ -141,9 +141,9 @@ def test_drawn_errors_of_ordered_answers_have_the_information_bound(ordinal):
     i = model.inference(draws=1000, random_state=0)
     none = np.zeros(0, dtype=int)
     drawn = np.concatenate([b for _, b in i._draws.batches("multiplier", none, np.arange(25), count=1000)])
-    ratio = drawn.std(axis=0) / np.sqrt(np.einsum("jkk->jk", i._view.found.cols.inverse))
+    ratio = drawn.std(axis=0) / np.sqrt(np.einsum("jkk->jk", i._view.uncertainty.cols.inverse))
     assert np.median(ratio, axis=0) == pytest.approx([1.0, 1.0], abs=0.12)
-    sandwich = np.sqrt(np.einsum("jkk->jk", model.inference(variance="sandwich")._view.found.cols.covariance))
+    sandwich = np.sqrt(np.einsum("jkk->jk", model.inference(variance="sandwich")._view.uncertainty.cols.covariance))
     np.testing.assert_allclose(drawn.std(axis=0) / sandwich, 1.0, atol=0.1)
 
 

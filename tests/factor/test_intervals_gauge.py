@@ -117,12 +117,14 @@ def test_well_known_rows_take_the_gauge_into_their_intervals():
     data = hs.datasets.make_factor_data(150, 120, rank=2, family="poisson", observed=0.5, intercept=0.0, random_state=3)
     model = hs.GeneralizedFactorModel(2, "poisson", penalty="none", random_state=0).fit(data.observed)
     i = model.inference(random_state=0)
-    x, own = i.row_factors(), np.sqrt(i._view.found.rows.variances())
+    x, own = i.row_factors(), np.sqrt(i._view.uncertainty.rows.variances())
     share = 1.0 - np.square(own / x.se)
     best = own.mean(axis=1) < np.quantile(own.mean(axis=1), 0.1)
     assert share[best].mean() > 3 * share[~best].mean()
     published = model.inference(variance="plug_in", random_state=0)
-    np.testing.assert_allclose(published.row_factors().se ** 2, published._view.found.rows.variances(), rtol=1e-12)
+    np.testing.assert_allclose(
+        published.row_factors().se ** 2, published._view.uncertainty.rows.variances(), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.0, np.inf), (-np.inf, 2.0), (-np.inf, np.inf)])
@@ -152,7 +154,7 @@ def test_score_deviations_keep_the_second_order_term():
     data = hs.datasets.make_factor_data(120, 100, rank=2, observed=0.8, random_state=4)
     model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", random_state=0).fit(data.observed)
     i = model.inference(random_state=0)
-    found, table = i._view.found, score_table(i._view, 0, "again", None)
+    found, table = i._view.uncertainty, score_table(i._view, 0, "again", None)
     rng = np.random.default_rng(0)
     own, other = 0.3 * rng.normal(size=(3, 120, 2)), 0.1 * rng.normal(size=(3, 100, 3))
     (seen,) = table.deviations(iter([(own, other)]))

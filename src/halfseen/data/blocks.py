@@ -106,17 +106,17 @@ class RowBlocks:
 
     def _look(self) -> None:
         """The first pass: distinct columns, and whether the rows are in order."""
-        found, last = _Distinct(self._columns[1], self._is_text), None
+        distinct, last = _Distinct(self._columns[1], self._is_text), None
         for batch in self._batches():
             if not batch.num_rows:
                 continue
             self.n_entries += batch.num_rows
-            found.add(batch.column(1))
+            distinct.add(batch.column(1))
             if self.is_grouped:
                 self.is_grouped, last = _goes_on(batch.column(0), last)
         if not self.n_entries:
             raise ValueError(f"{self.path} has 0 entries: there is no line of data")
-        self.col_labels = found.labels()
+        self.col_labels = distinct.labels()
 
     def _batches(self) -> Iterator[Any]:
         yield from self._source().batches(self._columns)

@@ -111,7 +111,7 @@ def unpacked_size(path: Path, columns: list[str]) -> int:
     """
     with path.open("rb") as file:
         facts = [_struct(_struct(chunk).get(3)) for chunk in _chunks(file)]
-    return sum(max(_number(one, 6), 0) for one in facts if _is_of(one, columns))
+    return sum(max(_number(chunk_facts, 6), 0) for chunk_facts in facts if _is_of(chunk_facts, columns))
 
 
 def check_pages(path: Path, columns: list[str], budget: Budget) -> None:

@@ -42,11 +42,11 @@ class Adam:
 
     def __call__(self, theta: Vector) -> SweepResult:
         _, gradient = self._at(theta)
-        one, two = self.decay
+        mean_decay, square_decay = self.decay
         self._sweeps += 1
-        self._mean = one * self._mean + (1.0 - one) * gradient
-        self._square = two * self._square + (1.0 - two) * np.square(gradient)
-        mean, square = self._mean / (1.0 - one**self._sweeps), self._square / (1.0 - two**self._sweeps)
+        self._mean = mean_decay * self._mean + (1.0 - mean_decay) * gradient
+        self._square = square_decay * self._square + (1.0 - square_decay) * np.square(gradient)
+        mean, square = self._mean / (1.0 - mean_decay**self._sweeps), self._square / (1.0 - square_decay**self._sweeps)
         new = theta - theta.dtype.type(self.step) * mean / (np.sqrt(square) + 1e-8)
         new_value, new_gradient = self._at(new)
         return SweepResult(new, new_value, largest(new_gradient), self._at.take_work())

@@ -29,10 +29,10 @@ def leverages(problem: FactorProblem, at: FactorPoint) -> Array:
     """
     passes = problem.passes
     features = problem.column_view(at)[1]
-    found = passes.quadratic(1, safe_inverse(problem.col_blocks(at, is_expected=True)), features)
+    leverage = passes.quadratic(1, safe_inverse(problem.col_blocks(at, is_expected=True)), features)
     if problem.rank:
-        found = found + passes.quadratic(0, safe_inverse(problem.row_blocks(at, is_expected=True)), at.cols)
-    return found
+        leverage = leverage + passes.quadratic(0, safe_inverse(problem.row_blocks(at, is_expected=True)), at.cols)
+    return leverage
 
 
 def tilts(passes: EntryPasses, predictor: Array, variance: Array) -> Array:

@@ -127,9 +127,9 @@ class Stages:
     def _refined_dispersion(self, problem: FactorProblem, value: float) -> float:
         """Residual variance after the one-step, its effective degrees of freedom taken off."""
         spent = degrees_of_freedom(problem, self.refined)
-        found = 2.0 * value / max(self.passes.observed.n_entries - spent, 1.0)
+        dispersion = 2.0 * value / max(self.passes.observed.n_entries - spent, 1.0)
         # data that fit exactly would give a prior of no width
-        return max(found, 1e-6 * self.linear.dispersion, float(np.finfo(self.passes.dtype).tiny))
+        return max(dispersion, 1e-6 * self.linear.dispersion, float(np.finfo(self.passes.dtype).tiny))
 
     def _starts(self) -> list[FactorPoint]:
         settings, (n, p) = self.settings, self.passes.shape
@@ -156,8 +156,8 @@ class Stages:
             return 0.0
         n, p = self.passes.shape
         scale = self.dispersion
-        found = float(np.mean(np.sqrt(n * p) / np.maximum(self.linear.singular_values, 1e-300)))
-        return scale * (min(found, RIDGE_CAP) if not self.passes.loss.has_dispersion else found)
+        ridge = float(np.mean(np.sqrt(n * p) / np.maximum(self.linear.singular_values, 1e-300)))
+        return scale * (min(ridge, RIDGE_CAP) if not self.passes.loss.has_dispersion else ridge)
 
     def map_penalty(self) -> FactorPenalty:
         """Empirical-Bayes prior: one ridge for both factors, a normal prior for the intercepts."""

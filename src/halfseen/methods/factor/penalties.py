@@ -99,14 +99,14 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     null = FactorPoint(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
     fits = {"map": (prior.final, prior.loss), "none": (free.final, free.loss), "intercepts": (null, loss)}
     each = {name: held_out_deviance(*fit, test, offset) for name, fit in fits.items()}
-    found = {name: float(np.mean(deviance)) for name, deviance in each.items()}
+    deviances = {name: float(np.mean(deviance)) for name, deviance in each.items()}
     # a fit that ran away or is still running may look well on a few entries by chance
     is_sound = free.run.converged or loss.has_dispersion
-    chosen = "none" if is_sound and found["none"] <= found["map"] * (1.0 + TIE) else "map"
+    chosen = "none" if is_sound and deviances["none"] <= deviances["map"] * (1.0 + TIE) else "map"
     gains = each["intercepts"] - each[chosen]
     spread = float(np.std(gains)) if np.isfinite(gains).all() else np.inf
     return PenaltyChoice(
-        chosen, scale, test.n_entries, found, path, float(np.mean(gains)), spread / np.sqrt(test.n_entries)
+        chosen, scale, test.n_entries, deviances, path, float(np.mean(gains)), spread / np.sqrt(test.n_entries)
     )
 
 
@@ -117,8 +117,8 @@ def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[f
 
     def fit(scale: float, start: StagedFit | None) -> float:
         plan = FitPlan(replace(penalty, ridge=scale * penalty.ridge))
-        fits[scale] = found = stages.descend(plan, start, slack=ROUGH)
-        deviance = float(np.mean(held_out_deviance(found.final, found.loss, test, offset)))
+        fits[scale] = staged = stages.descend(plan, start, slack=ROUGH)
+        deviance = float(np.mean(held_out_deviance(staged.final, staged.loss, test, offset)))
         path[f"{scale:.3g}"] = deviance
         return deviance
 

@@ -70,9 +70,9 @@ class FactorProblem:
         return FactorPoint(theta[:p], theta[p:split].reshape(self.n, self.rank), theta[split:].reshape(p, self.rank))
 
     @staticmethod
-    def _joined(found: PassResult) -> Array:
+    def _joined(result: PassResult) -> Array:
         """Gradient parts in the order of :meth:`pack`."""
-        parts = [part.ravel() for part in (found.col, found.A, found.B) if part is not None]
+        parts = [part.ravel() for part in (result.col, result.A, result.B) if part is not None]
         return np.concatenate(parts)
 
     def value(self, theta: Array) -> float:
@@ -91,13 +91,13 @@ class FactorProblem:
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         at, pen = self.unpack(theta), self.penalty
-        found = self.passes.loss_and_gradient(at.rows, at.cols, col_offset=at.intercept, want="ABc")
-        gradient = self._joined(found)
+        result = self.passes.loss_and_gradient(at.rows, at.cols, col_offset=at.intercept, want="ABc")
+        gradient = self._joined(result)
         out = self.unpack(gradient)
         if pen.intercept_ridge:
             out.intercept[:] += pen.intercept_ridge * (at.intercept - pen.centre)
         self._add_quadratic(at, out)
-        return found.value + self._penalty_value(at), gradient
+        return result.value + self._penalty_value(at), gradient
 
     def _add_quadratic(self, at: FactorPoint, out: FactorPoint) -> None:
         """Add the penalty's Hessian on (rows, cols) times ``at``: its gradient too, since it is quadratic."""
@@ -109,10 +109,10 @@ class FactorProblem:
 
     def hessian_vector(self, theta: Array, direction: Array) -> Array:
         at, move = self.unpack(theta), self.unpack(np.asarray(direction, dtype=theta.dtype))
-        found = self.passes.hessian_vector(
+        result = self.passes.hessian_vector(
             at.rows, at.cols, move.rows, move.cols, col_offset=at.intercept, d_col=move.intercept
         )
-        image = self._joined(found)
+        image = self._joined(result)
         out = self.unpack(image)
         if self.penalty.intercept_ridge:
             out.intercept[:] += self.penalty.intercept_ridge * move.intercept

@@ -72,8 +72,8 @@ class ShapeSweep:
 
     def _variance(self, problem: FactorProblem, at: FactorPoint) -> Array:
         """Variance of every predictor; of the point before the last step where the correction knows it."""
-        found = leverages(problem, at) if self._firth is None else self._firth.variance
-        return np.asarray(found, dtype=float)
+        variance = leverages(problem, at) if self._firth is None else self._firth.variance
+        return np.asarray(variance, dtype=float)
 
     def _improve(self, theta: Array) -> tuple[Array, float]:
         """The columns' own parameters after one step, and the point that follows them."""

@@ -57,7 +57,7 @@ def null_intercept(passes: EntryPasses) -> Array:
     centre = _overall_intercept(passes)
     here = at_columns(loss, observed.cols)
     strength = np.array([float(np.mean(information(here, centre + np.asarray(passes.offset, dtype=float))))])
-    found, _ = passes.newton(
+    coefficients, _ = passes.newton(
         1,
         np.zeros((p, 1)),
         np.ones((passes.shape[0], 1)),
@@ -65,7 +65,7 @@ def null_intercept(passes: EntryPasses) -> Array:
         ridge=strength,
         steps=NULL_STEPS,
     )
-    return np.asarray(found[:, 0], dtype=float) + centre
+    return np.asarray(coefficients[:, 0], dtype=float) + centre
 
 
 def _overall_intercept(passes: EntryPasses) -> float:
@@ -263,7 +263,7 @@ def shortened(passes: EntryPasses, start: FactorPoint) -> FactorPoint:
         return start
     X, Y = trim_rows(start.rows, LONGEST), trim_rows(start.cols, LONGEST)
     scaled = (replace(start, rows=c * X, cols=c * Y) for c in SHORTER)
-    fits = (one for one in scaled if passes.value(one.rows, one.cols, col_offset=one.intercept) <= null)
+    fits = (point for point in scaled if passes.value(point.rows, point.cols, col_offset=point.intercept) <= null)
     return next(fits, replace(start, rows=SHORTER[-1] * X, cols=SHORTER[-1] * Y))
 
 

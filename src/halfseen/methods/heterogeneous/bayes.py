@@ -55,7 +55,9 @@ def fit_bayes(
     parts = parts_in_gauge(posterior)
     model._keep(sources, parts, intercepts)
     model.shared_rank_ = parts.shared_basis.shape[1]
-    model.unique_rank_ = {name: one.unique_basis.shape[1] for name, one in zip(sources.names, parts.own, strict=True)}
+    model.unique_rank_ = {
+        name: placed.unique_basis.shape[1] for name, placed in zip(sources.names, parts.own, strict=True)
+    }
     model.restarted_, model.rank_search_ = [], None
     model.run_, model.n_iter_ = posterior.run, posterior.run.n_iter
     for text, category in notes:
@@ -67,10 +69,10 @@ def split_weights(weights: Any, sources: Sources) -> tuple[dict[str, float], dic
     if not isinstance(weights, Mapping):
         check_weights(weights, sources.names)
         return {}, {}
-    by_row = {str(name): one for name, one in weights.items() if np.ndim(one) > 0}
-    whole = {str(name): one for name, one in weights.items() if np.ndim(one) == 0}
+    by_row = {str(name): weight for name, weight in weights.items() if np.ndim(weight) > 0}
+    whole = {str(name): weight for name, weight in weights.items() if np.ndim(weight) == 0}
     check_weights(whole, sources.names)
-    return {name: float(one) for name, one in whole.items()}, by_row
+    return {name: float(weight) for name, weight in whole.items()}, by_row
 
 
 def loss_of(family: SourceFamily) -> Loss:

@@ -44,7 +44,7 @@ class CentredPoint:
     Attributes
     ----------
     fit : StationaryPoint
-    found : Uncertainty
+    uncertainty : Uncertainty
         In the solver's coordinates.
     passes : EntryPasses
         With what this fit estimated per column.
@@ -55,7 +55,7 @@ class CentredPoint:
     """
 
     fit: StationaryPoint
-    found: Uncertainty
+    uncertainty: Uncertainty
     passes: EntryPasses
     turn: Array
     mean: Array
@@ -64,7 +64,7 @@ class CentredPoint:
     @property
     def in_gauge(self) -> Uncertainty:
         """Point and covariances in the gauge of the model's attributes."""
-        return self.found.turned(self.turn, self.mean)
+        return self.uncertainty.turned(self.turn, self.mean)
 
 
 def centre_of(model: Any, passes: EntryPasses, variance: Any) -> CentredPoint:
@@ -90,10 +90,12 @@ def centre_of(model: Any, passes: EntryPasses, variance: Any) -> CentredPoint:
             weak = _refitted(model, passes, own, replace(own.penalty, ridge=WEAK_RIDGE), False, variance)
             if weak is not None:
                 return replace(weak, is_weak=True)
-    found = Curvature(passes, own).uncertainty(variance)
-    check_stationary(found, model)
+    uncertainty = Curvature(passes, own).uncertainty(variance)
+    check_stationary(uncertainty, model)
     here = model.placement_
-    return CentredPoint(own, found, passes, np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
+    return CentredPoint(
+        own, uncertainty, passes, np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float)
+    )
 
 
 def _refitted(
@@ -109,8 +111,8 @@ def _refitted(
     if not dispersion > 1e-20:
         return None
     fit = StationaryPoint(at, penalty, has_firth, dispersion)
-    found = Curvature(passes, fit).uncertainty(variance)
-    if not found.step <= LARGEST_STEP or not _resolves(found, passes):
+    uncertainty = Curvature(passes, fit).uncertainty(variance)
+    if not uncertainty.step <= LARGEST_STEP or not _resolves(uncertainty, passes):
         return None
     gauged = to_gauge(at, model.rho, model.rotation)
     way = placement(at, gauged, penalty.ridge, has_firth)
@@ -118,12 +120,12 @@ def _refitted(
         return None
     # columns keep the signs that the model's attributes have
     signs = np.where(np.einsum("jk,jk->k", gauged.cols, np.asarray(model.col_factors_, dtype=float)) < 0, -1.0, 1.0)
-    return CentredPoint(fit, found, passes, np.asarray(way.turn) * signs, np.asarray(way.mean))
+    return CentredPoint(fit, uncertainty, passes, np.asarray(way.turn) * signs, np.asarray(way.mean))
 
 
-def _resolves(found: Uncertainty, passes: EntryPasses) -> bool:
+def _resolves(uncertainty: Uncertainty, passes: EntryPasses) -> bool:
     """Whether nearly all rows and columns that have entries got finite estimates."""
-    for axis, blocks in ((0, found.rows), (1, found.cols)):
+    for axis, blocks in ((0, uncertainty.rows), (1, uncertainty.cols)):
         has_entries = np.asarray(passes.view(axis).counts) > 0
         if np.mean(~blocks.is_resolved[has_entries]) > MOST_UNRESOLVED:
             return False

@@ -111,7 +111,7 @@ def swept(sweep: PosteriorSweep, start: PosteriorState) -> Run:
         return loop(sweep, start, max_iter=settings.max_iter)
     held = replace(sweep, settings=replace(settings, least_noise=FREE_NOISE))
     run = loop(held, start, max_iter=settings.max_iter)
-    is_held = any(float(np.median(one.noise)) < 1.01 * FREE_NOISE for one in run.params.loadings)
+    is_held = any(float(np.median(columns.noise)) < 1.01 * FREE_NOISE for columns in run.params.loadings)
     if not is_held:
         return run
     return loop(replace(sweep, is_free=False), run.params, max_iter=settings.max_iter)

@@ -51,26 +51,26 @@ class NewRowScores:
         before, working = params
         scores = self.scores(working)
         fresh = []
-        for place, one, work in zip(self.places, self.given, working, strict=True):
-            if not one.family.moves:
+        for place, source, work in zip(self.places, self.given, working, strict=True):
+            if not source.family.moves:
                 fresh.append(work)
                 continue
             loadings = self.posterior.fits[place].loadings
             mean, cov = scores.of(place, loadings.active)
             rows = RowMoments(mean, cov, np.ones(len(mean)))
-            linear = one.cells.products(rows.design, loadings.mean)
-            fresh.append(one.working(linear, cell_variance(one, rows, loadings), loadings.noise))
+            linear = source.cells.products(rows.design, loadings.mean)
+            fresh.append(source.working(linear, cell_variance(source, rows, loadings), loadings.noise))
         moved = float(np.max(np.abs(scores.mean - before.mean), initial=0.0))
-        is_done = moved < CLOSE or not any(one.family.moves for one in self.given)
+        is_done = moved < CLOSE or not any(source.family.moves for source in self.given)
         return SweepResult((scores, tuple(fresh)), moved, reason="change" if is_done else None)
 
     def scores(self, working: Sequence[Working]) -> SampleScores:
         """Posterior of the rows; sources that were not given say nothing."""
         n, R = self.given[0].cells.shape[0], self.posterior.rows.mean.shape[1]
         told = {}
-        for place, one, work in zip(self.places, self.given, working, strict=True):
+        for place, source, work in zip(self.places, self.given, working, strict=True):
             power = self.posterior.powers[place] if self.posterior.powers else 1.0
-            told[place] = row_sums(one, work, self.posterior.fits[place].loadings, np.full(n, power))
+            told[place] = row_sums(source, work, self.posterior.fits[place].loadings, np.full(n, power))
         sums = [told.get(place) or silent(fit.loadings, n) for place, fit in enumerate(self.posterior.fits)]
         return joined_rows(sums, [fit.loadings.active for fit in self.posterior.fits], n, R)
 
@@ -112,14 +112,14 @@ def place_rows(posterior: SourcesPosterior, tables: Mapping[str, Observed]) -> S
         fit.family.refuse(name, table)
         cells.append(in_units(table, fit))
     sweep = NewRowScores(posterior, places, cells)
-    working = tuple(one.first() for one in cells)
+    working = tuple(source.first() for source in cells)
     start = sweep.scores(working)
     scores, working = loop(sweep, (replace(start, mean=start.mean + 1.0), working), max_iter=MOST_ROUNDS).params
     parts = []
-    for place, one, work in zip(places, cells, working, strict=True):
+    for place, source, work in zip(places, cells, working, strict=True):
         loadings = posterior.fits[place].loadings
         mean, cov = scores.of(place, loadings.active)
-        parts.append(widened(one, work, RowMoments(mean, cov, np.ones(len(mean))), loadings)[1])
+        parts.append(widened(source, work, RowMoments(mean, cov, np.ones(len(mean))), loadings)[1])
     return replace(scores, widening=row_widening(parts))
 
 

@@ -96,7 +96,7 @@ class SourcesPosterior:
     @property
     def scores(self) -> FloatArray:
         """Posterior means of all factors (n, K): common ones, then each source's own."""
-        return np.hstack([self.rows.mean, *(one.mean for one in self.rows.own)])
+        return np.hstack([self.rows.mean, *(own_scores.mean for own_scores in self.rows.own)])
 
     @property
     def scores_se(self) -> FloatArray:
@@ -111,7 +111,7 @@ class SourcesPosterior:
     def columns_of(self, name: str) -> IntArray:
         """Positions, among all factors, of those that a source has loadings on."""
         place = self.names.index(name)
-        own = [one.mean.shape[1] for one in self.rows.own]
+        own = [scores.mean.shape[1] for scores in self.rows.own]
         begin = self.rows.mean.shape[1] + sum(own[:place])
         return np.concatenate([self.fits[place].loadings.active, begin + np.arange(own[place])])
 

@@ -86,11 +86,11 @@ class PairTurns:
             turn[:, pair] = turn[:, pair] @ T
         return SweepResult((G, turn), float(turned), reason=None if turned else "exact")
 
-    def best(self, one: FloatArray, other: FloatArray, cross: FloatArray) -> FloatArray | None:
+    def best(self, left: FloatArray, right: FloatArray, cross: FloatArray) -> FloatArray | None:
         """The turn of a pair, or None where it stands best as it is."""
         c, s = np.cos(ANGLES), np.sin(ANGLES)
-        first = np.outer(one, c * c) + np.outer(other, s * s) + np.outer(cross, 2.0 * c * s)
-        second = (one + other)[:, None] - first
+        first = np.outer(left, c * c) + np.outer(right, s * s) + np.outer(cross, 2.0 * c * s)
+        second = (left + right)[:, None] - first
         eps = self.floor[:, None]
         value = self.widths @ np.log((np.maximum(first, 0.0) + eps) * (np.maximum(second, 0.0) + eps))
         q = int(np.argmin(value))
@@ -111,12 +111,15 @@ def turned_to_few(state: PosteriorState, is_single: bool = False) -> PosteriorSt
     if R < 2:
         return replace(state, is_turning=False)
     if is_single:
-        G = np.concatenate([column_moments(one, R) for one in state.loadings])
-        size = [np.full(len(one.mean), one.size[: len(one.active)].sum() / len(one.mean)) for one in state.loadings]
+        G = np.concatenate([column_moments(columns, R) for columns in state.loadings])
+        size = [
+            np.full(len(columns.mean), columns.size[: len(columns.active)].sum() / len(columns.mean))
+            for columns in state.loadings
+        ]
         widths, floor = np.ones(len(G)), SINGLE_FLOOR * np.concatenate(size) / R + 1e-12
     else:
-        G = np.array([second_moments(one, R) for one in state.loadings])
-        widths = np.array([float(len(one.mean)) for one in state.loadings])
+        G = np.array([second_moments(columns, R) for columns in state.loadings])
+        widths = np.array([float(len(columns.mean)) for columns in state.loadings])
         floor = FLOOR * np.einsum("skk->s", G) / R + 1e-12
     run = loop(PairTurns(widths, floor), (G, np.eye(R)), max_iter=MOST_ROUNDS)
     turn = run.params[1]
@@ -128,7 +131,7 @@ def turned_to_few(state: PosteriorState, is_single: bool = False) -> PosteriorSt
 def turned_by(state: PosteriorState, turn: FloatArray) -> PosteriorState:
     """The same fit in other axes of the common factors; ridges follow the turned loadings."""
     R = len(turn)
-    loadings = tuple(turned_loadings(one, turn, np.arange(R)) for one in state.loadings)
+    loadings = tuple(turned_loadings(columns, turn, np.arange(R)) for columns in state.loadings)
     return replace(state, scores=state.scores.turned(turn), loadings=loadings)
 
 
@@ -164,16 +167,16 @@ def principal_axes(state: PosteriorState, groups: list[IntArray]) -> PosteriorSt
         Factors of every group in the order of falling size.
     """
     R = state.scores.mean.shape[1]
-    G = sum((weighted_moments(one, R) for one in state.loadings), np.zeros((R, R)))
+    G = sum((weighted_moments(columns, R) for columns in state.loadings), np.zeros((R, R)))
     turn = np.eye(R)
     for group in groups:
         turn[np.ix_(group, group)] = np.linalg.eigh(G[np.ix_(group, group)])[1][:, ::-1]
-    active = [one.active for one in state.loadings]
-    loadings = tuple(turned_loadings(one, turn, kept) for one, kept in zip(state.loadings, active, strict=True))
+    active = [columns.active for columns in state.loadings]
+    loadings = tuple(turned_loadings(columns, turn, kept) for columns, kept in zip(state.loadings, active, strict=True))
     scores = state.scores.turned(turn)
-    for place, one in enumerate(loadings):
-        if one.own_rank:
-            scores, fresh = own_axes(scores, place, one)
+    for place, columns in enumerate(loadings):
+        if columns.own_rank:
+            scores, fresh = own_axes(scores, place, columns)
             loadings = (*loadings[:place], fresh, *loadings[place + 1 :])
     return replace(state, scores=scores, loadings=loadings)
 

@@ -72,20 +72,20 @@ def row_sums(given: Given, working: Working, loadings: SourceLoadings, factor: F
 def joined_rows(sums: Sequence[RowSums], active: Sequence[IntArray], n: int, R: int) -> SampleScores:
     """Posterior of all scores from what the sources say, added up in their order."""
     precision, right = np.zeros((n, R, R)) + np.eye(R), np.zeros((n, R))
-    for one, common in zip(sums, active, strict=True):
+    for of_source, common in zip(sums, active, strict=True):
         if len(common) == R:  # no copies where all factors are active
-            precision += one.schur
-            right += one.right
+            precision += of_source.schur
+            right += of_source.right
             continue
-        precision[:, common[:, None], common] += one.schur
-        right[:, common] += one.right
+        precision[:, common[:, None], common] += of_source.schur
+        right[:, common] += of_source.right
     cov = symmetric_inverse(precision) if R else precision
     mean = np.einsum("nij,nj->ni", cov, right)
     own = []
-    for one, common in zip(sums, active, strict=True):
-        turn = np.zeros((n, one.own.shape[1], R))
-        turn[:, :, common] = one.turn
-        own.append(OwnScores(one.own - np.einsum("nri,ni->nr", turn, mean), one.given, turn))
+    for of_source, common in zip(sums, active, strict=True):
+        turn = np.zeros((n, of_source.own.shape[1], R))
+        turn[:, :, common] = of_source.turn
+        own.append(OwnScores(of_source.own - np.einsum("nri,ni->nr", turn, mean), of_source.given, turn))
     return SampleScores(mean, cov, tuple(own))
 
 
@@ -100,7 +100,7 @@ def row_step(
     """Scores of all rows."""
     items = zip(given, working, loadings, factors, strict=True)
     sums = list(engine.map(lambda item: row_sums(*item), items))
-    return joined_rows(sums, [one.active for one in loadings], given[0].cells.shape[0], R)
+    return joined_rows(sums, [columns.active for columns in loadings], given[0].cells.shape[0], R)
 
 
 def unit_scores(
@@ -114,12 +114,12 @@ def unit_scores(
 
     common = size(scores.mean, np.einsum("nkk->nk", scores.cov))
     own: list[FloatArray] = []
-    for place, one in enumerate(scores.own):
-        if not one.mean.shape[1]:
+    for place, source_scores in enumerate(scores.own):
+        if not source_scores.mean.shape[1]:
             own.append(np.ones(0))
             continue
         cov = scores.of(place, np.zeros(0, dtype=int))[1]
-        own.append(size(one.mean, np.einsum("nkk->nk", cov)))
+        own.append(size(source_scores.mean, np.einsum("nkk->nk", cov)))
     stretched = [
         with_factor(source, np.concatenate([common[source.active], by]))
         for source, by in zip(loadings, own, strict=True)

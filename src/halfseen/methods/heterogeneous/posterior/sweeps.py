@@ -79,15 +79,15 @@ class PosteriorSweep:
         if state.sweep > DROP_FROM:
             state = self.dropped(state)
         state = self.rows_moved(state)
-        if any(one.family.moves for one in self.given):
+        if any(source.family.moves for source in self.given):
             state = replace(state, working=tuple(self.engine.map(self._working, self._items(state, misfits))))
         is_single = self.settings.sparse_loadings is not None and state.sweep >= SPARSE_FROM
         is_due = state.sweep % TURN_EVERY == TURN_EVERY - 1 and state.sweep < TURN_UNTIL
         if is_due and (self.is_free or is_single):
             state = turned_to_few(state, is_single)
-        state = replace(state, sweep=state.sweep + 1, linear=tuple(one.linear for one in misfits))
+        state = replace(state, sweep=state.sweep + 1, linear=tuple(misfit.linear for misfit in misfits))
         reason = "change" if self.is_settled(before, state) else None
-        return SweepResult(state, sum(one.value for one in misfits), work=3.0, reason=reason)
+        return SweepResult(state, sum(misfit.value for misfit in misfits), work=3.0, reason=reason)
 
     def columns_moved(self, state: PosteriorState) -> tuple[PosteriorState, list[Misfit]]:
         """Loadings, noise and ridges of all sources."""
@@ -98,13 +98,13 @@ class PosteriorSweep:
             return column_step(given, working, rows, loadings, self.settings, state.sweep)
 
         done = list(self.engine.map(step, range(len(self.given))))
-        return replace(state, loadings=tuple(one for one, _ in done)), [misfit for _, misfit in done]
+        return replace(state, loadings=tuple(columns for columns, _ in done)), [misfit for _, misfit in done]
 
     def rows_moved(self, state: PosteriorState) -> PosteriorState:
         """Scores, and their scale."""
         factors = [
-            power * factor / one.row_noise
-            for power, factor, one in zip(self.powers, self.factors, state.loadings, strict=True)
+            power * factor / columns.row_noise
+            for power, factor, columns in zip(self.powers, self.factors, state.loadings, strict=True)
         ]
         R = state.scores.mean.shape[1]
         scores = row_step(self.given, state.working, state.loadings, factors, R, self.engine)
@@ -120,15 +120,15 @@ class PosteriorSweep:
     def dropped(self, state: PosteriorState) -> PosteriorState:
         """Without the factors that a source's columns cannot see, and those that no source is left with."""
         loadings, scores = [], state.scores
-        for place, one in enumerate(state.loadings):
+        for place, columns in enumerate(state.loadings):
             weight = state.working[place].weight
             told = float(self.given[place].cells.col_sums(weight).mean())
-            least = DROP_SHARE * float(np.median(one.noise)) / max(told, 1e-300)
-            kept = np.flatnonzero(1.0 / one.precision >= least)
-            a = len(one.active)
-            if len(kept) - np.count_nonzero(kept < a) < one.own_rank:
+            least = DROP_SHARE * float(np.median(columns.noise)) / max(told, 1e-300)
+            kept = np.flatnonzero(1.0 / columns.precision >= least)
+            a = len(columns.active)
+            if len(kept) - np.count_nonzero(kept < a) < columns.own_rank:
                 scores = scores.keep_own(place, kept[kept >= a] - a)
-            loadings.append(one if len(kept) == len(one.precision) else one.keep(kept))
+            loadings.append(columns if len(kept) == len(columns.precision) else columns.keep(kept))
         return without_empty(replace(state, scores=scores, loadings=tuple(loadings)))
 
     def is_settled(self, before: PosteriorState, now: PosteriorState) -> bool:
@@ -175,12 +175,12 @@ def without_empty(state: PosteriorState) -> PosteriorState:
     """Without the common factors that no source takes part in."""
     R = state.scores.mean.shape[1]
     alive = np.zeros(R, dtype=bool)
-    for one in state.loadings:
-        alive[one.active] = True
+    for columns in state.loadings:
+        alive[columns.active] = True
     if alive.all():
         return state
     fresh = np.cumsum(alive) - 1
-    loadings = tuple(replace(one, active=fresh[one.active]) for one in state.loadings)
+    loadings = tuple(replace(columns, active=fresh[columns.active]) for columns in state.loadings)
     return replace(state, scores=state.scores.keep(np.flatnonzero(alive)), loadings=loadings)
 
 
