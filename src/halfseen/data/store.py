@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from halfseen._typing import FittedModel
 from halfseen.data.observed import Observed
 from halfseen.data.storable import find_class
 from halfseen.data.tree import Packer, Unpacker, kept_of
@@ -108,7 +109,7 @@ def _named(target: Path) -> Iterator[None]:
     try:
         yield
     except SafetensorError as error:
-        code = re.search(r"os error (\d+)", str(error))
+        code = re.search(r"(?:os error |Os \{ code: )(\d+)", str(error))  # the second: before version 0.6
         if code is None:
             raise OSError(f"{target} cannot be written: {error}") from error
         raise OSError(int(code[1]), os.strerror(int(code[1])), str(target)) from error
@@ -118,7 +119,7 @@ def _named(target: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(target)) from error
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str]) -> FittedModel:
     """Read a model that `save` wrote; it predicts bit for bit what the saved one did.
 
     Parameters
@@ -128,6 +129,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     estimator
+        Of the class that was saved; type checkers learn which by ``assert isinstance(model, hs.SoftImpute)``.
 
     Raises
     ------
@@ -157,7 +159,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     if find_class(name) is None:
         raise ValueError(f"{file} holds a {name!r} of halfseen {version}, which this version does not have")
     try:
-        model = Unpacker(tensors).estimator(name, json.loads(metadata["state"]))
+        model: FittedModel = Unpacker(tensors).estimator(name, json.loads(metadata["state"]))
         _probe(model)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError, OverflowError, IndexError) as error:
         raise ValueError(f"{file} was written by halfseen {version} and does not fit this version: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from halfseen.methods.comparisons.bias import BiasModel, ColumnMean
+from halfseen.methods.comparisons.items import EASE, ItemNeighbours
 from halfseen.methods.comparisons.jive import JIVE, RobustJIVE
 from halfseen.methods.comparisons.one_class import KronRidge, NeighbourProfile, Popularity, RowKernelRidge
 from halfseen.methods.comparisons.second_moments import SecondMoment, alternating_gradient, nuclear_norm_pairs
@@ -12,9 +13,11 @@ from halfseen.methods.comparisons.shared_spaces import COBE, PersonalizedPCA, Tw
 
 __all__ = [
     "COBE",
+    "EASE",
     "JIVE",
     "BiasModel",
     "ColumnMean",
+    "ItemNeighbours",
     "KronRidge",
     "NeighbourProfile",
     "PersonalizedPCA",
