@@ -283,7 +283,7 @@ def test_turning_the_factors_changes_no_entry(logit_case):
     T = np.array([[1.2, 0.3], [-0.4, 0.8]])
     turned = i._view.uncertainty.turned(T, np.array([0.3, -0.2]))
     a, b = np.arange(50), np.arange(50) + 20
-    other = type(i)(replace(i._view, found=turned))
+    other = type(i)(replace(i._view, uncertainty=turned))
     for kind in ("linear", "mean"):
         one, two = i.entries(a, b, kind=kind), other.entries(a, b, kind=kind)
         np.testing.assert_allclose([two.estimate, two.se], [one.estimate, one.se], rtol=1e-9)

@@ -441,8 +441,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         from halfseen.methods.factor.intervals.making import infer
 
         choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
-        made: FactorInference = infer(self, choices, R, trials, Offsets(offset))
-        return made
+        inference: FactorInference = infer(self, choices, R, trials, Offsets(offset))
+        return inference
 
     def rotate(self, rotation: str | None) -> Self:
         """Turn the fitted factors; predictions and intervals of entries stay what they are.
