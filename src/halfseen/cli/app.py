@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from halfseen.cli.board import add_board
 from halfseen.cli.completion_options import AlsOptions, BayesOptions, NuclearOptions
 from halfseen.cli.data_commands import add_data
 from halfseen.cli.fit_descent import add_descent
@@ -291,3 +292,4 @@ add_descent(fit)
 add_inductive(fit)
 add_data(app, STYLE)
 add_report(app)
+add_board(app)
