@@ -35,7 +35,7 @@ RANKS = ("--shared-rank", 1, "--unique-rank", 1)
 
 
 def test_a_long_table_with_a_source_column_is_fitted_judged_and_kept(halfseen, long, tmp_path):
-    done = halfseen("fit", "heterogeneous", long, "--source", "site", "--ranks", "1,2", "-o", tmp_path / "run")
+    done = halfseen("fit", "heterogeneous", long, "--source", "site", "--shared-rank", "1,2", "--unique-rank", 1, "--solver", "als", "-o", tmp_path / "run")
     assert done.exit_code == 0, done.output
     assert "shared rank" in done.output
     assert "misalignment" in done.output

@@ -6,40 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import halfseen as hs
-from halfseen.cli.fit import Method
-from halfseen.cli.predict import open_run
+from halfseen.cli.inferring import open_run
 from halfseen.cli.screen import count, figures, note, print_json, stdout, table
-from halfseen.cli.source import family_of
-
-
-def irt_method(data: str, kind: str, trials: int | None, blocks: str | None) -> Method:
-    """The item response model; ``trials`` makes answers counts, ``blocks`` ends the blocks' names in the labels."""
-    named = family_of(data)
-    code = named if named.startswith(("bernoulli", "binomial(")) else "bernoulli"
-    code = code if trials is None else f"binomial({trials})"
-
-    def make(rank: int, penalty: str, seed: int) -> Any:
-        return hs.ItemResponseModel(kind, family=code, random_state=seed)
-
-    def fit_with(observed: Any) -> dict[str, Any]:
-        return {} if blocks is None else {"blocks": blocks_of(observed.col_labels, blocks)}
-
-    loss = hs.losses.get_loss(code)
-    return Method("irt", f"item response model, {kind}", loss, make, fit_with=fit_with, is_checked=False)
-
-
-def blocks_of(labels: Any, separator: str) -> list[str]:
-    """The text of every label before the first separator.
-
-    >>> blocks_of(hs.Observed.from_dense([[1, 0, 1]], col_labels=["mbpp/1", "mbpp/2", "eval/1"]).col_labels, "/")
-    ['mbpp', 'mbpp', 'eval']
-    """
-    texts = [] if labels is None else [str(label) for label in labels.tolist()]
-    without = [text for text in texts if separator not in text] if separator else texts
-    if not texts or without:
-        what = f"column {without[0]!r} has no {separator!r} in it" if without else "the columns have no labels"
-        raise ValueError(f"--blocks {separator!r}: {what}; give the text that ends the block's name in every label")
-    return [text.split(separator, 1)[0] for text in texts]
 
 
 def run_rank(run: Path, question: tuple[float, str, int | None], seed: int, as_json: bool) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 PIPE_WIDTH = 120
@@ -29,7 +30,9 @@ TEXT_WIDTH = 34
 _TOLD: set[str] = set()
 
 __all__ = [
+    "FitFailed",
     "OneLineErrors",
+    "PlainCommand",
     "Steps",
     "complain",
     "count",
@@ -46,8 +49,32 @@ __all__ = [
 ]
 
 
+def _without_types(parameters: Any) -> Any:
+    """Parameters of a command, the type of a flag (there is no choice) taken out of the help."""
+    for one in parameters:
+        if getattr(one, "is_flag", False) or isinstance(one, typer.core.TyperArgument):
+            one.display_type_rich = lambda ctx: ""
+    return parameters
+
+
+class PlainCommand(typer.core.TyperCommand):
+    """A command whose help names values, not types."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters with what help shows of them."""
+        return _without_types(super().get_params(ctx))
+
+
+class FitFailed(Exception):
+    """The input was right and the fit failed: exit code 1."""
+
+
 class OneLineErrors(typer.core.TyperGroup):
     """The command group of halfseen: usage errors take one line on stderr and end with exit code 2."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters with what help shows of them."""
+        return _without_types(super().get_params(ctx))
 
     def main(
         self,
@@ -94,6 +121,9 @@ def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
                 raise typer.Exit(INTERRUPTED) from None
             except BrokenPipeError:
                 raise
+            except FitFailed as error:
+                complain(in_options(str(error)))
+                raise typer.Exit(FAILED) from None
             except (ValueError, OSError, ImportError, MemoryError, OverflowError) as error:
                 if os.environ.get("HALFSEEN_DEBUG"):
                     raise
