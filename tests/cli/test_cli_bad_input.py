@@ -33,7 +33,12 @@ BAD = {
     "fractional counts": ("a.csv", CSV + "cy,tea,2.5\n", ["--family", "poisson"], "2.5"),
     "more successes than trials": ("a.csv", CSV, ["--family", "binomial", "--trials", "4"], "binomial"),
     "binomial without trials": ("a.csv", CSV, ["--family", "binomial"], "--trials"),
-    "trials without binomial": ("a.csv", CSV, ["--trials", "4", "--family", "poisson"], "--trials belongs to --family binomial"),
+    "trials without binomial": (
+        "a.csv",
+        CSV,
+        ["--trials", "4", "--family", "poisson"],
+        "--trials belongs to --family binomial",
+    ),
     "rank too large": ("a.csv", CSV, ["--rank", "9"], "--rank 9"),
     "rank not a number": ("a.csv", CSV, ["--rank", "two"], "--rank 'two'"),
     "ranks not numbers": ("a.csv", CSV, ["--rank", "1,two"], "--rank 'two'"),

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from halfseen.cli.data_commands import add_data
-from halfseen.cli.methods import add_fits, method_named
+from halfseen.cli.fits import add_fits
+from halfseen.cli.methods import method_named
 from halfseen.cli.options import Data, JudgeOptions, OutputOptions, TableOptions, grouped
 from halfseen.cli.products import add_products
 from halfseen.cli.rank_command import add_rank
 from halfseen.cli.report_command import add_report
-from halfseen.cli.screen import OneLineErrors, plainly
+from halfseen.cli.screen import OneLineErrors, PlainCommand, plainly
 
 STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": True}
 NAMES = {"help_option_names": ["-h", "--help"]}
@@ -50,7 +51,7 @@ def start(
         typer.echo(context.get_help())
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @plainly
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write.")] = Path("halfseen-demo"),
@@ -74,7 +75,7 @@ def demo(
     run_fit(Asked(method_named("factor"), ["digits"], settings, parts))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @grouped
 @plainly
 def describe(
@@ -96,7 +97,7 @@ add_products(app)
 add_rank(app)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @plainly
 def reproduce(
     what: Annotated[

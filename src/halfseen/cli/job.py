@@ -33,6 +33,8 @@ JOBS = {
 }
 # A held-out error that is this many times that of the column means comes from a fit that has run away.
 WILD = 1e3
+# Fewer held-out entries than that tell too little about a fit.
+FEW = 20
 INNER = 0.1
 
 
@@ -364,9 +366,10 @@ def look_back(job: Job) -> None:
             f"the fit has run away: its held-out RMSE is {ours['rmse']:.3g}, that of the column means "
             f"{base['rmse']:.3g}; nothing was saved. {WAY_OUT[0].upper()}{WAY_OUT[1:]}"
         )
-    key = "deviance" if math.isfinite(ours.get("deviance", math.nan)) else "rmse"
+    both = [row.get("deviance", math.nan) for row in (ours, base)]
+    key = "deviance" if all(map(math.isfinite, both)) else "rmse"
     best = min(job.figures[1:], key=lambda row: row.get(key, math.inf))
-    if not ours[key] < base[key] and ours[key] > 0:
+    if len(job.truth()) >= FEW and not ours[key] < base[key] and ours[key] > 0:
         note(
             f"held-out entries are predicted no better than by the {base['model']}s "
             f"({key.replace('rmse', 'RMSE')} {ours[key]:.4g} against {base[key]:.4g}): {WAY_OUT}"

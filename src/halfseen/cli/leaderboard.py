@@ -46,7 +46,7 @@ def show(found: Any, rows: list[dict[str, Any]], model: Any, top: int | None) ->
     console = stdout()
     console.print(made)
     if top is not None and top < len(found):
-        console.print(f"[dim]{len(found) - top} more rows[/dim]")
+        console.print(f"{len(found) - top} more rows")
     if console.is_terminal:
         for text in found.notes:
             note(text)

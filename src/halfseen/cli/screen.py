@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from halfseen.cli.words import in_options, of_argument
-from halfseen.text import count, figures, share
+from halfseen.text import count, figures, share, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +41,7 @@ __all__ = [
     "plain",
     "plainly",
     "print_json",
+    "put",
     "say",
     "share",
     "stdout",
@@ -96,8 +97,9 @@ class OneLineErrors(typer.core.TyperGroup):
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise
-            if message := error.format_message():  # empty where help was printed instead
-                complain(message)
+            if not (message := error.format_message()):  # help was printed instead, as a bare halfseen prints it
+                sys.exit(0)
+            complain(message)
             sys.exit(getattr(error, "exit_code", BAD_INPUT))
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -150,25 +152,35 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def complain(message: str) -> None:
     """One line on stderr that says what is wrong."""
-    print(f"halfseen: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"halfseen: error: {visible(' '.join(message.split()))}", file=sys.stderr)
 
 
 def note(message: str) -> None:
     """One line on stderr that is good to know."""
-    print(f"halfseen: {message}", file=sys.stderr)
+    print(f"halfseen: {visible(' '.join(message.split()))}", file=sys.stderr)
 
 
 def stdout() -> Console:
-    """A console for results: as wide as the terminal, or wide enough for any table in a pipe."""
+    """A console for results, literal (no markup): as wide as the terminal, or wide enough for any table in a pipe."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return Console(width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
 
 
 def say(text: str) -> None:
     """One line of a result, never wrapped: paths and commands are there to be copied."""
-    stdout().print(text, soft_wrap=True, markup=False)
+    stdout().print(visible(text), soft_wrap=True)
+
+
+def put(*lines: Any) -> None:
+    """Lines of text, wrapped on a terminal and whole in a pipe, and tables."""
+    console = stdout()
+    for line in lines:
+        if isinstance(line, str):
+            console.print(visible(line), soft_wrap=not console.is_terminal)
+        else:
+            console.print(line)
 
 
 def print_json(value: Any) -> None:
@@ -197,6 +209,11 @@ def table(*headers: str, left: int = 1) -> Table:
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for position, header in enumerate(headers):
         made.add_column(header, justify="left" if position < left else "right", no_wrap=position > 0)
+    add_row = made.add_row
+    # labels are text: brackets are no markup, and what a terminal would act on is written out
+    made.add_row = lambda *cells, **more: add_row(  # type: ignore[method-assign]
+        *(visible(cell) if isinstance(cell, str) else cell for cell in cells), **more
+    )
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from halfseen.cli.screen import figures, say, stdout, table
+from halfseen.cli.screen import figures, put, say, table
 
 if TYPE_CHECKING:
     from halfseen.cli.job import Job
@@ -19,28 +19,19 @@ def show(job: Job, facts: dict[str, Any]) -> None:
     for line in job.show(facts):
         put(line)
     if text := judged_text(job, facts, word):
-        say(text)
+        put(text)
     if facts["figures"]:
-        say("")
-        stdout().print(scores_table(facts["figures"], word))
+        put("", scores_table(facts["figures"], word))
     for line in job.after(facts):
         put(line)
     say("")
     if text := chosen_text(facts):
-        say(text)
+        put(text)
     if job.asked.output.out is not None:
         say(f"{job.asked.output.out}/  " + "  ".join(facts["files"]))
     else:
         say("nothing saved; add -o DIR to keep the model")
     say(f"{facts['seconds']['total']:.1f} s")
-
-
-def put(line: Any) -> None:
-    """A line of text as it is, or a table."""
-    if isinstance(line, str):
-        say(line)
-    else:
-        stdout().print(line)
 
 
 def judged_text(job: Job, facts: dict[str, Any], word: str) -> str:
