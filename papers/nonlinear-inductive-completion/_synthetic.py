@@ -37,7 +37,7 @@ class Truth:
         """A fit without ridge or intercept, from starts N(0, 1)."""
         given = {"start_scale": 1.0, "tol": 1e-9, **options}
         model = hs.InductiveCompletion(
-            self.k, self.activation, penalty=0.0, has_intercept=False, **given, random_state=0
+            self.k, self.activation, penalty=0.0, has_intercept=False, scale="none", **given, random_state=0
         )
         return model.fit(self.observed, row_features=self.F, col_features=self.G)
 

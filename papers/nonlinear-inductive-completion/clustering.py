@@ -57,7 +57,7 @@ def fit(name: str, features: str, pairs: int, draw: int, folder: str, sweeps: in
         options = {"max_iter": sweeps, "n_starts": starts}
         options |= {"rank": width * classes, "features": features, "random_state": draw}
         model = hs.SimilarityClustering(classes, units, **options)
-        found[way] = pair_error(y, model.fit(X, (i, j, y[i] == y[j])).labels_)
+        found[way] = pair_error(y, model.fit(X, pairs=(i, j, y[i] == y[j])).labels_)
     standard = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-6)
     found["k-means"] = pair_error(y, KMeans(classes, n_init=3, random_state=draw).fit_predict(standard))
     return found

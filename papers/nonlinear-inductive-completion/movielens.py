@@ -115,7 +115,9 @@ def net(
 
     def predict(part: Part) -> np.ndarray:
         options = {"max_iter": sweeps, "tol": 1e-7, "effects": effects, "effect_penalty": 3.0}
-        model = hs.InductiveCompletion(width, units, penalty=ridge, has_intercept=False, **options, random_state=seed)
+        model = hs.InductiveCompletion(
+            width, units, penalty=ridge, has_intercept=False, scale="none", **options, random_state=seed
+        )
         model.fit(part.train, row_features=part.F, col_features=part.constant if constant else part.G)
         return model.predict(part.test.rows, part.test.cols)
 

@@ -100,7 +100,7 @@ class Task:
             self._sides[width] = vectors(self.K, width), vectors(self.G, width)
         F, Y = self._sides[width]
         options = {"penalty": ridge, "beta": beta, "max_iter": sweeps, "tol": 1e-7}
-        model = hs.InductiveCompletion(k, units, family="one_class", **options, random_state=seed)
+        model = hs.InductiveCompletion(k, units, family="one_class", scale="none", **options, random_state=seed)
         model.fit(self.known, row_features=F[self.train], col_features=Y)
         return model.predict_table(F[self.test], np.arange(self.A.shape[1]))
 

@@ -28,7 +28,9 @@ def tables(seed: int, n: int, p: int, seen: float) -> dict[str, Any]:
     def error(found: np.ndarray, wanted: np.ndarray) -> float:
         return float(np.linalg.norm((found - wanted)[~mask]) / np.linalg.norm(wanted[~mask]))
 
-    one_hot = hs.InductiveCompletion(3, "linear", penalty=0.0, has_intercept=False, **options, random_state=seed)
+    one_hot = hs.InductiveCompletion(
+        3, "linear", penalty=0.0, has_intercept=False, scale="none", **options, random_state=seed
+    )
     one_hot.fit(np.where(mask, truth, np.nan), row_features=np.eye(n), col_features=np.eye(p))
     plain = hs.GeneralizedFactorModel(3, penalty="none", bias="none", random_state=seed)
     plain.fit(np.where(mask, truth, np.nan))
@@ -40,9 +42,9 @@ def tables(seed: int, n: int, p: int, seen: float) -> dict[str, Any]:
     sides = {"row_features": F, "col_features": G}
     for name, free, given in (("features", 0, sides), ("free factors", 3, None), ("both", 3, sides)):
         more = {"max_iter": 1000, "free_rank": free, "free_penalty": 0.01, "effects": "none"}
-        model = hs.InductiveCompletion(4, "relu", penalty=1e-6, **more, random_state=seed)
+        model = hs.InductiveCompletion(4, "relu", penalty=1e-6, scale="none", **more, random_state=seed)
         if given is None:
-            model = hs.InductiveCompletion(3, "linear", penalty=1e-6, **options, random_state=seed)
+            model = hs.InductiveCompletion(3, "linear", penalty=1e-6, scale="none", **options, random_state=seed)
         found[name] = error(model.fit(np.where(mask, whole, np.nan), **(given or {})).predict_table(), whole)
     return found
 

@@ -28,7 +28,7 @@ def ranks(kind: str, n: int, d: int, rank: int, C: int, seed: int) -> dict[str, 
     out = {f"{factor:g} r": relative(ours(R, max(1, round(factor * rank))), T) for factor in (0.5, 1, 2, 4)}
     parts = [hs.PairMoments.from_rows(part) for part in R.split(0.2, seed, by="rows")]
     with quiet():
-        choice = choose_pair_rank(*parts, range(1, 4 * rank + 1), rng=np.random.default_rng(seed))
+        choice = choose_pair_rank(*parts, range(1, 4 * rank + 1), hs.OneSidedCompletion(), np.random.default_rng(seed))
     right = float(choice.rank == rank)
     return out | {"chosen rank": choice.rank, "right": right, "chosen": relative(ours(R, choice.rank), T)}
 

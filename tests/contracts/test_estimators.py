@@ -45,7 +45,7 @@ ESTIMATORS = {
     "ColumnMean": Case(hs.ColumnMean),
     "GeneralizedFactorModel": Case(lambda: hs.GeneralizedFactorModel(random_state=0)),
     # relu has kinks: with a smaller penalty single and double precision end in different minima
-    "InductiveCompletion": Case(lambda: hs.InductiveCompletion(penalty=0.03, random_state=0)),
+    "InductiveCompletion": Case(lambda: hs.InductiveCompletion(penalty=0.3, random_state=0)),
     "InductiveCompletion of a linear model with effects": Case(
         lambda: hs.InductiveCompletion(3, "linear", effects="both", free_rank=1, random_state=0),
     ),

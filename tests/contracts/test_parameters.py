@@ -58,7 +58,7 @@ CASES = {
     "BayesianFactorization": Case(hs.BayesianFactorization(max_iter=10, burn_in=2, random_state=0)),
     "SoftImpute": Case(hs.SoftImpute(random_state=0)),
     "GeneralizedFactorModel": Case(hs.GeneralizedFactorModel(random_state=0)),
-    "ItemResponseModel": Case(hs.ItemResponseModel("rasch", integrate="columns", max_iter=5, random_state=0), ANSWERS),
+    "ItemResponseModel": Case(hs.ItemResponseModel(max_iter=20, random_state=0), ANSWERS),
     "OverparametrizedFactorization": Case(hs.OverparametrizedFactorization(max_iter=200, random_state=0)),
     "OneSidedCompletion": Case(hs.OneSidedCompletion(rank=2, random_state=0)),
     "InductiveCompletion": Case(hs.InductiveCompletion(2, random_state=0), more=FEATURES),
@@ -99,6 +99,10 @@ TOGETHER: dict[tuple[str, str, Any], tuple[dict[str, Any], Any]] = {
     ("OverparametrizedFactorization", "family", "bernoulli"): ({}, ANSWERS),
     ("InductiveCompletion", "family", "bernoulli"): ({}, ANSWERS),
     ("InductiveCompletion", "family", "one_class"): ({}, POSITIVES),
+    **{
+        ("ItemResponseModel", "rotation", word): ({"dimensions": 2}, None)
+        for word in ("varimax", "oblimin", "promax", "geomin")
+    },
     # these look at all singular values of the table
     **{("OverparametrizedFactorization", "stop", word): ({}, COMPLETE) for word in ("sure", "between", "discrepancy")},
     **{("OverparametrizedFactorization", "solver", word): ({}, COMPLETE) for word in ("basis", "filter")},

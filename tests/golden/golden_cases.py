@@ -16,7 +16,9 @@ REALISED = "ends of realised scores come from the exact law of the sum of the hi
 INSIDE = "the ends of a band over scores stay inside the range that scores can have; its quantile is the same"
 DRAWN = "held-out entries are drawn by a hash of row and column, not by their place"
 CHOSEN = "the penalty of least squares is chosen on held-out entries, and a fit comes down the same path"
+OWN_UNITS = "weights are given back in the units of the features, which this fit scales; predictions are the same"
 CHANGED: dict[str, str] = {
+    "inductive, cross start": OWN_UNITS,
     "factor bernoulli map": REALISED,
     "factor bernoulli none": REALISED,
     "factor ordinal map": REALISED,
@@ -91,8 +93,14 @@ for family, (data, rank) in FAMILIES.items():
 CASES["factor ordinal none"]["intervals"].append("thresholds")
 
 VARIATIONS: dict[str, Case] = {
-    "start spectral, varimax": {"rank": 2, "start": "spectral", "rotation": "varimax", "rho": 2.0, "n_triplets": 3,
-                                "c_lambda": 3.0},
+    "start spectral, varimax": {
+        "rank": 2,
+        "start": "spectral",
+        "rotation": "varimax",
+        "rho": 2.0,
+        "n_triplets": 3,
+        "c_lambda": 3.0,
+    },
     "start linear, alternating": {"start": "linear", "solver": "alternating", "tol": 1e-8},
     "nesterov, trimmed": {"solver": "nesterov", "trim": 2.5, "max_iter": 400, "step": 0.002, "is_centred": False},
     "one step": {"one_step_penalty": 0.7, "max_iter": 3, "c_orth": 0.1},
@@ -263,8 +271,14 @@ ONE_SIDED: dict[str, Case] = {
     "Horvitz-Thompson": {"estimator": "horvitz_thompson", "sampling": "columns"},
     "counts, psi by column": {"weights": "counts", "psi": "columns", "penalty": 0.1},
     "known psi": {"psi": 0.09, "start": "random", "is_preconditioned": False, "max_iter": 20, "tol": 1e-7},
-    "descent": {"solver": "gd", "step": 0.5, "max_iter": 30, "row_norm": 0.5, "incoherence": 1e-3,
-                "diagonal_weight": 0.2},
+    "descent": {
+        "solver": "gd",
+        "step": 0.5,
+        "max_iter": 30,
+        "row_norm": 0.5,
+        "incoherence": 1e-3,
+        "diagonal_weight": 0.2,
+    },
     "rows left": {"keeps_rows": False, "rank": 3},
     "private": {
         "privacy": Make("Privacy", {"epsilon": 5.0, "delta": 1e-4, "bound": 6.0, "max_entries": 3}),
@@ -344,15 +358,17 @@ for name, changed in NETWORKS.items():
 
 # ---- side features -------------------------------------------------------------------------------------------------
 
+# as values and features are given: what was recorded before fits had units of their own
+AS_GIVEN = {"scale": "none", "penalty": 1e-3}
 TOWERS = ["predictions", "predictions of new features", "row_weights_", "col_weights_", "score"]
 for activation in ("linear", "relu", "sigmoid", "tanh", "softplus", "leaky_relu"):
     add(f"inductive {activation}", "InductiveCompletion", "with_features", TOWERS,
-        parameters={"rank": 2, "activation": activation, "random_state": 0})  # fmt: skip
+        parameters={**AS_GIVEN, "rank": 2, "activation": activation, "random_state": 0})  # fmt: skip
 CASES["inductive relu"].update(
     reads=[*TOWERS, "columns of highest prediction"], intervals=["entries", "responses"], inference={"level": 0.9},
 )  # fmt: skip
 add("inductive, sandwich", "InductiveCompletion", "with_features", ["predictions"], inference={"variance": "sandwich"},
-    parameters={"rank": 2, "activation": "linear", "penalty": 1e-5, "random_state": 0},
+    parameters={**AS_GIVEN, "rank": 2, "activation": "linear", "penalty": 1e-5, "random_state": 0},
     intervals=["entries"])  # fmt: skip
 INDUCTIVE: dict[str, Case] = {
     "many starts": {"n_starts": 4, "max_iter": 30, "random_state": 3},
@@ -360,18 +376,25 @@ INDUCTIVE: dict[str, Case] = {
     "tensor start": {"activation": "sigmoid", "start": "tensor", "max_iter": 100, "tol": 1e-8},
     "Levenberg-Marquardt": {"solver": "levenberg-marquardt", "gauge": "none"},
     "descent": {"solver": "gd", "step": 0.05, "start_scale": 0.3, "max_iter": 60, "gauge": "first_row"},
-    "effects": {"activation": "linear", "effects": "both", "free_rank": 1, "effect_penalty": 1.0, "free_penalty": 2.0,
-                "penalty": 0.02, "max_iter": 30},
+    "effects": {
+        "activation": "linear",
+        "effects": "both",
+        "free_rank": 1,
+        "effect_penalty": 1.0,
+        "free_penalty": 2.0,
+        "penalty": 0.02,
+        "max_iter": 30,
+    },
 }
 for name, changed in INDUCTIVE.items():
     add(f"inductive, {name}", "InductiveCompletion", "with_features", TOWERS,
-        parameters={"rank": 2, "random_state": 1, **changed})  # fmt: skip
+        parameters={**AS_GIVEN, "rank": 2, "random_state": 1, "activation": "relu", **changed})  # fmt: skip
 add("inductive bernoulli", "InductiveCompletion", "yes_no_with_features", TOWERS, intervals=["entries"],
-    parameters={"rank": 2, "activation": "linear", "family": "bernoulli", "penalty": 0.01,
+    parameters={**AS_GIVEN, "rank": 2, "activation": "linear", "family": "bernoulli", "penalty": 0.01,
                 "random_state": 0})  # fmt: skip
 for activation in ("linear", "relu"):
     add(f"inductive one-class {activation}", "InductiveCompletion", "one_class_with_features", TOWERS,
-        parameters={"rank": 3, "activation": activation, "family": "one_class", "beta": 0.05,
+        parameters={**AS_GIVEN, "rank": 3, "activation": activation, "family": "one_class", "beta": 0.05,
                     "random_state": 0})  # fmt: skip
 CLUSTERS = ["labels_", "weights_", "clusters of new items", "similarities"]
 add("clusters", "SimilarityClustering", "clusters", CLUSTERS, parameters={"n_clusters": 3, "random_state": 0})

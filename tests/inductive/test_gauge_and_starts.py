@@ -62,7 +62,7 @@ def test_the_cross_moment_points_along_the_units(n, m, seed, least):
 def test_the_best_of_several_starts_is_kept():
     data = Realizable("relu", 60, 500, k=3, d=5, noise=0.3)
     options = {"n_starts": 5, "start_scale": 1.0, "max_iter": 30}
-    model = hs.InductiveCompletion(3, "relu", penalty=0.0, has_intercept=False, **options, random_state=4)
+    model = hs.InductiveCompletion(3, "relu", penalty=0.0, has_intercept=False, scale="none", **options, random_state=4)
     model.fit(data.observed, **data.features)
     found = model.certificate_
     assert len(found.values) == 5

@@ -17,7 +17,7 @@ def fitted(data, activation, family="gaussian", observed=None, penalty=0.0, k=2)
     """A fit that begins near the truth: what is tested is the error of the bottom, not the way to it."""
     rng = np.random.default_rng(0)
     start = tuple(W + 0.02 * rng.normal(size=W.shape) for W in (data.U, data.V))
-    options = {"start": start, "solver": "levenberg-marquardt", "max_iter": 60, "tol": 1e-13}
+    options = {"start": start, "solver": "levenberg-marquardt", "max_iter": 60, "tol": 1e-13, "scale": "none"}
     model = hs.InductiveCompletion(k, activation, family=family, penalty=penalty, has_intercept=False, **options)
     return model.fit(data.observed if observed is None else observed, **data.features)
 

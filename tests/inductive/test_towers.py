@@ -42,7 +42,9 @@ def test_gradients_through_towers_are_those_of_differences(data, family):
 def test_linear_towers_are_the_linear_model(data):
     options = {"max_iter": 3000, "tol": 1e-13}
     deep = TwoTowerCompletion(4, penalty=1e-3, towers=(linear, linear), **options, random_state=0)
-    plain = hs.InductiveCompletion(4, "linear", penalty=1e-3, has_intercept=False, **options, random_state=0)
+    plain = hs.InductiveCompletion(
+        4, "linear", penalty=1e-3, has_intercept=False, scale="none", **options, random_state=0
+    )
     tables = [model.fit(data.observed, **data.features).predict_table(*data.new) for model in (deep, plain)]
     np.testing.assert_allclose(tables[0], tables[1], atol=1e-3 * np.abs(tables[1]).max())
 

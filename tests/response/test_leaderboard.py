@@ -412,6 +412,7 @@ class TestFixedBank:
             # a mean of 200 000 chances is known to about .001
             assert expit(bank.block(np.array([x]), [0]))[0, 0] == pytest.approx(np.mean(expit(z + x * y)), abs=0.003)
 
+    @pytest.mark.filterwarnings("ignore:the fit without a penalty")
     def test_what_has_no_single_factor_or_no_answers_is_refused(self, wide, fixed):
         two = hs.GeneralizedFactorModel(2, "bernoulli", random_state=0).fit(wide.observed)
         with pytest.raises(ValueError, match="rank 2"):

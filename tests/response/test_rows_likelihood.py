@@ -16,7 +16,7 @@ from halfseen.methods.response.rows_information import observed_information
 from halfseen.methods.response.rows_items import ItemLayout
 from halfseen.methods.response.rows_likelihood import RowsLikelihood
 from halfseen.methods.response.rows_map import IndexMap
-from halfseen.methods.response.rows_optimise import EmStep, climb
+from halfseen.methods.response.rows_optimise import EmStep, Patience, climb
 from halfseen.methods.response.rows_population import Grid, Population, grid_for
 from halfseen.methods.response.rows_prior import first_prior, guessing_prior
 from halfseen.solvers import loop
@@ -84,9 +84,7 @@ def test_the_value_is_that_of_plain_loops():
         own = items[problem.layout.first_param[j] :][: problem.layout.sizes[j]]
         faces.append(np.concatenate([own[:1], rows_kinds.intercepts(formula, own[1:])[0]]))
     g = problem.table.groups
-    wanted = naive_log_likelihood(
-        problem.table.dense(0, 40), problem.layout.formulas, faces, mean=mean[g], sd=sd[g]
-    )
+    wanted = naive_log_likelihood(problem.table.dense(0, 40), problem.layout.formulas, faces, mean=mean[g], sd=sd[g])
     log = problem.layout.table(items, problem.grid.nodes)
     assert problem.expectation(full, log).log_likelihood == pytest.approx(wanted, abs=1e-6)
 
@@ -162,5 +160,5 @@ def test_a_large_table_is_fitted_in_stages_to_the_same_optimum():
     y, *_ = two_choice(24_000, 6, missing=0.2, seed=11)
     fit = fit_rows(y + 0, "2pl")
     problem = fit.problem(answer_table(y, ["2pl"] * 6))
-    whole = climb(problem, start_of(problem), 1e-4, np.random.default_rng(0))
+    whole = climb(problem, start_of(problem), Patience(1e-4), np.random.default_rng(0))
     assert whole.value == pytest.approx(-fit.log_likelihood, abs=1e-2)

@@ -211,7 +211,7 @@ def test_tables_that_the_inference_brings_along_are_shown(table, tmp_path, monke
         def items(self):
             return {"item": ["i1", "i2"], "difficulty": [0.5, -0.5], "low": [0.0, -1.0], "high": [1.0, 0.0]}
 
-    model = hs.ItemResponseModel("rasch").fit(table)
+    model = hs.ItemResponseModel("rasch", integrate="columns").fit(table)
     monkeypatch.setattr(type(model), "inference", lambda self, *args, **more: Brings())
     text, page = page_of(model, tmp_path)
     board = list(csv.reader(io.StringIO(page.downloads()["page-leaderboard.csv"])))

@@ -19,7 +19,7 @@ import typer
 SOURCE = Path(__file__).parents[1]
 # What the job itself has options for, and what no text can stand for.
 OF_THE_JOB = ("random_state", "engine")
-NO_TEXT = re.compile(r"array|ndarray|callable|object|mapping|dict|estimator|Privacy|SideFeatures|frame")
+NO_TEXT = re.compile(r"array|ndarray|callable|object|mapping|dict|estimator|Privacy|SideFeatures|frame|sequences")
 LONGEST_HELP = 230
 
 
@@ -94,10 +94,11 @@ def _read(node: ast.ClassDef, texts: dict[str, tuple[str, str, bool]]) -> list[P
     found = []
     for argument, default in zip(given, defaults, strict=True):
         kind, text, is_fine = texts.get(argument.arg, ("str", "", True))
-        is_text = argument.arg == "family" or re.search(r"['\"]", kind) or not NO_TEXT.search(kind)
+        value = None if default is None else _literal(default)
+        # a parameter that is text by default can be written as text, whatever else it may be
+        is_text = isinstance(value, str | int | float) or re.search(r"['\"]", kind) or not NO_TEXT.search(kind)
         if argument.arg in OF_THE_JOB or not is_text:
             continue
-        value = None if default is None else _literal(default)
         found.append(Parameter(argument.arg, value, kind, text, is_fine))
     return found
 

@@ -143,7 +143,7 @@ def read_features(path: Path, key: str | None, labels: Any, reading: TableOption
     frame, wanted = read_frame(path, given, TextFormat(separator(reading.sep), not reading.no_header))
     side = SideFeatures.from_frame(frame, wanted, path.name)
     names = [] if side.labels is None else side.labels.tolist()
-    return SideFeatures(None, side.columns, labels_from_text(names, labels)), wanted
+    return SideFeatures(None, side.columns, labels_from_text(names, labels), side.missing), wanted
 
 
 def predict_new(model: Any, question: Question, record: dict[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:

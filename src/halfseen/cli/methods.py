@@ -124,7 +124,7 @@ METHODS = (
 
         Example: [bold]halfseen fit inductive ratings.csv --row-features users.csv --col-features films.csv
         --held rows -o run/[/bold], then [bold]halfseen predict run/ --row-features new-users.csv --top 10[/bold]""",
-        (FeatureFiles, HeldOption), defaults={"scale": "rms", "penalty": "0.001,0.005"},
+        (FeatureFiles, HeldOption),
     ),
     Method(
         "moment", "one-sided completion", "methods/moment/model.py", "OneSidedCompletion", "rows",

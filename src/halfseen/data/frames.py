@@ -253,10 +253,13 @@ def _listed(column: np.ndarray) -> Any:
     return column.tolist() if column.dtype.kind in "OU" else column
 
 
-def feature_columns(frame: Any, key: str | None, what: str) -> tuple[Labels | None, dict[str, np.ndarray]]:
+def feature_columns(
+    frame: Any, key: str | None, what: str
+) -> tuple[Labels | None, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return row labels (of column ``key``, or a pandas index) and the other columns of a frame of side features.
 
-    Numbers and truth values become floats; all else stays as it is, to be encoded by its categories.
+    Numbers and truth values become floats; all else stays as it is, to be encoded by its categories. The last part
+    says which lines of a column are missing.
     """
     import narwhals as nw
 
@@ -272,22 +275,25 @@ def feature_columns(frame: Any, key: str | None, what: str) -> tuple[Labels | No
             labels = np.asarray(index)
     if not len(table) or not table.columns:
         raise ValueError(f"{what} has {len(table)} rows and {len(table.columns)} columns of features")
-    return labels, {name: _feature(table.get_column(name), name, what, labels) for name in table.columns}
+    columns, missing = {}, {}
+    for name in table.columns:
+        columns[name], gone = _feature(table.get_column(name))
+        if gone.any():
+            missing[name] = gone
+    return labels, columns, missing
 
 
-def _feature(series: Any, name: str, what: str, labels: Labels | None) -> np.ndarray:
+def _feature(series: Any) -> tuple[np.ndarray, np.ndarray]:
+    """A column as floats (NaN where missing) or text ("" where missing), and which lines are missing."""
     import narwhals as nw
 
-    is_number = series.dtype.is_numeric() or series.dtype == nw.Boolean
-    missing = series.is_null().to_numpy()
-    if is_number and not missing.any():
-        column = series.to_numpy().astype(np.float64)
-        missing = np.isnan(column)
-    if missing.any():
-        first = int(missing.argmax())
-        row = first if labels is None else repr(labels[first])
-        raise ValueError(
-            f"{what}: column {name!r} has {int(missing.sum())} missing values, first at row {row}; fill them in (with "
-            f"the column's mean, and a further column that says 1 where {name!r} was missing) or leave the column out"
-        )
-    return column if is_number else np.asarray([str(item) for item in series.to_list()])
+    missing = np.array(series.is_null().to_numpy(), dtype=bool)
+    if series.dtype.is_numeric() or series.dtype == nw.Boolean:
+        if missing.any() and not series.dtype.is_float():
+            column = np.array([np.nan if item is None else float(item) for item in series.to_list()])
+        else:
+            column = series.to_numpy().astype(np.float64)
+        missing |= ~np.isfinite(column)
+        return column, missing
+    text = np.asarray(["" if item is None or item != item else str(item) for item in series.to_list()])
+    return text, missing

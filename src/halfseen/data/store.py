@@ -67,7 +67,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
             "registered with the decorator halfseen.data.storable.storable can be loaded again"
         )
     packer = Packer()
-    state = {key: packer.pack(value, f"{name}.{key}") for key, value in vars(model).items()}
+    kept = model._to_save() if hasattr(model, "_to_save") else vars(model)
+    state = {key: packer.pack(value, f"{name}.{key}") for key, value in kept.items()}
     metadata = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),

@@ -114,7 +114,8 @@ class LimitedMemory:
     def _first_length(self, theta: Vector, gradient: Vector) -> float:
         """A first step of a hundredth of the parameters' size (of size one from the origin)."""
         size = 0.01 * float(np.sqrt(inner(theta, theta))) or 1.0
-        return size / float(np.sqrt(inner(gradient, gradient)))
+        # squares of a gradient of subnormal numbers underflow
+        return size / max(float(np.sqrt(inner(gradient, gradient))), 1e-300)
 
     def _remember(self, s: Vector, y: Vector) -> None:
         curvature = inner(s, y)

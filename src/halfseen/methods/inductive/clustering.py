@@ -221,7 +221,8 @@ class SimilarityClustering(ClusterMixin, Parametrised, BaseEstimator):
     def _similarity(self, seed: int, **changed: Any) -> InductiveCompletion:
         names = ("penalty", "n_starts", "max_iter", "tol", "engine", "solver", "step", "start", "start_scale")
         given = {name: getattr(self, name) for name in names} | changed
-        return InductiveCompletion(activation=self.activation, is_tied=True, random_state=seed, **given)
+        # features are standardised already, and pairs are 0 and 1
+        return InductiveCompletion(activation=self.activation, is_tied=True, scale="none", random_state=seed, **given)
 
     def _choose_rank(self, described: FloatArray, table: Observed, rng: np.random.Generator) -> int:
         """The units that predict held-out pairs best, of one to four per cluster; or those that were asked for."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from halfseen.data.storable import storable
 from halfseen.linalg import balance
 from halfseen.losses import is_quadratic
+from halfseen.methods.inductive.penalties import FIRST, refitted, with_penalty
 from halfseen.methods.inductive.problem import InductiveProblem, Weights
 from halfseen.methods.inductive.starts import first_point, random_point
 from halfseen.solvers import (
@@ -61,13 +62,22 @@ class Certificate:
 def run_starts(
     problem: InductiveProblem, settings: SimpleNamespace, rng: np.random.Generator, watch: Any = None
 ) -> tuple[Run, Certificate]:
-    """Fit from one start after the other, until one is exact; the best run, and what all of them reached."""
+    """Fit from one start after the other, until one is exact; the best run, and what all of them reached.
+
+    With ``penalty="auto"`` the best one is fitted on with the penalties that its weights ask for.
+    """
+    is_auto = settings.penalty == "auto"
+    if is_auto:
+        with_penalty(problem, FIRST / problem.total)
     generators = enumerate(rng.spawn(settings.n_starts))
     starts = (
         (problem, random_point(problem, settings.start_scale, own) if number else first_point(problem, settings, own))
         for number, own in generators
     )
-    return run_starts_of(starts, settings, watch)
+    run, certificate = run_starts_of(starts, settings, watch)
+    if is_auto and not certificate.is_exact:
+        run = refitted(problem, run, lambda theta: run_from(problem, theta, settings, watch))
+    return run, certificate
 
 
 def run_starts_of(
@@ -76,12 +86,8 @@ def run_starts_of(
     """The same from given problems and points, made one at a time."""
     best, values, chosen, floor, has_floor = None, [], 0, 0.0, False
     for number, (problem, theta) in enumerate(starts):
-        floor, bottom, has_floor = floors(problem)
-        stops: list[Stop] = [RelativeChange(settings.tol, PATIENCE)] + ([SmallValue(bottom)] if has_floor else [])
-        stops += [watch.stop] if watch else []
-        sweep = sweep_of(problem, settings)
-        with np.errstate(over="ignore", invalid="ignore"):  # a step that is too long ends as "not_finite"
-            run = loop(sweep, theta, stops, max_iter=settings.max_iter, watchers=[watch] if watch else [])
+        floor, _, has_floor = floors(problem)
+        run = run_from(problem, theta, settings, watch)
         values.append(run.value if np.isfinite(run.value) else np.inf)
         if best is None or values[-1] < values[chosen]:
             best, chosen = run, number
@@ -89,6 +95,16 @@ def run_starts_of(
             break
     assert best is not None
     return best, Certificate(np.array(values), chosen, floor, bool(has_floor and values[chosen] <= floor))
+
+
+def run_from(problem: Any, theta: Array, settings: SimpleNamespace, watch: Any = None) -> Run:
+    """One run of the solver from a point."""
+    _, bottom, has_floor = floors(problem)
+    stops: list[Stop] = [RelativeChange(settings.tol, PATIENCE)] + ([SmallValue(bottom)] if has_floor else [])
+    stops += [watch.stop] if watch else []
+    sweep = sweep_of(problem, settings)
+    with np.errstate(over="ignore", invalid="ignore"):  # a step that is too long ends as "not_finite"
+        return loop(sweep, theta, stops, max_iter=settings.max_iter, watchers=[watch] if watch else [])
 
 
 def floors(problem: Any) -> tuple[float, float, bool]:

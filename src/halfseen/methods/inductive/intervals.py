@@ -138,9 +138,9 @@ class InductiveInference(TableInference):
             raise ValueError(f"rows and cols are pairs, but {len(x)} rows and {len(y)} cols were given")
         length = max(len(x), len(y))
         x, y = (np.broadcast_to(part, (length, part.shape[1])) for part in (x, y))
-        phi = self.problem.design.activation.value
-        estimate = np.einsum("ek,ek->e", phi(x @ self.weights.U), phi(y @ self.weights.V))
-        J = self.problem.jacobian(self.weights, x, y)
+        units = self.model._units
+        estimate = units.offset + units.scale * self.problem.predictor(self.weights, x, y)
+        J = units.scale * self.problem.jacobian(self.weights, x, y)
         se = np.sqrt(np.maximum(np.einsum("ei,ij,ej->e", J, self.covariance, J, optimize=True), 0.0))
         return estimate, se, J
 
@@ -174,19 +174,17 @@ def infer(model: Any, choices: dict[str, Any], R: Any, features: tuple[Any, Any]
     check_asked(model)
     twin = copy(model)  # building the problem sets attributes of its model
     observed = twin._observe(R, reset=False)
-    problem = twin._problem(observed, *features, SimpleNamespace(**model.get_params(deep=False)))
-    U, V = joined(model, 0), joined(model, 1)
-    if (problem.rows.size, problem.cols.size) != (len(U), len(V)):
-        raise ValueError("R and the features are not those of the fit: their sizes differ")
+    settings = SimpleNamespace(**model.get_params(deep=False) | {"penalty": model.penalty_})
+    problem = twin._problem(observed, *features, settings)
+    theta = fitted_point(model, problem)
     if problem.size > MOST_WEIGHTS:
         raise ValueError(f"{problem.size} weights are too many for intervals (at most {MOST_WEIGHTS}); use fewer units")
-    theta = problem.pack(U, V)
     inverse, null, information = inverted(problem, theta)
     spent = problem.size - null
     left = problem.passes.observed.n_entries - spent
     if left <= 0:
         raise ValueError(f"{problem.passes.observed.n_entries} entries cannot determine {spent} weights")
-    value = problem.value(theta) - problem._penalty(problem.unpack(theta))
+    value = problem.value(theta) - problem.penalty_at(problem.unpack(theta))
     dispersion = 2.0 * value * problem.total / left if problem.passes.loss.has_dispersion else 1.0
     check_bottom(problem, theta, inverse, dispersion, spent)
     if variance == "model":
@@ -194,7 +192,7 @@ def infer(model: Any, choices: dict[str, Any], R: Any, features: tuple[Any, Any]
     else:
         covariance = inverse @ meat(problem, theta) @ inverse / problem.total * (left + spent) / left
     wide = Weights(*(np.asarray(part, dtype=float) for part in vars(problem.unpack(theta)).values()))
-    facts = choices["level"], dispersion, null
+    facts = choices["level"], dispersion * model._units.scale**2, null
     return InductiveInference(model, problem, wide, covariance, facts, choices["random_state"])
 
 
@@ -208,11 +206,17 @@ def check_asked(model: Any) -> None:
         raise ValueError("gauge='first_row' has no intervals: use gauge='balance'")
 
 
-def joined(model: Any, axis: int) -> FloatArray:
-    """Weights of a side with the intercept as last row, where there is one."""
-    weights = (model.row_weights_, model.col_weights_)[axis]
-    bias = (model.row_intercept_, model.col_intercept_)[axis]
-    return np.concatenate([weights, bias[None]]) if model.has_intercept else weights
+def fitted_point(model: Any, problem: InductiveProblem) -> FloatArray:
+    """The fitted weights as a point of the problem, which is in the units of the fit."""
+    units, sides = model._units, []
+    for side, weights in ((problem.rows, model._row_units), (problem.cols, model._col_units)):
+        if side.d != len(weights) - 1:
+            raise ValueError("R and the features are not those of the fit: their sizes differ")
+        part = weights if side.has_intercept else weights[:-1]
+        is_scalable = problem.design.activation.scaling in ("positive", "all")
+        sides.append(part / np.sqrt(units.scale) if is_scalable else part)
+    level = [(model.offset_ - units.offset) / units.scale - problem.design.offset] * problem.design.has_level
+    return problem.pack(sides[0], sides[1], level + [np.log(model.gain_ / units.scale)] * problem.design.has_gain)
 
 
 def inverted(problem: InductiveProblem, theta: FloatArray) -> tuple[FloatArray, int, FloatArray]:
@@ -224,13 +228,15 @@ def inverted(problem: InductiveProblem, theta: FloatArray) -> tuple[FloatArray, 
         If more directions are undetermined than the activation leaves free, or the penalty decides too much.
     """
     full, _ = problem.normal_equations(theta)
-    penalty = problem.design.penalty
-    information = full - penalty * np.eye(len(full))
+    information = full - problem.design.penalty * np.diag(problem.is_penalised)
     scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
     null = int(np.sum(values <= ZERO * values[-1]))
     free = 0 if problem.design.is_tied else problem.design.activation.null_dimension(problem.design.rank)
     name = problem.design.activation.name
+    if problem.design.has_level and problem.design.activation.scaling == "all":
+        # with as many units as there are features the constant is a product of the intercepts too
+        free += problem.design.rank >= min(problem.rows.size, problem.cols.size)
     if null > free:
         raise ValueError(
             f"the data leave {null} directions of the weights undetermined, {free} of which {name} units always do: no "

@@ -34,6 +34,7 @@ from halfseen.solvers.watch import CallbackSupport
 if TYPE_CHECKING:  # loaded by the first fit
     from halfseen.methods.inductive.fitting import Run
     from halfseen.methods.inductive.intervals import InductiveInference
+    from halfseen.methods.inductive.maps import FeatureMap
     from halfseen.methods.inductive.problem import InductiveProblem
     from halfseen.methods.inductive.ranking import Candidates
     from halfseen.select.automatic_rank import RankSearch
@@ -63,8 +64,9 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     family : str or Loss
         ``"gaussian"``; another family on the linear predictor (``"bernoulli"``, ``"poisson"``, ``"binomial(N)"``, ...);
         or ``"one_class"``: seen cells are close to their values, all unseen ones to 0 with weight ``beta``.
-    penalty : float
-        :math:`\lambda`, on all weights, beside the mean loss of an entry.
+    penalty : "auto" or float
+        :math:`\lambda`, on all weights, beside the mean loss of an entry in the units of the fit. "auto" is what the
+        sizes of weights and residuals ask for, over a few refits (the evidence).
     effects : {"none", "rows", "cols", "both"}
         Free effects of seen rows and columns beside their features; 0 for new ones.
     free_rank : int
@@ -102,8 +104,15 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         What is done to weights with the same predictions: equal lengths of :math:`u_i` and :math:`v_i` after the fit,
         nothing, or the first row of U held at its start (the paper's equation (4); a device of its proof, it makes the
         problem much harder).
-    scale : {"none", "rms"}
-        Divide every feature by its root mean square.
+    scale : {"auto", "none", "rms"}
+        "auto": the fit is the same in all units of values and features. Columns of data frames are centred and
+        divided by their standard deviations, arrays centred and divided by one number (per column, spectral features
+        would lose their meaning), sparse matrices divided by one number; values of a Gaussian family are centred and
+        scaled by the activation. Weights and intercepts are given back in the units of the data. "none" takes all as
+        it is, "rms" divides every feature by its root mean square and leaves values alone.
+    is_strict : bool
+        Refuse new lines with a missing feature or an unknown category; else the mean of the fit stands for these, and
+        a warning counts them.
 
     Attributes
     ----------
@@ -115,7 +124,11 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         Activations (and free factors) of the seen rows and columns.
     row_effects_, col_effects_ : ndarray (n,), (p,)
     offset_ : float
-        :math:`\mu`: the mean on the scale of the linear predictor, where there are effects; else 0.
+        :math:`\mu`, on the scale of the linear predictor.
+    gain_ : float
+        What products of units are multiplied by, where units are bounded; part of ``col_factors_``. Else 1.
+    penalty_ : float
+        The penalty of the fit.
     row_code_, col_code_ : FeatureCode or None
         How features became numbers.
     rank_ : int
@@ -161,7 +174,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         "rank": Whole(1) | Word("auto"),
         "activation": ACTIVATION,
         "family": FAMILY,
-        "penalty": Number(0),
+        "penalty": Word("auto") | Number(0),
         "effects": Word(*EFFECTS),
         "free_rank": Whole(0),
         "has_intercept": Flag(),
@@ -180,6 +193,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         "is_tied": Flag(),
         "gauge": Word(*GAUGES),
         "scale": Word(*SCALES),
+        "is_strict": Flag(),
     }
 
     def __init__(
@@ -188,7 +202,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         activation: str = "relu",
         *,
         family: Any = "gaussian",
-        penalty: float = 1e-3,
+        penalty: str | float = "auto",
         effects: str = "none",
         free_rank: int = 0,
         has_intercept: bool = True,
@@ -206,7 +220,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         free_penalty: float = 5.0,
         is_tied: bool = False,
         gauge: str = "balance",
-        scale: str = "none",
+        scale: str = "auto",
+        is_strict: bool = False,
     ) -> None:
         self.rank = rank
         self.activation = activation
@@ -230,6 +245,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         self.is_tied = is_tied
         self.gauge = gauge
         self.scale = scale
+        self.is_strict = is_strict
 
     def fit(self, R: Any, y: None = None, *, row_features: Any = None, col_features: Any = None) -> Self:
         """Fit to the seen entries of a table and the features of its rows and columns.
@@ -275,31 +291,41 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     def _problem(self, observed: Observed, F: Any, G: Any, settings: SimpleNamespace) -> InductiveProblem:
         """The objective; learns how features are encoded on the way."""
-        from halfseen.methods.inductive.maps import FeatureMap
         from halfseen.methods.inductive.problem import Design, InductiveProblem
+        from halfseen.methods.inductive.standard import units_of
 
-        maps = []
-        for axis, (given, labels) in enumerate(((F, observed.row_labels), (G, observed.col_labels))):
-            name = ("row_features", "col_features")[axis]
-            code, matrix = None, None
-            if given is not None:
-                side = as_side_features(given, name).aligned(observed.shape[axis], labels, name)
-                code = FeatureCode.learn(side, settings.scale)
-                matrix = code.encode(side, name)
-            setattr(self, ("row_code_", "col_code_")[axis], code)
-            maps.append(FeatureMap(matrix, observed.shape[axis], bool(settings.has_intercept), observed.dtype))
+        activation = get_activation(settings.activation)
+        self._units = units_of(observed, self.loss_, activation, settings, self.rank_)
+        maps = [self._map(given, observed, axis, settings) for axis, given in enumerate((F, G))]
         if settings.is_tied and not maps[0].is_same(maps[1]):
             needed = "False where rows and columns have different features"
             raise BadArgument("is_tied", True, needed, "Tied weights are for square tables with one list of features.")
-        self.offset_ = self._mean(observed) if settings.effects != "none" else 0.0
+        scaled = self._units.into(observed)
         design = Design(
-            rank=self.rank_, activation=get_activation(settings.activation), penalty=float(settings.penalty),
-            effects=settings.effects, free_rank=int(settings.free_rank), offset=self.offset_,
+            rank=self.rank_, activation=activation, effects=settings.effects, free_rank=int(settings.free_rank),
+            penalty=0.0 if settings.penalty == "auto" else float(settings.penalty),
+            offset=self._mean(scaled) if settings.effects != "none" else 0.0,
             effect_penalty=float(settings.effect_penalty), free_penalty=float(settings.free_penalty),
             is_tied=bool(settings.is_tied), holds_first_row=settings.gauge == "first_row",
             beta=float(settings.beta) if settings.family == ONE_CLASS else None,
+            has_level=self._units.learns_level, has_gain=self._units.learns_gain,
         )  # fmt: skip
-        return InductiveProblem(EntryPasses(observed, self.loss_, settings.engine), maps[0], maps[1], design)
+        settings.as_given = self._units, (self.row_code_, self.col_code_)
+        return InductiveProblem(EntryPasses(scaled, self.loss_, settings.engine), maps[0], maps[1], design)
+
+    def _map(self, given: Any, observed: Observed, axis: int, settings: SimpleNamespace) -> FeatureMap:
+        """One side's features as a map; how they are encoded is kept."""
+        from halfseen.methods.inductive.maps import FeatureMap
+
+        name, code, matrix = ("row_features", "col_features")[axis], None, None
+        if given is not None:
+            labels = (observed.row_labels, observed.col_labels)[axis]
+            side = as_side_features(given, name).aligned(observed.shape[axis], labels, name)
+            side.refuse_missing(name)
+            code = FeatureCode.learn(side, settings.scale, bool(settings.has_intercept))
+            matrix = code.encode(side, name)
+        setattr(self, ("row_code_", "col_code_")[axis], code)
+        return FeatureMap(matrix, observed.shape[axis], bool(settings.has_intercept), observed.dtype)
 
     def _mean(self, observed: Observed) -> float:
         if self.family == ONE_CLASS:
@@ -308,21 +334,11 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         return float(self.loss_.link(np.asarray(mean)))
 
     def _learned(self, problem: InductiveProblem, theta: FloatArray) -> dict[str, Any]:
-        at, (n, p) = problem.unpack(theta), self.observed_shape_
-        (_, H), (_, W) = problem.sides(at)
-        rows, cols = problem.factors(at, H, W)
-        zeros, k = np.zeros(problem.design.rank, problem.dtype), bool(self.has_intercept)
-        return {
-            "row_weights_": np.array(at.U[: problem.rows.d]),
-            "col_weights_": np.array(at.V[: problem.cols.d]),
-            "row_intercept_": np.array(at.U[-1]) if k else zeros,
-            "col_intercept_": np.array(at.V[-1]) if k else zeros.copy(),
-            "row_factors_": rows,
-            "col_factors_": cols,
-            "row_effects_": np.array(at.r) if len(at.r) else np.zeros(n, problem.dtype),
-            "col_effects_": np.array(at.c) if len(at.c) else np.zeros(p, problem.dtype),
-            "placing_penalty_": float(self.penalty) * problem.total,
-        }
+        from halfseen.methods.inductive.standard import learned
+
+        parts = learned(problem, theta, self._units, (self.row_code_, self.col_code_))
+        parts["placing_penalty_"] = parts["penalty_"] * problem.total * self._units.scale
+        return parts
 
     def _report(self, run: Run) -> None:
         self.run_, self.n_iter_ = run.record(), run.n_iter
@@ -448,11 +464,17 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
                 f"{name}: this model was fitted without them, so that only seen {('rows', 'columns')[axis]} can be "
                 "asked for, by label or position; fit it with features"
             )
-        weights = (self.row_weights_, self.col_weights_)[axis]
-        bias = (self.row_intercept_, self.col_intercept_)[axis]
-        side = as_side_features(features, name)
-        features = FeatureMap(code.encode(side, name), side.n, False, weights.dtype)
-        return get_activation(self.activation).value(features.forward(weights) + bias)
+        weights = (self._row_units, self._col_units)[axis]
+        filled: list[str] | None = None if self.is_strict else []
+        side = as_side_features(features, name, may_miss=filled is not None)
+        encoded = FeatureMap(code.encode(side, name, filled), side.n, False, weights.dtype)
+        if filled:
+            self._warn(
+                f"{name}: {'; '.join(filled)} of {side.n} lines: the mean of the fit stands for them (refused with "
+                "is_strict=True)"
+            )
+        units = get_activation(self.activation).value(encoded.forward(weights[:-1]) + weights[-1])
+        return units * units.dtype.type(self.gain_) if axis else units
 
     def _side(self, given: Any, axis: int) -> tuple[FloatArray, FloatArray]:
         """Factors and effects of one side: kept ones of seen rows, computed ones of new rows."""
@@ -489,6 +511,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
 def warn_if_one_sided(model: InductiveCompletion, observed: Observed) -> None:
     """Say so where much of the data's variation lies below all that the units can predict."""
+    if model._units.learns_level:  # the floor is where the data have theirs
+        return
     if not get_activation(model.activation).is_one_sided or model.effects != "none":
         return
     away = observed.values.astype(float) - float(model.loss_.mean(np.zeros(1))[0])

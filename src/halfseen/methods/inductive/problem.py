@@ -37,6 +37,10 @@ class Design:
     beta : float or None
         Weight of unseen cells; None where unseen cells say nothing.
     is_tied, holds_first_row : bool
+    has_level : bool
+        A constant that is learned is added to every linear predictor.
+    has_gain : bool
+        Products of units are multiplied by a positive number that is learned, for units that are bounded.
     """
 
     rank: int
@@ -50,6 +54,8 @@ class Design:
     beta: float | None = None
     is_tied: bool = False
     holds_first_row: bool = False
+    has_level: bool = False
+    has_gain: bool = False
 
     @property
     def has_row_effects(self) -> bool:
@@ -62,7 +68,10 @@ class Design:
 
 @dataclass(frozen=True)
 class Weights:
-    """One point: weights of features (U, V), free factors (P, Q) and effects (r, c) of seen rows and columns."""
+    """One point: weights of features (U, V), free factors (P, Q) and effects (r, c) of seen rows and columns.
+
+    The last part, s, holds the level and the logarithm of the gain, where these are learned.
+    """
 
     U: Array
     V: Array
@@ -70,6 +79,7 @@ class Weights:
     Q: Array
     r: Array
     c: Array
+    s: Array
 
 
 class InductiveProblem:
@@ -109,6 +119,7 @@ class InductiveProblem:
             (p if q else 0, q),
         ]
         shapes += [(n if design.has_row_effects else 0,), (p if design.has_col_effects else 0,)]
+        shapes += [(design.has_level + design.has_gain,)]
         self._shapes = shapes
         self._ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
 
@@ -127,12 +138,14 @@ class InductiveProblem:
             parts[1] = parts[0]
         return Weights(*parts)
 
-    def pack(self, U: Array, V: Array) -> Array:
-        """A vector with these weights, and nothing free."""
+    def pack(self, U: Array, V: Array, s: Any = None) -> Array:
+        """A vector with these weights, and nothing free; level and gain (its logarithm) in ``s``, if given."""
         theta = np.zeros(self.size, dtype=self.dtype)
         at = self.unpack(theta)
         at.V[:] = V
         at.U[:] = U
+        if s is not None:
+            at.s[:] = s
         return theta
 
     def sides(self, at: Weights) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
@@ -145,8 +158,18 @@ class InductiveProblem:
         Y = self.cols.forward(at.V)
         return (Z, H), (Y, phi(Y))
 
+    def level(self, at: Weights) -> float:
+        """What is added to every linear predictor."""
+        return self.design.offset + (float(at.s[0]) if self.design.has_level else 0.0)
+
+    def gain(self, at: Weights) -> float:
+        """What products of units are multiplied by."""
+        return float(np.exp(at.s[-1])) if self.design.has_gain else 1.0
+
     def factors(self, at: Weights, H: Array, W: Array) -> tuple[Array, Array]:
-        """Activations beside the free factors."""
+        """Activations (those of the rows times the gain) beside the free factors."""
+        if self.design.has_gain:
+            H = self.dtype.type(self.gain(at)) * H
         if not self.design.free_rank:
             return H, W
         return np.concatenate([H, at.P], axis=1), np.concatenate([W, at.Q], axis=1)
@@ -154,8 +177,8 @@ class InductiveProblem:
     def offsets(self, at: Weights) -> dict[str, Array | None]:
         """Effects as the passes take them, the fixed offset among the rows'."""
         rows: Array | None = at.r if len(at.r) else None
-        if self.design.offset:
-            rows = (0 if rows is None else rows) + np.full(self.passes.shape[0], self.design.offset, self.dtype)
+        if level := self.level(at):
+            rows = (0 if rows is None else rows) + np.full(self.passes.shape[0], level, self.dtype)
         return {"row_offset": rows, "col_offset": at.c if len(at.c) else None}
 
     # ---- value and gradient ------------------------------------------------------------------------------------
@@ -165,17 +188,22 @@ class InductiveProblem:
         (_, H), (_, W) = self.sides(at)
         A, B = self.factors(at, H, W)
         if self.design.beta is not None:
-            return self._one_class(at, A, B)[0] + self._penalty(at)
-        return self.passes.value(A, B, **self.offsets(at)) / self.total + self._penalty(at)
+            return self._one_class(at, A, B)[0] + self.penalty_at(at)
+        return self.passes.value(A, B, **self.offsets(at)) / self.total + self.penalty_at(at)
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         at, k = self.unpack(theta), self.design.rank
         (Z, H), (Y, W) = self.sides(at)
-        value, (gA, gB, gr, gc) = self.of_factors(at, *self.factors(at, H, W))
+        A, B = self.factors(at, H, W)
+        value, (gA, gB, gr, gc) = self.of_factors(at, A, B)
         gradient = np.empty_like(theta)
         out, scale = self.unpack(gradient), self.dtype.type(1.0 / self.total)
-        slope = self.design.activation.slope
-        pulled = self.rows.pull(gA[:, :k] * slope(Z, H))
+        slope, gain = self.design.activation.slope, self.dtype.type(self.gain(at))
+        if self.design.has_level:
+            out.s[0] = scale * np.sum(gr, dtype=float)
+        if self.design.has_gain:
+            out.s[-1] = scale * np.sum(gA[:, :k] * A[:, :k], dtype=float)
+        pulled = self.rows.pull(gain * gA[:, :k] * slope(Z, H))
         other = self.cols.pull(gB[:, :k] * slope(Y, W))
         if self.design.is_tied:
             pulled += other
@@ -190,13 +218,13 @@ class InductiveProblem:
         self._add_penalty(at, out)
         if self.design.holds_first_row:
             out.U[0] = 0
-        return value + self._penalty(at), gradient
+        return value + self.penalty_at(at), gradient
 
     def of_factors(self, at: Weights, A: Array, B: Array) -> tuple[float, tuple[Any, ...]]:
         """Mean loss of these factors, and gradients of its sum with respect to factors and effects."""
         if self.design.beta is not None:
             return self._one_class(at, A, B)
-        want = "AB" + "r" * self.design.has_row_effects + "c" * self.design.has_col_effects
+        want = "AB" + "r" * (self.design.has_row_effects or self.design.has_level) + "c" * self.design.has_col_effects
         done = self.passes.loss_and_gradient(A, B, **self.offsets(at), want=want)
         return done.value / self.total, (done.A, done.B, done.row, done.col)
 
@@ -229,7 +257,9 @@ class InductiveProblem:
             wide.append(np.concatenate([part, more], axis=1))
         return wide[0], wide[1]
 
-    def _penalty(self, at: Weights) -> float:
+    def penalty_at(self, at: Weights) -> float:
+        """The part of the objective that is the penalties'."""
+
         def squares(*parts: Array) -> float:
             return sum(float(np.sum(part * part, dtype=float)) for part in parts)
 
@@ -263,10 +293,27 @@ class InductiveProblem:
         phi, slope = self.design.activation.value, self.design.activation.slope
         Z, Y = x @ at.U, y @ at.V
         H, W = phi(Z), phi(Y)
-        left = x[:, :, None] * (slope(Z, H) * W)[:, None, :]
-        right = y[:, :, None] * (slope(Y, W) * H)[:, None, :]
-        left, right = left.reshape(len(x), -1), right.reshape(len(x), -1)
-        return left + right if self.design.is_tied else np.concatenate([left, right], axis=1)
+        gain = self.gain(at)
+        left = x[:, :, None] * (gain * slope(Z, H) * W)[:, None, :]
+        right = y[:, :, None] * (gain * slope(Y, W) * H)[:, None, :]
+        parts = [left.reshape(len(x), -1), right.reshape(len(x), -1)]
+        if self.design.is_tied:
+            parts = [parts[0] + parts[1]]
+        if self.design.has_level:
+            parts.append(np.ones((len(x), 1)))
+        if self.design.has_gain:
+            parts.append(gain * np.sum(H * W, axis=1, keepdims=True))
+        return np.concatenate(parts, axis=1)
+
+    def predictor(self, at: Weights, x: Array, y: Array) -> Array:
+        """Linear predictors at lines of features, effects and free factors left out; ndarray (N,)."""
+        phi = self.design.activation.value
+        return self.level(at) + self.gain(at) * np.einsum("ek,ek->e", phi(x @ at.U), phi(y @ at.V))
+
+    @property
+    def is_penalised(self) -> Array:
+        """1 for the parts of the vector that the penalty is on, 0 for level and gain; of models without free parts."""
+        return np.where(np.arange(self.size) < self.size - self._shapes[-1][0], 1.0, 0.0)
 
     def normal_equations(
         self, theta: Array, weigh: Callable[[Array, Array], Array] | None = None
@@ -278,7 +325,8 @@ class InductiveProblem:
         """
         at, observed, loss = self.unpack(theta), self.passes.observed, self.passes.loss
         (_, H), (_, W) = self.sides(at)
-        m = self.passes.at(H, W, **self.offsets(at)).astype(float)
+        A, B = self.factors(at, H, W)
+        m = self.passes.at(A, B, **self.offsets(at)).astype(float)
         y, w = observed.values.astype(float), 1.0 if observed.weights is None else observed.weights.astype(float)
         g = w * loss.gradient(y, m)
         bend = w * loss.curvature(y, m) if weigh is None else weigh(y, m)
@@ -292,8 +340,9 @@ class InductiveProblem:
             matrix += J.T @ (J * np.broadcast_to(bend, g.shape)[part, None])
             gradient += J.T @ g[part]
         penalty = self.design.penalty if weigh is None else 0.0
-        matrix, gradient = matrix / self.total, gradient / self.total + penalty * theta
-        matrix[np.diag_indices(self.size)] += penalty
+        shrunk = penalty * self.is_penalised
+        matrix, gradient = matrix / self.total, gradient / self.total + shrunk * theta
+        matrix[np.diag_indices(self.size)] += shrunk
         if self.design.holds_first_row:
             k = self.design.rank
             matrix[:k], matrix[:, :k], gradient[:k] = 0.0, 0.0, 0.0

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.methods.inductive.problem import InductiveProblem
+from halfseen.methods.inductive.standard import Units, in_units_of_fit
 
 Array = NDArray[Any]
 
@@ -21,7 +22,7 @@ FREE_SCALE = 0.1
 def first_point(problem: InductiveProblem, settings: SimpleNamespace, rng: np.random.Generator) -> Array:
     """The first start, as the settings ask for it."""
     if not isinstance(settings.start, str):
-        return given_point(problem, settings.start)
+        return given_point(problem, settings.start, settings.as_given)
     if settings.start == "random":
         return random_point(problem, settings.start_scale, rng)
     from halfseen.methods.inductive.moments import moment_point
@@ -53,8 +54,10 @@ def preactivation_size(problem: InductiveProblem) -> float:
     return float(SIZES[np.argmin(np.abs(np.log(np.maximum(reached, 1e-300) / max(size, 1e-300))))])
 
 
-def given_point(problem: InductiveProblem, start: Any) -> Array:
-    """Weights that the user gave, as a point.
+def given_point(problem: InductiveProblem, start: Any, as_given: tuple[Units, tuple[Any, Any]]) -> Array:
+    """Weights that the user gave, in the units of values and features as they were given, as a point.
+
+    ``as_given`` are the units of the values and the codes of both sides' features.
 
     Raises
     ------
@@ -62,8 +65,18 @@ def given_point(problem: InductiveProblem, start: Any) -> Array:
         For arrays of other shapes.
     """
     U, V = (np.asarray(part, dtype=problem.dtype) for part in start)
+    units, codes = as_given
     wanted = (problem.rows.size, problem.design.rank), (problem.cols.size, problem.design.rank)
     if (U.shape, V.shape) != wanted:
         more = " (the last row is the intercept)" if problem.rows.has_intercept else ""
         raise ValueError(f"start has shapes {U.shape} and {V.shape}; needed: {wanted[0]} and {wanted[1]}{more}")
-    return problem.pack(U, V)
+    sides = []
+    for part, side, code in zip((U, V), (problem.rows, problem.cols), codes, strict=True):
+        bias = part[-1] if side.has_intercept else np.zeros(part.shape[1], part.dtype)
+        slopes, bias = in_units_of_fit(part[: side.d].astype(float), bias.astype(float), code)
+        sides.append(np.concatenate([slopes, bias[None]]) if side.has_intercept else slopes)
+    scale, level = units.scale, -units.offset / units.scale
+    if not units.learns_gain:
+        sides = [part / np.sqrt(scale) for part in sides]
+    learned = [level] * problem.design.has_level + [-np.log(scale)] * problem.design.has_gain
+    return problem.pack(sides[0], sides[1], learned)

@@ -147,7 +147,7 @@ class TwoTowerCompletion(InductiveCompletion):
     """
 
     # the towers say all: nothing is added to what they give, and nothing is applied to it
-    activation, has_intercept, effects, free_rank = "linear", False, "none", 0
+    activation, has_intercept, effects, free_rank, is_strict = "linear", False, "none", 0, True
     _parameters: ClassVar[Table] = {
         "rank": Whole(1) | Word("auto"),
         "hidden": Each(Whole(1)) | Suits(lambda value: value == (), "() for linear towers", tried=((),)),
@@ -232,6 +232,7 @@ class TwoTowerCompletion(InductiveCompletion):
             code, matrix = None, np.eye(n)
             if given is not None:
                 side = as_side_features(given, name).aligned(n, labels, name)
+                side.refuse_missing(name)
                 code = FeatureCode.learn(side, self.scale)
                 matrix = dense(code.encode(side, name))
             setattr(self, ("row_code_", "col_code_")[axis], code)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 
 from halfseen._typing import FloatArray, IntArray, Labels
@@ -21,17 +22,40 @@ from halfseen.methods.response.board import MOST_ROWS, make_board
 from halfseen.methods.response.fitting import RandomFit, choose_kind, fit_random
 from halfseen.methods.response.inference import ItemResponseInference
 from halfseen.methods.response.table import AnswerTable
+from halfseen.parameters import BadArgument
 
 KINDS = ("rasch", "2pl")
 
 
-def fit(model: Any, settings: SimpleNamespace, R: Observed, trials: Any, blocks: Any) -> None:
+TOL = 1e-6
+# What belongs to the other engine, and its value where nobody asked for it.
+OF_ROWS = {"item_prior": "auto", "errors": "auto", "nodes": "auto", "rotation": None, "equal": None, "fixed": None}
+
+
+def refuse_what_rows_take(settings: SimpleNamespace, given: SimpleNamespace) -> None:
+    """Refuse what only the other engine does."""
+    if settings.kind not in (*KINDS, "auto"):
+        raise BadArgument("kind", settings.kind, "'2pl', 'rasch' or 'auto' with integrate='columns'")
+    if settings.dimensions != 1:
+        raise BadArgument("dimensions", settings.dimensions, "1 with integrate='columns'")
+    for name, usual in OF_ROWS.items():
+        value = getattr(settings, name)
+        if not (value is usual or value == usual):
+            raise BadArgument(name, value, f"{usual!r} with integrate='columns'")
+    for name in ("row_groups", "covariates", "weights"):
+        if getattr(given, name) is not None:
+            raise ValueError(f"{name}= goes with integrate='rows'; columns are integrated out here.")
+
+
+def fit(model: Any, settings: SimpleNamespace, R: Observed, given: SimpleNamespace) -> None:
     """Fit and set the learned attributes; ``R`` is as it was given."""
+    refuse_what_rows_take(settings, given)
+    trials, blocks, tol = given.trials, given.blocks, TOL if settings.tol == "auto" else settings.tol
     n, p = R.shape
     if n > MOST_ROWS:
         raise ValueError(
             f"integrate='columns' is for tables of few rows (at most {MOST_ROWS}), and this one has {n}; use "
-            "GeneralizedFactorModel(1, 'bernoulli'), whose columns are well determined there."
+            "integrate='rows' or GeneralizedFactorModel(1, 'bernoulli'), whose columns are well determined there."
         )
     observed = as_shares(R, model.loss_.trials, trials)
     if observed.n_entries == 0:
@@ -41,10 +65,7 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed, trials: Any, blocks:
     has_dispersion = bool(np.any((table.shares > 0) & (table.shares < 1)))
     kinds = KINDS if settings.kind == "auto" else (settings.kind,)
     with model._watched(observed, settings.max_iter, lambda params: {}) as watch:
-        fits = {
-            kind: fit_random(table, kind == "2pl", has_dispersion, settings.tol, settings.max_iter, watch)
-            for kind in kinds
-        }
+        fits = {kind: fit_random(table, kind == "2pl", has_dispersion, tol, settings.max_iter, watch) for kind in kinds}
     model.kind_choice_ = choose_kind(fits, p) if len(fits) > 1 else None
     model.kind_ = kinds[0] if model.kind_choice_ is None else model.kind_choice_.chosen
     chosen = fits[model.kind_]
@@ -106,20 +127,39 @@ def linear_pairs(model: Any, i: IntArray, j: IntArray) -> FloatArray:
     return np.asarray(model.bank_.pairs(x, j), dtype=model.row_factors_.dtype)
 
 
-def linear_block(model: Any, x: FloatArray, j: IntArray) -> FloatArray:
-    """Logits of the mean chances of rows of these abilities (m, 1) in all chosen columns."""
+def linear_block(model: Any, i: IntArray, j: IntArray) -> FloatArray:
+    """Logits of the mean chances of all chosen rows and columns."""
+    return _block(model, model.row_factors_[i], j)
+
+
+def _block(model: Any, x: FloatArray, j: IntArray) -> FloatArray:
     return np.asarray(model.bank_.block(x[:, 0], j), dtype=x.dtype)
 
 
-def new_rows(model: Any, observed: Observed, trials: Any, level: float) -> NewRows:
+def linear_rows(model: Any, observed: Observed) -> FloatArray:
+    """Logits of the mean chances of new rows in all columns."""
+    x = abilities(model, observed, SimpleNamespace(trials=None, row_groups=None, covariates=None))
+    return _block(model, x, np.arange(observed.shape[1]))
+
+
+def probabilities(model: Any, i: IntArray, j: IntArray) -> FloatArray:
+    """Chances (m, 2) of failure and success of chosen cells."""
+    chance = expit(np.asarray(linear_pairs(model, i, j), dtype=float))
+    return np.stack([1.0 - chance, chance], axis=1)
+
+
+def new_rows(model: Any, observed: Observed, given: SimpleNamespace, level: float) -> NewRows:
     """Posteriors of the rows of a validated table against the frozen items."""
-    answers = as_shares(observed, model.loss_.trials, trials)
+    for name in ("row_groups", "covariates"):
+        if getattr(given, name) is not None:
+            raise ValueError(f"{name}= goes with integrate='rows'; columns are integrated out here.")
+    answers = as_shares(observed, model.loss_.trials, given.trials)
     return place(model.bank_, answers, level, model.col_labels_, model.loss_.trials, model.library_)
 
 
-def abilities(model: Any, observed: Observed, trials: Any) -> FloatArray:
+def abilities(model: Any, observed: Observed, given: SimpleNamespace) -> FloatArray:
     """Abilities (m, 1) of the rows of a validated table."""
-    return new_rows(model, observed, trials, 0.95).ability[:, None].astype(observed.dtype)
+    return new_rows(model, observed, given, 0.95).ability[:, None].astype(observed.dtype)
 
 
 def score(model: Any, observed: Observed, trials: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -398,7 +399,8 @@ class ItemResponseInference(TableInference):
             Abilities, scores, next-best questions, and how many are needed.
         """
         model = self._model
-        placed: NewRows = model._integration().new_rows(model, model._observe(R, reset=False), trials, self.level)
+        given = SimpleNamespace(trials=trials, row_groups=None, covariates=None)
+        placed: NewRows = model._integration().new_rows(model, model._observe(R, reset=False), given, self.level)
         return placed
 
     # ---- inside ----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from halfseen._typing import FloatArray
 from halfseen.methods.response.rows_covariance import indefinite_at, positive_inverse
 from halfseen.methods.response.rows_information import observed_information
 from halfseen.methods.response.rows_likelihood import RowsLikelihood
-from halfseen.methods.response.rows_optimise import climb
+from halfseen.methods.response.rows_optimise import Patience, climb
 from halfseen.methods.response.rows_prior import empirical_prior, first_prior
 from halfseen.solvers import GradientNorm, Run, SweepResult, loop
 
@@ -22,14 +22,14 @@ MOST_OBSERVED = 400
 class PriorRound:
     """Maximise under the present prior, then move the prior: one round of the Laplace EM."""
 
-    def __init__(self, problem: RowsLikelihood, tol: float, rng: np.random.Generator) -> None:
-        self.problem, self.tol, self.rng = problem, tol, rng
+    def __init__(self, problem: RowsLikelihood, patience: Patience, rng: np.random.Generator) -> None:
+        self.problem, self.patience, self.rng = problem, patience, rng
         self.work, self._is_first = 0.0, True
 
     def __call__(self, free: FloatArray) -> SweepResult:
         steps = 2 if self._is_first else 0
         self._is_first = False
-        run = climb(self.problem, free, LOOSER * self.tol, self.rng, em_steps=steps, is_complete=True)
+        run = climb(self.problem, free, self.patience.looser(LOOSER), self.rng, em_steps=steps, is_complete=True)
         p = self.problem
         full = p.index.full(run.params)
         items, _ = p.split(full)
@@ -71,11 +71,11 @@ def block_variances(p: RowsLikelihood, full: FloatArray) -> FloatArray:
 
 
 def climb_with_prior(
-    problem: RowsLikelihood, free: FloatArray, tol: float, rng: np.random.Generator
+    problem: RowsLikelihood, free: FloatArray, patience: Patience, rng: np.random.Generator
 ) -> tuple[RowsLikelihood, Run]:
     """Rounds until the prior's variances move by less than 2 %, and a last fit."""
     problem = replace(problem, prior=first_prior(problem.layout, problem.layout.n_params))
-    rounds = PriorRound(problem, tol, rng)
+    rounds = PriorRound(problem, patience, rng)
     outer = loop(rounds, free, [GradientNorm(ROUND_TOL)], max_iter=MAX_ROUNDS)
-    last = climb(rounds.problem, outer.params, tol, rng, em_steps=0, is_complete=True)
+    last = climb(rounds.problem, outer.params, patience, rng, em_steps=0, is_complete=True)
     return rounds.problem, replace(last, work=last.work + outer.work)

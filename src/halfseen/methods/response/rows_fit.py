@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,6 @@ from halfseen.solvers import Run
 MOST_GRIDS = 3
 
 
-@on_one_blas_thread
 def fit_rows(
     answers: Any,
     kinds: Any = "2pl",
@@ -92,16 +91,33 @@ def fit_rows(
     >>> fit.run.converged, fit.n_free
     (True, 7)
     """
-    options = options or RowsOptions()
+    people = People(row_groups, covariates, weights)
+    return fit_with_table(answers, kinds, dimensions, people, options or RowsOptions())[0]
+
+
+@dataclass(frozen=True)
+class People:
+    """What is known of the rows: their groups, covariates and frequencies, as the user gave them."""
+
+    groups: Any = None
+    covariates: Any = None
+    weights: Any = None
+
+
+@on_one_blas_thread
+def fit_with_table(
+    answers: Any, kinds: Any, dimensions: int, people: People, options: RowsOptions
+) -> tuple[RowsFit, AnswerTable]:
+    """:func:`fit_rows`, and the answers as it read them."""
     if isinstance(dimensions, bool) or int(dimensions) < 1:
         raise ValueError(f"dimensions={dimensions!r}; needed: a whole number of at least 1.")
     shape = answers.shape if hasattr(answers, "shape") else np.asarray(answers).shape
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"answers has shape {tuple(shape)}; needed: a table with rows and columns.")
     kind = kinds_of(kinds, shape[1])
-    groups, names = group_codes(row_groups, shape[0])
-    Z, means = covariate_table(covariates, shape[0])
-    given: dict[str, Any] = {"groups": groups, "weights": row_weights(weights, shape[0]), "collapses": Z is None}
+    groups, names = group_codes(people.groups, shape[0])
+    Z, means = covariate_table(people.covariates, shape[0])
+    given: dict[str, Any] = {"groups": groups, "weights": row_weights(people.weights, shape[0]), "collapses": Z is None}
     table = answer_table(answers, kind, keeps_constant=options.item_prior != "none", **given)
     prior_kind = chosen_prior(table, options.item_prior)
     if prior_kind == "none" and options.item_prior != "none" and table.flags:
@@ -111,7 +127,7 @@ def fit_rows(
     if dimensions > 1:
         if groups is not None or Z is not None:
             raise ValueError("row_groups and covariates go with dimensions=1.")
-        return fit_several(table, kind, int(dimensions), options)
+        return fit_several(table, kind, int(dimensions), options), table
     notes, warnings = check_links(table, names, column_names(answers, table.columns))
     table = replace(table, notes=(*table.notes, *notes))
     own_kinds = [kind[j] for j in table.columns]
@@ -125,7 +141,7 @@ def fit_rows(
     problem, run, least = climb_and_check(problem, prior_kind, options)
     problem, free = signed(problem, run.params)
     fit = finished(problem, free, run, least, prior_kind, (tuple(own_kinds), means, options))
-    return replace(fit, warnings=(*warnings, *fit.warnings))
+    return replace(fit, warnings=(*warnings, *fit.warnings)), table
 
 
 def column_names(answers: Any, columns: IntArray) -> Any:
@@ -142,6 +158,8 @@ def first_grid(table: AnswerTable, options: RowsOptions) -> Grid:
 
 
 def _limited(grid: Grid, options: RowsOptions) -> Grid:
+    if options.nodes is not None:
+        return replace(grid, size=8 * max(1, -(-options.nodes // 8)))
     return replace(grid, size=min(grid.size, 8 * max(1, options.max_nodes // 8)))
 
 
@@ -159,16 +177,16 @@ def climb_and_check(
     rng = as_generator(options.random_state)
     free = start_of(problem)
     if prior_kind == "empirical":
-        problem, run = climb_with_prior(problem, free, options.tol, rng)
+        problem, run = climb_with_prior(problem, free, options.patience, rng)
     else:
-        run = climb_in_stages(problem, free, options.tol, rng)
+        run = climb_in_stages(problem, free, options.patience, rng)
     least = 0.0
     for _ in range(MOST_GRIDS):
         wanted, least = wanted_grid(problem, run.params, options)
-        if wanted.size <= problem.grid.size and not _is_wider(wanted, problem.grid):
+        if options.nodes is not None or (wanted.size <= problem.grid.size and not _is_wider(wanted, problem.grid)):
             break
         problem = replace(problem, grid=wanted)
-        again = climb(problem, run.params, options.tol, rng, em_steps=0)
+        again = climb(problem, run.params, options.patience, rng, em_steps=0)
         run = replace(again, work=again.work + run.work, n_iter=again.n_iter + run.n_iter)
     return problem, run, least
 
@@ -221,7 +239,7 @@ def finished(problem: RowsLikelihood, free: FloatArray, run: Run, least: float, 
     if problem.grid.step > STEP_PER_SD * least * 1.05:
         warnings.append(
             f"the nodes are {problem.grid.step / least:.2g} least posterior standard deviations apart, more than "
-            f"{STEP_PER_SD:g}: the log-likelihood is off by more than .001; raise max_nodes."
+            f"{STEP_PER_SD:g}: the log-likelihood is off by more than .001; raise nodes."
         )
     if not run.converged:
         warnings.append(f"the marginal likelihood was not maximised: {run.reason!r} after {run.n_iter} sweeps.")

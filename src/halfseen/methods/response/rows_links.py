@@ -10,12 +10,14 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from halfseen._typing import IntArray
+from halfseen.data.storable import storable
 from halfseen.errors import shown
 from halfseen.methods.response.rows_answers import NOT_SEEN, ROWS_AT_ONCE, AnswerTable
 
 FEWEST_ANCHORS = 5
 
 
+@storable
 @dataclass(frozen=True)
 class Connectivity:
     """Forms: sets of items that answers connect.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,28 @@ ROWS_PER_COLUMN, MOST_DENSE = 4, 1500
 ROWS_IN_ONE_STAGE, PART_ROWS, PART_ROWS_PER_NUMBER = 20_000, 5000, 100
 
 Solve = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When a climb ends, and who watches it.
+
+    Attributes
+    ----------
+    tol : float
+        Largest entry of the gradient at which it ends, times the root of the number of people.
+    max_iter : int
+    watchers : tuple
+        Told of every sweep.
+    """
+
+    tol: float
+    max_iter: int = MAX_SWEEPS
+    watchers: tuple[Any, ...] = ()
+
+    def looser(self, factor: float) -> Patience:
+        """The same with a larger ``tol``."""
+        return replace(self, tol=factor * self.tol)
 
 
 class EmStep:
@@ -119,14 +141,14 @@ class Preconditioner:
 def climb(
     problem: RowsLikelihood,
     free: FloatArray,
-    tol: float,
+    patience: Patience,
     rng: np.random.Generator,
     *,
     em_steps: int = EM_STEPS,
     is_complete: bool = False,
 ) -> Run:
     """Maximise from ``free`` until no entry of the gradient is above ``tol sqrt(people)``."""
-    stop = GradientNorm(tol * float(np.sqrt(problem.table.n_people)))
+    stop = GradientNorm(patience.tol * float(np.sqrt(problem.table.n_people)))
     work = 0.0
     if em_steps:
         em = loop(EmStep(problem), free, max_iter=em_steps)
@@ -134,16 +156,16 @@ def climb(
     solver = LimitedMemory(
         problem, MEMORY, Preconditioner(problem, rng, is_complete), REFRESH, longest=LONGEST, is_scaled=False
     )
-    run = loop(solver, free, [stop], max_iter=MAX_SWEEPS)
+    run = loop(solver, free, [stop], max_iter=patience.max_iter, watchers=patience.watchers)
     return replace(run, work=run.work + work)
 
 
-def climb_in_stages(problem: RowsLikelihood, free: FloatArray, tol: float, rng: np.random.Generator) -> Run:
+def climb_in_stages(problem: RowsLikelihood, free: FloatArray, patience: Patience, rng: np.random.Generator) -> Run:
     """The same; a large table first on a random part, from whose optimum few passes over all rows are left."""
     n = problem.table.n_rows
     part = max(PART_ROWS, PART_ROWS_PER_NUMBER * problem.index.n_free)
     if n <= ROWS_IN_ONE_STAGE or part > n // 2:
-        return climb(problem, free, tol, rng)
+        return climb(problem, free, patience, rng)
     rows = np.sort(rng.choice(n, part, replace=False))
-    first = climb(problem.with_rows(rows), free, 3.0 * tol, rng)
-    return climb(problem, first.params, tol, rng, em_steps=0)
+    first = climb(problem.with_rows(rows), free, patience.looser(3.0), rng)
+    return climb(problem, first.params, patience, rng, em_steps=0)

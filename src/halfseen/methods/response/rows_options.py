@@ -14,6 +14,7 @@ from halfseen.methods.response.rows_answers import AnswerTable
 from halfseen.methods.response.rows_items import ItemLayout
 from halfseen.methods.response.rows_kinds import KINDS
 from halfseen.methods.response.rows_map import IndexMap
+from halfseen.methods.response.rows_optimise import Patience
 from halfseen.methods.response.rows_population import Population
 
 PRIORS = ("auto", "empirical", "none")
@@ -41,6 +42,11 @@ class RowsOptions:
         A fit ends when no entry of the gradient is above ``tol sqrt(people)``.
     max_nodes : int
         Most nodes; a multiple of 8.
+    nodes : int or None
+        So many nodes (rounded up to a multiple of 8; with more dimensions, per row), whatever the check says.
+    max_iter : int
+    watchers : tuple
+        Told of every sweep.
     """
 
     item_prior: str = "auto"
@@ -49,6 +55,9 @@ class RowsOptions:
     fixed: Mapping[tuple[int, str], Any] = field(default_factory=dict)
     tol: float = 1e-4
     max_nodes: int = 240
+    nodes: int | None = None
+    max_iter: int = 300
+    watchers: tuple[Any, ...] = ()
     random_state: RandomState = 0
     engine: Any = None
 
@@ -56,8 +65,13 @@ class RowsOptions:
         for name, known in (("item_prior", PRIORS), ("errors", ERRORS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}={getattr(self, name)!r} is not known; known: {', '.join(known)}.")
-        if not 0 < self.tol < 1:
-            raise ValueError(f"tol={self.tol!r}; needed: a number between 0 and 1.")
+        if not self.tol > 0:
+            raise ValueError(f"tol={self.tol!r}; needed: a number above 0.")
+
+    @property
+    def patience(self) -> Patience:
+        """When a climb ends."""
+        return Patience(self.tol, self.max_iter, self.watchers)
 
 
 def kinds_of(kind: Any, p: int) -> list[str]:

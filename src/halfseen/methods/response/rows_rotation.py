@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import FloatArray, RandomState, as_generator
+from halfseen.data.storable import storable
 from halfseen.engines.blas import on_one_blas_thread
 from halfseen.linalg.rotations import geomin_value, oblimin_value, promax_turn, varimax_value
 from halfseen.methods.response.rows_answers import AnswerTable
@@ -24,6 +25,7 @@ ROTATION_TOL, MAX_SWEEPS = 1e-6, 1000
 ERROR_DRAWS = 100
 
 
+@storable
 @dataclass(frozen=True)
 class Rotated:
     r"""Slopes along rotated axes.

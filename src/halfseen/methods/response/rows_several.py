@@ -135,13 +135,15 @@ class GuardedRound:
         return self.problem.renewed(free, points=points).value(free)
 
 
-def climb_several(problem: OwnNodesLikelihood, free: FloatArray, random_state: Any) -> tuple[OwnNodesLikelihood, Run]:
+def climb_several(
+    problem: OwnNodesLikelihood, free: FloatArray, random_state: Any, options: RowsOptions
+) -> tuple[OwnNodesLikelihood, Run]:
     """Scoring, then guarded rounds until two on end gain less than .05."""
     rng = as_generator(random_state)
     scoring = ScoringStep(problem.renewed(free, FIRST_MODE_STEPS))
     first = loop(scoring, free, max_iter=SCORING_STEPS)
     rounds = GuardedRound(scoring.problem, rng)
-    run = loop(rounds, first.params, max_iter=MOST_ROUNDS)
+    run = loop(rounds, first.params, max_iter=min(MOST_ROUNDS, options.max_iter), watchers=options.watchers)
     return rounds.problem, replace(run, work=run.work + first.work)
 
 
@@ -191,11 +193,11 @@ def fit_several(table: AnswerTable, kinds: list[str], dimensions: int, options: 
     prior = weak_prior(layout) if prior_kind == "weak" else guessing_prior(layout, layout.n_params)
     n, D = table.n_rows, dimensions
     rng = as_generator(options.random_state)
+    points = points_for(D, options.nodes or SIZES.get(D, 128), int(rng.integers(2**31)))
     problem = OwnNodesLikelihood(
-        table, layout, index, prior, points_for(D, SIZES.get(D, 128), int(rng.integers(2**31))), np.zeros((n, D)),
-        np.broadcast_to(np.eye(D), (n, D, D)), options.engine,
+        table, layout, index, prior, points, np.zeros((n, D)), np.broadcast_to(np.eye(D), (n, D, D)), options.engine,
     )  # fmt: skip
-    problem, run = climb_several(problem, index.pick(start), rng)
+    problem, run = climb_several(problem, index.pick(start), rng, options)
     free = upright(layout, index, run.params)
     size = min(4 * problem.points.size, 2 * MOST_SIZE)
     last = problem.renewed(free, FIRST_MODE_STEPS, points_for(D, size, int(rng.integers(2**31))))

@@ -15,7 +15,7 @@ from halfseen.show.page.subject import Subject
 HERE = "halfseen.show.page.chapters"
 CHAPTERS: dict[str, str] = {
     "GeneralizedFactorModel": f"{HERE}.factor:chapter",
-    "ItemResponseModel": f"{HERE}.response:chapter",
+    "ItemResponseModel": f"{HERE}.takers:chapter",
     "AlternatingLeastSquares": f"{HERE}.completion:least_squares",
     "BayesianFactorization": f"{HERE}.completion:bayesian",
     "SoftImpute": f"{HERE}.completion:soft_impute",
