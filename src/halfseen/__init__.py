@@ -49,7 +49,7 @@ _PUBLIC = {
     "TwoStepSVD": "halfseen.methods.comparisons",
     "Imputer": "halfseen.imputer",
     "engine": "halfseen.engines",
-    "report": "halfseen.show.page",
+    "report": "halfseen.render.page",
 }
 _ROOMS = {
     name: f"halfseen.{name}"
@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from halfseen.methods.inductive import InductiveCompletion, SimilarityClustering
     from halfseen.methods.moment import OneSidedCompletion, PairMoments, Privacy
     from halfseen.methods.response import ItemResponseModel
-    from halfseen.show.page import report
+    from halfseen.render.page import report
 
 
 def __getattr__(name: str) -> Any:

@@ -170,6 +170,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     rank_: int
     rank_search_: RankSearch | None
 
+    _summary: ClassVar[str] = "halfseen.methods.inductive.summary:chapter"
     _parameters: ClassVar[Table] = {
         "rank": Whole(1) | Word("auto"),
         "activation": ACTIVATION,

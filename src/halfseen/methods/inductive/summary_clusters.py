@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from halfseen.show.page.chapters.common import fit_section, glance
-from halfseen.show.page.parts import Chapter, Column, Part, Section, Table, Text
-from halfseen.show.page.subject import Subject
+from halfseen.summary.common import fit_section, glance
+from halfseen.summary.parts import Chapter, Column, Part, Section, Table, Text
+from halfseen.summary.subject import Subject
 from halfseen.text import count
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from halfseen.data import Sources
-from halfseen.show.page.chapters.common import fit_section, glance
-from halfseen.show.page.chapters.factors import ends
-from halfseen.show.page.parts import Chapter, Column, Interval, Part, Picture, Section, Table, Text
-from halfseen.show.page.subject import Subject
 from halfseen.show.sources import plot_embeddings
+from halfseen.summary.common import fit_section, glance
+from halfseen.summary.factors import ends
+from halfseen.summary.parts import Chapter, Column, Interval, Part, Picture, Section, Table, Text
+from halfseen.summary.subject import Subject
 from halfseen.text import count
 
 # A t-SNE map of more points takes minutes.

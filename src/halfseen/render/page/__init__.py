@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from halfseen.show.page.write import report
+from halfseen.render.page.write import report
 
 __all__ = ["report"]

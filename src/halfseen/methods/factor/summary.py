@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halfseen._typing import FloatArray
 from halfseen.inference import Intervals
 from halfseen.losses import at_columns
 from halfseen.show.intervals import plot_intervals
-from halfseen.show.page.chapters.common import fit_section, glance, three
-from halfseen.show.page.chapters.factors import factor_section
-from halfseen.show.page.parts import Chapter, Column, Facts, Interval, Part, Picture, Section, Table, Text
-from halfseen.show.page.subject import Subject
+from halfseen.summary.common import fit_section, glance, three
+from halfseen.summary.factors import factor_section
+from halfseen.summary.parts import Chapter, Column, Facts, Interval, Part, Picture, Section, Table, Text
+from halfseen.summary.scores import MOST_CELLS, place_of, without_intervals
+from halfseen.summary.subject import Subject
 from halfseen.text import count
 
 Array = NDArray[Any]
 
 # Scores take a pass over all cells, ranks one over all pairs of rows: beyond these sizes the page leaves them out.
-MOST_CELLS = 400_000_000
 MOST_RANKED = 3000
 # Squared standardised residuals have mean 1 and, of n of them, a spread of about sqrt(2 / n).
 MISFIT_SPREADS = 4.0
@@ -95,11 +94,6 @@ def leaderboard(subject: Subject, inference: Any, made: Chapter) -> Section | No
     return Section("Leaderboard", parts)
 
 
-def place_of(estimate: FloatArray) -> Array:
-    """1 for the largest; equal values share the better place."""
-    return 1 + np.searchsorted(np.sort(-estimate), -estimate, side="left")
-
-
 def ranked(inference: Any, n: int) -> tuple[Intervals | None, Intervals | None]:
     """Rank intervals of the scores, and tie groups where the fit can state them (it is not penalised)."""
     if n > MOST_RANKED:
@@ -109,27 +103,6 @@ def ranked(inference: Any, n: int) -> tuple[Intervals | None, Intervals | None]:
         return ranks, inference.ties()
     except ValueError:
         return ranks, None
-
-
-def without_intervals(subject: Subject) -> Section | None:
-    """Scores alone, where no interval can be stated."""
-    model = subject.model
-    n, p = model.observed_shape_
-    if n * p > MOST_CELLS:
-        return None
-    pieces = np.array_split(np.arange(n), max(1, n * p // 4_000_000))
-    loss = at_columns(model.loss_, np.arange(p))
-    linear = (model._linear_block(piece, np.arange(p)) for piece in pieces)
-    estimate = np.concatenate([np.asarray(loss.mean(block), dtype=float).mean(axis=1) for block in linear])
-    columns = [
-        Column("row", subject.labels(0), kind="text"),
-        Column("place", place_of(estimate), "by the score", "count"),
-        Column("score", estimate, "expected mean over all columns"),
-    ]
-    if subject.counts is not None:
-        columns.append(Column("entries", subject.counts[0], "entries seen of this row", "count"))
-    table = Table("Rows, best first", columns, "leaderboard").take(np.argsort(-estimate, kind="stable"))
-    return Section("Leaderboard", [table])
 
 
 def items(subject: Subject, inference: Any, made: Chapter) -> Section | None:

@@ -10,10 +10,10 @@ from halfseen.data.facts import GRID, SeenShares, quantiles, quantiles_of
 from halfseen.inference import Intervals
 from halfseen.show.fits import plot_rank_choice
 from halfseen.show.moments import Widths, plot_eigenvalues, plot_second_moment, plot_widths
-from halfseen.show.page.chapters.common import fit_section, glance, three
-from halfseen.show.page.chapters.factors import ends, plot_factor_map
-from halfseen.show.page.parts import Chapter, Column, Facts, Interval, Part, Picture, Section, Table, Text
-from halfseen.show.page.subject import Subject
+from halfseen.summary.common import fit_section, glance, three
+from halfseen.summary.factors import ends, plot_factor_map
+from halfseen.summary.parts import Chapter, Column, Facts, Interval, Part, Picture, Section, Table, Text
+from halfseen.summary.subject import Subject
 from halfseen.text import count, share
 
 ROWS_CLAIM = "Confidence: rows are an independent sample; T is the second moment of the rows they come from."

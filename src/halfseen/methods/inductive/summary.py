@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from halfseen.show.page.chapters.common import fit_section, glance, three
-from halfseen.show.page.chapters.factors import ends, factor_section
-from halfseen.show.page.parts import Chapter, Column, Facts, Interval, Part, Section, Table, Text
-from halfseen.show.page.subject import Subject
+from halfseen.summary.common import fit_section, glance, three
+from halfseen.summary.factors import ends, factor_section
+from halfseen.summary.parts import Chapter, Column, Facts, Interval, Part, Section, Table, Text
+from halfseen.summary.subject import Subject
 from halfseen.text import count
 
 SIDES = (("row", "rows"), ("col", "columns"))

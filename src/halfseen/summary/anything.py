@@ -1,13 +1,13 @@
-"""Any fitted estimator that has no chapter of its own: its options, its fit, where the data are missing."""
+"""Any fitted estimator that tells nothing of its own: its options, its fit, where the data are missing."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from halfseen.show.page.chapters import chapter_of
-from halfseen.show.page.chapters.common import fit_section, glance
-from halfseen.show.page.parts import Chapter
-from halfseen.show.page.subject import Subject
+from halfseen.summary.common import fit_section, glance
+from halfseen.summary.parts import Chapter
+from halfseen.summary.subject import Subject
+from halfseen.summary.summary import writer_of
 
 
 def chapter(subject: Subject) -> Chapter:
@@ -18,5 +18,5 @@ def chapter(subject: Subject) -> Chapter:
 def imputer(subject: Subject) -> Chapter:
     """The chapter of the model that an imputer has fitted."""
     inner = subject.model.model_
-    told = chapter_of(inner)(replace(subject, model=inner, data=None))
+    told = writer_of(inner)(replace(subject, model=inner, data=None))
     return replace(told, title=f"Imputer: {told.title}")

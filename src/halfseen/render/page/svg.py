@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from halfseen.render.page.elements import png_image
 from halfseen.show.figures import BLUE, FRAME, GREY, MISSING, ORANGE
-from halfseen.show.page.elements import png_image
 
 # Colours of the displays, as the page's style sheet has them for light and dark.
 THEME = {

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from halfseen.show.page.chapters.common import fit_section, glance, three
-from halfseen.show.page.chapters.factor import without_intervals
-from halfseen.show.page.chapters.factors import factor_section
-from halfseen.show.page.parts import Chapter, Column, Facts, Interval, Part, Section, Table
-from halfseen.show.page.subject import Subject
+from halfseen.summary.common import fit_section, glance, three
+from halfseen.summary.factors import factor_section
+from halfseen.summary.parts import Chapter, Column, Facts, Interval, Part, Section, Table
+from halfseen.summary.scores import without_intervals
+from halfseen.summary.subject import Subject
 
 # Numbers of a leaderboard that a level belongs to.
 STATED = ("interval", "rank interval", "group")

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from halfseen.show.page.elements import escaped, png_image
-from halfseen.show.page.parts import Bitmap, Code, Column, Facts, Interval, Note, Part, Picture, Section, Table, Text
-from halfseen.show.page.svg import inline_picture
+from halfseen.render.page.elements import escaped, png_image
+from halfseen.render.page.svg import inline_picture
+from halfseen.summary.parts import Bitmap, Code, Column, Facts, Interval, Note, Part, Picture, Section, Table, Text
 from halfseen.text import count, figures, share, typical_figures
 
 # A table up to this size travels inside the page as a download; a larger one lies beside it.

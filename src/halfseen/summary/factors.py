@@ -6,8 +6,8 @@ import numpy as np
 
 from halfseen._typing import FloatArray, Labels
 from halfseen.show.factors import plot_factor_map, plot_sizes
-from halfseen.show.page.parts import Column, Part, Picture, Section, Table, Text
 from halfseen.solvers.factored import Factors, product_svd
+from halfseen.summary.parts import Column, Part, Picture, Section, Table, Text
 
 STANDING_OUT = 4
 MOST_COMPONENTS = 50

@@ -1,15 +1,15 @@
-"""Factorisations with biases: least squares, Bayesian, soft-impute, and biases alone."""
+"""Factorisations with biases: least squares, Bayesian and soft-impute."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from halfseen.show.fits import plot_rank_choice
-from halfseen.show.page.chapters.common import fit_section, glance, three
-from halfseen.show.page.chapters.factors import factor_section
-from halfseen.show.page.parts import Chapter, Column, Facts, Interval, Part, Picture, Section, Table, Text
-from halfseen.show.page.subject import Subject
 from halfseen.show.penalties import plot_penalty_path
+from halfseen.summary.biases import biased_chapter
+from halfseen.summary.common import three
+from halfseen.summary.parts import Chapter, Facts, Part, Picture, Section, Text
+from halfseen.summary.subject import Subject
 
 # Entries whose width of interval is looked at.
 SAMPLED = 2000
@@ -28,7 +28,7 @@ def least_squares(subject: Subject) -> Chapter:
                 f"Descent saw {search.detected} components; the search went on from there.",
             )
         )
-    made = _biased(subject, f"Alternating least squares, rank {model.rank_}", parts)
+    made = biased_chapter(subject, f"Alternating least squares, rank {model.rank_}", parts)
     text = "Least squares gives estimates without intervals: judge it by its held-out errors, or fit the Bayesian "
     made.claim("all numbers", "none", text + "factorisation or the factor model, which have intervals.")
     return made
@@ -40,7 +40,7 @@ def bayesian(subject: Subject) -> Chapter:
     is_real = model.family == "gaussian"
     facts = [("noise (sd) of an entry", three(model.noise_sd_))] if is_real else []
     parts: list[Part] = [Facts([*facts, ("draws kept", str(len(model.draws_)))])]
-    made = _biased(subject, f"Bayesian factorisation, rank {model.rank_}", parts)
+    made = biased_chapter(subject, f"Bayesian factorisation, rank {model.rank_}", parts)
     found = subject.inference
     n, p = model.observed_shape_
     rng = np.random.default_rng(0)
@@ -81,54 +81,7 @@ def soft_impute(subject: Subject) -> Chapter:
                 "Held-out error along the path; the penalty that was taken is circled.",
             )
         )
-    made = _biased(subject, f"Soft-impute, rank {model.rank_}", parts)
+    made = biased_chapter(subject, f"Soft-impute, rank {model.rank_}", parts)
     text = "A penalised fit gives estimates without intervals; judge it by its held-out errors."
     made.claim("all numbers", "none", text)
     return made
-
-
-def biases(subject: Subject) -> Chapter:
-    """Means and biases alone."""
-    model = subject.model
-    lead = "Mean and biases without factors: what every other model has to beat."
-    made = Chapter(type(model).__name__, lead, glance(subject))
-    made.sections += [_biases_section(subject), fit_section(subject)]
-    return made
-
-
-def _biased(subject: Subject, title: str, more: list[Part]) -> Chapter:
-    """Components, biases and fit of mean + biases + products."""
-    model = subject.model
-    labels = subject.labels(0), subject.labels(1)
-    lead = "An entry is a mean, a bias of its row, a bias of its column and a product of factors."
-    made = Chapter(title, lead, glance(subject))
-    made.sections += [
-        factor_section(model.row_factors_, model.col_factors_, labels),
-        _biases_section(subject),
-        fit_section(subject, more),
-    ]
-    return made
-
-
-def _biases_section(subject: Subject) -> Section:
-    model = subject.model
-    parts: list[Part] = [Facts([("mean", three(float(model.mean_)))])]
-    for axis, (name, bias, factors) in enumerate((
-        ("row", model.row_bias_, getattr(model, "row_factors_", None)),
-        ("column", model.col_bias_, getattr(model, "col_factors_", None)),
-    )):  # fmt: skip
-        if not np.any(bias) and (factors is None or not factors.shape[1]):
-            continue
-        bias = np.asarray(bias, dtype=float)
-        columns: list[Column | Interval] = [
-            Column(name, subject.labels(axis), kind="text"),
-            Column("mean + bias", float(model.mean_) + bias, "what the model predicts without factors"),
-            Column("bias", bias),
-        ]
-        if factors is not None and factors.shape[1]:
-            columns.append(Column("length of its factor", np.linalg.norm(factors.astype(float), axis=1)))
-        if subject.counts is not None:
-            columns.append(Column("entries", subject.counts[axis], f"entries seen of this {name}", "count"))
-        table = Table(f"{name.capitalize()}s, largest bias first", columns, f"{name}s")
-        parts.append(table.take(np.argsort(-bias, kind="stable")))
-    return Section("Biases", parts)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import IntArray, Labels
-from halfseen.data import Observed, Sources
+from halfseen.data import Observed, Sources, as_observed, as_sources
 from halfseen.data.facts import SeenShares
-from halfseen.show.page.parts import Note
+from halfseen.summary.parts import Note
 
 
 @dataclass
@@ -104,3 +104,35 @@ class Subject:
         if observed is None:
             return None
         return observed.by_rows.counts, np.bincount(observed.cols, minlength=observed.shape[1])
+
+
+def data_of(model: Any, R: Any) -> Observed | Sources | None:
+    """The data of the fit: given, or kept by the model; nothing for a private one.
+
+    Raises
+    ------
+    ValueError
+        If they do not have the shape of the fit.
+    """
+    if getattr(model, "privacy", None) is not None:
+        return None
+    if hasattr(model, "source_names_"):
+        kept: Any = getattr(model, "_seen", None)
+        return as_sources(R) if R is not None else kept.sources() if hasattr(kept, "sources") else None
+    if R is not None:
+        observed = as_observed(R)
+        shape = getattr(model, "observed_shape_", observed.shape)
+        if observed.shape != tuple(shape):
+            raise ValueError(
+                f"R is {observed.shape[0]} x {observed.shape[1]}, but the model was fitted to a table of "
+                f"{shape[0]} x {shape[1]}; give the table of the fit"
+            )
+        for name in ("row_labels", "col_labels"):
+            mine, given = getattr(model, f"{name}_", None), getattr(observed, name)
+            if mine is not None and given is not None and not np.array_equal(mine, given):
+                raise ValueError(f"the {name[:3]} labels of R are not those of the fit; give the table of the fit")
+        return observed
+    kept = getattr(model, "_seen", None)
+    found = kept.entries() if hasattr(kept, "entries") else kept.rows() if hasattr(kept, "rows") else None
+    found = found[0] if isinstance(found, tuple) else found
+    return found if isinstance(found, Observed) else None

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from halfseen.methods.response.summary_columns import chapter as of_columns
+from halfseen.methods.response.summary_columns import given_table, listed
 from halfseen.show.items import plot_curves, plot_test_information, plot_wright_map
-from halfseen.show.page.chapters.common import fit_section, glance, three
-from halfseen.show.page.chapters.factor import without_intervals
-from halfseen.show.page.chapters.response import chapter as of_columns
-from halfseen.show.page.chapters.response import given_table, listed
-from halfseen.show.page.parts import Chapter, Facts, Part, Picture, Section
-from halfseen.show.page.subject import Subject
+from halfseen.summary.common import fit_section, glance, three
+from halfseen.summary.parts import Chapter, Facts, Part, Picture, Section
+from halfseen.summary.scores import without_intervals
+from halfseen.summary.subject import Subject
 from halfseen.text import count
 
 # Rows of a leaderboard; more people are takers of a test, of whom a page shows the distribution.

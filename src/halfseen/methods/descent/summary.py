@@ -8,10 +8,10 @@ import numpy as np
 
 from halfseen.show.descent import plot_descent, plot_growth
 from halfseen.show.figures import ORANGE
-from halfseen.show.page.chapters.common import fit_section, glance, three
-from halfseen.show.page.chapters.factors import component_parts, components
-from halfseen.show.page.parts import Chapter, Column, Facts, Part, Picture, Section, Table, Text
-from halfseen.show.page.subject import Subject
+from halfseen.summary.common import fit_section, glance, three
+from halfseen.summary.factors import component_parts, components
+from halfseen.summary.parts import Chapter, Column, Facts, Part, Picture, Section, Table, Text
+from halfseen.summary.subject import Subject
 from halfseen.text import count
 
 

@@ -15,16 +15,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sklearn.utils.validation import check_is_fitted
-
-from halfseen.data import Observed, Sources, as_observed, as_sources
-from halfseen.show.page.chapters import chapter_of
-from halfseen.show.page.chapters.common import made_section, missing_section
-from halfseen.show.page.elements import escaped
-from halfseen.show.page.markup import Page, facts, note
-from halfseen.show.page.parts import Bitmap, Chapter, Facts, Section
-from halfseen.show.page.subject import Subject
+from halfseen.render.page.elements import escaped
+from halfseen.render.page.markup import Page, facts, note
+from halfseen.summary.common import made_section, missing_section
+from halfseen.summary.parts import Bitmap, Chapter, Facts, Section
+from halfseen.summary.subject import Subject
+from halfseen.summary.summary import Summary
 
 MOST_LINES = 2000
 PICTURES = {"completed.png": "Rows as pictures: seen, completed, and true where the truth is known."}
@@ -98,56 +94,20 @@ def report(
         raise ValueError(f"level={level!r} must lie between 0 and 1, such as 0.95")
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise ValueError(f"limit must be a whole number of at least 1; got {limit!r}")
-    write = chapter_of(model)
-    check_is_fitted(model)
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"the folder {target.parent} does not exist; make it first")
-    record = dict(record or {})
-    details, pictures, notes = record.pop("details", {}), record.pop("pictures", {}), record.pop("notes", ())
-    subject = Subject(model, record, details, data_of(model, R), level)
-    for text in notes:
-        subject.note(text, is_warning=False)
+    pictures = dict(record or {}).get("pictures", {})
+    summary = Summary.of(model, level, R, record)
+    subject = summary.subject
     page = Page(target.stem, limit, find_spec("matplotlib") is not None)
     if not page.has_pictures:
         subject.note("No pictures: matplotlib is not installed (pip install 'halfseen[plots]').", is_warning=False)
-    text = document(subject, write(subject), page, title, pictures)
+    text = document(subject, summary.chapter, page, title, pictures)
     for name, table in page.beside.items():
         write_atomically(target.with_name(name), table)
     write_atomically(target, text)
     return target
-
-
-def data_of(model: Any, R: Any) -> Observed | Sources | None:
-    """The data of the fit: given, or kept by the model; nothing for a private one.
-
-    Raises
-    ------
-    ValueError
-        If they do not have the shape of the fit.
-    """
-    if getattr(model, "privacy", None) is not None:
-        return None
-    if hasattr(model, "source_names_"):
-        kept: Any = getattr(model, "_seen", None)
-        return as_sources(R) if R is not None else kept.sources() if hasattr(kept, "sources") else None
-    if R is not None:
-        observed = as_observed(R)
-        shape = getattr(model, "observed_shape_", observed.shape)
-        if observed.shape != tuple(shape):
-            raise ValueError(
-                f"R is {observed.shape[0]} x {observed.shape[1]}, but the model was fitted to a table of "
-                f"{shape[0]} x {shape[1]}; give the table of the fit"
-            )
-        for name in ("row_labels", "col_labels"):
-            mine, given = getattr(model, f"{name}_", None), getattr(observed, name)
-            if mine is not None and given is not None and not np.array_equal(mine, given):
-                raise ValueError(f"the {name[:3]} labels of R are not those of the fit; give the table of the fit")
-        return observed
-    kept = getattr(model, "_seen", None)
-    found = kept.entries() if hasattr(kept, "entries") else kept.rows() if hasattr(kept, "rows") else None
-    found = found[0] if isinstance(found, tuple) else found
-    return found if isinstance(found, Observed) else None
 
 
 def document(subject: Subject, chapter: Chapter, page: Page, title: str | None, pictures: Mapping[str, bytes]) -> str:
@@ -192,7 +152,7 @@ def document(subject: Subject, chapter: Chapter, page: Page, title: str | None, 
 @cache
 def asset(name: str) -> str:
     """A file that goes into every page."""
-    return resources.files("halfseen.show.page").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("halfseen.render.page").joinpath(name).read_text(encoding="utf-8")
 
 
 def policy(script: str) -> str:

@@ -13,9 +13,9 @@ import numpy as np
 from halfseen.data import Observed, Sources
 from halfseen.data.facts import SeenShares, describe
 from halfseen.show.fits import plot_bins, plot_rank_choice, plot_trace
-from halfseen.show.page.parts import Chapter, Code, Column, Facts, Note, Part, Picture, Section, Table, Text
-from halfseen.show.page.subject import Subject
 from halfseen.show.seen import plot_counts, plot_seen
+from halfseen.summary.parts import Chapter, Code, Column, Facts, Note, Part, Picture, Section, Table, Text
+from halfseen.summary.subject import Subject
 from halfseen.text import count, figures, share
 
 REASONS = {
