@@ -70,6 +70,34 @@ def fits(rounds: int = 3) -> Iterator[Line]:
             yield Line("15", f"the same, cross-product errors, over {peer}", None, None, t.ratio("cross", peer))
 
 
+def graded_answers(n: int, p: int, classes: int, missing: float, seed: int = 0) -> np.ndarray:
+    """grm answers as bytes, 255 where missing."""
+    rng = np.random.default_rng(seed)
+    a, d = rng.lognormal(0.1, 0.3, p), -np.sort(rng.normal(size=(p, classes - 1)), axis=1)
+    z = rng.normal(size=(n, 1, 1)) * a[:, None] + d
+    out = (rng.logistic(size=(n, p, 1)) < z).sum(axis=2).astype(np.uint8)
+    out[rng.random((n, p)) < missing] = 255
+    return out
+
+
+def graded(rounds: int = 3) -> Iterator[Line]:
+    """CPU time of a graded fit with standard errors over that of girth, which has none."""
+    from halfseen.methods.response.rows_fit import fit_rows
+
+    # 316 people by 24 questions of three answers is the size of the verbal aggression data of lme4
+    for n, p, k, missing in ((316, 24, 3, 0.0), (1000, 20, 5, 0.3)):
+        y = graded_answers(n, p, k, missing)
+        runs = {"here": lambda y=y: fit_rows(y, "grm")}
+        if find_spec("girth") is not None:
+            import girth
+
+            table = np.where(y == 255, girth.INVALID_RESPONSE, y.astype(int)).T
+            runs["girth"] = lambda table=table: girth.grm_mml(table)
+        t = interleave(runs, rounds)
+        what = f"grm {n} x {p} x {k} with standard errors, over girth without"
+        yield Line("15", what, None, None, t.ratio("here", "girth"), note=f"here {t.typical('here'):.2f} s")
+
+
 def steps(rounds: int = 1) -> Iterator[Line]:
     """Passes over the answers against those of plain EM to the same gradient."""
     from dataclasses import replace
@@ -105,5 +133,6 @@ def large(here: str) -> Iterator[Line]:
 def goal_15(here: str) -> Iterator[Line]:
     """All lines of the rows engine."""
     yield from fits()
+    yield from graded()
     yield from steps()
     yield from large(here)

@@ -16,6 +16,7 @@ from _normality import KINDS, inference, repetitions
 from _simulation import BLUE, GREY, ORANGE, new_figure, tidy
 
 from halfseen.inference.ranks import pair_maximum
+from halfseen.methods.factor.intervals.ranks import Ranking
 
 LEVELS = np.round(np.arange(0.05, 1.0, 0.05), 2).tolist()
 CONFIG = {
@@ -58,7 +59,7 @@ def draws(config: dict[str, Any], kind: str, study: Any) -> list[dict[tuple[str,
         scale = i._view.parameter(0, 0, use_plug_in=True)[1]
         made = {}
         for method in ("multiplier", "gaussian"):
-            batches = i._rank_draws(0, "rows", method, config["draws"])
+            batches = Ranking(i._view, i._draws, 0, 0).errors(method, config["draws"])
             maxima = np.concatenate([pair_maximum(batch, scale) for batch in batches])
             made |= {(method, level): float(np.quantile(maxima, level)) for level in config["levels"]}
         found.append(made)

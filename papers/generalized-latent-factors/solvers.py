@@ -118,8 +118,8 @@ def descent(config: dict[str, Any], step: float | str, study: Any) -> dict[str, 
     study.progress(f"contraction with step {step}")
     data = simulate(config["n"], config["p"], config["seed"], 1.0, config["share"])
     passes = EntryPasses(data.observed, get_loss("bernoulli"))
-    options = {"solver": "gd", "step": step, "tol": 1e-6}
-    stages = Stages(passes, 2, options, np.random.default_rng(0))
+    settings = hs.GeneralizedFactorModel(2, "bernoulli", solver="gd", step=step, tol=1e-6)._checked()
+    stages = Stages(passes, 2, settings, np.random.default_rng(0))
     problem = FactorProblem(passes, 2, Penalty())
     theta = problem.pack(stages.refined)
     eta = 1.6 / largest_curvature(problem, theta) if step == "auto" else float(step)

@@ -54,7 +54,7 @@ _PUBLIC = {
 _ROOMS = {
     name: f"halfseen.{name}"
     for name in ("losses", "select", "metrics", "datasets", "engines", "inference", "data", "reproduce")
-} | {"comparisons": "halfseen.methods.comparisons"}
+} | {"comparisons": "halfseen.methods.comparisons", "irt": "halfseen.methods.response.irt"}
 
 __all__ = ["__version__", *_PUBLIC, *_ROOMS]
 
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from halfseen.methods.heterogeneous import HeterogeneousFactorization
     from halfseen.methods.inductive import InductiveCompletion, SimilarityClustering
     from halfseen.methods.moment import OneSidedCompletion, PairMoments, Privacy
-    from halfseen.methods.response import ItemResponseModel
+    from halfseen.methods.response import ItemResponseModel, irt
     from halfseen.render.page import report
 
 

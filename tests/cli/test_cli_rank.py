@@ -105,7 +105,7 @@ def test_a_run_without_a_leaderboard_says_how_to_get_one(halfseen, table, tmp_pa
     ("words", "text"),
     [
         (("--blocks", ":"), "--blocks ':'"),
-        (("--kind", "3pl"), "3pl"),
+        (("--kind", "4pl"), "4pl"),
         (("--rank", "2"), "--rank"),
     ],
 )

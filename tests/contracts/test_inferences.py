@@ -74,6 +74,10 @@ CASES = {
         lambda: hs.ItemResponseModel("rasch", integrate="columns").fit(answers()).inference(),
         hs.ItemResponseModel, "row_factors", lambda i: i.entries([0, 1], [2, 3]),
     ),
+    "item response of many rows": Case(
+        lambda: hs.ItemResponseModel("rasch").fit(answers()).inference(),
+        hs.ItemResponseModel, "scores", lambda i: i.differences([0, 1], [2, 3]),
+    ),
     "bayes": Case(
         lambda: hs.BayesianFactorization(1, max_iter=30, random_state=0).fit(numbers()).inference(),
         hs.BayesianFactorization, "scores", lambda i: i.entries([0, 1], [2, 3]),

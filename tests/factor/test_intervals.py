@@ -643,7 +643,7 @@ def test_wrong_questions_are_named(logit_case):
         (lambda: i.band("everything"), "sets='everything'"),
         (lambda: i.band(), "needs a set"),
         (lambda: i.band(i.ranks()), "of kind 'ranks'"),
-        (lambda: i.ranks(about="these"), "ItemResponseModel compares them"),
+        (lambda: i.ranks(about="those"), "about"),
         (lambda: i.band("entries"), "rows= and cols="),
         (lambda: i.band("scores", method="jackknife"), "method"),
         (lambda: i.scores("best"), "about"),

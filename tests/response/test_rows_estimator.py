@@ -164,6 +164,18 @@ class TestFaces:
         band = i.band("scores")
         assert np.all(band.high >= scores.high - 1e-12)
 
+    def test_entries_hold_together_and_cover_their_chance(self, sparse):
+        model, _, (a, d, x) = sparse
+        i = model.inference()
+        rows, cols = np.arange(0, 600, 2), np.arange(300) % 12
+        names = [f"p{r}" for r in rows], [f"q{c}" for c in cols]
+        found = i.entries(*names)
+        chance = expit(x[rows] * a[cols] + d[cols])
+        # 300 cells of 300 rows: standard error .013
+        assert 0.9 < np.mean((found.low <= chance) & (chance <= found.high)) < 1.0
+        band = i.band("entries", rows=names[0], cols=names[1])
+        assert np.all((band.low <= found.low) & (found.high <= band.high))
+
     def test_realised_scores_keep_known_answers(self, sparse):
         model, table, _ = sparse
         these = model.inference().scores("these")

@@ -9,6 +9,7 @@ import typer
 
 from halfseen.cli.data_commands import add_data
 from halfseen.cli.fits import add_fits
+from halfseen.cli.item_commands import add_items
 from halfseen.cli.methods import method_named
 from halfseen.cli.options import Data, JudgeOptions, OutputOptions, TableOptions, grouped
 from halfseen.cli.products import add_products
@@ -95,6 +96,7 @@ def describe(
 add_fits(fit)
 add_products(app)
 add_rank(app)
+add_items(app)
 
 
 @app.command(cls=PlainCommand)

@@ -8,8 +8,8 @@ from typing import Any
 
 from halfseen.cli.derive import Parameter, parameters_of
 from halfseen.cli.options import (
-    BlocksOption,
     FeatureFiles,
+    GroupsOptions,
     HeldOption,
     PlainOption,
     RowsOptions,
@@ -90,7 +90,7 @@ METHODS = (
 
         Example: [bold]halfseen fit irt results.csv --row model --col question --value correct -o run/[/bold], then
         [bold]halfseen rank run/[/bold]""",
-        (TrialsOption, BlocksOption), searched=(), defaults={"kind": "auto"},
+        (TrialsOption, GroupsOptions), searched=(), defaults={"kind": "auto"},
     ),
     Method(
         "als", "alternating least squares", "methods/completion/least_squares.py", "AlternatingLeastSquares", "table",

@@ -300,12 +300,16 @@ class TrialsOption:
 
 
 @dataclass(frozen=True)
-class BlocksOption:
-    """Which columns belong together."""
+class GroupsOptions:
+    """Which columns belong together, and which rows."""
 
     blocks: Annotated[
         str | None,
         typer.Option(metavar="SEP", help="Blocks of columns (benchmarks): the text of a column's label before SEP."),
+    ] = None
+    row_groups: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Groups of people: a file with a row's label and its group in each line."),
     ] = None
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 import halfseen as hs
+from halfseen.cli.items import groups_of
 from halfseen.cli.job import Job, choice_facts, quietly, told
 from halfseen.cli.methods import method_named
-from halfseen.cli.options import ALS_RANKS, BlocksOption, TrialsOption
+from halfseen.cli.options import ALS_RANKS, GroupsOptions, TrialsOption
 from halfseen.cli.pictures import completed, picture_size
 from halfseen.cli.scores import judge_model, places
 from halfseen.cli.screen import Steps, count, share
@@ -22,6 +23,7 @@ from halfseen.losses import ColumnLoss, Loss, get_loss
 from halfseen.metrics import coverage, mean_width
 
 LEVEL = 0.95
+GRADED = ("grm", "gpcm")
 
 
 class TableJob(Job):
@@ -59,7 +61,9 @@ class TableJob(Job):
         elif code == "binomial":
             raise ValueError("--family binomial needs --trials N, the number of trials per entry")
         self.values["family"] = (code,)
-        self.loss = get_loss(code)
+        # graded answers are judged by their distance, yes/no answers by their chance too
+        is_graded = self.values.get("kind", ("",))[0] in GRADED
+        self.loss = get_loss("gaussian" if is_graded else code)
         if self.whole.trials is None and self.asked.method.name != "irt":
             known = self.loss.learned(self.whole) if isinstance(self.loss, ColumnLoss) else self.loss
             check_support(self.whole, known, "family")
@@ -84,8 +88,12 @@ class TableJob(Job):
 
     def fit_arguments(self, data: Observed) -> dict[str, Any]:
         found: dict[str, Any] = {} if data.trials is None else {"trials": data.trials}
-        blocks = self.asked.part(BlocksOption).blocks
-        return found if blocks is None else found | {"blocks": blocks_of(data.col_labels, blocks)}
+        given = self.asked.part(GroupsOptions)
+        if given.blocks is not None:
+            found["blocks"] = blocks_of(data.col_labels, given.blocks)
+        if given.row_groups is not None:
+            found["row_groups"] = groups_of(given.row_groups, data)
+        return found
 
     def fit_one(self, model: Any, data: Observed) -> None:
         is_own = isinstance(model, self.asked.method.estimator)

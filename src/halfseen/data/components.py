@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from halfseen._typing import IntArray
+from halfseen._typing import BoolArray, IntArray
+
+# Connected components with a smaller share of the entries are not looked into for thin links.
+LEAST_SHARE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,8 @@ def components(observed: Any, common: int = 1) -> Components:
     link nothing and are set aside. A part grows from a row by the rows that share :math:`k` columns with it, the
     columns that :math:`k` of these have, and so on; what is left is apart if fewer than :math:`k` rows and columns
     of the part touch it (a vertex cut, so a split is certain). Growth starts from :math:`k` rows in turn, as a
-    single one may
-    itself
-    be the link. Where growth stops early nothing is split: a missed split is possible in very sparse tables, a false
+    single one may itself be the link. Where growth stops early nothing is split: a missed split is possible in very
+    sparse tables (and in components with less than a thousandth of the entries, which are not looked into), a false
     one is not. Time: O(k E) per round of growth.
 
     Examples
@@ -115,15 +118,37 @@ def _linked(pattern: Any, rows: IntArray, cols: IntArray, k: int) -> tuple[IntAr
     n, p = pattern.shape
     core_rows, core_cols = _core(pattern, k)
     row_parts, col_parts = np.full(n, -1, dtype=np.int64), np.full(p, -1, dtype=np.int64)
-    waiting = [(part, core_cols[cols[core_cols] == rows[part[0]]]) for part in _groups(core_rows, rows)]
     count = 0
-    while waiting:  # not an iteration: every part is taken out once, and split into smaller ones
-        i, j = waiting.pop()
-        in_rows, in_cols, apart = _split(pattern[i][:, j].tocsr(), k)
-        row_parts[i[in_rows]], col_parts[j[in_cols]] = count, count
-        count += 1
-        waiting += [(i[a], j[b]) for a, b in apart]
+    for i, j, block in _connected_blocks(pattern, core_rows, core_cols, rows, cols):
+        waiting = [(i, j, block)]
+        is_small = len(i) + len(j) <= 3 * k or block.nnz < LEAST_SHARE * pattern.nnz
+        while waiting:  # not an iteration: every part is taken out once, and split into smaller ones
+            i, j, part = waiting.pop()
+            in_rows, in_cols, apart = (slice(None), slice(None), []) if is_small else _split(part, k)
+            row_parts[i[in_rows]], col_parts[j[in_cols]] = count, count
+            count += 1
+            waiting += [(i[a], j[b], part[a][:, b].tocsr()) for a, b in apart]
     return _with_the_rest(pattern, (row_parts, col_parts), (rows, cols), count)
+
+
+def _connected_blocks(
+    pattern: Any, core_rows: IntArray, core_cols: IntArray, rows: IntArray, cols: IntArray
+) -> Iterator[tuple[IntArray, IntArray, Any]]:
+    """Rows, columns and entries of each connected component of the core, in O(its size)."""
+    from scipy import sparse
+
+    i = core_rows[np.argsort(rows[core_rows], kind="stable")]
+    j = core_cols[np.argsort(cols[core_cols], kind="stable")]
+    ordered = pattern[i][:, j].tocsr()
+    labels = np.unique(rows[i])
+    row_ends = np.searchsorted(rows[i], labels, side="right")
+    col_starts, col_ends = (np.searchsorted(cols[j], labels, side=side) for side in ("left", "right"))
+    begin = 0
+    for end, left, right in zip(row_ends, col_starts, col_ends, strict=True):
+        first, last = ordered.indptr[begin], ordered.indptr[end]
+        inner = (ordered.data[first:last], ordered.indices[first:last] - left, ordered.indptr[begin : end + 1] - first)
+        yield i[begin:end], j[left:right], sparse.csr_array(inner, shape=(end - begin, right - left))
+        begin = end
 
 
 def _core(pattern: Any, k: int) -> tuple[IntArray, IntArray]:
@@ -135,12 +160,6 @@ def _core(pattern: Any, k: int) -> tuple[IntArray, IntArray]:
         if rows.all() and cols.all():
             return i, j
         i, j = i[rows], j[cols]
-
-
-def _groups(members: IntArray, labels: IntArray) -> list[IntArray]:
-    """Members by their label."""
-    order = members[np.argsort(labels[members], kind="stable")]
-    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
 
 
 def _split(part: Any, k: int) -> tuple[np.ndarray, np.ndarray, list[tuple[IntArray, IntArray]]]:
@@ -213,32 +232,53 @@ def _with_the_rest(
     pattern: Any, parts: tuple[IntArray, IntArray], connected: tuple[IntArray, IntArray], count: int
 ) -> tuple[IntArray, IntArray]:
     """Rows and columns that were set aside go where most of their entries are; else to their connected component."""
-    rows, cols = parts
+    rows, cols, has_parts = _only_choice(parts, connected, pattern.shape)
     transposed = pattern.T.tocsr()
-    changed = True
+    is_mixed = [(part < 0) & has_parts[labels] for part, labels in zip((rows, cols), connected, strict=True)]
+    changed = any(mixed.any() for mixed in is_mixed)
     while changed:  # not an iteration: every round places at least one more row or column
-        before = int((rows < 0).sum() + (cols < 0).sum())
-        rows = np.where(rows < 0, _majority(pattern, cols, count), rows)
-        cols = np.where(cols < 0, _majority(transposed, rows, count), cols)
-        changed = int((rows < 0).sum() + (cols < 0).sum()) < before
+        left = np.flatnonzero((rows < 0) & is_mixed[0]), np.flatnonzero((cols < 0) & is_mixed[1])
+        rows[left[0]] = _majority(pattern[left[0]], cols)
+        cols[left[1]] = _majority(transposed[left[1]], rows)
+        changed = bool((rows[left[0]] >= 0).any() or (cols[left[1]] >= 0).any())
     labels_r, labels_c = connected
     return np.where((rows < 0) & (labels_r >= 0), count + labels_r, rows), np.where(
         (cols < 0) & (labels_c >= 0), count + labels_c, cols
     )
 
 
-def _majority(pattern: Any, parts: IntArray, count: int) -> IntArray:
-    """For each row the part that most of its columns belong to; -1 where none belongs to any."""
-    from scipy import sparse
+def _only_choice(
+    parts: tuple[IntArray, IntArray], connected: tuple[IntArray, IntArray], shape: tuple[int, int]
+) -> tuple[IntArray, IntArray, BoolArray]:
+    """Whatever was set aside in a connected component of a single part belongs to it, without rounds.
 
-    placed = np.flatnonzero(parts >= 0)
-    shape = (len(parts), max(count, 1))
-    which = sparse.csr_array((np.ones(len(placed), np.int32), (placed, parts[placed])), shape=shape)
-    votes = (pattern @ which).tocsr()
-    if not votes.nnz:
-        return np.full(pattern.shape[0], -1, dtype=np.int64)
-    best = np.asarray(votes.argmax(axis=1)).ravel()
-    return np.where(np.diff(votes.indptr) > 0, best, -1)
+    Returns also which components (by label; the last for none) have a part at all.
+    """
+    part, label = np.concatenate(parts), np.concatenate(connected)
+    least, most = np.full(sum(shape) + 1, np.iinfo(np.int64).max), np.full(sum(shape) + 1, -1)
+    placed = part >= 0
+    np.minimum.at(least, label[placed], part[placed])
+    np.maximum.at(most, label[placed], part[placed])
+    is_single = (label >= 0) & (least[label] == most[label])
+    part = np.where(is_single, most[label], part)
+    return part[: shape[0]], part[shape[0] :], most >= 0
+
+
+def _majority(pattern: Any, parts: IntArray) -> IntArray:
+    """For each row the part that most of its columns belong to; -1 where none belongs to any."""
+    coo = pattern.tocoo()
+    rows, cols = coo.coords
+    its = parts[cols]
+    best = np.full(pattern.shape[0], -1, dtype=np.int64)
+    rows, its = rows[its >= 0].astype(np.int64), its[its >= 0]
+    if not len(rows):
+        return best
+    width = int(its.max()) + 1
+    votes, counts = np.unique(rows * width + its, return_counts=True)
+    # the last one written is that with the most votes; of equal ones the first part
+    order = np.lexsort((-votes, counts))
+    best[votes[order] // width] = votes[order] % width
+    return best
 
 
 def _numbered(rows: IntArray, cols: IntArray, common: int) -> Components:

@@ -79,14 +79,18 @@ def entry_keys(observed: Observed, random_state: RandomState) -> Keys:
 
     Notes
     -----
-    O(E) time, in blocks; 8 bytes per entry.
+    O(E) time, in blocks; 8 bytes per entry. A side without labels may be of any length.
     """
     rows = row_keys(observed, random_state)
-    cols = label_keys(observed.col_labels, observed.shape[1]) | np.uint64(1)
+    p, of_cols = observed.shape[1], None
+    if observed.col_labels is not None or p <= observed.n_entries:
+        of_cols = label_keys(observed.col_labels, p)
     keys = np.empty(observed.n_entries, dtype=np.uint64)
     own = observed.rows
     with np.errstate(over="ignore"):
         for start in range(0, len(keys), ENTRIES_AT_ONCE):
             part = slice(start, start + ENTRIES_AT_ONCE)
-            keys[part] = mixed(rows[own[part]] * cols[observed.cols[part]] + rows[own[part]])
+            row, at = rows[own[part]], observed.cols[part]
+            col = mixed(at.astype(np.uint64) + GOLDEN) if of_cols is None else of_cols[at]
+            keys[part] = mixed(row * (col | np.uint64(1)) + row)
     return keys

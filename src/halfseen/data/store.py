@@ -187,7 +187,10 @@ def _check_state(cls: Any, state: dict[str, Any]) -> None:
     shape = state.get("observed_shape_")
     if shape is None:
         return
-    if not (isinstance(shape, tuple) and len(shape) == 2 and all(type(n) is int and n > 0 for n in shape)):
+    # no rows: a model that keeps sums over them only
+    if not (
+        isinstance(shape, tuple) and len(shape) == 2 and all(type(n) is int and n >= 0 for n in shape) and shape[1]
+    ):
         raise ValueError(f"{cls.__name__}.observed_shape_ is {shown(shape)}; needed: two positive whole numbers")
     for name, length in (("row_labels_", shape[0]), ("col_labels_", shape[1])):
         labels = state.get(name)

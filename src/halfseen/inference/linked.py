@@ -13,6 +13,8 @@ from halfseen.data.storable import storable
 from halfseen.errors import shown
 from halfseen.inference.table import NotStated
 
+# Groups that are tables of their own are said at fit where those but the largest have this share of the entries.
+SHARE = 0.01
 # So many groups are named in a sentence, with so many of their rows.
 NAMED_GROUPS, NAMED_ROWS = 3, 2
 
@@ -29,6 +31,9 @@ class Linking:
     n_groups : int
     common : int
         Rows or columns in common that it takes to be one group.
+    share : float
+        Of the entries in groups that are tables of their own (more than ``common`` rows and columns), but for the
+        largest.
 
     Examples
     --------
@@ -44,6 +49,16 @@ class Linking:
     cols: IntArray
     n_groups: int
     common: int
+    share: float = 1.0
+
+    @property
+    def speaks(self) -> bool:
+        """Whether a fit says so unasked: where a hundredth of the entries are in other groups of substance.
+
+        A row or two apart from a large group are a sliver, and a table so thin that it falls into crumbs compares no
+        rows at all; what is asked of such rows is refused all the same.
+        """
+        return self.share >= SHARE
 
     def side(self, axis: int) -> IntArray:
         """Groups of the rows (0) or the columns (1)."""
@@ -107,6 +122,17 @@ def linking_of(observed: Any, common: int) -> Linking | None:
     observed : Observed
     common : int
         Rows or columns in common that link two parts: ``r + 1`` for a model of rank r with intercepts.
+
+    Notes
+    -----
+    O(E) time per round of growth (see :func:`halfseen.data.components.components`), a few hundredths of a fit.
     """
-    found = components(observed, common)
-    return Linking(found.rows, found.cols, found.n_parts, common) if found.n_parts > 1 else None
+    parts = components(observed, common)
+    if parts.n_parts <= 1:
+        return None
+    counts = np.diff(observed.by_rows.indptr)
+    entries = np.bincount(parts.rows[parts.rows >= 0], counts[parts.rows >= 0], minlength=parts.n_parts)
+    is_table = np.minimum(parts.row_counts, parts.col_counts) > common
+    is_table[np.argmax(entries)] = False
+    share = float(entries[is_table].sum() / max(entries.sum(), 1.0))
+    return Linking(parts.rows, parts.cols, parts.n_parts, common, share)

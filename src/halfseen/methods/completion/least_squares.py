@@ -280,6 +280,8 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
     def _choose_penalty(
         self, observed: Observed, spread: float, settings: SimpleNamespace, rng: np.random.Generator
     ) -> LeastSquaresPenalty | None:
+        # in double precision: a choice between settings must not hang on rounding, and the part judged is small
+        observed = observed.astype(np.float64)
         penalties = path_of(observed, spread, self.alpha)
         scale, seed = START_SCALE * spread**0.5, rng.spawn(1)[0]
 

@@ -58,7 +58,8 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         :math:`\log\rho`.
     centre : {"auto", "none", "mean", "columns", "both"}
         What is taken out first: nothing, the mean, means of columns, or means of columns and rows (shrunk towards 0).
-        "auto" takes nothing from complete tables and, from others, what predicts a tenth of the held-out squares.
+        "auto" takes the mean where it is a tenth of the squares; means of columns and rows, of tables with missing
+        entries, where they predict a tenth of the held-out squares about it; and nothing from symmetric tables.
     max_iter : int
         Iterations at most.
     random_state : int, Generator or None
@@ -239,7 +240,8 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         check_support(observed, self.loss_, "family")
         if settings.is_symmetric:
             checked_symmetry(observed)
-        return make_table(observed, self.loss_, settings.centre, settings.engine, rng)
+        centre = "none" if settings.is_symmetric and settings.centre == "auto" else settings.centre
+        return make_table(observed, self.loss_, centre, settings.engine, rng)
 
     def _keep(self, table: DescentTable, descended: Descended) -> None:
         """Set the learned attributes."""

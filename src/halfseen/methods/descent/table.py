@@ -17,8 +17,8 @@ from halfseen.solvers import DenseObjective, EntryObjective, FactorObjective, Im
 
 # Means of rows and columns are shrunk as by this many entries of zero: the values that serve ratings best.
 ROW_ENTRIES, COL_ENTRIES = 5.0, 2.0
-# Share of the held-out squares that means must explain before "auto" takes them out. Means of a centred low-rank table
-# explain next to nothing, and taking them out would add two components to those that have to be learned.
+# Share of the squares that means must explain before "auto" takes them out. Means of a centred low-rank table
+# explain next to nothing, and taking them out would add one or two components to those that have to be learned.
 WORTH = 0.1
 
 
@@ -136,7 +136,7 @@ def make_table(observed: Observed, loss: Loss, kind: str, engine: Any, rng: np.r
     n, p = observed.shape
     is_complete = observed.n_entries == n * p and observed.weights is None
     if kind == "auto":
-        kind = "none" if is_complete and is_quadratic(loss) else _worth(observed, loss, rng)
+        kind = _worth_of_mean(observed) if is_complete and is_quadratic(loss) else _worth(observed, loss, rng)
     centre = centre_of(observed, kind, loss)
     if not is_complete or not is_quadratic(loss):
         return DescentTable((n, p), observed.dtype, loss, None, observed, centre, engine)
@@ -146,15 +146,25 @@ def make_table(observed: Observed, loss: Loss, kind: str, engine: Any, rng: np.r
     return DescentTable((n, p), observed.dtype, loss, matrix, observed, centre, engine)
 
 
+def _worth_of_mean(observed: Observed) -> str:
+    """Whether the grand mean is a tenth of the squares: a level, which descent would learn as a component."""
+    values = observed.values.astype(float)
+    scale = max(float(np.abs(values).max()), np.finfo(float).tiny)
+    weights = np.ones(len(values)) if observed.weights is None else observed.weights.astype(float)
+    mean, square = (float(np.average(part, weights=weights)) for part in (values / scale, np.square(values / scale)))
+    return "mean" if mean**2 >= WORTH * square and mean else "none"
+
+
 def _worth(observed: Observed, loss: Loss, rng: np.random.Generator) -> str:
     """What means to take out: those that explain enough of entries they were not computed from."""
-    wanted = "both" if is_quadratic(loss) else "columns"
+    is_plain = is_quadratic(loss)
+    wanted = "both" if is_plain else "columns"
+    # what a level adds must not decide about means of rows and columns
+    base = _worth_of_mean(observed) if is_plain else "none"
     try:
         train, test = observed.split(WORTH, rng, keep_covered=True)
     except ValueError:
-        return "none"
-    centre = centre_of(train, wanted, loss)
-    known = loss.mean(centre.at(test.rows, test.cols))
-    nothing = loss.mean(np.zeros(test.n_entries, test.dtype))
-    left = np.sum(np.square(test.values - known, dtype=float))
-    return wanted if left <= (1.0 - WORTH) * np.sum(np.square(test.values - nothing, dtype=float)) else "none"
+        return base
+    known, nothing = (loss.mean(centre_of(train, kind, loss).at(test.rows, test.cols)) for kind in (wanted, base))
+    left, all_of_it = (float(np.sum(np.square(test.values - part, dtype=float))) for part in (known, nothing))
+    return wanted if left <= (1.0 - WORTH) * all_of_it else base

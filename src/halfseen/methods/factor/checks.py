@@ -94,9 +94,9 @@ def checked_input(
         raise BadArgument(
             "solver", model.solver, f"'newton-cg', for family={loss.name!r} has parameters per column to estimate"
         )
+    observed, offset = judged(observed, loss, trials, offsets)
     if has_classes(loss):
         say_absent(model, loss, observed)
-    observed, offset = judged(observed, loss, trials, offsets)
     return observed, loss, offset
 
 

@@ -265,7 +265,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     def _look_at(self, observed: Observed) -> None:
         """Say what the places of the entries tell: groups that nothing links, cells that are missing for a reason."""
         self.linking_ = linking_of(observed, self.rank_ + 1) if self.rank_ else None
-        if self.linking_ is not None:
+        if self.linking_ is not None and self.linking_.speaks:
             labels = np.arange(observed.shape[0]) if self.row_labels_ is None else self.row_labels_
             self._warn(self.linking_.sentence(labels))
         for text in missing_for_a_reason(observed).sentences():

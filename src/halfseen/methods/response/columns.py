@@ -84,7 +84,7 @@ def _look_at(model: Any, observed: Observed) -> None:
     """Say what the places of the answers tell: groups that nothing links, cells that are missing for a reason."""
     # equal slopes leave one number between two groups, which a single common column gives
     model.linking_ = linking_of(observed, 1 if model.kind_ == "rasch" else 2)
-    if model.linking_ is not None:
+    if model.linking_ is not None and model.linking_.speaks:
         model._warn(model.linking_.sentence(TableNames.of(model).labels(0)))
     for text in missing_for_a_reason(observed).sentences(has_sensitivity=False):
         model._warn(text)

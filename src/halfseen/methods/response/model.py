@@ -16,7 +16,9 @@ from halfseen.data import Observed
 from halfseen.data.newcomers import newcomers
 from halfseen.inference.table import NotStated
 from halfseen.losses import get_loss, is_logistic
+from halfseen.methods.response.rows_bytes import ByteTable, as_numbers, is_bytes, is_large
 from halfseen.methods.response.rows_kinds import KINDS
+from halfseen.methods.response.words import WordTable, coding_of, has_words
 from halfseen.parameters import RANDOM_STATE, Nothing, Number, Suits, Table, Whole, Word
 from halfseen.solvers.watch import CallbackSupport
 
@@ -54,13 +56,15 @@ FIXED = Nothing() | Suits(
 )  # fmt: skip
 
 
-def settled_side(settings: SimpleNamespace, R: Observed, given: SimpleNamespace) -> str:
+def settled_side(settings: SimpleNamespace, R: Observed | ByteTable, given: SimpleNamespace) -> str:
     """The side that ``integrate="auto"`` integrates out.
 
     Columns for pass rates, counts and blocks of columns, and where there are fewer than 100 rows and more columns.
     """
     if settings.integrate != "auto":
         return str(settings.integrate)
+    if isinstance(R, ByteTable):
+        return "rows"
     n, p = R.shape
     of_columns = given.trials is not None or given.blocks is not None or settings.family != "bernoulli"
     of_columns = of_columns or R.weights is not None or bool(np.any(R.values % 1 != 0))
@@ -221,15 +225,17 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def fit(
         self, R: Any, y: None = None, *, trials: Any = None, blocks: Any = None, row_groups: Any = None,
-        covariates: Any = None, weights: Any = None,
+        covariates: Any = None, weights: Any = None, key: Any = None,
     ) -> Self:  # fmt: skip
         """Fit the seen answers.
 
         Parameters
         ----------
         R : Observed, array with NaN, data frame or sparse matrix (n, p)
-            Answers 1 and 0, classes as whole numbers, pass rates or counts. Of a sparse matrix the stored entries are
-            the observed ones, zeros included. Words: see :func:`halfseen.irt.answers`.
+            Answers 1 and 0, classes as whole numbers, pass rates or counts; arrays of bytes (uint8) have 255 where
+            nothing was seen, and large ones are read where they stand. Of a sparse matrix the stored entries are
+            the observed ones, zeros included. Words (N/Y, no/perhaps/yes) are taken in their order; for others see
+            :func:`halfseen.irt.answers`.
         y : None
             Ignored; there for scikit-learn.
         trials : number, ndarray (p,), (n, p) or (n_entries,), or Observed, optional
@@ -243,6 +249,8 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
             Of a latent regression of the ability (rows).
         weights : array (n,), optional
             How many people each row stands for (rows).
+        key : dict from column to right answer, optional
+            Of multiple-choice answers, ``{"Q1": "B"}``; kept, and used for new rows.
 
         Returns
         -------
@@ -250,7 +258,12 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
             Itself.
         """
         settings = self._checked()
-        observed = self._observe(R, reset=True)
+        self.coding_ = None
+        if key is not None or has_words(R):
+            self.coding_ = coding_of(WordTable.of(R), key)
+        observed = (
+            self._look_at_bytes(R) if is_large(R) and self.integrate != "columns" else self._observe(R, reset=True)
+        )
         self.loss_ = get_loss(self.family, needs=is_logistic, taker="ItemResponseModel")
         given = SimpleNamespace(
             trials=trials, blocks=blocks, row_groups=row_groups, covariates=covariates, weights=weights
@@ -388,9 +401,20 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         return state
 
     def _observe(self, R: Any, reset: bool) -> Observed:
-        """As every estimator reads a table; new rows may have no entries yet."""
+        """As every estimator reads a table; words become numbers, and new rows may have no entries yet."""
+        R = as_numbers(R) if is_bytes(R) else R
+        coding = getattr(self, "coding_", None)
+        if coding is not None and not isinstance(R, Observed):
+            R = WordTable.of(R).numbers(coding)
         empty = None if reset else newcomers(R, self.observed_shape_[1], self.col_labels_)
         return super()._observe(R, reset) if empty is None else empty
+
+    def _look_at_bytes(self, R: Any) -> Any:
+        """Remember a large table of bytes without making a list of its entries."""
+        self.observed_shape_, self.n_features_in_ = R.shape, R.shape[1]
+        self.row_labels_ = self.col_labels_ = None
+        self.library_, self.fingerprint_ = "pyarrow", -1
+        return ByteTable(R)
 
     def _linear_pairs(self, i: IntArray, j: IntArray) -> FloatArray:
         linear: FloatArray = self._integration().linear_pairs(self, i, j)

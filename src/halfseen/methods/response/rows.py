@@ -15,6 +15,7 @@ from halfseen.errors import shown
 from halfseen.inference.missingness import missing_for_a_reason
 from halfseen.losses import get_loss
 from halfseen.methods.response.rows_board import posterior
+from halfseen.methods.response.rows_bytes import ByteTable
 from halfseen.methods.response.rows_fit import People, fit_with_table
 from halfseen.methods.response.rows_inference import RowsInference
 from halfseen.methods.response.rows_links import connectivity
@@ -35,14 +36,14 @@ CELLS_WITH_FIT = 4_000_000
 MOST_LOOKED_AT = 5_000_000
 
 
-def fit(model: Any, settings: SimpleNamespace, R: Observed, given: SimpleNamespace) -> None:
+def fit(model: Any, settings: SimpleNamespace, R: Observed | ByteTable, given: SimpleNamespace) -> None:
     """Fit and set the learned attributes; ``R`` is as it was given."""
     refuse_what_columns_take(settings, given)
     people = People(given.row_groups, given.covariates, given.weights)
     with model._watched(R, settings.max_iter, lambda params: {}) as watch:
         options = options_of(settings, R, () if watch is None else (watch,))
         fits = [
-            fit_with_table(R, kinds, settings.dimensions, people, options)
+            fit_with_table(R.answers if isinstance(R, ByteTable) else R, kinds, settings.dimensions, people, options)
             for kinds in kinds_to_try(settings.kind, R)
         ]  # fmt: skip
     best, table = min(fits, key=lambda pair: pair[0].aic)
@@ -54,7 +55,7 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed, given: SimpleNamespa
     _tell(model, R, given)
 
 
-def kinds_to_try(kind: Any, R: Observed) -> list[Any]:
+def kinds_to_try(kind: Any, R: Observed | ByteTable) -> list[Any]:
     """The kinds of a fit: ``"auto"`` compares equal and free slopes by AIC; a mapping goes by column label."""
     if isinstance(kind, str):
         return ["1pl", "2pl"] if kind == "auto" else [kind]
@@ -84,7 +85,7 @@ def refuse_what_columns_take(settings: SimpleNamespace, given: SimpleNamespace) 
         )
 
 
-def options_of(settings: SimpleNamespace, R: Observed, watchers: tuple[Any, ...]) -> RowsOptions:
+def options_of(settings: SimpleNamespace, R: Observed | ByteTable, watchers: tuple[Any, ...]) -> RowsOptions:
     """What the engine takes, from the estimator's parameters."""
     return RowsOptions(
         item_prior=settings.item_prior,
@@ -99,19 +100,18 @@ def options_of(settings: SimpleNamespace, R: Observed, watchers: tuple[Any, ...]
     )
 
 
-def place_of(place: Any, R: Observed) -> Any:
+def place_of(place: Any, R: Observed | ByteTable) -> Any:
     """A place (column, name) by the column's number."""
     if R.col_labels is None or not (isinstance(place, tuple) and len(place) == 2):
         return place
     return int(find_labels(R.col_labels, [place[0]], "column")[0]), place[1]
 
 
-def _keep(model: Any, R: Observed) -> None:
+def _keep(model: Any, R: Observed | ByteTable) -> None:
     """Attributes from the fit."""
     fit: RowsFit = model.rows_fit_
     n, p = R.shape
-    sums: FloatArray = np.bincount(R.cols, np.asarray(R.values, dtype=float), p).astype(float)
-    counts: FloatArray = np.bincount(R.cols, minlength=p).astype(float)
+    sums, counts = column_totals(R)
     answering = Answering.of(fit, sums, counts)
     model.column_totals_ = np.stack([sums, counts])
     model.answering_ = answering
@@ -119,29 +119,46 @@ def _keep(model: Any, R: Observed) -> None:
     model.loss_ = get_loss("bernoulli") if is_plain else GradedAnswer(answering.low, answering.high)
     kept = model.answers_
     model.abilities_ = posterior(fit, kept.table, kept.covariates)
-    shown_mean = model.abilities_.mean @ turn(model)
+    turned = turn(model)
+    # the same array where nothing turns: abilities of a million rows are kept once
+    shown_mean = (
+        model.abilities_.mean if np.array_equal(turned, np.eye(len(turned))) else model.abilities_.mean @ turned
+    )
     slopes, intercepts = np.full((p, fit.layout.dimensions), np.nan), np.full(p, np.nan)
     own = fit.params[fit.layout.slopes] if model.rotated_ is None else model.rotated_.slopes
     slopes[fit.columns] = own / (ability_scale(fit) if fit.layout.dimensions == 1 else 1.0)
     intercepts[fit.columns] = fit.params[fit.layout.first_param + fit.layout.dimensions]
-    model.row_factors_ = shown_mean.astype(R.dtype)
+    model.row_factors_ = shown_mean.astype(R.dtype, copy=False)
     model.col_factors_, model.intercept_ = slopes.astype(R.dtype), intercepts.astype(R.dtype)
     model.log_likelihood_, model.aic_, model.bic_ = fit.log_likelihood, fit.aic, fit.bic
     model.run_, model.n_iter_ = fit.run, max(fit.run.n_iter, 1)
     model.linking_, model.dispersion_ = None, 1.0
-    out = answering.item_of[R.cols] < 0
-    values = np.asarray(R.values, dtype=float)
-    outside = np.bincount(R.rows[out], (values - answering.constant[R.cols])[out], n)
-    model.totals_ = np.stack([
-        np.bincount(R.rows, values, n), np.bincount(R.rows, minlength=n).astype(float),
-        outside + answering.constant[answering.item_of < 0].sum(),
-    ])  # fmt: skip
+    model.totals_ = None if isinstance(R, ByteTable) else row_totals(answering, R)
     model.board_ = board(model) if n * p <= CELLS_WITH_FIT else None
     model.bank_ = bank_of(answering, model.row_factors_[:, 0])
     model.connectivity_ = connectivity(kept.table)
 
 
-def _tell(model: Any, R: Observed, given: SimpleNamespace) -> None:
+def column_totals(R: Observed | ByteTable) -> tuple[FloatArray, FloatArray]:
+    """Sums and numbers of the columns' answers."""
+    if isinstance(R, ByteTable):
+        return R.column_totals()
+    p = R.shape[1]
+    sums = np.bincount(R.cols, np.asarray(R.values, dtype=float), p)
+    return sums.astype(float), np.bincount(R.cols, minlength=p).astype(float)
+
+
+def row_totals(answering: Answering, R: Observed) -> FloatArray:
+    """Sums and numbers of the rows' answers, and of the completed rows over columns outside the model (3, n)."""
+    n, values = R.shape[0], np.asarray(R.values, dtype=float)
+    out = answering.item_of[R.cols] < 0
+    outside = np.bincount(R.rows[out], (values - answering.constant[R.cols])[out], n)
+    constant = answering.constant[answering.item_of < 0].sum()
+    counts = np.bincount(R.rows, minlength=n).astype(float)
+    return np.stack([np.bincount(R.rows, values, n), counts, outside + constant])
+
+
+def _tell(model: Any, R: Observed | ByteTable, given: SimpleNamespace) -> None:
     """Say what the fit and the places of the answers tell."""
     fit: RowsFit = model.rows_fit_
     for text in fit.warnings:
@@ -155,12 +172,12 @@ def _tell(model: Any, R: Observed, given: SimpleNamespace) -> None:
             model._keep_sentence(text)
     for text in flag_sentences(fit, R):
         model._keep_sentence(text)
-    if given.row_groups is None and R.n_entries <= MOST_LOOKED_AT:
+    if given.row_groups is None and isinstance(R, Observed) and R.n_entries <= MOST_LOOKED_AT:
         for text in missing_for_a_reason(R).sentences(has_sensitivity=False):
             model._warn(text)
 
 
-def flag_sentences(fit: RowsFit, R: Observed) -> list[str]:
+def flag_sentences(fit: RowsFit, R: Observed | ByteTable) -> list[str]:
     """Which columns are flagged, by flag."""
     labels = np.arange(fit.shape[1]) if R.col_labels is None else R.col_labels
     out = []

@@ -26,11 +26,12 @@ from halfseen.inference import (
     upper_quantile,
 )
 from halfseen.inference.alike import ends_alike
+from halfseen.losses import at_columns
 from halfseen.methods.response import rows_listings as listings
 from halfseen.methods.response import rows_scores
 from halfseen.methods.response.rows_board import RowsBoard, RowStatement
+from halfseen.methods.response.rows_entries import entry_errors
 from halfseen.methods.response.rows_faces import item_faces
-from halfseen.methods.response.rows_predict import NODES, WEIGHTS, Abilities
 from halfseen.methods.response.rows_state import KeptAnswers, answers_of, board, new_rows, table_of_new
 from halfseen.parameters import BadArgument
 
@@ -98,7 +99,10 @@ class RowsInference(TableInference):
         return self._interval(f"row factor {component or 0}", part.estimate, part.se, self.names.column(0),
                               self._errors(part, f"row factor {component or 0}"))  # fmt: skip
 
-    def abilities(self, method: str = "eap", component: int = 0, *, has_item_errors: bool = True) -> Intervals:
+    def abilities(
+        self, method: str = "eap", component: int = 0, *, has_item_errors: bool = True, R: Any = None,
+        covariates: Any = None,
+    ) -> Intervals:  # fmt: skip
         """Abilities of the rows.
 
         Parameters
@@ -109,6 +113,8 @@ class RowsInference(TableInference):
             Of several dimensions ("eap" alone).
         has_item_errors : bool
             Whether standard errors include what is not known of the items.
+        R, covariates : optional
+            The answers of the fit, for "map" and "wle" of a model out of a file.
         """
         part = self._ability(component)
         if method == "eap" and has_item_errors:
@@ -118,7 +124,7 @@ class RowsInference(TableInference):
         else:
             if self._model.rows_fit_.layout.dimensions > 1:
                 raise BadArgument("method", method, "'eap' with more than one dimension")
-            kept = answers_of(self._model, f"abilities by {method!r}")
+            kept = self._answers(f"abilities by {method!r}", R, covariates)
             scores = rows_scores.score_rows(
                 self._model.rows_fit_, kept.table, method, covariates=kept.covariates, random_state=self._seed,
                 item_draws=rows_scores.ITEM_DRAWS if has_item_errors else 0,
@@ -186,37 +192,22 @@ class RowsInference(TableInference):
         if kind not in ("linear", "mean"):
             raise BadArgument("kind", kind, "'mean' or 'linear'")
         i, j = self.names.pairs(rows, cols)
-        model, loss = self._model, self._model.loss_.at_columns(j) if _has_columns(self._model) else self._model.loss_
+        model = self._model
+        loss = at_columns(model.loss_, j)
         m = model.answering_.linear(model.abilities_[i], j)
-        se = self._entry_errors(i, j, m)
+        errors = entry_errors(model, i, j, m)
+        se = np.sqrt(sum(np.asarray(L.multiply(L).sum(axis=1)).ravel() for L in errors.loadings.values()))
         if kind == "linear":
-            return self._interval("entry", m, se, self.names.cells(i, j))
+            return self._interval("entry", m, se, self.names.cells(i, j), errors)
+
+        def ends(q: float) -> tuple[FloatArray, FloatArray]:
+            return loss.mean(m - q * se), loss.mean(m + q * se)
+
         z = normal_quantile(self.level)
         return Intervals(
-            "entry", loss.mean(m), se * loss.variance(m), loss.mean(m - z * se), loss.mean(m + z * se), self.level,
-            self.names.cells(i, j), self.claim, quantile=z, library=self.library,
+            "entry", loss.mean(m), se * loss.variance(m), *ends(z), self.level, self.names.cells(i, j), self.claim,
+            quantile=z, library=self.library, statement=Statement(self, errors, ends),
         )  # fmt: skip
-
-    def _entry_errors(self, i: Any, j: Any, m: FloatArray) -> FloatArray:
-        """Standard errors of the log odds of cells: spread over the row's posterior, and the item's own."""
-        fit, answering, D = self._model.rows_fit_, self._model.answering_, self._model.rows_fit_.layout.dimensions
-        ability = self._model.abilities_[i]
-        item = answering.item_of[j]
-        has = item >= 0
-        out = np.zeros(len(m))
-        places = np.maximum(item, 0)
-        a = fit.params[fit.layout.slopes[places]]
-        spread = np.sqrt(np.maximum(np.einsum("md,mde,me->m", a, ability.covariance, a), 0.0))
-        step = np.einsum("mde,me->md", ability.covariance, a) / np.maximum(spread, 1e-12)[:, None]
-        none = np.zeros_like(ability.covariance)
-        for node, weight in zip(NODES, WEIGHTS, strict=True):
-            here = Abilities(ability.mean + node * step, none)
-            out += weight * (answering.linear(here, j) - m) ** 2
-        V = {int(k): fit.covariance.block(fit.index, fit.layout.first_param[k] + np.arange(D + 1))
-             for k in np.unique(item[has])}  # fmt: skip
-        x = np.column_stack([ability.mean, np.ones(len(m))])
-        own = np.array([x[t] @ V[int(item[t])] @ x[t] if has[t] else 0.0 for t in range(len(m))])
-        return np.sqrt(np.maximum(out + own, 0.0))
 
     def responses(self, rows: Any, cols: Any) -> Intervals:
         """Prediction intervals of answers not yet seen, elementwise pairs: central quantiles of the classes."""
@@ -351,9 +342,19 @@ class RowsInference(TableInference):
     def _named_set(self, name: str, **choices: Any) -> Intervals:
         return self._members(name, **choices)
 
-    def _members(self, name: str, about: str = "again", component: int = 0, rows: Any = None, cols: Any = None) -> Any:
+    def _members(
+        self,
+        name: str,
+        about: str = "again",
+        component: int = 0,
+        rows: Any = None,
+        cols: Any = None,
+        kind: str = "mean",
+    ) -> Intervals:
         if name == "entries":
-            raise NotStated("a band over entries is not stated here; ask entries() for each, or a band over scores.")
+            if rows is None or cols is None:
+                raise ValueError("a band over entries needs rows= and cols=, elementwise pairs.")
+            return self.entries(rows, cols, kind)
         if rows is not None or cols is not None:
             raise BadArgument("rows", rows, f"None: a band over {name} is one over all of them")
         return self.scores(about) if name == "scores" else self.row_factors(component)
@@ -492,10 +493,6 @@ class RowsInference(TableInference):
 
     def _of(self) -> tuple[float, str, str]:
         return self.level, self.claim, self.library
-
-
-def _has_columns(model: Any) -> bool:
-    return bool(getattr(model.loss_, "has_columns", False))
 
 
 def _rows_only(axis: str) -> None:

@@ -47,12 +47,18 @@ def board(model: Any) -> RowsBoard:
     if known is not None:
         return known
     kept = answers_of(model, "intervals of rows of a table as large as this")
+    totals = model.totals_
+    if totals is None:  # a column on which a million people agree is known as well as its own answers
+        outside = np.full(model.rows_fit_.shape[0], model.answering_.constant[model.answering_.item_of < 0].sum())
+    else:
+        outside = totals[2]
     made = make_board(
-        model.rows_fit_, kept.table, model.answering_, model.totals_[2], covariates=kept.covariates,
+        model.rows_fit_, kept.table, model.answering_, outside, covariates=kept.covariates,
         rotated=model.rotated_,
     )  # fmt: skip
-    model.board_ = with_raw(made, model.totals_[0], model.totals_[1])
-    return model.board_
+    board: RowsBoard = made if totals is None else with_raw(made, totals[0], totals[1])
+    model.board_ = board
+    return board
 
 
 def answers_of(model: Any, what: str) -> KeptAnswers:
