@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,10 @@ import halfseen as hs
 from halfseen.cli.options import FeatureFiles, HeldOption, TableOptions
 from halfseen.cli.questions import Question, read_pairs
 from halfseen.cli.screen import Steps, figures, table
-from halfseen.cli.source import column, separator
+from halfseen.cli.source import read_features
 from halfseen.cli.tables import TableJob
 from halfseen.data import Observed, SideFeatures
-from halfseen.data.files import TextFormat
 from halfseen.data.labels import labels_from_text
-from halfseen.data.wide import read_frame
 from halfseen.methods.inductive.options import ONE_CLASS
 
 RECALL_AT = 10
@@ -135,15 +132,6 @@ def lists_table(rows: list[dict[str, Any]]) -> Any:
     for place, row in enumerate(rows):
         shown.add_row(row["model"], *(column[place] for column in columns))
     return shown
-
-
-def read_features(path: Path, key: str | None, labels: Any, reading: TableOptions) -> tuple[SideFeatures, str]:
-    """A file of features, its lines named in the type of the table's own labels."""
-    given = None if key is None else column(key)
-    frame, wanted = read_frame(path, given, TextFormat(separator(reading.sep), not reading.no_header))
-    side = SideFeatures.from_frame(frame, wanted, path.name)
-    names = [] if side.labels is None else side.labels.tolist()
-    return SideFeatures(None, side.columns, labels_from_text(names, labels), side.missing), wanted
 
 
 def predict_new(model: Any, question: Question, record: dict[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:

@@ -10,8 +10,11 @@ from typing import Any
 from halfseen.cli.options import TableOptions
 from halfseen.cli.screen import note
 from halfseen.cli.words import in_options
-from halfseen.data import Observed, Sources, read_table
+from halfseen.data import Observed, SideFeatures, Sources, read_table
 from halfseen.data import read_sources as read_long_sources
+from halfseen.data.files import TextFormat
+from halfseen.data.labels import labels_from_text
+from halfseen.data.wide import read_frame
 from halfseen.errors import close_matches
 
 
@@ -184,3 +187,12 @@ def long_sources(file: str, source: str, reading: TableOptions) -> Sources:
         missing=reading.missing, shift=reading.shift, duplicates=reading.duplicates.value,
         values=words(reading.values), max_bytes=reading.max_bytes,
     )  # fmt: skip
+
+
+def read_features(path: Path, key: str | None, labels: Any, reading: TableOptions) -> tuple[SideFeatures, str]:
+    """A file of features, its lines named in the type of the table's own labels."""
+    given = None if key is None else column(key)
+    frame, wanted = read_frame(path, given, TextFormat(separator(reading.sep), not reading.no_header))
+    side = SideFeatures.from_frame(frame, wanted, path.name)
+    names = [] if side.labels is None else side.labels.tolist()
+    return SideFeatures(None, side.columns, labels_from_text(names, labels), side.missing), wanted
