@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
+INTERRUPTED = 130
+
 
 def main() -> None:
-    """Run the command line of this process."""
-    from halfseen.cli.app import app
+    """Run the command line of this process; an interruption, also while modules are loaded, takes one line."""
+    try:
+        from halfseen.cli.app import app
 
-    app(prog_name="halfseen")
+        app(prog_name="halfseen")
+    except KeyboardInterrupt:
+        sys.stderr.write("halfseen: interrupted; nothing was written\n")
+        sys.exit(INTERRUPTED)
 
 
 __all__ = ["main"]
