@@ -4,6 +4,8 @@
 #   make demo    complete scikit-learn's digits from 40 % of their pixels; writes halfseen-demo/
 #   make test    the test suite (without the slow part)
 #   make check   style, types, house rules, every example in the documentation
+#   make lowest  the tests with the lowest version of every dependency (requirements/lowest.txt)
+#   make sanitize  the kernels' tests under the address and undefined-behaviour sanitizers, every instruction set
 #   make fuzz    damaged files of every format, read in child processes (ten minutes; FUZZ=seconds)
 #   make slow    the long statistical tests, and the coverage study (an hour; goes on where it stopped)
 #   make bench   speed against other libraries, as ratios
@@ -26,7 +28,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONUTF8 ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check lint types house examples slow bench docs picture clean
+.PHONY: help demo test lowest sanitize fuzz check lint types house examples slow bench docs picture clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -66,8 +68,29 @@ $(STAMPS)/docs: $(STAMPS)/torch
 demo: $(STAMPS)/install
 	@$(BIN)/halfseen demo --force
 
+# Two processes by default; WORKERS=0 runs everything in one, for a debugger.
+WORKERS ?= 2
 test: $(STAMPS)/torch
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+
+# `make lowest LOWEST_TESTS=tests/data` runs a part of them.
+LOWEST := build/lowest
+LOWEST_TESTS ?= tests
+lowest:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || { \
+	  echo "the lowest versions need Python 3.11 or 3.12; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
+	@echo "installing the lowest versions into $(LOWEST), and halfseen with them (a few minutes)"
+	@$(PYTHON) -m venv --clear $(LOWEST)
+	@$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/lowest.txt cmake ninja
+	@PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --no-build-isolation --no-cache-dir --no-deps .
+	@$(LOWEST)/bin/python -m pip --disable-pip-version-check check
+	@$(LOWEST)/bin/python -m pytest -q -m "not slow" $(LOWEST_TESTS)
+
+# What this compiler's sanitizers say of the kernels; the result is kept in tests/kernels/sanitized.json.
+sanitize: $(STAMPS)/install
+	@$(PIP) install cmake ninja nanobind
+	@$(BIN)/python scripts/sanitize.py
 
 FUZZ ?= 600
 fuzz: $(STAMPS)/install
@@ -85,6 +108,7 @@ lint: $(STAMPS)/install
 
 types: $(STAMPS)/install
 	@$(BIN)/mypy
+	@$(BIN)/mypy --strict tests/house/user_program.py
 
 house: $(STAMPS)/torch
 	@$(BIN)/python scripts/house_rules.py

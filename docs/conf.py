@@ -34,23 +34,11 @@ numpydoc_show_class_members = False
 nitpicky = False
 
 html_theme = "pydata_sphinx_theme"
-# Single pages have no sections to navigate; an empty sidebar only takes their room.
-html_sidebars = {
-    name: []
-    for name in (
-        "observed",
-        "factor",
-        "intervals",
-        "als",
-        "command-line",
-        "performance",
-        "reproducing",
-        "changelog",
-        "contributing",
-    )
-}
+# Single pages have no neighbours to navigate to; an empty sidebar only takes their room.
+html_sidebars = {name: [] for name in ("index", "command-line", "install")}
 html_title = "halfseen"
 html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,

@@ -44,20 +44,21 @@ def covered(seed: int, scene: str, design: list[Any]) -> dict[str, float]:
     seen, masks = hidden(fit_data, seed, 0.2, 0.2)
     with quiet():
         model = hs.HeterogeneousFactorization(random_state=0).fit(seen)
-    posterior = model.posterior(LEVEL)
+    posterior = model.inference(LEVEL)
     found: dict[str, list[np.ndarray]] = {}
     for name in data:
         for what in ("cells", "samples"):
             i, j = np.nonzero(masks[what][name])
             found.setdefault(f"signal, hidden {what}", []).append(
-                inside(posterior.cells(name, i, j, kind="mean"), truth[name][i, j])
+                inside(posterior.entries(i, j, source=name), truth[name][i, j])
             )
-            found.setdefault(f"value, hidden {what}", []).append(inside(posterior.cells(name, i, j), data[name][i, j]))
+            ends = posterior.responses(i, j, source=name)
+            found.setdefault(f"value, hidden {what}", []).append(inside(ends, data[name][i, j]))
     new = {name: data[name][rows:] for name in list(data)[:2]}
     last = list(data)[2]
     i, j = np.indices((NEW, widths[2])).reshape(2, -1)
     placed = model.place_samples(new).inference(LEVEL)
-    found["signal, new samples"] = [inside(placed.cells(last, i, j, kind="mean"), truth[last][rows:][i, j])]
+    found["signal, new samples"] = [inside(placed.entries(i, j, source=last), truth[last][rows:][i, j])]
     found |= factors_covered(model, posterior, scores[:rows], loadings)
     return {what: float(np.mean(np.concatenate(parts))) for what, parts in found.items()}
 
@@ -76,11 +77,11 @@ def factors_covered(model: Any, posterior: Any, scores: np.ndarray, loadings: di
     found: dict[str, Any] = {"loadings": []}
     for name, truth in loadings.items():
         takes = model.activity_[active, model.source_names_.index(name)]
-        ends = posterior.loadings(name)
+        ends = posterior.columns(source=name)
         low, high = ends.low[:, active][:, takes], ends.high[:, active][:, takes]
         target = (truth @ turn)[:, takes]
         found["loadings"].append(((low <= target) & (target <= high)).ravel())
-    ends = posterior.scores()
+    ends = posterior.rows()
     target = (scores - scores.mean(axis=0)) @ np.linalg.inv(turn).T
     target = target + model.scores_[:, active].mean(axis=0)
     found["scores"] = [((ends.low[:, active] <= target) & (target <= ends.high[:, active])).ravel()]

@@ -34,12 +34,16 @@ bool always() { return true; }
 // Best first; the plain build, which any processor of the platform runs, is last.
 const std::vector<Candidate>& candidates() {
     static const std::vector<Candidate> all = {
-#ifdef HALFSEEN_X86_LEVELS
+#ifdef HALFSEEN_X86_V4
         {"v4", [] { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                            __builtin_cpu_supports("avx512vl"); }, build_v4},
+#endif
+#ifdef HALFSEEN_X86_V3
         {"v3", [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                            __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"); }, build_v3},
+#endif
+#ifdef HALFSEEN_X86_V2
         {"v2", [] { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }, build_v2},
 #endif
         {"portable", always, build_portable},

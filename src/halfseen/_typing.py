@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,23 @@ IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
 Labels = NDArray[Any]
 RandomState = int | np.random.Generator | np.random.RandomState | None
+
+
+class FittedModel(Protocol):
+    """What type checkers know of a model that :func:`halfseen.load` gives, whatever its class.
+
+    Fitted attributes and a class's own methods are reached as they are, as ``Any``.
+    """
+
+    def predict(self, *args: Any, **more: Any) -> FloatArray:
+        """Predict cells, as the class of the model does."""
+        ...
+
+    def predict_table(self, *args: Any, **more: Any) -> FloatArray:
+        """Predict whole tables, as the class of the model does."""
+        ...
+
+    def __getattr__(self, name: str) -> Any: ...
 
 
 def as_generator(random_state: RandomState = None) -> np.random.Generator:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_n_features, check_is_fitted, validat
 from halfseen._typing import FloatArray, IntArray, Labels, RandomState, as_generator
 from halfseen.data import Observed, as_observed, check_support
 from halfseen.data.align import with_columns
+from halfseen.data.checks import holds_only_ones
 from halfseen.data.frames import library_of
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.data.outgoing import check_size, filled, fingerprint, missing_cells
@@ -35,6 +36,8 @@ class CompletionEstimator(Parametrised, BaseEstimator):
     n_features_in_: int
     library_: str
     fingerprint_: int
+    # whether a table of ones and unseen cells is what the model is made for
+    _is_for_ones: bool = False
 
     def predict(self, rows: Any, cols: Any = None, kind: str = "mean") -> FloatArray:
         """Predict entries, elementwise pairs ``(rows[t], cols[t])``, or complete a table.
@@ -218,6 +221,12 @@ class CompletionEstimator(Parametrised, BaseEstimator):
             self.row_labels_, self.col_labels_ = observed.row_labels, observed.col_labels
             self.fingerprint_ = fingerprint(observed)
             self.library_ = library_of(R)
+            if not self._is_for_ones and holds_only_ones(observed):
+                self._warn(
+                    "every seen cell is 1: there is nothing to tell rows apart by but who has what. For clicks, "
+                    "purchases and known links use InductiveCompletion(family='one_class'), which takes unseen cells "
+                    "for weak zeros"
+                )
         return observed
 
     def _positions(self, wanted: Any, axis: str) -> IntArray:

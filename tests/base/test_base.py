@@ -7,7 +7,6 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
-from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -265,7 +264,8 @@ def test_a_callback_can_end_the_fit(model, table):
 
 
 def test_scoring_monitors_of_scikit_learn_work(table):
-    monitor = ScoringMonitor(scoring={"score": lambda estimator, X, y: estimator.score(X)})
+    callback = pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
+    monitor = callback.ScoringMonitor(scoring={"score": lambda estimator, X, y: estimator.score(X)})
     model = hs.BiasModel().set_callbacks(monitor).fit(table)
     log = monitor.get_logs().data
     scores = [row["score"] for row in log if row["task_name"] == "sweep"]

@@ -55,8 +55,10 @@ BAD = {
     "wrong separator": ("a.csv", CSV, ["--sep", ";"], "one column only, 'user,film,rating'; is --sep right?"),
     "family in options": ("a.csv", CSV, ["--family", "bernoulli"], "--family bernoulli needs 0 or 1"),
     "missing value in options": ("a.csv", CSV + "cy,tea,\n", [], "--missing nan"),
-    "wide table": ("a.csv", WIDE, [], "looks like a wide table (5 columns, 'model', 'q0', ...): halfseen reads one"),
-    "full wide table": ("a.csv", "m,a,b,c,d\nx,1,2,3,4\ny,2,1,4,3\n", [], "read a wide one with --wide"),
+    "wide table of names that repeat": (
+        "a.csv", "m,a,b,c,d\nx,1,,3,4\nx,2,1,4,3\n", [], "if the file is a wide table, pass --wide"
+    ),
+    "wide table with text": ("a.csv", "m,a,b,c,d\nx,1,2,3,hi\ny,2,1,4,ho\n", [], "read a wide one with --wide"),
     "wide, but in entries": ("a.csv", WIDE, ["--wide", "--value", "q1"], "--value is for files with one entry"),
     "wide, one column": ("a.csv", CSV, ["--wide", "--sep", ";"], "is --sep right?"),
     "wide, text in a cell": ("a.csv", "m,a,b\nx,1,good\ny,2,3\n", ["--wide"], "column 'b'"),

@@ -229,3 +229,12 @@ def test_new_rows_without_intervals_say_so(halfseen, quick, table, tmp_path):
     assert done.exit_code == 0, done.output
     assert "no intervals of new rows" in done.stderr
     assert done.stdout.startswith("row,col,predicted\nnew,")
+
+
+def test_a_table_that_can_only_be_wide_comes_back_wide_without_being_told(halfseen, wide, tmp_path):
+    told, guessed = tmp_path / "told.csv", tmp_path / "guessed.csv"
+    wide.write_text(wide.read_text().replace("station,region,", "station,").replace(",north,", ","))
+    halfseen("complete", wide, "--wide", "-o", told)
+    done = halfseen("complete", wide, "-o", guessed)
+    assert "was read as a wide table" in done.stderr
+    assert guessed.read_bytes() == told.read_bytes()

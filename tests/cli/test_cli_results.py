@@ -27,6 +27,8 @@ def test_on_every_tracked_table_the_factor_model_beats_the_means():
 @pytest.mark.data
 @pytest.mark.skipif("HALFSEEN_DATA" not in os.environ, reason="set HALFSEEN_DATA to the folder of real data sets")
 @pytest.mark.parametrize("table", ["ml-100k, binomial(4)", "evalplus, bernoulli"])
+@pytest.mark.slow
+@pytest.mark.slow
 def test_a_tracked_command_gives_its_tracked_figures(process, table):
     tracked = [line for line in lines() if line["table"] == table]
     words = shlex.split(tracked[0]["command"])[1:]

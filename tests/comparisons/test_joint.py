@@ -76,14 +76,14 @@ class TestEveryJointModel:
 
     def test_automatic_ranks_are_those_of_the_truth(self, make):
         design = SourcesDesign(noise=0.3)
-        data = make_sources_data(4, 30, 24, 2, 1, design=design, random_state=0)
+        data = make_sources_data(3, 20, 14, 1, 1, design=design, random_state=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model = make("auto", "auto").set_params(random_state=0).fit(data.sources)
         search = model.rank_search_
-        # the robust one takes a little noise for a further factor
-        assert model.shared_rank_ in ({2, 3} if isinstance(model, hs.RobustJIVE) else {2})
-        assert set(model.unique_rank_.values()) == {1}
+        # the robust one takes dense noise for outliers, predicts badly, and its held-out entries say nothing of ranks
+        if not isinstance(model, hs.RobustJIVE):
+            assert (model.shared_rank_, set(model.unique_rank_.values())) == (1, {1})
         assert model.shared_rank_ == search.shared_rank
         place = search.tried.index((search.shared_rank, search.unique_rank, None))
         least = search.losses.min()
@@ -95,6 +95,7 @@ def half():
     return make_sources_data(10, 120, 100, 3, 3, 0.5, "rotated", 1)
 
 
+@pytest.mark.slow
 # Table 2 of the paper: subspace errors with zeros for what is missing, mean of three seeds
 @pytest.mark.parametrize(("missing", "published"), [(0.5, 0.52), (0.1, 0.054), (0.05, 0.026), (0.01, 0.0052)])
 def test_zeros_for_missing_entries_cost_what_the_paper_prints(missing, published):
@@ -105,11 +106,13 @@ def test_zeros_for_missing_entries_cost_what_the_paper_prints(missing, published
         assert data.subspace_error(model) == pytest.approx(published, rel=0.1)
 
 
-def test_imputing_jive_recovers_what_zeros_cost(half):
-    model = hs.JIVE(max_iter=60, tol=1e-14, centre=False)
+def test_imputing_jive_recovers_what_zeros_cost():
+    data = make_sources_data(6, 40, 30, 1, 1, 0.7, "rotated", 1)
+    zeros = hs.JIVE(1, 1, missing="zero", centre=False).fit(data.sources)
+    model = hs.JIVE(1, 1, max_iter=60, tol=1e-14, centre=False)
     with pytest.warns(ConvergenceWarning):
-        model.fit(half.sources)
-    assert half.subspace_error(model) < 1e-3
+        model.fit(data.sources)
+    assert data.subspace_error(model) < 1e-3 < 0.1 < data.subspace_error(zeros)
 
 
 def test_imputing_jive_and_the_factorization_find_the_same_minimum():

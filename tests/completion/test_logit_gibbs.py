@@ -44,6 +44,7 @@ def statistics(state):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_sampler_leaves_the_joint_distribution_as_it_is():
     """Geweke (2004): parameters from the prior, and parameters along a chain that also redraws the answers, agree."""
     rng, n, p, n_draws = np.random.default_rng(2), 5, 4, 5000

@@ -248,3 +248,22 @@ def test_a_header_of_more_than_a_megabyte_is_read(tmp_path):
     R = read_table(file, wide=True)
     np.testing.assert_array_equal(R.to_dense(), values)
     assert R.col_labels[-1] == names[-1]
+
+
+@pytest.mark.parametrize("lines", ["x,1,2,3,4 y,2,1,4,3", "x,1,,3,4 y,2,1,,3", "x,,2,3,4 y,2,1,4,"])
+def test_a_file_that_can_only_be_wide_is_read_so_and_says_it(tmp_path, lines):
+    path = tmp_path / "panel.csv"
+    path.write_text("m,a,b,c,d\n" + lines.replace(" ", "\n") + "\n")
+    R, wide = read_table(path), read_table(path, wide=True)
+    np.testing.assert_array_equal(R.to_dense(), wide.to_dense())
+    assert R.row_labels.tolist() == ["x", "y"]
+    assert "panel.csv was read as a wide table, a line per row: 2 rows, 4 columns" in " ".join(R.notes)
+    with pytest.raises(ValueError, match=r"looks like a wide table|if the file is a wide table"):
+        read_table(path, wide=False)
+
+
+def test_a_long_file_with_a_hole_is_not_taken_for_a_wide_one(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("user,item,rating,time,place\n1,7,5,1,4\n1,8,,2,5\n2,7,3,9,4\n")
+    with pytest.raises(ValueError, match="'rating' has no number in entry 1"):
+        read_table(path)

@@ -269,6 +269,7 @@ def study(name, n, p, seeds, rank=2, share=0.5, **kwargs):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_the_default_intervals_cover(name):
     """One table of 200 x 150, rank 1: standard error of a share about .018; within 4 of them."""
     pooled = study(name, 200, 150, [1], rank=1, share=0.8)

@@ -149,6 +149,7 @@ def test_newton_solves_poisson_quickly():
 
 
 @pytest.mark.parametrize(("strength", "observed", "bound"), [(1.0, 0.1, 0.65), (0.5, 0.2, 0.55)])
+@pytest.mark.slow
 def test_with_little_information_the_default_chooses_the_prior(strength, observed, bound):
     data = hs.datasets.make_factor_data(
         1000, 500, rank=2, family="bernoulli", strength=strength, observed=observed, random_state=0

@@ -134,6 +134,7 @@ def test_scores_over_like_columns_are_the_paired_test_on_a_complete_table():
     assert len(i.ranks(about="like-these")) == len(i.ties(about="like-these")) == 30
 
 
+@pytest.mark.slow
 def test_differences_over_like_columns_cover_those_of_the_whole_bank():
     held = []
     for seed in range(4):

@@ -111,8 +111,10 @@ def test_a_penalty_or_another_family_is_for_the_papers_estimator():
     tables = {"a": np.arange(20.0).reshape(4, 5) % 3, "b": np.arange(12.0).reshape(4, 3) % 2}
     model = hs.HeterogeneousFactorization(1, 0, penalty=1.0, random_state=0).fit(tables)
     assert model.solver_ == "als"
+    with pytest.raises(ValueError, match="leaving groups of them out needs at least 10"):
+        model.inference()
     with pytest.raises(ValueError, match="needs a fit by solver='bayes'"):
-        model.posterior()
+        model.place_samples(tables)
     model = hs.HeterogeneousFactorization(1, 0, family="binomial(3)", penalty=1.0, random_state=0).fit(tables)
     assert model.solver_ == "als"
 
@@ -216,7 +218,7 @@ def test_new_samples_are_placed_by_whatever_was_seen_of_them(mixed, model):
     assert (all_three.scores_se.mean(axis=0)[:3] < some.scores_se.mean(axis=0)[:3]).all()
     assert relative(np.log(some.predict_table("count")), linear["count"][100:]) < 0.5
     i, j = np.indices((50, 60)).reshape(2, -1)
-    ends = some.inference(0.9).cells("level", i, j, kind="mean")
+    ends = some.inference(0.9).entries(i, j, source="level")
     inside = np.mean((ends.low <= linear["level"][100:][i, j]) & (linear["level"][100:][i, j] <= ends.high))
     assert 0.8 < inside < 0.97
     with pytest.raises(ValueError, match="no source 'other'"):
@@ -258,17 +260,18 @@ def test_a_new_source_is_placed_against_the_factors_of_the_fit():
 # ---- intervals and the rest ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_intervals_of_hidden_cells_hold_the_truth_as_often_as_they_say():
     shares = {"mean": [], "prediction": []}
     for seed in range(4):
         truth, rng = one_factor(seed)
         values = {name: table + 0.7 * rng.normal(size=table.shape) for name, table in truth.items()}
         seen = hide(values, 0.7, seed)
-        posterior = hs.HeterogeneousFactorization(random_state=0).fit(seen).posterior(0.9)
+        posterior = hs.HeterogeneousFactorization(random_state=0).fit(seen).inference(0.9)
         for name in truth:
             i, j = np.nonzero(np.isnan(seen[name]))
             for kind, target in (("mean", truth), ("prediction", values)):
-                ends = posterior.cells(name, i, j, kind=kind)
+                ends = (posterior.entries if kind == "mean" else posterior.responses)(i, j, source=name)
                 shares[kind].append(np.mean((ends.low <= target[name][i, j]) & (target[name][i, j] <= ends.high)))
     # some 600 cells a source, 8 sources; cells of a column share its loading, so that about 8 x 40 count
     for kind in shares:
@@ -276,21 +279,29 @@ def test_intervals_of_hidden_cells_hold_the_truth_as_often_as_they_say():
 
 
 def test_intervals_say_what_they_are_and_refuse_what_they_cannot(model):
-    posterior = model.posterior()
-    frame = posterior.loadings("level").to_frame()
-    assert frame.column_names[:3] == ["column", "factor", "estimate"]
-    assert posterior.scores().estimate.shape == model.scores_.shape
-    cells = posterior.cells("yes", [0, 1], [2, 3], kind="mean")
+    inference = model.inference()
+    frame = inference.columns(source="level").to_frame()
+    assert frame.column_names[:3] == ["col", "factor", "estimate"]
+    assert inference.rows().estimate.shape == model.scores_.shape
+    one = inference.rows(component=1)
+    np.testing.assert_array_equal(one.low, inference.rows().low[:, 1])
+    assert one.to_frame().column_names[:2] == ["row", "estimate"]
+    cells = inference.entries([0, 1], [2, 3], source="yes")
     assert (cells.low >= 0).all()
     assert (cells.high <= 1).all()
-    with pytest.raises(ValueError, match="kind='prediction' is for families with noise"):
-        posterior.cells("yes", [0], [0])
+    linear = inference.entries([0, 1], [2, 3], "linear", source="yes")
+    np.testing.assert_allclose(1 / (1 + np.exp(-linear.low)), cells.low)
+    with pytest.raises(ValueError, match="prediction intervals are for families with noise"):
+        inference.responses([0], [0], source="yes")
     with pytest.raises(ValueError, match="no source 'no'"):
-        posterior.loadings("no")
-    with pytest.raises(ValueError, match="level=2 must lie"):
-        model.posterior(2)
-    with pytest.raises(ValueError, match=r"use posterior\(\)"):
-        model.inference()
+        inference.columns(source="no")
+    with pytest.raises(ValueError, match="source=None is not allowed; needed: the source that is meant, one of"):
+        inference.entries([0], [0])
+    with pytest.raises(ValueError, match="level=2 is not allowed"):
+        model.inference(2)
+    for question in ("scores", "ranks", "contrast"):
+        with pytest.raises(hs.inference.NotStated, match=f"states no {question}: .* It has entries, responses, rows"):
+            getattr(inference, question)()
 
 
 def test_parts_add_up_to_the_prediction_in_orthonormal_axes(model):
@@ -305,7 +316,7 @@ def test_parts_add_up_to_the_prediction_in_orthonormal_axes(model):
 def test_a_saved_model_gives_the_same_intervals(model, tmp_path):
     hs.save(model, tmp_path / "model.npz")
     for again in (hs.load(tmp_path / "model.npz"), pickle.loads(pickle.dumps(model))):
-        np.testing.assert_array_equal(again.posterior().scores().se, model.posterior().scores().se)
+        np.testing.assert_array_equal(again.inference().rows().se, model.inference().rows().se)
         np.testing.assert_array_equal(again.predict_table("count"), model.predict_table("count"))
 
 

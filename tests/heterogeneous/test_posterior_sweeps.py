@@ -170,6 +170,7 @@ def test_tables_without_noise_are_recovered_to_the_last_digits(design, observed)
 
 
 @pytest.mark.parametrize("noise", [0.3, 1.0])
+@pytest.mark.slow
 def test_ranks_that_are_too_large_cost_next_to_nothing(noise):
     data = make_sources_data(8, 50, 40, 2, 1, 0.6, SourcesDesign(noise=noise), 0)
     right, over, free = (

@@ -472,6 +472,7 @@ def test_a_new_table_with_other_rows_is_refused(model):
 # ---- ranks ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_both_ranks_and_a_penalty_are_chosen_on_held_out_entries():
     data = make_sources_data(6, 50, 40, 2, 1, 0.7, SourcesDesign(noise=0.5), 0)
     model = hs.HeterogeneousFactorization(solver="als", centre=False, random_state=0)

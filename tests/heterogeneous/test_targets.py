@@ -55,6 +55,7 @@ def test_complete_tables_without_noise_are_solved_by_the_start():
     assert data.subspace_error(hs.TwoStepSVD(3, 3, centre=False).fit(data.sources)) <= 1e-25
 
 
+@pytest.mark.slow
 def test_a_condition_number_of_10_takes_20_sweeps_and_algorithm_1_fails():
     data = make_sources_data(10, 120, 100, 3, 3, 0.7, SourcesDesign("rotated", condition=10.0), 0)
     assert data.subspace_error(fitted(data, 20)) <= 1e-12
@@ -70,6 +71,7 @@ def test_a_condition_number_of_100_is_solved_factor_by_factor(n_rows, observed):
         assert data.subspace_error(fitted(data, 20, start="stepwise")) <= 1e-12
 
 
+@pytest.mark.slow
 def test_the_spectral_start_leaves_small_directions_behind_that_the_stepwise_one_finds():
     design = SourcesDesign("rotated", condition=100.0)
     draws = [make_sources_data(10, 120, 100, 3, 3, 0.7, design, seed) for seed in (3, 5, 8, 10)]

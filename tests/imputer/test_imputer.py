@@ -237,3 +237,21 @@ class TestMultipleImputation:
             single.append(abs(filled.mean()) <= 1.96 * filled.std(ddof=1) / 10)
         assert np.mean(many) > 0.88
         assert np.mean(single) < np.mean(many)
+
+
+@pytest.mark.parametrize("model", [None, hs.ColumnMean()])
+def test_it_is_stored_with_the_model_inside(tmp_path, model):
+    table = sensors()[1][:40]
+    imputer = hs.Imputer(model, add_indicator=True, random_state=0).fit(table)
+    hs.save(imputer, tmp_path / "imputer.halfseen")
+    again = hs.load(tmp_path / "imputer.halfseen")
+    assert again.transform(table).tobytes() == imputer.transform(table).tobytes()
+    assert repr(again) == repr(imputer)
+
+
+def test_a_file_whose_inner_model_does_not_fit_is_refused(tmp_path):
+    imputer = hs.Imputer(hs.ColumnMean()).fit(sensors()[1][:40])
+    imputer.model_.col_bias_ = imputer.model_.col_bias_[:3]
+    hs.save(imputer, tmp_path / "imputer.halfseen")
+    with pytest.raises(ValueError, match="do not fit each other"):
+        hs.load(tmp_path / "imputer.halfseen")

@@ -22,6 +22,7 @@ FEW = {"max_iter": 150, "random_state": 0}
 
 
 @pytest.mark.parametrize(("features", "most"), [("raw", 0.015), ("rff", 0.006)])
+@pytest.mark.slow
 def test_digits_are_told_apart_by_ten_pairs_an_item(digits, features, most):
     X, y, pairs = digits
     model = hs.SimilarityClustering(10, features=features, **FEW).fit(X, pairs=pairs)

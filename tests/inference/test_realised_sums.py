@@ -76,6 +76,7 @@ LOSSES = {
 
 @pytest.mark.parametrize("hidden", [1, 2, 4, 10])
 @pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.slow
 def test_the_interval_holds_its_level(name, hidden):
     loss, rng, rows = LOSSES[name], np.random.default_rng(hidden), 800
     cols = np.concatenate([rng.choice(P, hidden, replace=False) for _ in range(rows)])

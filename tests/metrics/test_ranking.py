@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, precision_recall_curve, rand_score, roc_auc_score
+from sklearn.metrics import average_precision_score, ndcg_score, precision_recall_curve, rand_score, roc_auc_score
 
 from halfseen.metrics import (
     average_precision,
+    hit_rate_at,
+    map_at,
+    mean_reciprocal_rank,
+    ndcg_at,
     pair_error,
     precision_recall,
     rank_cdf,
     recall_at,
     relevant_ranks,
     roc_auc,
+    shown_share,
 )
 
 
@@ -78,3 +83,42 @@ def test_partitions_are_compared_on_all_pairs():
 def test_what_cannot_be_judged_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.fixture
+def lists():
+    """Relevant cells, scores without ties, cells that are no candidates; every row has a relevant candidate."""
+    rng = np.random.default_rng(3)
+    excluded = rng.random((30, 25)) < 0.3
+    relevant = (rng.random((30, 25)) < 0.2) & ~excluded
+    relevant[np.arange(30), (~excluded).argmax(axis=1)] = True
+    return relevant, rng.normal(size=(30, 25)), excluded
+
+
+@pytest.mark.parametrize("r", [1, 5, 40])
+def test_ndcg_is_that_of_scikit_learn(lists, r):
+    relevant, scores, excluded = lists
+    low = np.where(excluded, scores.min() - 1.0, scores)
+    assert ndcg_at(relevant, scores, r, excluded) == pytest.approx(ndcg_score(relevant, low, k=r))
+
+
+def test_first_hits_are_those_of_plain_counting(lists):
+    relevant, scores, excluded = lists
+    rates, precisions, reciprocals, shown = [], [], [], set()
+    for y, s, out in zip(relevant, scores, excluded, strict=True):
+        order = [j for j in np.argsort(-s) if not out[j]]
+        hits = [bool(y[j]) for j in order]
+        rates.append(any(hits[:5]))
+        precisions.append(sum(hits[t] * sum(hits[: t + 1]) / (t + 1) for t in range(5)) / min(sum(hits), 5))
+        reciprocals.append(1 / (hits.index(True) + 1))
+        shown |= set(order[:5])
+    assert hit_rate_at(relevant, scores, 5, excluded) == pytest.approx(np.mean(rates))
+    assert map_at(relevant, scores, 5, excluded) == pytest.approx(np.mean(precisions))
+    assert mean_reciprocal_rank(relevant, scores, excluded) == pytest.approx(np.mean(reciprocals))
+    assert shown_share(scores, 5, excluded) == pytest.approx(len(shown) / 25)
+
+
+def test_average_precision_of_one_row_is_that_of_scikit_learn(lists):
+    relevant, scores, _ = lists
+    each = [average_precision_score(y, s) for y, s in zip(relevant, scores, strict=True)]
+    assert map_at(relevant, scores, 25) == pytest.approx(np.mean(each))

@@ -186,6 +186,7 @@ def test_the_papers_descent_reaches_the_same_minimum():
     assert np.all(np.diff(paper.run_.trace.value) <= 1e-9)
 
 
+@pytest.mark.slow
 def test_common_means_are_recovered_as_on_the_method_page():
     """Relative errors of XX' at n = 1e4, d = 1000, r = 10: .004 at two entries a row, .0006 at ten."""
     rng = np.random.default_rng(6)

@@ -18,7 +18,30 @@ PAPERS = find_papers(ROOT)
 FIGURES = [figure for paper in PAPERS for figure in paper.figures]
 NAMES = [f"{figure.paper}/{figure.name}" for figure in FIGURES]
 # Quick runs of more than a few seconds; the full suite runs them.
-SLOW: set[str] = set()
+SLOW = {
+    "generalized-latent-factors/aspect_ratio",
+    "generalized-latent-factors/coverage",
+    "generalized-latent-factors/figure1",
+    "generalized-latent-factors/figure2",
+    "generalized-latent-factors/figure3",
+    "generalized-latent-factors/frozen_bank",
+    "generalized-latent-factors/leaderboards",
+    "generalized-latent-factors/learning_rate",
+    "generalized-latent-factors/linear_form",
+    "generalized-latent-factors/oracle_bound",
+    "generalized-latent-factors/solvers",
+    "heterogeneous-factorization/convergence",
+    "heterogeneous-factorization/movielens",
+    "heterogeneous-factorization/overestimated",
+    "heterogeneous-factorization/peers",
+    "heterogeneous-factorization/speed",
+    "heterogeneous-factorization/table2",
+    "heterogeneous-factorization/table4",
+    "heterogeneous-factorization/table4_tried",
+    "heterogeneous-factorization/video",
+    "one-sided-completion/amazon",
+    "overparametrized-factorization/real",
+}
 
 runs = [
     pytest.param(figure, id=name, marks=pytest.mark.slow if name in SLOW else ())

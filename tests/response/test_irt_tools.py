@@ -69,6 +69,19 @@ class TestComparing:
         assert found.statistic == pytest.approx(2 * (two.log_likelihood_ - one.log_likelihood_))
         assert found.bic == (one.bic_, two.bic_)
 
+    def test_fits_with_a_prior_are_refused(self):
+        y = lsat(LSAT7).astype(float)
+        two = hs.ItemResponseModel(item_prior="empirical").fit(y)
+        with pytest.raises(ValueError, match="item_prior='none'"):
+            hs.irt.compare(hs.ItemResponseModel("1pl").fit(y), two)
+
+    def test_auto_takes_equal_slopes_where_they_do_as_well(self):
+        rng = np.random.default_rng(5)
+        x, d = rng.normal(size=(800, 1)), np.linspace(-1, 1, 8)
+        for slope, wanted in ((np.ones(8), "1pl"), (np.linspace(0.3, 2.5, 8), "2pl")):
+            y = (rng.random((800, 8)) < expit(x * slope + d)).astype(float)
+            assert hs.ItemResponseModel("auto").fit(y).kind_ == wanted
+
     def test_models_of_the_other_engine_are_refused(self):
         y = lsat(LSAT7).astype(float)[:20]
         model = hs.ItemResponseModel("rasch", integrate="columns").fit(y)

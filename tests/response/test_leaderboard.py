@@ -280,6 +280,7 @@ def halfseen_place(bank, table):
 
 
 class TestCoverage:
+    @pytest.mark.slow
     def test_intervals_and_ranks_hold_in_simulated_tables(self):
         inside, ranked, errors, raws = [], [], [], []
         for seed in range(6):

@@ -169,6 +169,7 @@ class TestFit:
         assert model.kind_ == (kind if kind != "auto" else model.kind_choice_.chosen)
         assert -0.7 < model.score(hidden) < 0
 
+    @pytest.mark.slow
     def test_the_distributions_are_recovered(self):
         truth = simulated(60, 600, 0.4, slope=0.3, seed=10)
         model = hs.ItemResponseModel("2pl").fit(truth.observed)

@@ -112,6 +112,7 @@ def test_the_empirical_prior_keeps_columns_that_are_all_right():
     assert 0 < np.sqrt(V[1, 1]) < 3
 
 
+@pytest.mark.slow
 def test_the_empirical_prior_brings_few_answers_nearer_to_the_truth():
     gaps = []
     for seed in range(3):

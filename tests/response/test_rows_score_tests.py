@@ -115,6 +115,7 @@ def test_an_item_that_is_harder_for_one_group_is_found_under_impact():
         differential_items(*fitted(y))
 
 
+@pytest.mark.slow
 def test_graded_items_have_score_tests_of_size():
     p = []
     for seed in range(8):
@@ -168,6 +169,7 @@ def test_person_fit_finds_rows_that_answer_by_chance():
     assert np.nanmean(found.p_value[21:] < 0.05) < 0.09
 
 
+@pytest.mark.slow
 def test_a_right_model_has_a_limited_fit_near_its_degrees_and_a_wrong_one_not():
     statistics = []
     for seed in range(20):

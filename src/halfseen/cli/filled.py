@@ -16,7 +16,7 @@ from halfseen.data import Observed
 from halfseen.data.columns import picked
 from halfseen.data.files import TextFormat, TextSource, kind_of, open_source, resolve
 from halfseen.data.observed import DENSE_LIMIT
-from halfseen.data.readers import as_file
+from halfseen.data.readers import as_file, is_read_as_wide
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class TableFile:
             form = TextFormat(separator(reading.sep), not reading.no_header)
             if kind == "npz":
                 yield cls(observed, reading.shift, False, ("row", "col", "value"))
-            elif is_wide(reading):
+            elif is_wide(reading) or is_read_as_wide(observed):
                 names, frame = _whole(path, kind, form, reading, observed)
                 yield cls(observed, reading.shift, True, names, frame, form.header)
             else:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from halfseen.cli import interrupts
 from halfseen.cli.words import in_options, of_argument
 from halfseen.text import count, figures, share, visible
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 BAD_INPUT = 2
-INTERRUPTED = 130
+BAD = (ValueError, OSError, ImportError, MemoryError, OverflowError)
 PIPE_WIDTH = 120
 TEXT_WIDTH = 34
 # Notes of the command that runs: each is said once, although a model is fitted more than once.
@@ -93,7 +94,8 @@ class OneLineErrors(typer.core.TyperGroup):
         try:
             code = super().main(*given, False, windows_expand_args, **extra)
         except typer.Abort:
-            sys.exit(INTERRUPTED)
+            print(interrupts.LINE, file=sys.stderr)
+            sys.exit(interrupts.INTERRUPTED)
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise
@@ -119,20 +121,25 @@ def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 return command(*args, **more)
             except KeyboardInterrupt:
-                note("interrupted; nothing was written")
-                raise typer.Exit(INTERRUPTED) from None
-            except BrokenPipeError:
-                raise
+                raise _interrupted() from None
             except FitFailed as error:
                 complain(in_options(str(error)))
                 raise typer.Exit(FAILED) from None
-            except (ValueError, OSError, ImportError, MemoryError, OverflowError) as error:
-                if os.environ.get("HALFSEEN_DEBUG"):
+            except Exception as error:
+                if interrupts.was_asked():  # Ctrl-C inside an import arrives as whatever its C code made of it
+                    raise _interrupted() from None
+                is_bad_input = isinstance(error, BAD) and not isinstance(error, BrokenPipeError)
+                if not is_bad_input or os.environ.get("HALFSEEN_DEBUG"):
                     raise
                 complain(of_argument(error) if hasattr(error, "needed") else in_options(_message(error)))
                 raise typer.Exit(BAD_INPUT) from None
 
     return run
+
+
+def _interrupted() -> typer.Exit:
+    print(interrupts.LINE, file=sys.stderr)
+    return typer.Exit(interrupts.INTERRUPTED)
 
 
 def _message(error: BaseException) -> str:

@@ -123,15 +123,11 @@ def family_of(data: str) -> str:
 
 
 def reading(path: Path, options: TableOptions) -> dict[str, Any]:
-    """The arguments of `read_table`; columns that were not named are the first three."""
-    is_npz = path.suffix == ".npz"
-    row, col, value = (column(name) for name in (options.row, options.col, options.value))
-    if not is_npz and str(path) != "-":
-        row, col, value = (given if given is not None else place for place, given in enumerate((row, col, value)))
+    """The arguments of `read_table`."""
     return {
-        "row": row,
-        "col": col,
-        "value": value,
+        "row": column(options.row),
+        "col": column(options.col),
+        "value": column(options.value),
         "weight": column(options.weight),
         "sep": separator(options.sep),
         "header": not options.no_header,

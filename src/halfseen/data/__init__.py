@@ -5,6 +5,8 @@ The only place that knows how data are stored.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from halfseen.data.compressed import Compressed
 from halfseen.data.evals import Evaluations, read_evals
 from halfseen.data.features import SideFeatures
@@ -31,3 +33,11 @@ __all__ = [
     "save",
     "storable",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        from halfseen.submodules import submodule
+
+        return submodule(__name__, name)

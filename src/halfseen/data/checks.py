@@ -137,3 +137,13 @@ def check_codes(codes: IntArray, length: int | None, name: str, axis: str) -> in
             f"{name}[{first}] = {int(codes[first])} is outside 0..{length - 1}: the table has {length} {name}"
         )
     return length
+
+
+# So many ones without another value are no accident.
+FEWEST_ONES = 20
+
+
+def holds_only_ones(observed: Any) -> bool:
+    """Whether all seen cells are 1 and some are unseen: clicks, purchases or links without their opposites."""
+    n, p = observed.shape
+    return FEWEST_ONES <= observed.n_entries < n * p and bool(np.all(observed.values == 1))

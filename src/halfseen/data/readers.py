@@ -25,6 +25,7 @@ from halfseen.data.words import words_of
 from halfseen.errors import UnknownLabelError, shown
 
 Column = str | int | None
+READ_AS_WIDE = "was read as a wide table"
 WIDE_FROM = 5  # a file of entries rarely has more than row, column, value and a time or a weight
 STANDARD_INPUT = "-"
 # What a stream begins with says its kind; all else is text.
@@ -93,7 +94,8 @@ def read_table(
     trials : str, int or None
         Column of totals: the values count successes out of so many, or are their share; see `Observed.trials`.
     wide : bool or None
-        Whether every line is a row of the table; None: if `columns`, `drop` or `labels` are given.
+        Whether every line is a row of the table; None: if `columns`, `drop` or `labels` are given, or if five columns
+        or more make no table of entries, but one with a line per row (`Observed.notes` says so).
     columns, drop : str, list or None
         Columns of a wide file to take, or to leave out: names, positions, and ranges such as ``"A1:O5"``.
     labels : bool or None
@@ -168,12 +170,46 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
     except ValueError as error:
         if not may_be_wide:
             raise
+        recognised = _recognised(file, kind, form, roles, duplicates, dtype, reading, budget)
+        if recognised is not None:
+            return recognised
         if f"column {names[1]!r} has" in str(error):  # holes where the names of columns should be
             raise ValueError(f"{_wide_text(file, source.names)} ({error})") from error
         raise ValueError(f"{error}; if the file is a wide table, pass wide=True") from error
     if may_be_wide and table.n_entries == table.shape[0] > 1:
+        recognised = _recognised(file, kind, form, roles, duplicates, dtype, reading, budget)
+        if recognised is not None:
+            return recognised
         raise ValueError(f"{_wide_text(file, source.names)} (as entries, every row would have just one)")
     return table._told(tuple(getattr(source, "notes", ())))
+
+
+def _recognised(
+    file: Path, kind: str, form: TextFormat, roles: dict[str, Column], duplicates: str, dtype: Any, reading: Reading,
+    budget: Budget,
+) -> Observed | None:  # fmt: skip
+    """The file as a wide table, if nothing speaks against it: lines have names that differ, the rest is numbers."""
+    is_asked = duplicates != "error" or any(column is not None for column in roles.values())
+    if is_asked or reading.get("wide") is False:
+        return None
+    wide = WideReading(
+        None, None, None, None, reading.get("values"), reading.get("missing"), reading.get("shift", 0.0), dtype
+    )
+    try:
+        table = read_wide(file, kind, form, wide, budget)
+    except ValueError:
+        return None
+    if table.row_labels is None:
+        return None
+    n, p = table.shape
+    note = f"{file.name} {READ_AS_WIDE}, a line per row: {n} rows, {p} columns"
+    note += "; if its lines are entries, name the columns with row=, col= and value="
+    return table._told((note,))
+
+
+def is_read_as_wide(table: Observed) -> bool:
+    """Whether the reader took a file for a wide one without being told."""
+    return any(READ_AS_WIDE in note for note in table.notes)
 
 
 def read_sources(

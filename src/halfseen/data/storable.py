@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from importlib import import_module
+from types import ModuleType
+from typing import Any, TypeVar
 
 Class = TypeVar("Class", bound=type)
 
@@ -46,3 +48,20 @@ def storable(cls: Class) -> Class:
         )
     REGISTRY[cls.__name__] = cls
     return cls
+
+
+def find_class(name: str) -> Any:
+    """Return the registered or public class of a name, or None."""
+    if not isinstance(name, str):
+        return None
+    if name in REGISTRY:
+        return REGISTRY[name]
+    halfseen = import_module("halfseen")
+    if name in halfseen.__all__:
+        named = getattr(halfseen, name)
+    else:
+        public = (getattr(halfseen, word) for word in halfseen.__all__)
+        modules = (part for part in public if isinstance(part, ModuleType) and name in getattr(part, "__all__", ()))
+        named = next((getattr(module, name) for module in modules), None)
+    # What is public and no estimator (a table, say) is not rebuilt from its attributes.
+    return named if isinstance(named, type) and named.__dictoffset__ else None

@@ -14,7 +14,7 @@ import numpy as np
 from halfseen.data.compressed import Compressed
 from halfseen.data.kinds import fits, hints_of
 from halfseen.data.observed import Observed
-from halfseen.data.storable import REGISTRY
+from halfseen.data.storable import REGISTRY, find_class
 from halfseen.errors import shown
 
 NATIVE = "?bBhHiIlLqQefd"
@@ -66,6 +66,9 @@ class Packer:
                 field.name: self.pack(getattr(value, field.name), f"{place}.{field.name}") for field in fields(cls)
             }
             return {"kind": "dataclass", "class": cls.__name__, "module": cls.__module__, "fields": state}
+        if hasattr(value, "get_params") and find_class(cls.__name__) is cls:  # a model inside another
+            parts = {name: self.pack(part, f"{place}.{name}") for name, part in kept_of(value).items()}
+            return {"kind": "estimator", "class": cls.__name__, "state": parts}
         raise ValueError(
             f"{place} = {shown(value)} cannot be stored: {cls.__name__} is neither plain data, an array nor a storable "
             "dataclass; give the estimator an int or None for random_state, and names instead of objects. A class of "
@@ -165,7 +168,22 @@ class Unpacker:
             return self._observed(node)
         if kind == "dataclass":
             return self._dataclass(node)
+        if kind == "estimator":
+            return self.estimator(node.get("class"), node.get("state"))
         raise ValueError(f"unknown kind of value {kind!r}")
+
+    def estimator(self, name: Any, nodes: Any) -> Any:
+        """The estimator of a class name and the nodes of its attributes."""
+        cls = find_class(name)
+        if cls is None:
+            raise ValueError(f"it holds a {shown(name)}, which this halfseen does not know")
+        if not isinstance(nodes, dict):
+            raise ValueError(f"its attributes are {shown(nodes)}")
+        state = {key: self.unpack(node) for key, node in nodes.items()}
+        check_state(cls, state)
+        model = cls.__new__(cls)
+        vars(model).update(state)
+        return model
 
     def _observed(self, node: dict[str, Any]) -> Observed:
         by_rows, rows, cols = (self.unpack(node[name]) for name in ("by_rows", "row_labels", "col_labels"))
@@ -263,6 +281,37 @@ def check_kinds(cls: type, state: Mapping[str, Any]) -> None:
         if name in state and not fits(state[name], hint):
             wanted = getattr(hint, "__name__", hint)
             raise ValueError(f"{cls.__name__}.{name} is {shown(state[name])}; needed: {wanted}")
+
+
+def kept_of(model: Any) -> Mapping[str, Any]:
+    """The attributes of a model that a file keeps: all, or those that it names itself."""
+    kept: Mapping[str, Any] = model._to_save() if hasattr(model, "_to_save") else vars(model)
+    return kept
+
+
+def check_state(cls: Any, state: dict[str, Any]) -> None:
+    """Refuse attributes that are none of the class: they would hide its methods, or are not of the kind it says."""
+    for name in state:
+        if not name.isidentifier() or name.startswith("__") or callable(getattr(cls, name, None)):
+            raise ValueError(f"{cls.__name__} cannot have an attribute {name!r}")
+    for name in getattr(cls, "_get_param_names", list)():
+        if name not in state:
+            raise ValueError(f"{cls.__name__} lacks its parameter {name!r}")
+    check_kinds(cls, state)
+    shape = state.get("observed_shape_")
+    if shape is None:
+        return
+    # no rows: a model that keeps sums over them only
+    if not (
+        isinstance(shape, tuple) and len(shape) == 2 and all(type(n) is int and n >= 0 for n in shape) and shape[1]
+    ):
+        raise ValueError(f"{cls.__name__}.observed_shape_ is {shown(shape)}; needed: two positive whole numbers")
+    for name, length in (("row_labels_", shape[0]), ("col_labels_", shape[1])):
+        labels = state.get(name)
+        if labels is not None and np.shape(labels) != (length,):
+            raise ValueError(f"{cls.__name__}.{name} has shape {np.shape(labels)}; the table has {length}")
+    if state.get("n_features_in_", shape[1]) != shape[1]:
+        raise ValueError(f"{cls.__name__}.n_features_in_ is {shown(state['n_features_in_'])}; the table has {shape[1]}")
 
 
 def _class_of(node: dict[str, Any]) -> Any:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TypeVar, runtime_checkable
 
+from halfseen.engines.cores import default_workers
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -44,27 +46,34 @@ class Threads:
     Parameters
     ----------
     workers : int, optional
-        Number of threads; by default one per core.
+        Number of threads; by default one per core, and one inside a worker of joblib or Dask
+        (:func:`halfseen.engines.cores.default_workers`).
+
+    Notes
+    -----
+    A process that was forked, or an engine that was pickled into another one, starts threads of its own.
     """
 
     def __init__(self, workers: int | None = None) -> None:
         if workers is not None and workers < 1:
             raise ValueError(f"workers must be at least 1; got {workers}.")
-        self.workers = workers or os.cpu_count() or 1
+        self._asked = workers
+        self.workers = workers or default_workers()
         self._pool: ThreadPoolExecutor | None = None
+        self._process = 0
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Submits all items at once; yields in their order."""
-        if self._pool is None:
+        if self._pool is None or self._process != os.getpid():  # the threads of a pool do not survive a fork
+            self._process = os.getpid()
             self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="halfseen")
         return self._pool.map(function, items)
 
-    def __getstate__(self) -> dict[str, int]:
-        return {"workers": self.workers}
+    def __getstate__(self) -> dict[str, int | None]:
+        return {"workers": self._asked}
 
-    def __setstate__(self, state: dict[str, int]) -> None:
-        self.workers = state["workers"]
-        self._pool = None
+    def __setstate__(self, state: dict[str, int | None]) -> None:
+        Threads.__init__(self, state["workers"])
 
     def __repr__(self) -> str:
         return f"Threads(workers={self.workers})"
@@ -115,7 +124,7 @@ def engine(choice: str | Engine, workers: int | None = None) -> Iterator[Engine]
     ----------
     choice : {"serial", "threads"} or Engine
     workers : int, optional
-        Number of threads for ``"threads"``; by default one per core.
+        Number of threads for ``"threads"``; by default one per core, and one inside a worker of joblib or Dask.
 
     Examples
     --------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from halfseen.inference.covariance import BlockCovariance, invert_blocks, sandwich, second_order
 from halfseen.inference.draws import GaussianDraws, MultiplierDraws, largest_deviations, upper_quantile
 from halfseen.inference.grouped import GroupedInfluence, SubspaceError
@@ -55,3 +57,11 @@ __all__ = [
     "tie_groups",
     "upper_quantile",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        from halfseen.submodules import submodule
+
+        return submodule(__name__, name)

@@ -141,3 +141,89 @@ def recall_at(relevant: Any, scores: Any, r: int, excluded: Any = None) -> float
         raise ValueError("no candidate is relevant; at least one is needed")
     hits = np.add.reduceat(ranks <= r, np.cumsum(counts) - counts)
     return float(np.mean(hits / counts))
+
+
+def _first(relevant: Any, scores: Any, r: int, excluded: Any) -> tuple[BoolArray, FloatArray, BoolArray]:
+    """Whether each of the first r candidates is relevant, the number of relevant ones, and all relevant candidates.
+
+    Rows without a relevant candidate are left out; equal scores stand in the order of the columns.
+    """
+    y, table = np.atleast_2d(relevant).astype(bool), np.array(scores, dtype=np.float64, ndmin=2)
+    if y.shape != table.shape:
+        raise ValueError(f"relevant and scores must have one shape, got {y.shape} and {table.shape}")
+    if int(r) < 1:
+        raise ValueError(f"r={r} is not allowed; needed: a whole number of at least 1")
+    if excluded is not None:
+        out = np.atleast_2d(excluded).astype(bool)
+        y, table = y & ~out, np.where(out, -np.inf, table)
+    rows = y.any(axis=1)
+    if not rows.any():
+        raise ValueError("no candidate is relevant; at least one is needed")
+    order = np.argsort(-table[rows], axis=1, kind="stable")[:, : int(r)]
+    return np.take_along_axis(y[rows], order, axis=1), y[rows].sum(axis=1).astype(float), y[rows]
+
+
+def ndcg_at(relevant: Any, scores: Any, r: int, excluded: Any = None) -> float:
+    r"""Return the mean over rows of :math:`\sum_{t \le r} y_t / \log_2(t + 1)` over the largest it could be.
+
+    Examples
+    --------
+    >>> round(ndcg_at([[0, 1, 1]], [[0.5, 0.9, 0.1]], 2), 3)
+    0.613
+    """
+    hits, counts, _ = _first(relevant, scores, r, excluded)
+    gains = 1.0 / np.log2(np.arange(2, hits.shape[1] + 2))
+    best = np.cumsum(gains)[np.minimum(counts, hits.shape[1]).astype(int) - 1]
+    return float(np.mean(hits @ gains / best))
+
+
+def hit_rate_at(relevant: Any, scores: Any, r: int, excluded: Any = None) -> float:
+    """Return the share of rows with a relevant candidate among the first r.
+
+    Examples
+    --------
+    >>> hit_rate_at([[0, 1, 0], [1, 0, 0]], [[0.2, 0.1, 0.3], [0.9, 0.5, 0.7]], 1)
+    0.5
+    """
+    hits, _, _ = _first(relevant, scores, r, excluded)
+    return float(np.mean(hits.any(axis=1)))
+
+
+def map_at(relevant: Any, scores: Any, r: int, excluded: Any = None) -> float:
+    """Return the mean over rows of the average precision of the first r, over the relevant ones that could be there.
+
+    Examples
+    --------
+    >>> round(map_at([[0, 1, 1]], [[0.5, 0.9, 0.1]], 3), 3)
+    0.833
+    """
+    hits, counts, _ = _first(relevant, scores, r, excluded)
+    precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+    return float(np.mean(np.sum(precision * hits, axis=1) / np.minimum(counts, hits.shape[1])))
+
+
+def mean_reciprocal_rank(relevant: Any, scores: Any, excluded: Any = None) -> float:
+    """Return the mean over rows of one over the rank of the first relevant candidate.
+
+    Examples
+    --------
+    >>> mean_reciprocal_rank([[0, 1, 0], [1, 0, 0]], [[0.2, 0.5, 0.9], [0.9, 0.5, 0.7]])
+    0.75
+    """
+    hits, _, _ = _first(relevant, scores, np.shape(np.atleast_2d(relevant))[1], excluded)
+    return float(np.mean(1.0 / (hits.argmax(axis=1) + 1.0)))
+
+
+def shown_share(scores: Any, r: int, excluded: Any = None) -> float:
+    """Return the share of columns that stand among the first r of some row (the coverage of the catalogue).
+
+    Examples
+    --------
+    >>> round(shown_share([[0.2, 0.5, 0.9], [0.9, 0.5, 0.7]], 1), 3)
+    0.667
+    """
+    table = np.array(scores, dtype=np.float64, ndmin=2)
+    out = np.zeros(table.shape, dtype=bool) if excluded is None else np.atleast_2d(excluded).astype(bool)
+    order = np.argsort(-np.where(out, -np.inf, table), axis=1, kind="stable")[:, : int(r)]
+    shown = order[~np.take_along_axis(out, order, axis=1)]
+    return len(np.unique(shown)) / table.shape[1]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Self
 
 from halfseen.data import Observed
+from halfseen.solvers import own_callbacks
 from halfseen.solvers.loop import SweepResult
 
 # scikit-learn's callback module loads rich; it is imported only where callbacks were set.
@@ -57,10 +59,16 @@ class CallbackSupport:
     """
 
     def set_callbacks(self, *callbacks: Any) -> Self:
-        """Set the callbacks of the next fits (scikit-learn's ``FitCallback`` protocol); none given removes them."""
-        from sklearn.callback import CallbackSupportMixin
+        """Set the callbacks of the next fits (scikit-learn's ``FitCallback`` protocol); none given removes them.
 
-        return CallbackSupportMixin.set_callbacks(self, *callbacks)
+        Before version 1.9 scikit-learn has no callbacks; the hooks of an object with that protocol are called all
+        the same, but not by meta-estimators around this one.
+        """
+        support = _scikit_learn()
+        if support is None:
+            own_callbacks.set_callbacks(self, callbacks)
+            return self
+        return support.CallbackSupportMixin.set_callbacks(self, *callbacks)
 
     @contextmanager
     def _watched(self, observed: Observed, max_sweeps: int, fitted: Learned) -> Iterator[FitWatch | None]:
@@ -68,12 +76,27 @@ class CallbackSupport:
         if not hasattr(self, "_skl_callbacks") and not hasattr(self, "_parent_callback_ctx"):
             yield None
             return
-        from sklearn.callback import CallbackSupportMixin
-        from sklearn.callback._callback_support import callback_management_context
-
-        with callback_management_context(self):
-            root = CallbackSupportMixin._init_callback_context(self, max_subtasks=max_sweeps)
+        with _task(self, max_sweeps) as root:
             told = {"estimator": self, "X": observed, "y": observed.values}
             root.call_on_fit_task_begin(**told)
             yield FitWatch(self, root, observed, fitted)
             root.call_on_fit_task_end(**told, reconstruction_attributes=lambda: {})
+
+
+def _scikit_learn() -> Any:
+    """The module ``sklearn.callback._callback_support``, or None where scikit-learn is older than 1.9."""
+    try:
+        return import_module("sklearn.callback._callback_support")
+    except ModuleNotFoundError:
+        return None
+
+
+@contextmanager
+def _task(estimator: Any, max_sweeps: int) -> Iterator[Any]:
+    support = _scikit_learn()
+    if support is None:
+        with own_callbacks.callback_task(estimator, max_sweeps) as root:
+            yield root
+        return
+    with support.callback_management_context(estimator):
+        yield support.CallbackSupportMixin._init_callback_context(estimator, max_subtasks=max_sweeps)

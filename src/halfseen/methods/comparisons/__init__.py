@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from halfseen.methods.comparisons.bias import BiasModel, ColumnMean
+from halfseen.methods.comparisons.items import EASE, ItemNeighbours
 from halfseen.methods.comparisons.jive import JIVE, RobustJIVE
 from halfseen.methods.comparisons.one_class import KronRidge, NeighbourProfile, Popularity, RowKernelRidge
 from halfseen.methods.comparisons.second_moments import SecondMoment, alternating_gradient, nuclear_norm_pairs
@@ -10,9 +13,11 @@ from halfseen.methods.comparisons.shared_spaces import COBE, PersonalizedPCA, Tw
 
 __all__ = [
     "COBE",
+    "EASE",
     "JIVE",
     "BiasModel",
     "ColumnMean",
+    "ItemNeighbours",
     "KronRidge",
     "NeighbourProfile",
     "PersonalizedPCA",
@@ -24,3 +29,11 @@ __all__ = [
     "alternating_gradient",
     "nuclear_norm_pairs",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        from halfseen.submodules import submodule
+
+        return submodule(__name__, name)

@@ -14,6 +14,7 @@ from halfseen.engines import EntryPasses
 from halfseen.engines.draws import GaussianPrior, draw_rows
 from halfseen.linalg.align import procrustes
 from halfseen.linalg.pairs import pair_products
+from halfseen.losses.abilities import is_quadratic
 from halfseen.methods.completion.gibbs import GibbsState, with_constant
 from halfseen.solvers.loop import SweepResult
 
@@ -109,7 +110,7 @@ class PosteriorDraws:
             cols = np.ascontiguousarray(self.cols[:, s])
             prior = GaussianPrior(self.prior_mean[s], self.prior_precision[s])
             offset = cols[:, -1] + cols.dtype.type(mean)
-            if passes.loss.name != "gaussian":
+            if not is_quadratic(passes.loss):
                 placed[:, s] = conditional_modes(passes, with_constant(cols), offset, prior)
                 continue
             placed[:, s], _ = draw_rows(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from halfseen.methods.descent.model import OverparametrizedFactorization
 from halfseen.methods.descent.options import (
     BetweenModes,
@@ -25,3 +27,11 @@ __all__ = [
     "Sure",
     "TheoryWindow",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        from halfseen.submodules import submodule
+
+        return submodule(__name__, name)

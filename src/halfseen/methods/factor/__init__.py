@@ -20,4 +20,6 @@ def __getattr__(name: str) -> Any:
         from halfseen.methods.factor.intervals.inference import FactorInference
 
         return FactorInference
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from halfseen.submodules import submodule
+
+    return submodule(__name__, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -29,6 +29,9 @@ from halfseen.methods.factor.settings import PARAMETERS, PRINTED, most_sweeps
 from halfseen.methods.factor.verdicts import about_counts, about_next_rank, about_wild, is_wild
 from halfseen.parameters import Table
 from halfseen.solvers.watch import CallbackSupport
+
+if TYPE_CHECKING:
+    from halfseen.methods.factor.intervals.inference import FactorInference
 
 HELD_OUT_SHARE = 0.1
 # Entries from which the columns are regrouped part by part: below, a second copy of the table is small.
@@ -399,7 +402,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         variance: str = "second_order",
         gauge: str = "denoised",
         draws: int = 1000,
-    ) -> Any:
+    ) -> FactorInference:
         r"""Intervals, bands and ranks of the fitted model.
 
         Parameters
@@ -439,7 +442,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         from halfseen.methods.factor.intervals.making import infer
 
         choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
-        return infer(self, choices, R, trials, Offsets(offset))
+        made: FactorInference = infer(self, choices, R, trials, Offsets(offset))
+        return made
 
     def rotate(self, rotation: str | None) -> Self:
         """Turn the fitted factors; predictions and intervals of entries stay what they are.

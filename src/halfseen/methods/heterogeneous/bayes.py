@@ -17,7 +17,7 @@ from halfseen.many import Parts, Placed, in_gauge
 from halfseen.methods.heterogeneous.checks import check_weights
 from halfseen.methods.heterogeneous.posterior import PosteriorSettings, SourcesPosterior, fit_posterior
 from halfseen.methods.heterogeneous.posterior.families import Family, family_of
-from halfseen.methods.heterogeneous.posterior.intervals import PosteriorInference
+from halfseen.methods.heterogeneous.posterior.intervals import SourcesInference
 from halfseen.methods.heterogeneous.posterior.placing import linear_of, place_columns, place_rows, place_source
 from halfseen.methods.heterogeneous.posterior.state import SampleScores
 
@@ -132,17 +132,15 @@ class PlacedSamples:
     scores: FloatArray
     scores_se: FloatArray
     rows: SampleScores
-    _inference: PosteriorInference
+    _inference: Any
 
     def predict_table(self, name: str) -> FloatArray:
         """Expected values of a source for the new samples (m, p), whether or not it was seen."""
-        return self._inference.table(name)
+        return self.inference().predict_table(name)
 
-    def inference(self, level: float = 0.95) -> PosteriorInference:
+    def inference(self, level: float = 0.95, *, random_state: Any = 0) -> SourcesInference:
         """Intervals of their scores and cells."""
-        from dataclasses import replace
-
-        return replace(self._inference, level=level)
+        return self._inference(level, random_state)
 
 
 def placed_samples(model: HeterogeneousFactorization, S: Any) -> PlacedSamples:
@@ -154,7 +152,10 @@ def placed_samples(model: HeterogeneousFactorization, S: Any) -> PlacedSamples:
     posterior: SourcesPosterior = model.posterior_
     rows = place_rows(posterior, {name: in_order(model, name, table) for name, table in tables.items()})
     other = replace(posterior, rows=rows)
-    inference = PosteriorInference(posterior, 0.95, given.row_labels, model.col_labels_, rows)
+
+    def inference(level: float, random_state: Any) -> SourcesInference:
+        return SourcesInference(posterior, level, given.row_labels, model.col_labels_, rows, random_state)
+
     return PlacedSamples(other.scores, other.scores_se, rows, inference)
 
 

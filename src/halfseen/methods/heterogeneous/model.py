@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from halfseen.engines import Engine
     from halfseen.methods.heterogeneous.bayes import PlacedSamples
-    from halfseen.methods.heterogeneous.posterior.intervals import PosteriorInference
+    from halfseen.methods.heterogeneous.posterior.intervals import SourcesInference
 
 if TYPE_CHECKING:  # the sweeps are loaded when something is fitted: naming the model stays cheap
     from halfseen.methods.heterogeneous.blocks import SourceBlock
@@ -282,8 +282,12 @@ class HeterogeneousFactorization(SourcesEstimator):
 
     def inference(
         self, level: float = 0.95, *, random_state: Any = 0, S: Any = None, clusters: str = "columns", groups: int = 20
-    ) -> SharedBasisInference:
-        """Standard errors and intervals of the shared basis, from leaving groups of columns (or sources) out.
+    ) -> SourcesInference | SharedBasisInference:
+        """Intervals: of cells, scores and loadings from the posterior; of the paper's shared basis by leaving out.
+
+        A fit by solver "bayes" (the default) has a posterior: ``entries`` and ``responses`` of cells, hidden or seen,
+        ``rows`` (scores) and ``columns`` (loadings) of ``source=``. The paper's estimator has standard errors of its
+        shared basis, from leaving groups of columns (or sources) out.
 
         Parameters
         ----------
@@ -291,16 +295,18 @@ class HeterogeneousFactorization(SourcesEstimator):
         random_state : int, Generator or None
             Draws the groups, and errors behind bands and angles.
         S : the sources of the fit, optional
-            Needed again for a model that was loaded or copied: those leave the data out.
+            For the paper's estimator: needed again for a model that was loaded or copied, as those leave the data out.
         clusters : {"columns", "sources"}
-            What is an independent sample: the columns of every source (the sources being given), or the sources.
+            For the paper's estimator: what is an independent sample, the columns of every source (the sources being
+            given), or the sources.
         groups : int
             Of columns, each spread over all sources; of sources every one is left out once.
 
         Returns
         -------
-        SharedBasisInference
-            ``shared_basis()`` gives intervals of its entries, ``shared_space()`` angles to the true space.
+        SourcesInference or SharedBasisInference
+            Of the latter, ``shared_basis()`` gives intervals of its entries, ``shared_space()`` angles to the true
+            space.
 
         Raises
         ------
@@ -309,12 +315,18 @@ class HeterogeneousFactorization(SourcesEstimator):
 
         Notes
         -----
-        One further fit per group, each begun at the end of this one: some ten sweeps.
+        The posterior is that of the fit. The paper's estimator takes one further fit per group, each begun at the end
+        of this one: some ten sweeps.
 
         Examples
         --------
         >>> import halfseen as hs
         >>> from halfseen.datasets import SourcesDesign, make_sources_data
+        >>> data = make_sources_data(3, 60, 40, 2, 1, observed=0.8, design=SourcesDesign(noise=0.5), random_state=0)
+        >>> model = hs.HeterogeneousFactorization(random_state=0).fit(data.sources)
+        >>> cells = model.inference().entries([0, 1], [2, 3], source="source 1")
+        >>> bool((cells.high > cells.low).all())
+        True
         >>> data = make_sources_data(5, 20, 40, 2, 1, observed=0.8, design=SourcesDesign(noise=0.5), random_state=0)
         >>> model = hs.HeterogeneousFactorization(2, 1, solver="als", random_state=0).fit(data.sources)
         >>> inference = model.inference(level=0.9)
@@ -323,49 +335,16 @@ class HeterogeneousFactorization(SourcesEstimator):
         >>> bool(inference.shared_space().largest < 12.0)
         True
         """
-        from halfseen.methods.heterogeneous.intervals import infer
-
         check_is_fitted(self)
         if self.solver_ == "bayes":
-            raise ValueError(
-                "inference() leaves groups out of the paper's estimator; this model was fitted by solver='bayes': use "
-                "posterior() for its intervals, or fit with solver='als'"
+            from halfseen.methods.heterogeneous.posterior.intervals import SourcesInference
+
+            return SourcesInference(
+                self.posterior_, level, self.row_labels_, self.col_labels_, random_state=random_state
             )
+        from halfseen.methods.heterogeneous.intervals import infer
+
         return infer(self, S, level, clusters, groups, random_state)
-
-    def posterior(self, level: float = 0.95) -> PosteriorInference:
-        """Intervals from the posterior: loadings, scores, and cells, hidden or seen.
-
-        Parameters
-        ----------
-        level : float
-
-        Returns
-        -------
-        PosteriorInference
-            ``loadings(name)``, ``scores()``, ``cells(name, rows, cols, kind)``.
-
-        Raises
-        ------
-        ValueError
-            For models of other solvers than "bayes".
-
-        Examples
-        --------
-        >>> import halfseen as hs
-        >>> from halfseen.datasets import SourcesDesign, make_sources_data
-        >>> data = make_sources_data(3, 60, 40, 2, 1, observed=0.8, design=SourcesDesign(noise=0.5), random_state=0)
-        >>> model = hs.HeterogeneousFactorization(random_state=0).fit(data.sources)
-        >>> cells = model.posterior().cells("source 1", [0, 1], [2, 3], kind="mean")
-        >>> bool((cells.high > cells.low).all())
-        True
-        """
-        from halfseen.methods.heterogeneous.posterior.intervals import PosteriorInference
-
-        self._check_bayes("posterior()")
-        if not 0.0 < level < 1.0:
-            raise ValueError(f"level={level!r} must lie between 0 and 1")
-        return PosteriorInference(self.posterior_, level, self.row_labels_, self.col_labels_)
 
     def place_samples(self, S: Any) -> PlacedSamples:
         """Scores of new samples of which any of the sources were seen, with their uncertainty.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from halfseen.data.storable import storable
 from halfseen.linalg import balance
 from halfseen.losses import is_quadratic
-from halfseen.methods.inductive.penalties import FIRST, refitted, with_penalty
+from halfseen.methods.inductive.penalties import first_penalty, refitted, with_penalty
 from halfseen.methods.inductive.problem import InductiveProblem, Weights
 from halfseen.methods.inductive.starts import first_point, random_point
 from halfseen.solvers import (
@@ -66,9 +66,8 @@ def run_starts(
 
     With ``penalty="auto"`` the best one is fitted on with the penalties that its weights ask for.
     """
-    is_auto = settings.penalty == "auto"
-    if is_auto:
-        with_penalty(problem, FIRST / problem.total)
+    is_auto = settings.penalty == "auto" and problem.design.beta is None
+    with_penalty(problem, first_penalty(problem, settings))
     generators = enumerate(rng.spawn(settings.n_starts))
     starts = (
         (problem, random_point(problem, settings.start_scale, own) if number else first_point(problem, settings, own))

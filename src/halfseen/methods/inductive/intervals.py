@@ -174,7 +174,7 @@ def infer(model: Any, choices: dict[str, Any], R: Any, features: tuple[Any, Any]
     check_asked(model)
     twin = copy(model)  # building the problem sets attributes of its model
     observed = twin._observe(R, reset=False)
-    settings = SimpleNamespace(**model.get_params(deep=False) | {"penalty": model.penalty_})
+    settings = SimpleNamespace(**model.get_params(deep=False) | {"penalty": model.penalty_, "effects": model.effects_})
     problem = twin._problem(observed, *features, settings)
     theta = fitted_point(model, problem)
     if problem.size > MOST_WEIGHTS:
@@ -200,7 +200,7 @@ def check_asked(model: Any) -> None:
     """Refuse models for which the delta method says nothing."""
     if model.family == ONE_CLASS:
         raise ValueError("family='one_class' has no intervals: its unseen cells are not observations")
-    if model.effects != "none" or model.free_rank:
+    if model.effects_ != "none" or model.free_rank:
         raise ValueError("free effects and factors have no intervals: their number grows with the table")
     if model.gauge == "first_row":
         raise ValueError("gauge='first_row' has no intervals: use gauge='balance'")

@@ -27,14 +27,14 @@ from halfseen.methods.inductive.options import (
     SOLVERS,
     START,
     check_together,
+    is_plain_one_class,
 )
-from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, BadArgument, Flag, Number, Table, Whole, Word
+from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, BadArgument, Flag, Nothing, Number, Table, Whole, Word
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded by the first fit
     from halfseen.methods.inductive.fitting import Run
     from halfseen.methods.inductive.intervals import InductiveInference
-    from halfseen.methods.inductive.maps import FeatureMap
     from halfseen.methods.inductive.problem import InductiveProblem
     from halfseen.methods.inductive.ranking import Candidates
     from halfseen.select.automatic_rank import RankSearch
@@ -55,20 +55,24 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     Parameters
     ----------
-    rank : int or "auto"
-        Number of units :math:`k`; "auto" takes the smallest that predicts a tenth of the entries, held out, as well as
-        the best does, within one standard error.
-    activation : {"relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
-        Products of relu, softplus or sigmoid units are never negative: for values on both sides of 0, and for families,
-        take "tanh" or "linear".
+    rank : int, "auto" or None
+        Number of units :math:`k`; None is 10, for one-class tables 32, without features 64; "auto" takes the smallest
+        that predicts a tenth of the entries, held out, as well as the best does, within one standard error.
+    activation : {"auto", "relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
+        "auto" is linear, or relu where the held-out parts of a Gaussian table are predicted better by it. Products of
+        relu, softplus or sigmoid units are never negative: for families take "tanh" or "linear".
     family : str or Loss
         ``"gaussian"``; another family on the linear predictor (``"bernoulli"``, ``"poisson"``, ``"binomial(N)"``, ...);
         or ``"one_class"``: seen cells are close to their values, all unseen ones to 0 with weight ``beta``.
     penalty : "auto" or float
         :math:`\lambda`, on all weights, beside the mean loss of an entry in the units of the fit. "auto" is what the
-        sizes of weights and residuals ask for, over a few refits (the evidence).
-    effects : {"none", "rows", "cols", "both"}
-        Free effects of seen rows and columns beside their features; 0 for new ones.
+        sizes of weights and residuals ask for, over a few refits (the evidence); of Gaussian tables a larger one where
+        rows, columns and entries that were held out are predicted better with it (``search_``), and a warning tells
+        where features predict them worse than means do. Of one-class tables :math:`\lambda` is relative to what rows
+        and columns weigh in the loss, and "auto" is .03.
+    effects : {"auto", "none", "rows", "cols", "both"}
+        Free effects of seen rows and columns beside their features; 0 for new ones. "auto": those with which held-out
+        rows, columns and entries are predicted better, where the penalty is "auto" too; else none.
     free_rank : int
         Free factors of seen rows and columns beside their features (the "dirty" model); 0 for new ones.
     has_intercept : bool
@@ -129,6 +133,10 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         What products of units are multiplied by, where units are bounded; part of ``col_factors_``. Else 1.
     penalty_ : float
         The penalty of the fit.
+    effects_ : str
+    activation_ : str or Activation
+    search_ : StructureSearch or None
+        How "auto" of penalty, effects and activation was settled on what was held out.
     row_code_, col_code_ : FeatureCode or None
         How features became numbers.
     rank_ : int
@@ -169,14 +177,16 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     rank_: int
     rank_search_: RankSearch | None
+    seen_: tuple[IntArray, IntArray] | None = None
+    _chooses = True  # False for the candidates of a choice
 
     _summary: ClassVar[str] = "halfseen.methods.inductive.summary:chapter"
     _parameters: ClassVar[Table] = {
-        "rank": Whole(1) | Word("auto"),
-        "activation": ACTIVATION,
+        "rank": Whole(1) | Word("auto") | Nothing(),
+        "activation": Word("auto") | ACTIVATION,
         "family": FAMILY,
         "penalty": Word("auto") | Number(0),
-        "effects": Word(*EFFECTS),
+        "effects": Word("auto", *EFFECTS),
         "free_rank": Whole(0),
         "has_intercept": Flag(),
         "n_starts": Whole(1),
@@ -199,12 +209,12 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     def __init__(
         self,
-        rank: int | str = 10,
-        activation: str = "relu",
+        rank: int | str | None = None,
+        activation: str = "auto",
         *,
         family: Any = "gaussian",
         penalty: str | float = "auto",
-        effects: str = "none",
+        effects: str = "auto",
         free_rank: int = 0,
         has_intercept: bool = True,
         n_starts: int = 1,
@@ -261,15 +271,22 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             columns of data frames are encoded by their categories. Without features of a side its rows get weights
             of their own; without both this is plain factorization.
         """
+        from halfseen.methods.inductive.choosing import settled_structure, warn_if_features_lose
         from halfseen.methods.inductive.fitting import in_gauge, run_starts
+        from halfseen.methods.inductive.ranking import seen_cells
         from halfseen.methods.inductive.units import settled_units
 
         settings = self._checked()
         check_together(settings)
         observed = self._observe(R, reset=True)
         self.loss_ = self._loss(observed)
+        self.activation_ = settings.activation if settings.activation != "auto" else "linear"
         rng, sides = as_generator(settings.random_state), {"row_features": row_features, "col_features": col_features}
         self.rank_, self.rank_search_ = settled_units(self, observed, sides, rng)
+        if self.activation_ == "linear" and is_plain_one_class(settings, sides):
+            return self._alternate(observed, settings, rng)
+        self.search_ = settled_structure(self, observed, sides, settings, rng)
+        self.effects_ = settings.effects
         problem = self._problem(observed, row_features, col_features, settings)
         with self._watched(observed, settings.max_iter, lambda theta: self._learned(problem, theta)) as watch:
             run, self.certificate_ = run_starts(problem, settings, rng, watch)
@@ -279,8 +296,29 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
                 at.U[:], at.V[:] = in_gauge(at, problem.design.activation.scaling)
                 theta = np.concatenate([part.ravel() for part in vars(at).values()])
             self.__dict__.update(self._learned(problem, theta))
+        self.seen_ = seen_cells(observed) if settings.family == ONE_CLASS else None
         self._report(run)
         warn_if_one_sided(self, observed)
+        if self.search_ is not None:
+            warn_if_features_lose(self, self.search_)
+        return self
+
+    @property
+    def _is_for_ones(self) -> bool:  # type: ignore[override]
+        return bool(self.family == ONE_CLASS)
+
+    def _alternate(self, observed: Observed, settings: SimpleNamespace, rng: np.random.Generator) -> Self:
+        """One-class tables without features, by exact alternating sweeps."""
+        from halfseen.methods.inductive.one_class import alternate, certificate_of, factors_learned
+        from halfseen.methods.inductive.ranking import seen_cells
+
+        self.row_code_ = self.col_code_ = None
+        with self._watched(observed, settings.max_iter, lambda params: factors_learned(params, settings)) as watch:
+            run = alternate(observed, self.rank_, settings, rng, watch)
+        self.__dict__.update(factors_learned(run.params, settings))
+        self.certificate_, self.seen_ = certificate_of(run), seen_cells(observed)
+        self.effects_, self.search_ = "none", None
+        self._report(run)
         return self
 
     def _loss(self, observed: Observed) -> Any:
@@ -292,12 +330,21 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
 
     def _problem(self, observed: Observed, F: Any, G: Any, settings: SimpleNamespace) -> InductiveProblem:
         """The objective; learns how features are encoded on the way."""
+        from halfseen.methods.inductive.maps import FeatureMap
+        from halfseen.methods.inductive.one_class import turned_maps
         from halfseen.methods.inductive.problem import Design, InductiveProblem
         from halfseen.methods.inductive.standard import units_of
 
-        activation = get_activation(settings.activation)
+        activation = get_activation(self.activation_)
         self._units = units_of(observed, self.loss_, activation, settings, self.rank_)
-        maps = [self._map(given, observed, axis, settings) for axis, given in enumerate((F, G))]
+        matrices = [self._encoded(given, observed, axis, settings) for axis, given in enumerate((F, G))]
+        is_turned = settings.family == ONE_CLASS and settings.scale == "auto" and not settings.is_tied
+        turns: Any = (None, None)
+        if is_turned:
+            maps, turns = turned_maps(observed, matrices, float(settings.beta), bool(settings.has_intercept))
+        else:
+            has = bool(settings.has_intercept)
+            maps = [FeatureMap(x, n, has, observed.dtype) for x, n in zip(matrices, observed.shape, strict=True)]
         if settings.is_tied and not maps[0].is_same(maps[1]):
             needed = "False where rows and columns have different features"
             raise BadArgument("is_tied", True, needed, "Tied weights are for square tables with one list of features.")
@@ -312,12 +359,12 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             has_level=self._units.learns_level, has_gain=self._units.learns_gain,
         )  # fmt: skip
         settings.as_given = self._units, (self.row_code_, self.col_code_)
-        return InductiveProblem(EntryPasses(scaled, self.loss_, settings.engine), maps[0], maps[1], design)
+        problem = InductiveProblem(EntryPasses(scaled, self.loss_, settings.engine), maps[0], maps[1], design)
+        problem.turns = tuple(turns)
+        return problem
 
-    def _map(self, given: Any, observed: Observed, axis: int, settings: SimpleNamespace) -> FeatureMap:
-        """One side's features as a map; how they are encoded is kept."""
-        from halfseen.methods.inductive.maps import FeatureMap
-
+    def _encoded(self, given: Any, observed: Observed, axis: int, settings: SimpleNamespace) -> Any:
+        """One side's features as numbers; how they became these is kept."""
         name, code, matrix = ("row_features", "col_features")[axis], None, None
         if given is not None:
             labels = (observed.row_labels, observed.col_labels)[axis]
@@ -326,7 +373,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             code = FeatureCode.learn(side, settings.scale, bool(settings.has_intercept))
             matrix = code.encode(side, name)
         setattr(self, ("row_code_", "col_code_")[axis], code)
-        return FeatureMap(matrix, observed.shape[axis], bool(settings.has_intercept), observed.dtype)
+        return matrix
 
     def _mean(self, observed: Observed) -> float:
         if self.family == ONE_CLASS:
@@ -395,7 +442,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         return self._response(A @ B.T + r[:, None] + (c + self._offset), kind)
 
     def rank_columns(self, rows: Any, r: int = 10, cols: Any = None, seen: Any = None) -> Candidates:
-        """The r columns with the highest predictions for every given row.
+        """The r columns with the highest predictions for every given row, in blocks of rows.
 
         Parameters
         ----------
@@ -403,8 +450,9 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         r : int
         cols : labels, positions or features, optional
             Candidates; all seen columns where not given.
-        seen : table, optional
-            Entries of these rows over the candidates that are left out (what a user has already).
+        seen : table or False, optional
+            Entries of these rows over the candidates that are left out (what a user has already). A one-class model
+            leaves out by itself what fitted rows had at the fit, unless ``seen=False``.
 
         Returns
         -------
@@ -474,7 +522,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
                 f"{name}: {'; '.join(filled)} of {side.n} lines: the mean of the fit stands for them (refused with "
                 "is_strict=True)"
             )
-        units = get_activation(self.activation).value(encoded.forward(weights[:-1]) + weights[-1])
+        units = get_activation(self.activation_).value(encoded.forward(weights[:-1]) + weights[-1])
         return units * units.dtype.type(self.gain_) if axis else units
 
     def _side(self, given: Any, axis: int) -> tuple[FloatArray, FloatArray]:
@@ -514,12 +562,12 @@ def warn_if_one_sided(model: InductiveCompletion, observed: Observed) -> None:
     """Say so where much of the data's variation lies below all that the units can predict."""
     if model._units.learns_level:  # the floor is where the data have theirs
         return
-    if not get_activation(model.activation).is_one_sided or model.effects != "none":
+    if not get_activation(model.activation_).is_one_sided or model.effects_ != "none":
         return
     away = observed.values.astype(float) - float(model.loss_.mean(np.zeros(1))[0])
     share = float(np.sum(np.minimum(away, 0.0) ** 2) / max(float(np.sum(away**2)), 1e-300))
     if share > BELOW:
         model._warn(
-            f"{100 * share:.0f} % of the variation lies below what {model.activation} units can predict (their "
+            f"{100 * share:.0f} % of the variation lies below what {model.activation_} units can predict (their "
             "products are never negative): use activation='tanh' or 'linear', or effects"
         )

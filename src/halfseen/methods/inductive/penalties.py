@@ -15,8 +15,19 @@ from halfseen.solvers.loop import Run, SweepResult, loop
 
 # First penalty, in entries; refits; and the largest penalty beside the mean loss of standardised values.
 FIRST, REFITS, LARGEST = 0.1, 3, 1.0
+# Of one-class tables: where features are turned so that it suits all of them, and where they are as they were given.
+ONE_CLASS_PENALTY, PLAIN_ONE_CLASS_PENALTY = 0.03, 1e-3
 # Refits end where the penalty changes by less than this share.
 SETTLED = 0.05
+
+
+def first_penalty(problem: InductiveProblem, settings: Any) -> float:
+    """The penalty that a fit begins with; one-class tables keep theirs."""
+    if settings.penalty != "auto":
+        return float(settings.penalty)
+    if problem.design.beta is not None:
+        return ONE_CLASS_PENALTY if settings.scale == "auto" else PLAIN_ONE_CLASS_PENALTY
+    return FIRST / problem.total
 
 
 def with_penalty(problem: InductiveProblem, penalty: float) -> None:

@@ -24,6 +24,11 @@ def place_rows(model: Any, observed: Observed) -> FloatArray:
     penalty of the fit around those of a row of which nothing is known; for linear models this is the fit itself with
     the columns held. One small Newton problem per row, O(E k^2).
     """
+    if model.family == ONE_CLASS and model.row_code_ is None and model.col_code_ is None and not model.offset_:
+        from halfseen.methods.inductive.one_class import fold_in
+
+        new = fold_in(observed, model.col_factors_, float(model.beta), model.penalty_, model.engine)
+        return new @ model.col_factors_.T
     if model.family == ONE_CLASS:
         raise ValueError(
             "rows of a one-class model cannot be placed by what was seen of them; fit with row_features and give these"
@@ -34,10 +39,10 @@ def place_rows(model: Any, observed: Observed) -> FloatArray:
     k, q = model.row_weights_.shape[1], W.shape[1] - model.row_weights_.shape[1]
     known = np.zeros(k + q, dtype=dtype)
     if model.has_intercept:
-        known[:k] = get_activation(model.activation).value(model.row_intercept_)
+        known[:k] = get_activation(model.activation_).value(model.row_intercept_)
     else:
         known[:k] = model.row_factors_[:, :k].mean(axis=0)
-    has_effect = int(model.effects in ("rows", "both"))
+    has_effect = int(model.effects_ in ("rows", "both"))
     B = np.concatenate([W, np.ones((len(W), has_effect), dtype=dtype)], axis=1)
     base = (model.col_effects_ + model._offset + W @ known).astype(dtype)
     penalties = [model.placing_penalty_] * k + [model.free_penalty] * q + [model.effect_penalty] * has_effect

@@ -109,6 +109,8 @@ class InductiveProblem:
     def __init__(self, passes: EntryPasses, rows: FeatureMap, cols: FeatureMap, design: Design) -> None:
         self.passes, self.rows, self.cols, self.design = passes, rows, cols, design
         self.dtype = passes.dtype
+        # of one-class tables: what features were turned by before they came here
+        self.turns: tuple[Any, Any] = (None, None)
         observed = passes.observed
         self.total = float(observed.n_entries if observed.weights is None else np.sum(observed.weights, dtype=float))
         (n, p), q, k = passes.shape, design.free_rank, design.rank

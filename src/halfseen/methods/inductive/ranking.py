@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, Labels
-from halfseen.data import as_observed
+from halfseen.data import Observed, as_observed
 from halfseen.data.features import is_features
 from halfseen.parameters import Whole
 
@@ -37,7 +37,7 @@ def rank_columns(model: Any, rows: Any, r: int, cols: Any, seen: Any) -> Candida
     Whole(1).check("r", r)
     (A, row_effects), (B, col_effects) = model._side(rows, 0), model._side(cols, 1)
     base = col_effects + model._offset
-    known = None if seen is None else as_observed(seen, name="seen")
+    known = known_cells(model, rows, cols, seen)
     if known is not None and known.shape != (len(A), len(B)):
         raise ValueError(f"seen has shape {known.shape}; needed: the given rows and candidates, {(len(A), len(B))}")
     r = min(int(r), len(B))
@@ -58,6 +58,27 @@ def rank_columns(model: Any, rows: Any, r: int, cols: Any, seen: Any) -> Candida
     if names.dtype.kind in "iu":
         names = np.where(np.isneginf(scores), -1, names)
     return Candidates(names, scores)
+
+
+def seen_cells(observed: Observed) -> tuple[IntArray, IntArray]:
+    """Rows and columns of the seen cells, as a model keeps them."""
+    return np.asarray(observed.rows, dtype=np.int32), np.asarray(observed.cols, dtype=np.int32)
+
+
+def known_cells(model: Any, rows: Any, cols: Any, seen: Any) -> Observed | None:
+    """What is no candidate: the given cells, or those of the fit, brought into the order of rows and candidates."""
+    if seen is False:
+        return None
+    if seen is not None:
+        return as_observed(seen, name="seen")
+    if model.seen_ is None or is_features(rows) or is_features(cols):
+        return None
+    from scipy import sparse
+
+    (i, j), shape = model.seen_, model.observed_shape_
+    pattern = sparse.csr_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=shape)
+    part = pattern[model._positions(rows, "row")][:, model._positions(cols, "column")].tocoo()
+    return Observed.from_triplets(part.row, part.col, np.ones(part.nnz), shape=part.shape) if part.nnz else None
 
 
 def best_of(table: FloatArray, r: int) -> tuple[IntArray, FloatArray]:

@@ -102,8 +102,12 @@ def learned(
         "col_effects_": folded.c if len(folded.c) else np.zeros(p, dtype),
         "penalty_": float(problem.design.penalty),
     }
-    for name, side, weights, code in zip(("row", "col"), (problem.rows, problem.cols), (U, V), codes, strict=True):
-        slopes, bias = weights[: side.d], weights[-1] if side.has_intercept else np.zeros(k, dtype)
+    sides, turns = (problem.rows, problem.cols), problem.turns
+    for name, side, weights, code, turn in zip(("row", "col"), sides, (U, V), codes, turns, strict=True):
+        if turn is not None:
+            weights = (turn @ weights if turn.ndim == 2 else turn[:, None] * weights).astype(dtype)
+        d = side.d if turn is None or code is None else code.n_columns
+        slopes, bias = weights[:d], weights[-1] if side.has_intercept or len(weights) > d else np.zeros(k, dtype)
         parts[f"_{name}_units"] = np.concatenate([slopes, bias[None]])
         own, constant = in_units_of_features(slopes.astype(float), bias.astype(float), code)
         parts[f"{name}_weights_"], parts[f"{name}_intercept_"] = own.astype(dtype), constant.astype(dtype)

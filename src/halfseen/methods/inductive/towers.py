@@ -148,6 +148,8 @@ class TwoTowerCompletion(InductiveCompletion):
 
     # the towers say all: nothing is added to what they give, and nothing is applied to it
     activation, has_intercept, effects, free_rank, is_strict = "linear", False, "none", 0, True
+    activation_ = "linear"
+    effects_ = "none"
     _parameters: ClassVar[Table] = {
         "rank": Whole(1) | Word("auto"),
         "hidden": Each(Whole(1)) | Suits(lambda value: value == (), "() for linear towers", tried=((),)),

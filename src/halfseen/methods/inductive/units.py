@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from halfseen._typing import FloatArray
 from halfseen.data import Observed
-from halfseen.methods.inductive.options import ONE_CLASS
+from halfseen.methods.inductive.options import FEATURED_ONE_CLASS_UNITS, ONE_CLASS, ONE_CLASS_UNITS, UNITS
 from halfseen.select.automatic_rank import LARGEST_RANK, SHARE, RankSearch, climbed_rank, detected_rank
 from halfseen.select.held_out import entry_deviances
 
@@ -25,6 +25,11 @@ def settled_units(
     The smallest number within one standard error of the best. Entries of one-class tables are judged beside the cells
     that nobody saw, as in the objective of the fit.
     """
+    if model.rank is None:
+        if model.family != ONE_CLASS:
+            return UNITS, None
+        is_plain = all(given is None for given in features.values())
+        return min(ONE_CLASS_UNITS if is_plain else FEATURED_ONE_CLASS_UNITS, *observed.shape), None
     if not isinstance(model.rank, str):
         return int(model.rank), None
     split_rng, seed_rng = rng.spawn(2)

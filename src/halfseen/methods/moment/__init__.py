@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from halfseen.methods.moment.mixture import CommonMeans, common_means
 from halfseen.methods.moment.model import OneSidedCompletion
 from halfseen.methods.moment.moments import PairMoments
@@ -15,3 +17,11 @@ __all__ = [
     "PrivateMoments",
     "common_means",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        from halfseen.submodules import submodule
+
+        return submodule(__name__, name)

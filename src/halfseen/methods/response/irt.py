@@ -53,7 +53,7 @@ def compare(first: Any, second: Any) -> Comparison:
     Raises
     ------
     ValueError
-        For fits to different answers, or with equally many free numbers.
+        For fits to different answers, with equally many free numbers, or with an empirical prior of the items.
 
     Notes
     -----
@@ -66,7 +66,13 @@ def compare(first: Any, second: Any) -> Comparison:
     >>> hs.irt.compare(hs.ItemResponseModel("1pl").fit(y), hs.ItemResponseModel("2pl").fit(y)).degrees
     4
     """
-    return compare_fits(_fit_of(first, "first"), _fit_of(second, "second"))
+    fits = _fit_of(first, "first"), _fit_of(second, "second")
+    if any(fit.prior_kind != "none" for fit in fits):
+        raise ValueError(
+            "a likelihood ratio needs maximum likelihood, and a model here has a prior of its items; fit both with "
+            "item_prior='none'."
+        )
+    return compare_fits(*fits)
 
 
 def link(first: Any, second: Any, anchors: Any = None) -> Link:

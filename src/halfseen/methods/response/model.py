@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -21,6 +21,9 @@ from halfseen.methods.response.rows_kinds import KINDS
 from halfseen.methods.response.words import WordTable, coding_of, has_words
 from halfseen.parameters import RANDOM_STATE, Nothing, Number, Suits, Table, Whole, Word
 from halfseen.solvers.watch import CallbackSupport
+
+if TYPE_CHECKING:
+    from halfseen.methods.response.inference import ItemResponseInference
 
 # Which side of the table is integrated out, and the module that does it: each has the functions ``fit``,
 # ``linear_pairs``, ``linear_block``, ``linear_rows``, ``probabilities``, ``new_rows``, ``abilities``, ``score`` and
@@ -320,7 +323,7 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         found: float = self._integration().score(self, self._observe(R, reset=False), trials)
         return found
 
-    def inference(self, level: float = 0.95, *, draws: int = 1000, random_state: Any = 0) -> Any:
+    def inference(self, level: float = 0.95, *, draws: int = 1000, random_state: Any = 0) -> ItemResponseInference:
         """Intervals, bands, ranks, a leaderboard and a table of the items; it needs no entries.
 
         Parameters
@@ -336,7 +339,8 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         ItemResponseInference (columns), or RowsInference (rows), which has fit statistics too.
         """
         check_is_fitted(self)
-        return self._integration().infer(self, level, draws, random_state)
+        made: ItemResponseInference = self._integration().infer(self, level, draws, random_state)
+        return made
 
     # ---- curves (rows) ---------------------------------------------------------------------------------------------
 

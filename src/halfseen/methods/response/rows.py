@@ -42,11 +42,13 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed | ByteTable, given: S
     people = People(given.row_groups, given.covariates, given.weights)
     with model._watched(R, settings.max_iter, lambda params: {}) as watch:
         options = options_of(settings, R, () if watch is None else (watch,))
-        fits = [
-            fit_with_table(R.answers if isinstance(R, ByteTable) else R, kinds, settings.dimensions, people, options)
-            for kinds in kinds_to_try(settings.kind, R)
-        ]  # fmt: skip
-    best, table = min(fits, key=lambda pair: pair[0].aic)
+        table_of_answers = R.answers if isinstance(R, ByteTable) else R
+        first, *others = kinds_to_try(settings.kind, R)
+        best, table = fit_with_table(table_of_answers, first, settings.dimensions, people, options)
+        # under an empirical prior free slopes shrink to equal ones by themselves
+        for kinds in () if best.prior_kind == "empirical" else others:
+            rival, its_table = fit_with_table(table_of_answers, kinds, settings.dimensions, people, options)
+            best, table = (rival, its_table) if rival.aic < best.aic else (best, table)
     model.kind_choice_ = None
     model.kind_ = told_kind(best)
     model.rows_fit_, model.answers_ = best, KeptAnswers(table, given.covariates)
@@ -58,7 +60,7 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed | ByteTable, given: S
 def kinds_to_try(kind: Any, R: Observed | ByteTable) -> list[Any]:
     """The kinds of a fit: ``"auto"`` compares equal and free slopes by AIC; a mapping goes by column label."""
     if isinstance(kind, str):
-        return ["1pl", "2pl"] if kind == "auto" else [kind]
+        return ["2pl", "1pl"] if kind == "auto" else [kind]
     if not isinstance(kind, dict):
         return [list(kind)]
     labels = np.arange(R.shape[1]) if R.col_labels is None else R.col_labels

@@ -12,18 +12,28 @@ from halfseen.methods.response.rows_covariance import indefinite_at, positive_in
 from halfseen.methods.response.rows_information import observed_information
 from halfseen.methods.response.rows_likelihood import RowsLikelihood
 from halfseen.methods.response.rows_optimise import Patience, climb
-from halfseen.methods.response.rows_prior import empirical_prior, first_prior
+from halfseen.methods.response.rows_prior import (
+    FEWEST_SHARING,
+    empirical_prior,
+    first_prior,
+    guessing_prior,
+    shared_places,
+)
 from halfseen.solvers import GradientNorm, Run, SweepResult, loop
 
 MAX_ROUNDS, ROUND_TOL, LOOSER = 12, 0.02, 10.0
 MOST_OBSERVED = 400
+# Where no answer goes with another, slopes are still expected to be this large.
+LEAST_SLOPE = 0.1
 
 
 class PriorRound:
     """Maximise under the present prior, then move the prior: one round of the Laplace EM."""
 
-    def __init__(self, problem: RowsLikelihood, patience: Patience, rng: np.random.Generator) -> None:
-        self.problem, self.patience, self.rng = problem, patience, rng
+    def __init__(
+        self, problem: RowsLikelihood, patience: Patience, rng: np.random.Generator, centres: FloatArray
+    ) -> None:
+        self.problem, self.patience, self.rng, self.centres = problem, patience, rng, centres
         self.work, self._is_first = 0.0, True
 
     def __call__(self, free: FloatArray) -> SweepResult:
@@ -33,7 +43,7 @@ class PriorRound:
         p = self.problem
         full = p.index.full(run.params)
         items, _ = p.split(full)
-        prior = empirical_prior(p.layout, items, self._variances(run.params), p.prior)
+        prior = empirical_prior(p.layout, items, self._variances(run.params), p.prior, self.centres)
         has = prior.precision > 0
         change = float(np.abs(np.log(prior.precision[has] / p.prior.precision[has])).max(initial=0.0))
         self.problem = replace(p, prior=prior)
@@ -70,12 +80,45 @@ def block_variances(p: RowsLikelihood, full: FloatArray) -> FloatArray:
     return out
 
 
+def common_slopes(
+    problem: RowsLikelihood, free: FloatArray, patience: Patience, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Free numbers of the fit with one slope for all items alike, and these slopes (n_params,); nan elsewhere.
+
+    The mean of the slopes' prior. The mean of their posterior modes would lie too low, for a posterior of a slope leans
+    to the right, and each round would pull the modes after it: 100 rows by 100 columns, half of them seen, with slopes
+    of 1.28 on average gave 1.06.
+    """
+    layout, index = problem.layout, problem.index
+    places, tied = shared_places(layout), index.free.copy()
+    centres = np.full(layout.n_params, np.nan)
+    alike = []
+    for place in np.unique(places[layout.slopes[:, 0]]):
+        own = np.flatnonzero(places == place)
+        own = own[index.free[own] >= 0]
+        if len(own) >= FEWEST_SHARING:
+            tied[own] = index.free[own].min()
+            alike.append(own)
+    has = tied >= 0
+    tied[has] = np.unique(tied[has], return_inverse=True)[1]
+    prior = guessing_prior(layout, layout.n_params)
+    common = replace(problem, index=replace(index, free=tied), prior=prior)
+    start = common.index.pick(index.full(free))
+    run = climb(common, start, patience.looser(LOOSER), rng, em_steps=2, is_complete=True)
+    full = common.index.full(run.params)
+    for own in alike:
+        centres[own] = max(float(full[own[0]]), LEAST_SLOPE)
+    return index.pick(full), centres
+
+
 def climb_with_prior(
     problem: RowsLikelihood, free: FloatArray, patience: Patience, rng: np.random.Generator
 ) -> tuple[RowsLikelihood, Run]:
     """Rounds until the prior's variances move by less than 2 %, and a last fit."""
-    problem = replace(problem, prior=first_prior(problem.layout, problem.layout.n_params))
-    rounds = PriorRound(problem, patience, rng)
+    free, centres = common_slopes(problem, free, patience, rng)
+    prior = first_prior(problem.layout, problem.layout.n_params)
+    problem = replace(problem, prior=replace(prior, mean=np.where(np.isnan(centres), prior.mean, centres)))
+    rounds = PriorRound(problem, patience, rng, centres)
     outer = loop(rounds, free, [GradientNorm(ROUND_TOL)], max_iter=MAX_ROUNDS)
     last = climb(rounds.problem, outer.params, patience, rng, em_steps=0, is_complete=True)
     return rounds.problem, replace(last, work=last.work + outer.work)

@@ -43,7 +43,8 @@ ABOUT = ("again", "these", "like-these")
 RANK_KINDS = ("posterior", "per_item", "simultaneous", "ties")
 # Joint draws of all rows (draws x rows) stay below 160 MB.
 MOST_RANKED = 20_000
-PARAMETERS = "abilities"
+# Tests of all pairs: two million of them.
+MOST_PAIRED = 2000
 
 
 class RowsInference(TableInference):
@@ -456,6 +457,11 @@ class RowsInference(TableInference):
     def dependence(self, R: Any = None, *, covariates: Any = None) -> Listing:
         """Pairs of items by falling evidence of dependence beyond the ability: score test and corrected Q3."""
         self._one_dimension("dependence")
+        p = self._model.rows_fit_.layout.n_items
+        if p > MOST_PAIRED:
+            raise NotStated(
+                f"dependence() is for at most {MOST_PAIRED} items, and there are {p}; ask of fewer columns."
+            )
         kept = self._answers("tests of dependence", R, covariates)
         return listings.dependence(self._model, kept, self.names.labels(1), self._of())
 

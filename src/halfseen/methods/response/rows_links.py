@@ -15,6 +15,7 @@ from halfseen.errors import shown
 from halfseen.methods.response.rows_answers import NOT_SEEN, ROWS_AT_ONCE, AnswerTable
 
 FEWEST_ANCHORS = 5
+CELLS_AT_ONCE = 8_000_000
 
 
 @storable
@@ -46,6 +47,11 @@ class Connectivity:
         return out
 
 
+def rows_at_once(p: int) -> int:
+    """Rows of p items whose cells take some megabytes."""
+    return max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // max(p, 1)))
+
+
 def connectivity(table: AnswerTable) -> Connectivity:
     """Which items are connected by rows that answered both, over any number of steps.
 
@@ -60,8 +66,9 @@ def connectivity(table: AnswerTable) -> Connectivity:
     """
     p = table.n_items
     keys = np.zeros(0, dtype=np.int64)
-    for start in range(0, table.n_rows, ROWS_AT_ONCE):
-        seen = table.dense(start, min(start + ROWS_AT_ONCE, table.n_rows)) != NOT_SEEN
+    size = rows_at_once(p)
+    for start in range(0, table.n_rows, size):
+        seen = table.dense(start, min(start + size, table.n_rows)) != NOT_SEEN
         row, col = np.nonzero(seen)
         keys = np.union1d(keys, seen.argmax(axis=1)[row] * p + col)
         joined = _components(keys // p, keys % p, p)
@@ -83,8 +90,9 @@ def _components(left: IntArray, right: IntArray, p: int) -> Connectivity:
 def group_items(table: AnswerTable, n_groups: int) -> Any:
     """Which items (n_groups, p) each group answered."""
     out = np.zeros((n_groups, table.n_items), dtype=bool)
-    for start in range(0, table.n_rows, ROWS_AT_ONCE):
-        stop = min(start + ROWS_AT_ONCE, table.n_rows)
+    size = rows_at_once(table.n_items)
+    for start in range(0, table.n_rows, size):
+        stop = min(start + size, table.n_rows)
         seen = table.dense(start, stop) != NOT_SEEN
         groups = np.zeros(stop - start, dtype=int) if table.groups is None else table.groups[start:stop]
         for g in range(n_groups):

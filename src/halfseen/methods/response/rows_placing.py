@@ -151,8 +151,9 @@ def bank_of(answering: Answering, x: FloatArray) -> Bank | None:
     chance = np.exp(fit.layout.table(fit.item_params, nodes)[right])
     if fit.n_free:
         draws = parameter_draws(fit, np.random.default_rng(0), BANK_DRAWS)
-        tables = (fit.layout.table(full[: fit.layout.n_params], nodes)[right] for full in draws)
-        chance = np.mean([np.exp(log) for log in tables], axis=0)
+        chance = np.zeros_like(chance)
+        for full in draws:
+            chance += np.exp(fit.layout.table(full[: fit.layout.n_params], nodes)[right]) / BANK_DRAWS
     logits = np.tile(logit(answering.constant)[:, None], (1, len(knots)))
     logits[fit.columns] = logit(np.clip(chance, LEAST_CHANCE, 1.0 - LEAST_CHANCE))
     return Bank(knots, logits, scale * float(sd[0]), 1.0)

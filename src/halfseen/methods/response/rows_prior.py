@@ -81,8 +81,12 @@ def first_prior(layout: ItemLayout, size: int) -> ItemPrior:
     return ItemPrior(mean, precision)
 
 
-def empirical_prior(layout: ItemLayout, params: FloatArray, variance: FloatArray, before: ItemPrior) -> ItemPrior:
+def empirical_prior(
+    layout: ItemLayout, params: FloatArray, variance: FloatArray, before: ItemPrior, centres: FloatArray
+) -> ItemPrior:
     """Mean and variance over the items that share a place: of their estimates, and of their errors.
+
+    ``centres`` (n_params,) are means that are known already; nan where they are not.
 
     Notes
     -----
@@ -94,7 +98,8 @@ def empirical_prior(layout: ItemLayout, params: FloatArray, variance: FloatArray
         own = np.flatnonzero(places == place)
         if len(own) < FEWEST_SHARING:
             continue
-        centre = float(np.mean(params[own]))
+        known = centres[own[0]]
+        centre = float(np.mean(params[own])) if np.isnan(known) else float(known)
         spread = float(np.mean((params[own] - centre) ** 2 + variance[own]))
         mean[own], precision[own] = centre, 1.0 / max(spread, LEAST_VARIANCE)
     return ItemPrior(mean, precision)

@@ -1,0 +1,214 @@
+"""Penalty, effects and activation as rows, columns and entries that were held out choose them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from halfseen._typing import BoolArray, FloatArray
+from halfseen.data import Observed
+from halfseen.data.storable import storable
+from halfseen.losses import is_quadratic
+
+# Shares of rows and columns with features, and of the other entries, that are held out.
+ROWS, ENTRIES = 0.2, 0.1
+# With fewer rows (columns), or entries, there is nothing to choose by.
+FEWEST, FEWEST_ENTRIES = 10, 100
+PENALTIES = (1e-3, 1e-2, 0.1, 1.0)
+CLOSER = (1.0 / 3.0, 3.0)
+SWEEPS = 60
+# What a choice must gain, of the mean squared error, to be preferred to a simpler one.
+GAIN = 0.01
+# A fit that predicts what was held out this close to its own noise needs no other penalty.
+AT_NOISE = 1.15
+
+
+@storable
+@dataclass(frozen=True)
+class StructureSearch:
+    """How penalty, effects and activation were chosen.
+
+    Attributes
+    ----------
+    choices : list of dict
+        Every setting that was tried.
+    losses : ndarray (n,)
+        Mean squared errors on all that was held out, in squares of the values' standard deviation.
+    new_rows, new_cols, entries : ndarray (n,)
+        The same on rows and columns of which nothing was seen, and on further entries; nan where none were held out.
+    row_baseline, col_baseline : float
+        What means of the columns reach on new rows, and means of the rows on new columns.
+    best : int
+    """
+
+    choices: list[dict[str, Any]]
+    losses: FloatArray
+    new_rows: FloatArray
+    new_cols: FloatArray
+    entries: FloatArray
+    row_baseline: float
+    col_baseline: float
+    best: int
+
+
+@dataclass(frozen=True)
+class HeldOutParts:
+    """What candidates are fitted to and judged by."""
+
+    train: Observed
+    test: Observed
+    is_new_row: BoolArray
+    is_new_col: BoolArray
+    size: float
+
+
+def held_out_parts(
+    observed: Observed, has_features: tuple[bool, bool], rng: np.random.Generator
+) -> HeldOutParts | None:
+    """Rows and columns with features, and some further entries, set aside; None where nothing can be spared."""
+    if observed.n_entries < FEWEST_ENTRIES:
+        return None
+    out = []
+    for axis, places in enumerate((observed.rows, observed.cols)):
+        used, gone = np.unique(places), np.zeros(observed.shape[axis], dtype=bool)
+        if has_features[axis] and len(used) >= FEWEST:
+            gone[rng.choice(used, max(2, round(ROWS * len(used))), replace=False)] = True
+        out.append(gone[places])
+    new_row, new_col = out
+    held = new_row | new_col | (rng.random(observed.n_entries) < ENTRIES)
+    test = held & ~(new_row & new_col)  # a new row and column at once judges as either would
+    if held.all() or not test.any():
+        return None
+    weights = observed.weights
+
+    def part(kept: BoolArray) -> Observed:
+        own = None if weights is None else weights[kept]
+        places = observed.rows[kept], observed.cols[kept], observed.values[kept]
+        names = observed.row_labels, observed.col_labels
+        return Observed.from_triplets(*places, own, observed.shape, row_labels=names[0], col_labels=names[1])
+
+    size = float(np.var(observed.values.astype(float))) or 1.0
+    return HeldOutParts(part(~held), part(test), new_row[test], new_col[test], size)
+
+
+class Judge:
+    """Fits candidates to the training part and keeps what they reach."""
+
+    def __init__(self, model: Any, parts: HeldOutParts, features: dict[str, Any], seed: int) -> None:
+        self.model, self.parts, self.features, self.seed = model, parts, features, seed
+        self.choices: list[dict[str, Any]] = []
+        self.errors: list[FloatArray] = []
+        self.last: Any = None
+
+    def __call__(self, **choice: Any) -> float:
+        """Mean squared error of a setting over all that was held out."""
+        if choice in self.choices:
+            return self.losses[self.choices.index(choice)]
+        sweeps = min(SWEEPS, int(self.model.max_iter))
+        usual = {"random_state": self.seed, "max_iter": sweeps, "n_starts": 1, "rank": self.model.rank_}
+        candidate = clone(self.model).set_params(**usual, **choice).set_callbacks()
+        if choice["penalty"] == "evidence":
+            candidate.set_params(penalty="auto")
+            candidate._chooses = False
+        candidate.fit(self.parts.train, **self.features)
+        self.last, test = candidate, self.parts.test
+        error = (candidate._linear_pairs(test.rows, test.cols).astype(float) - test.values) ** 2 / self.parts.size
+        self.choices.append(dict(choice))
+        self.errors.append(np.where(np.isfinite(error), error, np.inf))
+        return self.losses[-1]
+
+    @property
+    def losses(self) -> list[float]:
+        return [float(np.mean(error)) for error in self.errors]
+
+    def over(self, chosen: BoolArray) -> FloatArray:
+        """Errors of all candidates over some of the held-out entries."""
+        unknown = np.full(len(self.errors), np.nan)
+        return np.array([np.mean(error[chosen]) for error in self.errors]) if chosen.any() else unknown
+
+
+def baselines(parts: HeldOutParts) -> tuple[float, float]:
+    """Squared errors of the columns' means on new rows, and of the rows' means on new columns."""
+    train, test, levels = parts.train, parts.test, []
+    for axis, chosen in ((1, parts.is_new_row), (0, parts.is_new_col)):
+        own, asked = (train.cols, test.cols) if axis else (train.rows, test.rows)
+        counts = np.bincount(own, minlength=train.shape[axis])
+        sums = np.bincount(own, train.values.astype(float), minlength=train.shape[axis])
+        means = np.where(counts > 0, sums / np.maximum(counts, 1), float(np.mean(train.values)))
+        gaps = (means[asked] - test.values)[chosen] ** 2 / parts.size
+        levels.append(float(np.mean(gaps)) if chosen.any() else np.nan)
+    return levels[0], levels[1]
+
+
+def settled_structure(
+    model: Any, observed: Observed, features: dict[str, Any], settings: SimpleNamespace, rng: np.random.Generator
+) -> StructureSearch | None:
+    """Choose what is "auto"; the settings get what was chosen, and the search is handed back.
+
+    Without rows, columns or entries to spare the penalty is what the evidence asks for, and there are no effects.
+    """
+    asks = settings.penalty == "auto" and settings.scale == "auto" and is_quadratic(model.loss_)
+    asks = asks and model._chooses and settings.family == "gaussian" and not settings.is_tied
+    given = tuple(part is not None for part in features.values())
+    own = rng.spawn(1)[0] if asks else rng
+    parts = held_out_parts(observed, (given[0], given[1]), own) if asks else None
+    is_plain = settings.effects == "auto"
+    if is_plain:
+        settings.effects = "none"
+    if parts is None:
+        return None
+    judge = Judge(model, parts, features, int(own.integers(2**31)))
+    begin = {"activation": model.activation_, "effects": settings.effects, "penalty": "evidence"}
+    tries = ["linear", "relu"] if settings.activation == "auto" else [model.activation_]
+    best = _climbed(judge, {**begin, "activation": tries[0]})
+    if len(tries) > 1:
+        # other units at the same penalty, and at the evidence's own
+        others = [{**best, "activation": tries[1], "penalty": one} for one in {best["penalty"]: 0, "evidence": 0}]
+        other = min(others, key=lambda choice: judge(**choice))
+        best = other if judge(**other) < (1.0 - GAIN) * judge(**best) else best
+    can_add = is_plain and settings.solver != "levenberg-marquardt" and settings.gauge != "first_row"
+    for effects in ("cols", "rows", "both") if can_add and any(given) else ():
+        choice = {**best, "effects": effects}
+        if judge(**choice) < (1.0 - GAIN) * judge(**best):
+            best = choice
+    settings.effects, model.activation_ = best["effects"], best["activation"]
+    settings.penalty = "auto" if best["penalty"] == "evidence" else best["penalty"]
+    is_entry = ~(parts.is_new_row | parts.is_new_col)
+    return StructureSearch(
+        judge.choices, np.array(judge.losses), judge.over(parts.is_new_row), judge.over(parts.is_new_col),
+        judge.over(is_entry), *baselines(parts), judge.choices.index(best),
+    )  # fmt: skip
+
+
+def _climbed(judge: Judge, choice: dict[str, Any]) -> dict[str, Any]:
+    """The penalty that predicts best: the evidence's own, or one of a grid and its neighbours."""
+    loss, fitted = judge(**choice), judge.last
+    train = judge.parts.train
+    noise = np.mean((fitted._linear_pairs(train.rows, train.cols).astype(float) - train.values) ** 2)
+    weights = fitted._row_units.size + fitted._col_units.size
+    if weights < train.n_entries / 4 and loss <= AT_NOISE * noise / judge.parts.size:
+        return choice
+    own = [{**choice, "penalty": penalty} for penalty in PENALTIES]
+    best = min([choice, *own], key=lambda one: judge(**one))
+    if best["penalty"] == "evidence":
+        return best
+    closer = [{**choice, "penalty": best["penalty"] * factor} for factor in CLOSER]
+    return min([best, *closer], key=lambda one: judge(**one))
+
+
+def warn_if_features_lose(model: Any, search: StructureSearch) -> None:
+    """Say so where held-out rows or columns are predicted no better than by means."""
+    for own, level, what, mean in (
+        (search.new_rows, search.row_baseline, "rows", "columns"),
+        (search.new_cols, search.col_baseline, "columns", "rows"),
+    ):
+        if np.isfinite(level) and own[search.best] > level:
+            model._warn(
+                f"held-out {what} are predicted worse from features (error {np.sqrt(own[search.best]):.3g} standard "
+                f"deviations) than by the means of the {mean} ({np.sqrt(level):.3g}): for new {what} take these "
+                "(hs.ColumnMean), or give features that say more"
+            )
