@@ -40,6 +40,7 @@ _PUBLIC = {
     "InductiveCompletion": "halfseen.methods.inductive",
     "SimilarityClustering": "halfseen.methods.inductive",
     "SideFeatures": "halfseen.data",
+    "SimilarityFeatures": "halfseen.data.similarities",
     "HeterogeneousAutoencoder": "halfseen.methods.autoencoder",
     "SparseAutoencoder": "halfseen.methods.autoencoder",
     "JIVE": "halfseen.methods.comparisons",
@@ -47,6 +48,7 @@ _PUBLIC = {
     "PersonalizedPCA": "halfseen.methods.comparisons",
     "COBE": "halfseen.methods.comparisons",
     "TwoStepSVD": "halfseen.methods.comparisons",
+    "Board": "halfseen.board",
     "Imputer": "halfseen.imputer",
     "engine": "halfseen.engines",
     "report": "halfseen.render.page",
@@ -105,7 +107,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
+    from halfseen.board import Board
     from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_sources, read_table, save
+    from halfseen.data.similarities import SimilarityFeatures
     from halfseen.engines import engine
     from halfseen.imputer import Imputer
     from halfseen.methods import comparisons

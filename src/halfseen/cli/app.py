@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from halfseen.cli.board import add_board
 from halfseen.cli.data_commands import add_data
 from halfseen.cli.fits import add_fits
 from halfseen.cli.item_commands import add_items
@@ -138,3 +139,4 @@ def reproduce(
 
 add_data(app, STYLE)
 add_report(app)
+add_board(app)

@@ -32,8 +32,8 @@ class Linking:
     common : int
         Rows or columns in common that it takes to be one group.
     share : float
-        Of the entries in groups that are tables of their own (more than ``common`` rows and columns), but for the
-        largest.
+        Of the entries in groups that are tables of their own (more than ``common`` rows and columns, and a hundredth
+        of the largest group's entries), but for the largest.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def linking_of(observed: Any, common: int) -> Linking | None:
         return None
     counts = np.diff(observed.by_rows.indptr)
     entries = np.bincount(parts.rows[parts.rows >= 0], counts[parts.rows >= 0], minlength=parts.n_parts)
-    is_table = np.minimum(parts.row_counts, parts.col_counts) > common
+    is_table = (np.minimum(parts.row_counts, parts.col_counts) > common) & (entries >= SHARE * entries.max())
     is_table[np.argmax(entries)] = False
     share = float(entries[is_table].sum() / max(entries.sum(), 1.0))
     return Linking(parts.rows, parts.cols, parts.n_parts, common, share)

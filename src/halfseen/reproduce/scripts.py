@@ -77,7 +77,8 @@ def find_root(given: Path | None = None, start: Path | None = None) -> Path:
         if found is None:
             raise ValueError(
                 f"no folder '{FOLDER}' with scripts in {start} or above it; "
-                "run this in a checkout of halfseen, or give --papers PATH"
+                "an installed halfseen has none: run this in a checkout or an unpacked source distribution "
+                "(pip download --no-binary halfseen --no-deps halfseen), or give --papers PATH"
             )
         root = found
     if not any(_scripts(root)):
