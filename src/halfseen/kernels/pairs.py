@@ -110,6 +110,11 @@ def add_pair_moments(
 def merge_pairs(left: PairTable, right: PairTable, sign: int = 1) -> PairTable:
     """``left + sign * right``; pairs whose count becomes zero leave the table. O(pairs) time.
 
+    Raises
+    ------
+    ValueError
+        Naming the table whose ``indptr`` does not run from 0 to its pairs, or falls.
+
     Examples
     --------
     >>> import numpy as np
@@ -118,10 +123,23 @@ def merge_pairs(left: PairTable, right: PairTable, sign: int = 1) -> PairTable:
     >>> merge_pairs(whole, part, -1).indices.tolist()
     [1]
     """
+    for name, table in (("one", one), ("two", two)):
+        _check_pairs(name, table)
     run = getattr(backend(), "merge_pairs", None)
     if run is not None:
         return PairTable(*run(tuple(left), tuple(right), sign))
     return _by_sorting(left, right, sign)
+
+
+def _check_pairs(name: str, table: PairTable) -> None:
+    """Refuse ranges that are none: the compiled merge reads memory at these places. O(columns) time."""
+    starts = table.indptr
+    if not len(starts) or starts[0] != 0 or starts[-1] != len(table.indices):
+        raise ValueError(f"{name}.indptr must run from 0 to the number of pairs, {len(table.indices)}")
+    falls = starts[1:] < starts[:-1]
+    if falls.any():
+        first = int(falls.argmax())
+        raise ValueError(f"{name}.indptr must never fall; it does at column {first}")
 
 
 def _by_products(block: check.Block, first: int, last: int) -> PairTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -45,6 +45,8 @@ class SourcesEstimator(SourceParts, SourcesModel):
 
     Subclasses give ``fit``, which calls :meth:`_observe_sources` first and :meth:`_keep` last.
     """
+
+    _summary: ClassVar[str] = "halfseen.summary.sources:chapter"
 
     misalignment_: float
     shares_: dict[str, dict[str, float]]

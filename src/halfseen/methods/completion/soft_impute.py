@@ -163,6 +163,7 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
 
     rank_search_: RankSearch | None
 
+    _summary: ClassVar[str] = "halfseen.methods.completion.summary:soft_impute"
     _parameters: ClassVar[Table] = {
         "rank": RANK,
         "penalty": Word("auto") | Number(0, above=True),

@@ -150,6 +150,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     ((60, 1), (40, 1), True)
     """
 
+    _summary: ClassVar[str] = "halfseen.methods.factor.summary:chapter"
     _parameters: ClassVar[Table] = PARAMETERS
 
     def __init__(
