@@ -151,6 +151,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
     penalty_choice_: LeastSquaresPenalty | None
 
     _takes_any_scale: ClassVar[bool] = True
+    _summary: ClassVar[str] = "halfseen.methods.completion.summary:least_squares"
     _parameters: ClassVar[Table] = {
         "rank": RANK,
         "penalty": Word("auto") | Number(0),
