@@ -51,7 +51,7 @@ _PUBLIC = {
     "Board": "halfseen.board",
     "Imputer": "halfseen.imputer",
     "engine": "halfseen.engines",
-    "report": "halfseen.show.page",
+    "report": "halfseen.render.page",
 }
 _ROOMS = {
     name: f"halfseen.{name}"
@@ -136,7 +136,7 @@ if TYPE_CHECKING:
     from halfseen.methods.inductive import InductiveCompletion, SimilarityClustering
     from halfseen.methods.moment import OneSidedCompletion, PairMoments, Privacy
     from halfseen.methods.response import ItemResponseModel, irt
-    from halfseen.show.page import report
+    from halfseen.render.page import report
 
 
 def __getattr__(name: str) -> Any:

@@ -180,6 +180,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     seen_: tuple[IntArray, IntArray] | None = None
     _chooses = True  # False for the candidates of a choice
 
+    _summary: ClassVar[str] = "halfseen.methods.inductive.summary:chapter"
     _parameters: ClassVar[Table] = {
         "rank": Whole(1) | Word("auto") | Nothing(),
         "activation": Word("auto") | ACTIVATION,
