@@ -123,7 +123,7 @@ def merge_pairs(left: PairTable, right: PairTable, sign: int = 1) -> PairTable:
     >>> merge_pairs(whole, part, -1).indices.tolist()
     [1]
     """
-    for name, table in (("one", one), ("two", two)):
+    for name, table in (("left", left), ("right", right)):
         _check_pairs(name, table)
     run = getattr(backend(), "merge_pairs", None)
     if run is not None:
