@@ -10,10 +10,10 @@ import numpy as np
 
 from halfseen.board.scores import ABOUT
 from halfseen.inference import Listing
-from halfseen.show.page.elements import escaped
-from halfseen.show.page.markup import Page, facts, note
-from halfseen.show.page.parts import Column, Facts, Interval, Note, Part, Section, Table, Text
-from halfseen.show.page.write import MOST_LINES, asset, policy
+from halfseen.render.page.elements import escaped
+from halfseen.render.page.markup import Page, facts, note
+from halfseen.render.page.write import MOST_LINES, asset, policy
+from halfseen.summary.parts import Column, Facts, Interval, Note, Part, Section, Table, Text
 
 if TYPE_CHECKING:
     from halfseen.board.board import Board

@@ -78,11 +78,14 @@ class Linking:
     def check_pairs(self, first: IntArray, second: IntArray, axis: int, labels: Labels) -> None:
         """Refuse comparisons across groups."""
         own = self.side(axis)
-        one, two = own[first], own[second]
-        is_apart = (one != two) & (one >= 0) & (two >= 0)
+        first_group, second_group = own[first], own[second]
+        is_apart = (first_group != second_group) & (first_group >= 0) & (second_group >= 0)
         if is_apart.any():
             at = int(is_apart.argmax())
-            who = f"{shown(labels[first[at]])} (group {one[at]}) and {shown(labels[second[at]])} (group {two[at]})"
+            who = (
+                f"{shown(labels[first[at]])} (group {first_group[at]}) and "
+                f"{shown(labels[second[at]])} (group {second_group[at]})"
+            )
             raise NotStated(f"{who} cannot be compared: {self.sentence(labels, axis)}")
 
     def check_all(self, axis: int, labels: Labels, what: str) -> None:

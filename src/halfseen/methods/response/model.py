@@ -191,6 +191,7 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
     ('rows', (8,))
     """
 
+    _summary: ClassVar[str] = "halfseen.methods.response.summary:chapter"
     _parameters: ClassVar[Table] = {
         "kind": KIND,
         "dimensions": Whole(1),
