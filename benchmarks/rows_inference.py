@@ -45,7 +45,7 @@ def draws(rounds: int = 7, batch: int = 50) -> Iterator[Line]:
     data, model = _fitted("bernoulli", SIDE)
     i = model.inference(random_state=0)
     passes = EntryPasses(data.observed, get_loss("bernoulli"))
-    boot = MultiplierDraws(*i._view.found.influences(i._view.passes))
+    boot = MultiplierDraws(*i._view.uncertainty.influences(i._view.passes))
     none, rows, se = np.zeros(0, dtype=np.int64), np.arange(SIDE), i.row_factors(0).se
     errors = np.concatenate([one for one, _ in boot.batches(batch, np.random.default_rng(0), rows, none)])[:, :, 0]
 

@@ -16,10 +16,11 @@ from pathlib import Path
 
 RATINGS = "$HALFSEEN_DATA/ml-100k/u.data --no-header --row 0 --col 1 --value 2"
 ANSWERS = "$HALFSEEN_DATA/llm/evalplus_binary.npz --row models --col benchmark+items --value response --missing 255"
+RANKS = "--rank 1,2,4,8"
 COMMANDS = {
-    "ml-100k, gaussian": f"fit factor {RATINGS} --threads 1",
-    "ml-100k, binomial(4)": f"fit factor {RATINGS} --shift -1 --family binomial --trials 4 --threads 1",
-    "evalplus, bernoulli": f"fit factor {ANSWERS} --family bernoulli --threads 1",
+    "ml-100k, gaussian": f"fit factor {RATINGS} {RANKS} --threads 1",
+    "ml-100k, binomial(4)": f"fit factor {RATINGS} --shift -1 --family binomial --trials 4 {RANKS} --threads 1",
+    "evalplus, bernoulli": f"fit factor {ANSWERS} --family bernoulli {RANKS} --threads 1",
 }
 FIELDS = ("table", "model", "rmse", "mae", "deviance", "n_fitted", "n_held_out", "command")
 

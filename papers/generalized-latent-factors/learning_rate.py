@@ -18,7 +18,7 @@ from _simulation import BLUE, ORANGE, means, new_figure, simulate, stage_errors,
 import halfseen as hs
 from halfseen.engines import EntryPasses
 from halfseen.losses import get_loss
-from halfseen.methods.factor.problem import FactorProblem, Penalty
+from halfseen.methods.factor.problem import FactorPenalty, FactorProblem
 from halfseen.solvers import largest_curvature
 
 CONFIG = {
@@ -52,7 +52,7 @@ def repetition(n: int, p: int, share: float, strength: float, seed: int, **given
     start = None if model is None else model.stages_["one_step"]
     curvature, top = np.nan, np.nan
     if start is not None:
-        problem = FactorProblem(EntryPasses(data.observed, get_loss("bernoulli")), 2, Penalty())
+        problem = FactorProblem(EntryPasses(data.observed, get_loss("bernoulli")), 2, FactorPenalty())
         curvature = float(largest_curvature(problem, problem.pack(start)))
         top = float(np.linalg.norm(start.rows, 2) * np.linalg.norm(start.cols, 2))
     return {

@@ -16,7 +16,7 @@ import halfseen as hs
 from halfseen.engines import EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.factor.fitting import FitPlan, Stages
-from halfseen.methods.factor.problem import FactorProblem, Penalty
+from halfseen.methods.factor.problem import FactorPenalty, FactorProblem
 from halfseen.solvers import largest_curvature
 
 CONFIG = {
@@ -126,10 +126,10 @@ def descent(config: dict[str, Any], step: float | str, study: Any) -> dict[str, 
     passes = EntryPasses(data.observed, get_loss("bernoulli"))
     settings = hs.GeneralizedFactorModel(2, "bernoulli", solver="gd", step=step, tol=1e-6)._checked()
     stages = Stages(passes, 2, settings, np.random.default_rng(0))
-    problem = FactorProblem(passes, 2, Penalty())
+    problem = FactorProblem(passes, 2, FactorPenalty())
     theta = problem.pack(stages.refined)
     eta = 1.6 / largest_curvature(problem, theta) if step == "auto" else float(step)
-    fit = stages.descend(FitPlan(Penalty()))
+    fit = stages.descend(FitPlan(FactorPenalty()))
     gap = fit.run.trace.value - fit.run.trace.value[-1]
     late = (gap > 1e-8) & (np.arange(len(gap)) >= len(gap) // 5)
     rate = np.polyfit(np.flatnonzero(late), np.log(gap[late]), 1)[0]

@@ -40,6 +40,7 @@ _PUBLIC = {
     "InductiveCompletion": "halfseen.methods.inductive",
     "SimilarityClustering": "halfseen.methods.inductive",
     "SideFeatures": "halfseen.data",
+    "SimilarityFeatures": "halfseen.data.similarities",
     "HeterogeneousAutoencoder": "halfseen.methods.autoencoder",
     "SparseAutoencoder": "halfseen.methods.autoencoder",
     "JIVE": "halfseen.methods.comparisons",
@@ -47,9 +48,10 @@ _PUBLIC = {
     "PersonalizedPCA": "halfseen.methods.comparisons",
     "COBE": "halfseen.methods.comparisons",
     "TwoStepSVD": "halfseen.methods.comparisons",
+    "Board": "halfseen.board",
     "Imputer": "halfseen.imputer",
     "engine": "halfseen.engines",
-    "report": "halfseen.show.page",
+    "report": "halfseen.render.page",
 }
 _ROOMS = {
     name: f"halfseen.{name}"
@@ -63,6 +65,7 @@ __all__ = [
     "AlternatingLeastSquares",
     "BayesianFactorization",
     "BiasModel",
+    "Board",
     "ColumnMean",
     "GeneralizedFactorModel",
     "HeterogeneousAutoencoder",
@@ -79,6 +82,7 @@ __all__ = [
     "RobustJIVE",
     "SideFeatures",
     "SimilarityClustering",
+    "SimilarityFeatures",
     "SoftImpute",
     "Sources",
     "SparseAutoencoder",
@@ -105,7 +109,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
+    from halfseen.board import Board
     from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_sources, read_table, save
+    from halfseen.data.similarities import SimilarityFeatures
     from halfseen.engines import engine
     from halfseen.imputer import Imputer
     from halfseen.methods import comparisons
@@ -130,7 +136,7 @@ if TYPE_CHECKING:
     from halfseen.methods.inductive import InductiveCompletion, SimilarityClustering
     from halfseen.methods.moment import OneSidedCompletion, PairMoments, Privacy
     from halfseen.methods.response import ItemResponseModel, irt
-    from halfseen.show.page import report
+    from halfseen.render.page import report
 
 
 def __getattr__(name: str) -> Any:

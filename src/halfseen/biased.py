@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,6 +33,8 @@ def check_same_table(model: Any, start: Any) -> None:
 
 class BiasedPredictions(CompletionEstimator):
     """Pairs, blocks and new rows from ``mean_``, ``row_bias_``, ``col_bias_``, ``row_factors_``, ``col_factors_``."""
+
+    _summary: ClassVar[str] = "halfseen.summary.biases:biases"
 
     mean_: float
     row_bias_: FloatArray

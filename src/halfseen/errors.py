@@ -44,9 +44,9 @@ def close_matches(given: Any, known: Iterable[Any], count: int = 3) -> str:
     """
     names = [name for name, _ in zip(known, range(100_000), strict=False)]
     by_text = {str(name): name for name in names}
-    found = get_close_matches(str(given), list(by_text), n=count, cutoff=0.6)
-    if found:
-        return "close: " + ", ".join(shown(by_text[name]) for name in found)
+    alike = get_close_matches(str(given), list(by_text), n=count, cutoff=0.6)
+    if alike:
+        return "close: " + ", ".join(shown(by_text[name]) for name in alike)
     if not names:
         return "there are none"
     more = ", ..." if len(names) > 6 else ""

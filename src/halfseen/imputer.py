@@ -86,6 +86,7 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
     column_means_: FloatArray | None
     column_scales_: FloatArray | None
     model_: CompletionEstimator
+    _summary: ClassVar[str] = "halfseen.summary.anything:imputer"
     _parameters: ClassVar[Table] = {
         "model": Nothing() | Suits(lambda value: isinstance(value, CompletionEstimator), "a completion estimator"),
         "add_indicator": Flag(),

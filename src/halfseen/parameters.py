@@ -18,6 +18,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -384,6 +385,33 @@ class Parametrised(Tells):
     """
 
     _parameters: ClassVar[Table] = {}
+    # Who says what a fitted model tells: "module:function".
+    _summary: ClassVar[str] = "halfseen.summary.anything:chapter"
+
+    def summary(self, level: float = 0.95, R: Any = None) -> Any:
+        """What the fit found: facts, tables with intervals, notes, and what each number means.
+
+        ``print(model.summary())`` shows it in a terminal, a notebook as HTML; ``.to_json()`` and ``.to_html(path)``
+        hold the same parts.
+
+        Parameters
+        ----------
+        level : float
+            Of the intervals.
+        R : the data of the fit, optional
+            For models that do not carry them (out of a file): intervals and counts need them.
+
+        Returns
+        -------
+        Summary
+
+        Raises
+        ------
+        ValueError
+            For a level outside (0, 1), and for data that are not those of the fit.
+        """
+        # the summary lies above this file, as what it tells of does
+        return import_module("halfseen.summary").Summary.of(self, level, R)
 
     def _checked(self) -> SimpleNamespace:
         """All parameters as attributes of one object; a `BadArgument` names the first that is not what is needed.

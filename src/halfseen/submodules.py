@@ -23,9 +23,9 @@ def submodule(package: str, name: str) -> ModuleType:
 
     Examples
     --------
-    >>> submodule("halfseen.linalg", "noise").__name__
+    >>> submodule("halfseen.linalg", "nothing")
     Traceback (most recent call last):
-    AttributeError: module 'halfseen.linalg' has no attribute 'noise'
+    AttributeError: module 'halfseen.linalg' has no attribute 'nothing'
     >>> submodule("halfseen.data", "blocks").__name__
     'halfseen.data.blocks'
     """

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from small_autoencoders import OWN, PENALTIES, plan_of, start_of, two_tables, value_at  # noqa: E402
 
 from halfseen.methods.autoencoder import fitting  # noqa: E402
-from halfseen.nets import Steps, as_arrays, as_weights, threads_of  # noqa: E402
+from halfseen.nets import AdamWSteps, as_arrays, as_weights, threads_of  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ class TestRounds:
         plan = plan_of(weight_decay=0.1, local_steps=local_steps)
         start, totals = start_of(plan, OWN), fitting.entries_of(seen)
         copies = [as_weights(start, "cpu") for _ in seen]
-        steps = [Steps(copy, 0.05, 0.1) for copy in copies]
+        steps = [AdamWSteps(copy, 0.05, 0.1) for copy in copies]
         values = []
         for _ in range(2):
             values.append(0.0)

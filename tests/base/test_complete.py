@@ -249,6 +249,7 @@ class TestDraws:
         assert not np.array_equal(one, other)
         assert len(model.complete_draws(table, 90, random_state=0)) == 90  # more than were kept
 
+    @pytest.mark.filterwarnings("ignore:cells are not missing", "ignore:rows with high values")
     def test_models_without_anything_to_draw_from_say_so(self, table, model):
         with pytest.raises(ValueError, match="AlternatingLeastSquares has neither a posterior nor intervals"):
             model.complete_draws(table)

@@ -52,7 +52,7 @@ def test_switches_reach_the_model(halfseen, ratings):
         (("--stop", "soon"), "--stop 'soon' is not allowed; needed: one of 'auto'"),
         (("--stop", "sure"), "needs all singular values"),
         (("--centre", "x"), "--centre 'x' is not allowed; needed: one of"),
-        (("--family", "binomial"), "--family binomial and --trials N belong together"),
+        (("--family", "binomial"), "--family binomial needs --trials N"),
     ],
 )
 def test_bad_switches_end_with_one_line(halfseen, ratings, switches, message):

@@ -59,7 +59,7 @@ def test_a_fit_beats_the_column_mean_where_there_is_a_factor(halfseen, table):
 
 
 def test_the_rank_is_chosen_on_held_out_entries(halfseen, table):
-    facts = json.loads(halfseen("fit", "als", table, "--rank", "auto", "--ranks", "0,1,2", "--json").stdout)
+    facts = json.loads(halfseen("fit", "als", table, "--rank", "0,1,2", "--json").stdout)
     assert facts["choice"]["ranks"] == [0, 1, 2]
     assert len(facts["choice"]["losses"]) == 3
     assert facts["rank"] in (1, 2)
@@ -94,15 +94,14 @@ def test_switches_of_bayes_reach_the_model_and_its_intervals_are_judged(halfseen
 
 
 def test_switches_of_soft_impute_reach_the_model(halfseen, table):
-    words = ["--rank", 2, "--penalty", 0.5, "--no-biases", "--debias", "yes", "--clip", "1,5"]
+    words = ["--rank", 2, "--penalty", 0.5, "--bias-penalty", "none", "--debias", "true", "--clip", "1,5"]
     config = json.loads(halfseen("fit", "soft-impute", table, *words, "--json").stdout)["config"]
     assert (config["rank"], config["penalty"], config["bias_penalty"]) == (2, 0.5, None)
     assert (config["debias"], config["clip"]) == (True, [1.0, 5.0])
     facts = json.loads(halfseen("fit", "soft-impute", table, "--bias-penalty", 1, "--json").stdout)
     assert (facts["config"]["penalty"], facts["config"]["bias_penalty"]) == ("auto", 1.0)
     rmse = {row["model"]: row["rmse"] for row in facts["figures"]}
-    assert rmse["soft-impute, rank 16"] < 0.2 * rmse["column mean"]
-    assert halfseen("fit", "soft-impute", table, "--no-biases", "--bias-penalty", 1).exit_code == 2
+    assert min(rmse[name] for name in rmse if name.startswith("soft-impute")) < 0.2 * rmse["column mean"]
 
 
 def test_too_little_memory_for_the_draws_is_said_in_options(halfseen, table):
@@ -137,7 +136,7 @@ def test_a_wide_file_is_read_with_wide(halfseen, tmp_path):
 
 def test_several_penalties_are_tried_on_held_out_entries(halfseen, table):
     facts = json.loads(halfseen("fit", "factor", table, "--rank", 1, "--penalty", "map,1e6", "--json").stdout)
-    assert facts["choice"]["penalties"] == ["map", "1e6"]
+    assert facts["choice"]["penalties"] == ["1000000.0", "map"]
     assert facts["penalty"] == "map"
 
 
@@ -277,8 +276,8 @@ def test_without_matplotlib_a_run_is_written_without_pictures(process, quick, tm
     ]
 
 
-def test_pipes_get_plain_text_and_no_progress(process, quick):
-    done = process(*quick())
+def test_pipes_get_plain_text_and_no_progress(process, table):
+    done = process("fit", "als", table.name, "--rank", 1)
     assert done.returncode == 0
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
@@ -320,12 +319,12 @@ def test_als_finds_its_own_rank_unless_it_is_given_ranks_to_try(halfseen, table)
     assert facts["rank"] == search.rank == 1
     assert facts["choice"]["ranks"] == search.ranks.tolist()
     assert facts["choice"]["losses"] == pytest.approx(search.losses)
-    given = json.loads(halfseen("fit", "als", table, "--ranks", "0,2", "--json").stdout)
+    given = json.loads(halfseen("fit", "als", table, "--rank", "0,2", "--json").stdout)
     assert given["choice"]["ranks"] == [0, 2]
 
 
 def test_rivals_try_the_ranks_of_their_own_command(halfseen, table):
-    words = ["--ranks", "0,1", "--penalty", "map", "--json"]
+    words = ["--rank", "0,1", "--penalty", "map", "--json"]
     facts = json.loads(halfseen("fit", "factor", table, *words).stdout)
     rank = int(facts["figures"][1]["model"].rsplit(" ", 1)[1])
     assert str(rank) in ALS_RANKS.split(",")

@@ -31,7 +31,7 @@ def words(path, *more):
 
 def test_it_leaves_a_model_a_record_and_pictures(halfseen, visits, tmp_path):
     path, L = visits
-    result = halfseen(*words(path, "--ranks", "1,2,3", "-o", tmp_path / "run"))
+    result = halfseen(*words(path, "--rank", "1,2,3", "-o", tmp_path / "run"))
     assert result.exit_code == 0, result.output
     names = {file.name for file in (tmp_path / "run").iterdir()}
     assert names == {"model.safetensors", "run.json", "details.json", "fit.png", "second_moment.png"}
@@ -66,9 +66,9 @@ def test_blocks_give_what_the_whole_table_gives(halfseen, visits):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--rank", "0"), "ranks must be 1 or more"),
-        (("--rank", "two"), "give whole numbers"),
-        (("--ranks", "1,x"), "give whole numbers"),
+        (("--rank", "0"), "--rank '0' is not allowed"),
+        (("--rank", "two"), "--rank 'two' is not allowed"),
+        (("--rank", "1,x"), "--rank 'x' is not allowed"),
         (("--level", "2"), "must lie between 0 and 1"),
         (("--weight", "spent"), "--weight has no meaning for pairs"),
         (("--image", "3x4"), "--image has no meaning here"),

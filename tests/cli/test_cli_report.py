@@ -166,7 +166,7 @@ def test_a_run_of_many_sources_has_its_shared_basis_with_intervals(halfseen, tmp
         for i, j, v in zip(one.rows, one.cols, one.values, strict=True)
     ]
     path.write_text("site,row,col,value\n" + "\n".join(lines) + "\n")
-    words = ("--source", "site", "--shared-rank", 1, "--unique-rank", 1)
+    words = ("--source", "site", "--shared-rank", 1, "--unique-rank", 1, "--solver", "als")
     done = halfseen("fit", "heterogeneous", path, *words, "-o", run)
     assert done.exit_code == 0, done.output
     done = halfseen("report", run)

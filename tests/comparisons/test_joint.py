@@ -112,7 +112,7 @@ def test_imputing_jive_recovers_what_zeros_cost():
     model = hs.JIVE(1, 1, max_iter=60, tol=1e-14, centre=False)
     with pytest.warns(ConvergenceWarning):
         model.fit(data.sources)
-    assert data.subspace_error(model) < 1e-3 < 0.1 < data.subspace_error(zeros)
+    assert data.subspace_error(model) < 1e-3 < 0.05 < data.subspace_error(zeros)
 
 
 def test_imputing_jive_and_the_factorization_find_the_same_minimum():

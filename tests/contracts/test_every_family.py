@@ -80,4 +80,3 @@ def test_a_model_fits_a_family_or_names_those_it_takes(kind, family):
 def test_a_family_that_does_not_exist_is_refused_with_those_there_are(kind):
     with pytest.raises(ValueError, match=r"(?s)gausian.*(gaussian|bernoulli)"):
         kind(family="gausian").fit([table("gaussian")] if kind is hs.HeterogeneousFactorization else table("gaussian"))
-

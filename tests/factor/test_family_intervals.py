@@ -9,7 +9,7 @@ from scipy import sparse
 import halfseen as hs
 from halfseen.inference import Clustered
 from halfseen.losses import at_columns
-from halfseen.methods.factor import Factors
+from halfseen.methods.factor import FactorPoint
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.metrics import coverage
 
@@ -141,9 +141,9 @@ def test_drawn_errors_of_ordered_answers_have_the_information_bound(ordinal):
     i = model.inference(draws=1000, random_state=0)
     none = np.zeros(0, dtype=int)
     drawn = np.concatenate([b for _, b in i._draws.batches("multiplier", none, np.arange(25), count=1000)])
-    ratio = drawn.std(axis=0) / np.sqrt(np.einsum("jkk->jk", i._view.found.cols.inverse))
+    ratio = drawn.std(axis=0) / np.sqrt(np.einsum("jkk->jk", i._view.uncertainty.cols.inverse))
     assert np.median(ratio, axis=0) == pytest.approx([1.0, 1.0], abs=0.12)
-    sandwich = np.sqrt(np.einsum("jkk->jk", model.inference(variance="sandwich")._view.found.cols.covariance))
+    sandwich = np.sqrt(np.einsum("jkk->jk", model.inference(variance="sandwich")._view.uncertainty.cols.covariance))
     np.testing.assert_allclose(drawn.std(axis=0) / sandwich, 1.0, atol=0.1)
 
 
@@ -198,7 +198,7 @@ def test_only_ordinal_fits_have_thresholds():
 def texts(seed, n=300, p=120, size=4, shared=0.8):
     """Gaussian answers whose errors are shared inside groups of ``size`` columns that ask for the same thing."""
     rng = np.random.default_rng(seed)
-    truth = to_gauge(Factors(rng.normal(size=p), rng.normal(size=(n, 1)), 1.0 + 0.3 * rng.normal(size=(p, 1))))
+    truth = to_gauge(FactorPoint(rng.normal(size=p), rng.normal(size=(n, 1)), 1.0 + 0.3 * rng.normal(size=(p, 1))))
     noise = np.sqrt(shared) * np.repeat(rng.normal(size=(n, p // size)), size, axis=1)
     noise += np.sqrt(1 - shared) * rng.normal(size=(n, p))
     table = truth.intercept + truth.rows @ truth.cols.T + noise

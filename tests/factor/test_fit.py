@@ -11,7 +11,7 @@ from halfseen.engines import EntryPasses
 from halfseen.linalg import row_errors
 from halfseen.losses import get_loss
 from halfseen.methods.factor.fitting import FitPlan, Stages
-from halfseen.methods.factor.problem import FactorProblem, Penalty
+from halfseen.methods.factor.problem import FactorPenalty, FactorProblem
 
 FAMILIES = ["gaussian", "bernoulli", "binomial(6)", "poisson"]
 
@@ -31,7 +31,7 @@ def informative(family, seed=0):
 
 def objective(model, observed):
     """The problem at the fitted parameters, without a penalty."""
-    problem = FactorProblem(EntryPasses(observed, model.loss_), model.row_factors_.shape[1], Penalty())
+    problem = FactorProblem(EntryPasses(observed, model.loss_), model.row_factors_.shape[1], FactorPenalty())
     return problem, problem.pack(model.stages_["final"])
 
 
@@ -39,7 +39,7 @@ def objective(model, observed):
 class TestEveryFamily:
     def test_derivatives_agree_with_finite_differences(self, family):
         data, rng, h = small(family), np.random.default_rng(0), 1e-5
-        penalty = Penalty(ridge=0.7, intercept_ridge=0.3, centre=-0.2, orthogonality=0.05)
+        penalty = FactorPenalty(ridge=0.7, intercept_ridge=0.3, centre=-0.2, orthogonality=0.05)
         problem = FactorProblem(EntryPasses(data.observed, get_loss(family)), 2, penalty)
         theta, d = 0.3 * rng.normal(size=(2, 40 + 2 * 100))
         _, gradient = problem.value_and_gradient(theta)
@@ -52,7 +52,7 @@ class TestEveryFamily:
     def test_the_preconditioner_inverts_the_diagonal_blocks(self, family):
         data, rng = small(family), np.random.default_rng(0)
         problem = FactorProblem(
-            EntryPasses(data.observed, get_loss(family)), 2, Penalty(ridge=0.5, intercept_ridge=1.0)
+            EntryPasses(data.observed, get_loss(family)), 2, FactorPenalty(ridge=0.5, intercept_ridge=1.0)
         )
         theta = 0.3 * rng.normal(size=40 + 2 * 100)
         apply = problem.preconditioner(theta)
@@ -181,7 +181,7 @@ def test_gradient_descent_contracts_linearly_and_keeps_the_balance():
     stages = Stages(
         passes, 2, hs.GeneralizedFactorModel(solver="gd", tol=1e-8, max_iter=4000), np.random.default_rng(0)
     )
-    done = stages.descend(FitPlan(Penalty()))
+    done = stages.descend(FitPlan(FactorPenalty()))
     gap = done.run.trace.value - done.run.trace.value[-1]
     tail = np.log(gap[(gap > 1e-9) & (np.arange(len(gap)) > 30)])
     rate = np.polyfit(np.arange(len(tail)), tail, 1)

@@ -94,11 +94,11 @@ def test_standard_errors_follow_the_naive_formulas(case, variance):
     good, fine = i.reliable_rows, i.reliable_cols
     assert good.mean() > 0.8
     diagonals = np.sqrt(np.einsum("jkk->jk", Vt))
-    np.testing.assert_allclose(i._view.found.rows.covariance[good], V[good], rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(i._view.uncertainty.rows.covariance[good], V[good], rtol=1e-6, atol=1e-12)
     if variance == "plug_in":  # the published intervals leave the gauge's noise out
         np.testing.assert_allclose(i.intercepts().se[fine], diagonals[fine, 0], rtol=1e-6)
     else:
-        more = i._view.found.gauge.of_intercepts(model.col_factors_)
+        more = i._view.uncertainty.gauge.of_intercepts(model.col_factors_)
         np.testing.assert_allclose(i.intercepts().se[fine] ** 2, diagonals[fine, 0] ** 2 + more[fine], rtol=1e-6)
     k, m = np.flatnonzero(good)[[0, 5, 9]], np.flatnonzero(fine)[[1, 2, 7]]
     expected = [np.sqrt(naive.entry(a, b, V, Vt)) for a, b in zip(k, m, strict=True)]
@@ -123,7 +123,7 @@ def test_sandwich_blocks_follow_the_naive_formula():
     i, naive = model.inference(variance="sandwich", gauge="plain"), Naive(model, data.observed, 1.0)
     e = np.where(naive.seen, naive.loss.mean(naive.M) - np.nan_to_num(naive.R), 0.0)
     meat = np.einsum("ij,jk,jl->ikl", e**2, naive.Y, naive.Y)
-    np.testing.assert_allclose(i._view.found.rows.covariance, naive.V @ meat @ naive.V, rtol=1e-6)
+    np.testing.assert_allclose(i._view.uncertainty.rows.covariance, naive.V @ meat @ naive.V, rtol=1e-6)
 
 
 def test_weights_count_as_repetitions():
@@ -133,7 +133,9 @@ def test_weights_count_as_repetitions():
     weighted = R.with_values(R.values, weights=weights)
     model = hs.GeneralizedFactorModel(2, "gaussian", penalty="none", random_state=0).fit(weighted)
     i = model.inference(variance="plug_in", gauge="plain")
-    np.testing.assert_allclose(i._view.found.rows.covariance, Naive(model, weighted, model.dispersion_).V, rtol=1e-6)
+    np.testing.assert_allclose(
+        i._view.uncertainty.rows.covariance, Naive(model, weighted, model.dispersion_).V, rtol=1e-6
+    )
 
 
 # ---- exact theory --------------------------------------------------------------------------------------------------
@@ -215,7 +217,7 @@ def test_a_mean_over_a_row_is_its_score(first_order):
 def test_contrasts_agree_with_finite_differences(logit_case):
     """A functional of everything at once: its gradient by central differences, then the delta method."""
     _, model, i = logit_case
-    rng, at = np.random.default_rng(0), i._view.found.factors
+    rng, at = np.random.default_rng(0), i._view.uncertainty.factors
     W = sparse.random_array((200, 150), density=0.001, rng=rng)
     b, c, d = np.zeros((200, 2)), np.zeros((150, 2)), np.zeros(150)
     b[3], c[5], d[[5, 8]] = [1.0, -2.0], [0.5, 1.0], [1.0, -1.0]
@@ -236,13 +238,13 @@ def test_contrasts_agree_with_finite_differences(logit_case):
     variance = 0.0
     for k in np.unique(np.append(W.tocoo().row, 3)):
         g = np.array([slope(1, (k, q)) for q in range(2)])
-        variance += g @ i._view.found.rows.covariance[k] @ g
+        variance += g @ i._view.uncertainty.rows.covariance[k] @ g
     for k in np.unique(np.append(W.tocoo().col, [5, 8])):
         g = np.array([slope(0, k), slope(2, (k, 0)), slope(2, (k, 1))])
-        variance += g @ i._view.found.cols.covariance[k] @ g
+        variance += g @ i._view.uncertainty.cols.covariance[k] @ g
     g_rows, g_cols = np.zeros((200, 2)), np.zeros((150, 3))
     g_rows[3], g_cols[5, 1:], g_cols[[5, 8], 0] = [1.0, -2.0], [0.5, 1.0], [1.0, -1.0]
-    more = i._view.found.gauge.of_functional(g_rows, g_cols, at.rows, at.cols)
+    more = i._view.uncertainty.gauge.of_functional(g_rows, g_cols, at.rows, at.cols)
     assert 0 < more < 0.5 * variance
     variance += more
     found = i.contrast(entries=W, row_factors=b, col_factors=sparse.csr_array(c), intercepts=d, kind="mean")
@@ -279,9 +281,9 @@ def test_score_errors_and_draws_belong_together(logit_case):
 def test_turning_the_factors_changes_no_entry(logit_case):
     _, _, i = logit_case
     T = np.array([[1.2, 0.3], [-0.4, 0.8]])
-    turned = i._view.found.turned(T, np.array([0.3, -0.2]))
+    turned = i._view.uncertainty.turned(T, np.array([0.3, -0.2]))
     a, b = np.arange(50), np.arange(50) + 20
-    other = type(i)(replace(i._view, found=turned))
+    other = type(i)(replace(i._view, uncertainty=turned))
     for kind in ("linear", "mean"):
         one, two = i.entries(a, b, kind=kind), other.entries(a, b, kind=kind)
         np.testing.assert_allclose([two.estimate, two.se], [one.estimate, one.se], rtol=1e-9)
@@ -308,8 +310,8 @@ def test_the_denoised_gauge_balances_what_is_left_without_the_errors(logit_case)
         model = fit(data, rho=rho)
         i = model.inference()
         X, Y = i.row_factors_estimate, i.col_factors_estimate
-        G_x = X.T @ X - i._view.found.rows.inverse.sum(axis=0)
-        G_y = Y.T @ Y - i._view.found.cols.inverse[:, 1:, 1:].sum(axis=0)
+        G_x = X.T @ X - i._view.uncertainty.rows.inverse.sum(axis=0)
+        G_y = Y.T @ Y - i._view.uncertainty.cols.inverse[:, 1:, 1:].sum(axis=0)
         np.testing.assert_allclose(G_x, rho * G_y, atol=1e-8 * G_x[0, 0])
         assert abs(G_x[0, 1]) <= 1e-8 * G_x[0, 0]
         np.testing.assert_allclose(X @ Y.T, model.row_factors_ @ model.col_factors_.T, atol=1e-9)

@@ -7,7 +7,7 @@ import pytest
 
 import halfseen as hs
 from halfseen.inference import BlockCovariance, Span
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.intervals.covariances import Uncertainty
 from halfseen.methods.factor.intervals.gauge import gauge_noise
@@ -20,7 +20,7 @@ def uneven_point(rotation=None):
     """A point in its gauge whose rows are known very unevenly, with small errors: first order is all there is."""
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(N, R)) * [2.0, 1.0], rng.normal(size=(P, R))
-    at = to_gauge(Factors(rng.normal(size=P), X, Y), RHO, rotation)
+    at = to_gauge(FactorPoint(rng.normal(size=P), X, Y), RHO, rotation)
     rows = [_precision(rng, R, scale) for scale in np.exp(rng.normal(size=N) * 1.5)]
     cols = [_precision(rng, R + 1, scale) for scale in np.exp(rng.normal(size=P))]
     V, W = np.linalg.inv(rows), np.linalg.inv(cols)
@@ -58,7 +58,7 @@ def drawn_moves(found, n_draws=4000):
         errors.append(without_gauge(drawn, basis, np.linalg.inv(blocks.inverse)))
     moves = []
     for d, e in zip(*errors, strict=True):
-        moved = to_gauge(Factors(at.intercept + e[:, 0], X + d, Y + e[:, 1:]), RHO)
+        moved = to_gauge(FactorPoint(at.intercept + e[:, 0], X + d, Y + e[:, 1:]), RHO)
         moves.append((moved.rows - X - d, moved.cols - Y - e[:, 1:], moved.intercept - at.intercept - e[:, 0]))
     return [np.stack(part) for part in zip(*moves, strict=True)]
 
@@ -117,12 +117,14 @@ def test_well_known_rows_take_the_gauge_into_their_intervals():
     data = hs.datasets.make_factor_data(150, 120, rank=2, family="poisson", observed=0.5, intercept=0.0, random_state=3)
     model = hs.GeneralizedFactorModel(2, "poisson", penalty="none", random_state=0).fit(data.observed)
     i = model.inference(random_state=0)
-    x, own = i.row_factors(), np.sqrt(i._view.found.rows.variances())
+    x, own = i.row_factors(), np.sqrt(i._view.uncertainty.rows.variances())
     share = 1.0 - np.square(own / x.se)
     best = own.mean(axis=1) < np.quantile(own.mean(axis=1), 0.1)
     assert share[best].mean() > 3 * share[~best].mean()
     published = model.inference(variance="plug_in", random_state=0)
-    np.testing.assert_allclose(published.row_factors().se ** 2, published._view.found.rows.variances(), rtol=1e-12)
+    np.testing.assert_allclose(
+        published.row_factors().se ** 2, published._view.uncertainty.rows.variances(), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.0, np.inf), (-np.inf, 2.0), (-np.inf, np.inf)])
@@ -152,7 +154,7 @@ def test_score_deviations_keep_the_second_order_term():
     data = hs.datasets.make_factor_data(120, 100, rank=2, observed=0.8, random_state=4)
     model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", random_state=0).fit(data.observed)
     i = model.inference(random_state=0)
-    found, table = i._view.found, score_table(i._view, 0, "again", None)
+    found, table = i._view.uncertainty, score_table(i._view, 0, "again", None)
     rng = np.random.default_rng(0)
     own, other = 0.3 * rng.normal(size=(3, 120, 2)), 0.1 * rng.normal(size=(3, 100, 3))
     (seen,) = table.deviations(iter([(own, other)]))

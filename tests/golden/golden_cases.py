@@ -366,7 +366,8 @@ for activation in ("linear", "relu", "sigmoid", "tanh", "softplus", "leaky_relu"
     add(f"inductive {activation}", "InductiveCompletion", "with_features", TOWERS,
         parameters={**AS_GIVEN, "rank": 2, "activation": activation, "random_state": 0})  # fmt: skip
 CASES["inductive relu"].update(
-    reads=[*TOWERS, "columns of highest prediction"], intervals=["entries", "responses"], inference={"level": 0.9},
+    reads=[*TOWERS, "columns of highest prediction"], intervals=["entries", "responses"],
+    inference={"level": 0.9, "variance": "model"},
 )  # fmt: skip
 add("inductive, sandwich", "InductiveCompletion", "with_features", ["predictions"], inference={"variance": "sandwich"},
     parameters={**AS_GIVEN, "rank": 2, "activation": "linear", "penalty": 1e-5, "random_state": 0},

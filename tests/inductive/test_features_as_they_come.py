@@ -52,9 +52,10 @@ def test_a_shift_or_unit_of_a_column_changes_no_prediction(activation):
         np.testing.assert_allclose(model.predict_table(moved[150:], what[75:]), wanted, rtol=1e-6)
 
 
-def test_raw_columns_predict_as_well_as_columns_standardised_by_hand():
+@pytest.mark.parametrize("given", [(3, "linear"), ()], ids=["three linear units", "defaults"])
+def test_raw_columns_predict_as_well_as_columns_standardised_by_hand(given):
     table, truth, who, what, (F, G) = people_and_films()
-    model = hs.InductiveCompletion(3, "linear", random_state=0)
+    model = hs.InductiveCompletion(*given, random_state=0)
     raw = error_on_new(model.fit(table, row_features=who, col_features=what), who, what, truth)
     hand = error_on_new(model.fit(table, row_features=F, col_features=G), F, G, truth)
     assert raw < 1.05 * hand < 0.5 * truth.std()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 import halfseen as hs
 from halfseen.methods.inductive.activations import ACTIVATIONS
@@ -67,7 +68,7 @@ def test_intervals_of_probabilities_lie_between_zero_and_one_and_hold():
 def test_the_covariance_is_the_inverse_of_the_information():
     data = Realizable("sigmoid", 60, 900, k=2, d=3, noise=0.1)
     model = fitted(data, "sigmoid")
-    found = model.inference(R=data.observed, **data.features)
+    found = model.inference(R=data.observed, **data.features, variance="model")
     problem = make_problem(data.observed, data.F, data.G, "sigmoid", rank=2, has_intercept=False)
     matrix, _ = problem.normal_equations(problem.pack(model.row_weights_, model.col_weights_))
     wanted = found.dispersion * np.linalg.inv(matrix) / data.observed.n_entries
@@ -153,3 +154,63 @@ def test_errors_of_probabilities_are_those_of_the_predictor_times_the_slope():
     chance = 1 / (1 + np.exp(-linear.estimate))
     np.testing.assert_allclose(mean.se, chance * (1 - chance) * linear.se, rtol=1e-10)
     np.testing.assert_allclose(mean.low, 1 / (1 + np.exp(-linear.low)))
+
+
+def with_effects(size, seed, n=150, p=120, d=4, k=2, m=2500):
+    """A linear table whose rows and columns have effects of ``size`` standard deviations that no feature explains."""
+    rng = np.random.default_rng(seed)
+    F, G = rng.normal(size=(n, d)), rng.normal(size=(p, d))
+    truth = (F @ rng.normal(size=(d, k))) @ (G @ rng.normal(size=(d, k))).T
+    sd = truth.std()
+    i, j = np.divmod(rng.choice(120 * 90, m, replace=False), 90)
+    noisy = truth + sd * (0.2 * rng.normal(size=truth.shape) + size * rng.normal(size=(n, 1)))
+    noisy += size * sd * rng.normal(size=(1, p))
+    return F, G, truth, hs.Observed.from_triplets(i, j, noisy[i, j], shape=(n, p)), noisy
+
+
+@pytest.mark.parametrize("size", [0.0, 0.5, 1.0])
+def test_intervals_hold_where_rows_and_columns_have_effects(size):
+    shares, singles = [], []
+    for seed in range(6):
+        F, G, truth, observed, noisy = with_effects(size, 9900 + seed)
+        model = hs.InductiveCompletion(2, "linear", penalty=0.0, tol=1e-10, max_iter=2000, random_state=0)
+        found = model.fit(observed, row_features=F, col_features=G).inference(
+            R=observed, row_features=F, col_features=G
+        )
+        i, j = (part.ravel() for part in np.meshgrid(np.arange(120, 150), np.arange(90, 120), indexing="ij"))
+        pairs, values = found.entries(F[i], G[j]), found.responses(F[i], G[j])
+        shares.append(hs.metrics.coverage(pairs.low, pairs.high, truth[i, j]))
+        singles.append(hs.metrics.coverage(values.low, values.high, noisy[i, j]))
+    # six tables whose shares vary by some .05: 2.5 standard errors are .05
+    assert np.mean(shares) == pytest.approx(0.945, abs=0.05)
+    assert np.mean(singles) == pytest.approx(0.95, abs=0.05)
+
+
+def test_the_two_way_covariance_is_that_of_its_formula():
+    F, G, _, observed, _ = with_effects(0.5, 1)
+    model = hs.InductiveCompletion(2, "linear", penalty=0.0, scale="none", tol=1e-12, max_iter=3000, random_state=0)
+    model.fit(observed, row_features=F, col_features=G)
+    found = model.inference(R=observed, row_features=F, col_features=G)
+    wide = [np.c_[part, np.ones(len(part))] for part in (F, G)]
+    x, y = wide[0][observed.rows], wide[1][observed.cols]
+    J = found.problem.jacobian(found.weights, x, y)
+    r = observed.values - found.problem.predictor(found.weights, x, y)
+    H = np.linalg.pinv(J.T @ J, rcond=1e-9)
+    middle = -sum(np.outer(g, g) * e**2 / (1 - g @ H @ g) ** 2 for g, e in zip(J, r, strict=True))
+    counts = []
+    for groups in (observed.rows, observed.cols):
+        own = np.zeros_like(middle)
+        for g in np.unique(groups):
+            part = J[groups == g]
+            score = part.T @ np.linalg.solve(np.eye(len(part)) - part @ H @ part.T, r[groups == g])
+            own += np.outer(score, score)
+        counts.append(len(np.unique(groups)))
+        middle += own * (counts[-1] - 1) / counts[-1]
+    sizes, axes = np.linalg.eigh(H)
+    root = (axes * np.sqrt(np.maximum(sizes, 0))) @ axes.T
+    values, vectors = np.linalg.eigh(root @ middle @ root)  # negative ones go in units of the errors
+    wanted = root @ (vectors * np.maximum(values, 0)) @ vectors.T @ root
+    wanted *= (student.ppf(0.975, min(counts) - 1) / 1.959963984540054) ** 2
+    # variances of predictions: those of weights depend on the basis that is chosen for a linear model
+    variances = [np.einsum("ei,ij,ej->e", J, part, J) for part in (found.covariance, wanted)]
+    np.testing.assert_allclose(*variances, rtol=1e-4)

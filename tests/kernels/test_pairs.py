@@ -110,3 +110,18 @@ def test_packed_triangles_of_another_size_are_refused():
         pytest.skip("no compiled kernels")
     with pytest.raises(ValueError, match="do not fit the columns"):
         add_pair_moments(table(), 0, 25, (np.zeros(3, np.int32), np.zeros(3), np.zeros(3)))
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda starts: np.r_[starts[:3], 10**9, starts[4:]], "two.indptr must never fall; it does at column 3"),
+        (lambda starts: starts + 1, "two.indptr must run from 0 to the number of pairs"),
+        (lambda starts: starts[:-1], "two.indptr must run from 0 to the number of pairs"),
+        (lambda starts: starts[:0], "two.indptr must run from 0 to the number of pairs"),
+    ],
+)
+def test_pair_tables_whose_ranges_are_none_are_not_merged(change, text, backend):
+    sound = pair_moments(table())
+    with pytest.raises(ValueError, match=text):
+        merge_pairs(sound, sound._replace(indptr=change(sound.indptr)))

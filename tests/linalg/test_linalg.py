@@ -19,7 +19,7 @@ from halfseen.linalg import (
     truncated_svd,
     varimax_criterion,
 )
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.identification import to_gauge, varimax
 
 
@@ -73,7 +73,7 @@ def test_balance_keeps_the_product_and_sets_the_scales(seed, rho, r):
 @settings(max_examples=30, deadline=None)
 def test_the_gauge_keeps_the_predictor_and_does_not_move_twice(seed, rotation):
     rng = np.random.default_rng(seed)
-    start = Factors(rng.normal(size=7), rng.normal(size=(11, 3)) + 2, rng.normal(size=(7, 3)))
+    start = FactorPoint(rng.normal(size=7), rng.normal(size=(11, 3)) + 2, rng.normal(size=(7, 3)))
     every = slice(None)
     once = to_gauge(start, 2.0, rotation)
     np.testing.assert_allclose(once.block(every, every), start.block(every, every), atol=1e-10)

@@ -10,7 +10,7 @@ import halfseen as hs
 from halfseen.inference import GroupedInfluence
 from halfseen.methods.moment import influence as room
 from halfseen.methods.moment.estimates import steady_moments
-from halfseen.methods.moment.influence import RowScores, dense_curvature, influence, rotations
+from halfseen.methods.moment.influence import ObjectiveScores, dense_curvature, influence, rotations
 from halfseen.methods.moment.problem import PairProblem
 from halfseen.methods.moment.targets import targets_of
 from moment_truth import factor_rows, seen
@@ -36,7 +36,7 @@ def test_scores_of_rows_are_those_of_a_double_loop_and_add_up_to_the_gradient(sm
     problem, a, model = problem_of(small, psi, weights)
     X = model.components_.T + 0.1
     left = problem.psi(X)
-    total, _ = RowScores(X, left, a, problem.has_diagonal).of_groups([small], 300)
+    total, _ = ObjectiveScores(X, left, a, problem.has_diagonal).of_groups([small], 300)
     naive, view = np.zeros_like(total), small.by_rows
     for t in range(300):
         part = slice(view.indptr[t], view.indptr[t + 1])
@@ -54,7 +54,7 @@ def test_scores_of_rows_are_those_of_a_double_loop_and_add_up_to_the_gradient(sm
 
 def test_blocks_of_rows_give_the_same_groups(small):
     _, a, model = problem_of(small)
-    scores = RowScores(model.components_.T, model.psi_, a, True)
+    scores = ObjectiveScores(model.components_.T, model.psi_, a, True)
     whole = scores.of_groups([small], 7)
     parts = scores.of_groups((small.take_rows(slice(k, k + 50)) for k in range(0, 300, 50)), 7)
     for one, two in zip(whole, parts, strict=True):
@@ -69,7 +69,7 @@ def test_conjugate_gradients_and_the_dense_solve_agree(small, psi, monkeypatch):
     np.testing.assert_allclose(
         dense_curvature(problem, X) @ D.ravel(), problem.curvature_product(X, D).ravel(), rtol=1e-9
     )
-    scores = RowScores(X, model.psi_, a, problem.has_diagonal).of_groups([small], 30)
+    scores = ObjectiveScores(X, model.psi_, a, problem.has_diagonal).of_groups([small], 30)
     moves = [influence(problem, X, scores).moves]
     monkeypatch.setattr(room, "DENSE_PARAMETERS", 0)
     moves.append(influence(problem, X, scores, tol=1e-10).moves)
@@ -92,7 +92,7 @@ def test_influences_are_what_leaving_a_group_out_does():
     R = seen(factor_rows(4000, 10, 1, rng, noise=0.5)[0], 0.28, rng)
     problem, a, model = problem_of(R, rank=1)
     X = model.components_.T
-    moves = influence(problem, X, RowScores(X, model.psi_, a, True).of_groups([R], 400)).moves
+    moves = influence(problem, X, ObjectiveScores(X, model.psi_, a, True).of_groups([R], 400)).moves
     for g in (0, 5):
         kept = R.take_rows(np.arange(4000) % 400 != g)
         again = clone(model).fit(kept).second_moment()

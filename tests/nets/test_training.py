@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from halfseen.nets import QuasiNewton, Several, Steps, as_arrays, as_weights, average, snapshot
+from halfseen.nets import AdamWSteps, QuasiNewton, Several, as_arrays, as_weights, average, snapshot
 from halfseen.solvers import SweepResult, loop
 
 torch = pytest.importorskip("torch")
@@ -22,7 +22,7 @@ def at_start():
 
 def test_adamw_takes_the_steps_of_its_paper():
     weights = at_start()
-    steps = Steps(weights, rate=0.1, decay=0.01)
+    steps = AdamWSteps(weights, rate=0.1, decay=0.01)
     value = sum(steps([bowl]) for _ in range(3))
     x, mean, square, total = np.array([1.0, -2.0, 3.0]), np.zeros(3), np.zeros(3), 0.0
     for t in (1, 2, 3):

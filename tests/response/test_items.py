@@ -24,7 +24,7 @@ def case(request):
 class TestItems:
     def test_errors_are_those_of_finite_differences(self, case):
         _, i = case
-        found, at, gauge = i.items(), i._view.found.factors, i._view.found.gauge
+        found, at, gauge = i.items(), i._view.uncertainty.factors, i._view.uncertainty.gauge
 
         def difficulty(z, y):
             return -z / y[0] if len(y) == 1 else -z / np.linalg.norm(y)
@@ -37,7 +37,7 @@ class TestItems:
             ])  # fmt: skip
             wide = np.zeros((150, len(point)))
             wide[j] = g
-            variance = g @ i._view.found.cols.covariance[j] @ g
+            variance = g @ i._view.uncertainty.cols.covariance[j] @ g
             variance += gauge.of_functional(np.zeros_like(at.rows), wide, at.rows, at.cols)
             assert found["difficulty"][j] == pytest.approx(difficulty(point[0], point[1:]))
             assert found["difficulty_se"][j] == pytest.approx(np.sqrt(variance), rel=1e-5)
@@ -46,7 +46,7 @@ class TestItems:
         _, i = case
         found = i.items()
         np.testing.assert_allclose(found["intercept_se"], i.intercepts().se)
-        if i._view.found.factors.rank == 1:
+        if i._view.uncertainty.factors.rank == 1:
             np.testing.assert_allclose(found["discrimination"], i.col_factors(0).estimate)
             np.testing.assert_allclose(found["discrimination_se"], i.col_factors(0).se)
         else:

@@ -176,7 +176,7 @@ class TestTables:
         truth = simulated(150, 60, 1.0, seed=3, spread=1.0)
         table = truth.observed.to_dense()
         table[:, 0] = np.random.default_rng(0).integers(2, size=150)
-        found = hs.ItemResponseModel("rasch").fit(table).inference().items()
+        found = hs.ItemResponseModel("rasch", integrate="columns").fit(table).inference().items()
         assert found["infit"][0] > 1.15
         assert found["flag"][0] == "misfit"
         assert np.mean(found["flag"][1:] == "misfit") < 0.05
@@ -414,6 +414,7 @@ class TestFixedBank:
             assert expit(bank.block(np.array([x]), [0]))[0, 0] == pytest.approx(np.mean(expit(z + x * y)), abs=0.003)
 
     @pytest.mark.filterwarnings("ignore:the fit without a penalty")
+    @pytest.mark.filterwarnings("ignore:the factors predict")
     def test_what_has_no_single_factor_or_no_answers_is_refused(self, wide, fixed):
         two = hs.GeneralizedFactorModel(2, "bernoulli", random_state=0).fit(wide.observed)
         with pytest.raises(ValueError, match="rank 2"):

@@ -13,7 +13,7 @@ from scipy.special import expit
 import halfseen as hs
 from halfseen.methods.response.curvature import hessian, score_sums
 from halfseen.methods.response.fitting import choose_kind, fit_random
-from halfseen.methods.response.leaveout import _lopsided, left_out_chances
+from halfseen.methods.response.leaveout import left_out_chances, lopsided
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point
 from halfseen.methods.response.nodes import Loadings, choose_nodes, column_modes, own_nodes, shared_nodes
 from halfseen.methods.response.table import AnswerTable
@@ -251,7 +251,7 @@ class TestBlocks:
     def test_rows_asked_of_all_blocks_alike_gain_nothing(self):
         sizes = np.array([[40.0], [60.0]])
         seen = np.array([[20.0, 40.0, 0.0], [30.0, 0.0, 0.0]])
-        added = _lopsided(seen, sizes)
+        added = lopsided(seen, sizes)
         assert added[0] == pytest.approx(0.0)
         assert added[1] == pytest.approx(0.6**2 * 2.0)
         assert added[2] == pytest.approx(0.4**2 + 0.6**2)

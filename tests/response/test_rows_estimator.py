@@ -51,7 +51,7 @@ class TestWhichSide:
         ("given", "more", "words"),
         [
             ({"integrate": "rows", "family": "binomial(4)"}, {}, "integrate='columns'"),
-            ({"integrate": "rows"}, {"blocks": list("aabbccdd")}, "blocks= goes with integrate='columns'"),
+            ({"integrate": "rows", "dimensions": 2}, {"blocks": list("aabbccdd")}, "blocks= goes with dimensions=1"),
             ({"integrate": "columns", "kind": "rasch"}, {"row_groups": ["a"] * 100}, "row_groups= goes with"),
             ({"integrate": "columns", "item_prior": "none"}, {}, "item_prior='none'"),
             ({"integrate": "columns", "dimensions": 2}, {}, "dimensions=2"),
@@ -238,6 +238,28 @@ class TestFaces:
 def _intercepts(model, item):
     table = model.items_
     return [table[f"intercept{k}"][item] for k in (1, 2, 3)]
+
+
+class TestBlocks:
+    def test_effects_of_blocks_are_measured_and_widen_lopsided_rows(self):
+        blocks = np.repeat(["a", "b", "c", "d"], 16)
+        sd = {}
+        for strength in (0.0, 1.0):
+            rng = np.random.default_rng(12)
+            x, d = rng.normal(size=400), rng.normal(size=64)
+            moved = x[:, None] + strength * rng.normal(size=(400, 4))[:, np.repeat(np.arange(4), 16)]
+            answers = (rng.random((400, 64)) < expit(d + moved)).astype(float)
+            answers[:100, :32] = np.nan
+            model = hs.ItemResponseModel("1pl", integrate="rows").fit(answers, blocks=blocks)
+            sd[strength] = model.block_effects_.sd
+        assert sd[0.0] < 0.03
+        # an effect of 1 on the logit is about .18 on the score at the middle, less where chances are spread
+        assert 0.1 < sd[1.0] < 0.22
+        added = np.sqrt(model.block_effects_.added)
+        assert np.all(added[:100] > 0.02)
+        np.testing.assert_allclose(added[100:], 0.0, atol=1e-12)
+        assert np.all(model.inference().scores().se[:100] > added[:100])
+        assert "left out in turn" in " ".join(model.inference(draws=50).leaderboard().notes)
 
 
 class TestPeopleAndPlaces:

@@ -14,10 +14,12 @@ import pytest
 import halfseen as hs
 from halfseen.data.facts import SeenShares, quantiles_of
 from halfseen.inference import Intervals
-from halfseen.show.page import markup, svg, write
-from halfseen.show.page.chapters import CHAPTERS, chapter_of, factor
-from halfseen.show.page.markup import Page
-from halfseen.show.page.parts import Column, Interval, Picture, Table
+from halfseen.methods.factor import summary as factor_summary
+from halfseen.render.page import markup, svg, write
+from halfseen.render.page.markup import Page
+from halfseen.summary import scores as summary_scores
+from halfseen.summary.parts import Column, Interval, Picture, Table
+from halfseen.summary.summary import writer_of
 from page_reader import PageReader
 
 EVIL = [
@@ -126,15 +128,14 @@ def test_clusters_from_pairs_have_a_page(features, tmp_path):
         assert f">{min(model.scale_errors_):.3g}<" in text
 
 
-def test_every_public_estimator_is_in_the_table_by_itself_or_by_a_class_it_inherits_from():
+def test_every_public_estimator_names_who_tells_its_story():
     for name in hs._PUBLIC:
         cls = getattr(hs, name)
         if hasattr(cls, "fit") and hasattr(cls, "get_params"):
-            known = [base.__name__ for base in cls.__mro__ if base.__name__ in CHAPTERS]
-            assert known[0] != "BaseEstimator", name
-            assert callable(chapter_of(cls()))
+            assert not cls._summary.startswith("halfseen.summary.anything:chapter"), name
+            assert callable(writer_of(cls()))
     with pytest.raises(TypeError, match="needs a fitted estimator; got int"):
-        chapter_of(3)
+        writer_of(3)
 
 
 def test_labels_are_text_wherever_they_come_from(table, sources, tmp_path):
@@ -290,7 +291,8 @@ def test_a_table_too_large_for_memory_has_a_page(tmp_path):
 
 
 def test_scores_that_would_cost_a_pass_over_too_many_cells_are_left_out(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(factor, "MOST_CELLS", 100)
+    monkeypatch.setattr(summary_scores, "MOST_CELLS", 100)
+    monkeypatch.setattr(factor_summary, "MOST_CELLS", 100)
     model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", random_state=0).fit(table)
     text, page = page_of(model, tmp_path)
     assert "this page leaves them out" in text

@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from halfseen.cli.completion_options import AlsOptions, BayesOptions, NuclearOptions
+from halfseen.cli.board import add_board
 from halfseen.cli.data_commands import add_data
-from halfseen.cli.fit_descent import add_descent
-from halfseen.cli.fit_factor import add_factor
-from halfseen.cli.fit_inductive import add_inductive
-from halfseen.cli.fit_irt import add_irt
+from halfseen.cli.fits import add_fits
 from halfseen.cli.item_commands import add_items
-from halfseen.cli.options import (
-    ALS_RANKS,
-    MOMENT_RANKS,
-    Data,
-    JudgeOptions,
-    OutputOptions,
-    Ranks,
-    TableOptions,
-    grouped,
-)
+from halfseen.cli.methods import method_named
+from halfseen.cli.options import Data, JudgeOptions, OutputOptions, TableOptions, grouped
 from halfseen.cli.products import add_products
 from halfseen.cli.rank_command import add_rank
 from halfseen.cli.report_command import add_report
-from halfseen.cli.screen import OneLineErrors, plainly
-from halfseen.cli.sources_command import fit_autoencoder, fit_heterogeneous
+from halfseen.cli.screen import OneLineErrors, PlainCommand, plainly
 
-STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
+STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": True}
 NAMES = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(cls=OneLineErrors, context_settings=NAMES, **STYLE)
 fit = typer.Typer(cls=OneLineErrors, no_args_is_help=True, **STYLE)
 app.add_typer(fit, name="fit", help="Fit a model to the seen entries and judge it on held-out ones.")
-
-
-class PairSolver(StrEnum):
-    """How pairs are fitted."""
-
-    lbfgs = "lbfgs"
-    gd = "gd"
 
 
 DEMO_RANKS = "4,8,16"
@@ -73,7 +53,7 @@ def start(
         typer.echo(context.get_help())
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @plainly
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write.")] = Path("halfseen-demo"),
@@ -84,24 +64,20 @@ def demo(
 ) -> None:
     """Hide 60 % of the pixels of scikit-learn's digits, and complete them.
 
-    Runs [bold]halfseen fit factor digits --family binomial --trials 16 --hide 0.6 --ranks 4,8,16[/bold];
+    Runs [bold]halfseen fit factor digits --trials 16 --hide 0.6 --rank 4,8,16[/bold];
     the same command takes your own table.
 
     Example: [bold]halfseen demo -o halfseen-demo/[/bold]
     """
-    from halfseen.cli.fit import Method, run_fit
+    from halfseen.cli.job import Asked, run_fit
 
-    run_fit(
-        "digits",
-        Method.factor("digits", "binomial", 16, "auto"),
-        ("auto", DEMO_RANKS),
-        TableOptions(),
-        JudgeOptions(hide=0.6, seed=seed),
-        OutputOptions(out=out, force=force, json=json, threads=threads),
-    )
+    settings = {"family": "binomial(16)", "rank": DEMO_RANKS}
+    output = OutputOptions(out=out, force=force, json=json, threads=threads)
+    parts = {TableOptions: TableOptions(), JudgeOptions: JudgeOptions(hide=0.6, seed=seed), OutputOptions: output}
+    run_fit(Asked(method_named("factor"), ["digits"], settings, parts))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @grouped
 @plainly
 def describe(
@@ -118,139 +94,13 @@ def describe(
     run_describe(data, table, json)
 
 
-add_factor(fit)
-add_irt(fit)
-
-
-@fit.command("als")
-@grouped
-@plainly
-def fit_als(
-    data: Data,
-    table: TableOptions,
-    judge: JudgeOptions,
-    output: OutputOptions,
-    switches: AlsOptions,
-    rank: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|auto",
-            help="Number of factors; 'auto' finds it, by descent from a small start and on held-out entries.",
-            show_default="16, or the shorter side of the table where that is less",
-        ),
-    ] = None,
-    ranks: Annotated[
-        str | None, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries instead.", show_default="none")
-    ] = None,
-) -> None:
-    """Alternating least squares with biases, for ratings and other real numbers.
-
-    Example: [bold]halfseen fit als ratings.parquet --row user --col item --value rating -o run/[/bold]
-    """
-    from halfseen.cli.fit import Method, run_fit
-
-    if ranks is not None and rank is None:
-        rank = "auto"
-    method = Method.als(switches, finds=rank == "auto" and ranks is None)
-    run_fit(data, method, (rank, ranks or ALS_RANKS), table, judge, output)
-
-
-@fit.command("bayes")
-@grouped
-@plainly
-def fit_bayes(
-    data: Data,
-    table: TableOptions,
-    judge: JudgeOptions,
-    output: OutputOptions,
-    switches: BayesOptions,
-    rank: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|auto",
-            help="Number of factors; 'auto' tries --ranks on held-out entries.",
-            show_default="16, or the shorter side of the table where that is less",
-        ),
-    ] = None,
-    ranks: Ranks = ALS_RANKS,
-) -> None:
-    """Bayesian factorisation by Gibbs sampling: nothing to tune, and predictive intervals.
-
-    Example: [bold]halfseen fit bayes ratings.parquet --row user --col item --value rating -o run/[/bold], then
-    [bold]halfseen predict run/ pairs.csv --level 0.95[/bold]
-    """
-    from halfseen.cli.baselines import bayes
-    from halfseen.cli.fit import run_fit
-
-    run_fit(data, bayes(switches), (rank, ranks), table, judge, output)
-
-
-@fit.command("soft-impute")
-@grouped
-@plainly
-def fit_soft_impute(
-    data: Data,
-    table: TableOptions,
-    judge: JudgeOptions,
-    output: OutputOptions,
-    switches: NuclearOptions,
-    rank: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|auto",
-            help="Largest rank; 'auto' tries --ranks on held-out entries.",
-            show_default="16, or the shorter side of the table where that is less",
-        ),
-    ] = None,
-    ranks: Ranks = ALS_RANKS,
-) -> None:
-    """Soft-impute: completion by the nuclear norm, its penalty chosen along a path.
-
-    Example: [bold]halfseen fit soft-impute ratings.parquet --row user --col item --value rating -o run/[/bold]
-    """
-    from halfseen.cli.baselines import soft_impute
-    from halfseen.cli.fit import run_fit
-
-    run_fit(data, soft_impute(switches), (rank, ranks), table, judge, output)
-
-
-@fit.command("moment")
-@grouped
-@plainly
-def fit_moment(
-    data: Data,
-    table: TableOptions,
-    output: OutputOptions,
-    rank: Annotated[
-        str, typer.Option(metavar="N|auto", help="Number of factors; 'auto' tries --ranks on a fifth of the rows.")
-    ] = "auto",
-    ranks: Annotated[str, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries.")] = MOMENT_RANKS,
-    solver: Annotated[PairSolver, typer.Option(help="L-BFGS, or the paper's gradient descent.")] = PairSolver.lbfgs,
-    level: Annotated[float, typer.Option(metavar="X", help="Level of the intervals.")] = 0.95,
-    errors: Annotated[bool, typer.Option(help="Row-clustered errors: reads the rows a second time.")] = True,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")] = 0,
-) -> None:
-    """One-sided completion: how columns move together, from rows with a handful of entries each.
-
-    Rows go through in blocks, so files may be larger than memory.
-
-    Example: [bold]halfseen fit moment visits.parquet --row user --col shop --value spent -o run/[/bold]
-    """
-    from halfseen.cli.moment import MomentPlan, run_moment
-
-    run_moment(data, table, MomentPlan(rank, ranks, solver.value, level, errors, seed), output)
-
-
-fit.command("heterogeneous")(fit_heterogeneous)
-fit.command("autoencoder")(fit_autoencoder)
-
-
+add_fits(fit)
 add_products(app)
 add_rank(app)
 add_items(app)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @plainly
 def reproduce(
     what: Annotated[
@@ -287,7 +137,6 @@ def reproduce(
         run_reproduce(what, papers, (data or [], quick, minutes, fresh), json)
 
 
-add_descent(fit)
-add_inductive(fit)
 add_data(app, STYLE)
 add_report(app)
+add_board(app)

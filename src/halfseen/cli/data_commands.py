@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from halfseen.cli.screen import OneLineErrors, plainly
+from halfseen.cli.screen import OneLineErrors, PlainCommand, plainly
 
 
 def add_data(app: typer.Typer, style: dict[str, Any]) -> None:
     """Put the group of commands into the program."""
     data = typer.Typer(cls=OneLineErrors, no_args_is_help=True, **style)
-    data.command("list")(plainly(data_list))
-    data.command("path")(plainly(data_path))
+    data.command("list", cls=PlainCommand)(plainly(data_list))
+    data.command("path", cls=PlainCommand)(plainly(data_path))
     app.add_typer(data, name="data", help="Data sets known by name.")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from halfseen.cli.options import TableOptions
-from halfseen.cli.screen import count, figures, print_json, say, share, stdout, table
+from halfseen.cli.screen import count, figures, print_json, put, say, share, table
 from halfseen.cli.source import open_table, typed
 from halfseen.cli.words import in_options
 
@@ -22,26 +22,36 @@ def run_describe(data: str, options: TableOptions, as_json: bool) -> None:
     if as_json:
         print_json({"source": data, **facts})
         return
-    console = stdout()
-    console.print(
-        f"[bold]{data}[/bold]: {count(facts['n_rows'])} rows x {count(facts['n_cols'])} columns, "
+    put(
+        f"{data}: {count(facts['n_rows'])} rows x {count(facts['n_cols'])} columns, "
         f"{count(facts['n_entries'])} entries ({share(facts['density'])} of the cells)"
         + (", weighted" if facts["has_weights"] else "")
     )
-    console.print()
-    console.print(axes_table(facts))
+    put("", axes_table(facts))
     if facts["values"]["kind"] != "none":
-        console.print()
-        console.print(values_table(facts["values"]))
+        put("", values_table(facts["values"]))
     for axis, word in (("rows", "row"), ("cols", "column")):
         if facts[axis]["n_empty"]:
             first = ", ".join(map(str, facts[axis]["first_empty"]))
-            console.print(f"\n{count(facts[axis]['n_empty'])} {word}s have no entry at all, first: {first}")
+            put("", f"{count(facts[axis]['n_empty'])} {word}s have no entry at all, first: {first}")
     for hint in facts["hints"]:
-        if hint["kind"] in ("question", "structure"):
-            console.print(f"\n{in_options(hint['text'])}", markup=False)
-    if facts["suggested_family"]:
-        say(f"\ntry: halfseen fit factor {shlex.quote(data)}{typed(options)} {facts['suggested_family']}")
+        put("", in_options(hint["text"]))
+    for line in commands(data, typed(options), facts):
+        say(line)
+
+
+def commands(data: str, reading: str, facts: dict[str, Any]) -> list[str]:
+    """Commands to go on with, each on a line of its own, an empty one first."""
+    if not facts["suggested_family"]:
+        return []
+    where = f"{shlex.quote(data)}{reading}"
+    found = [f"try: halfseen fit factor {where} {facts['suggested_family']}"]
+    meant = {hint["value"] for hint in facts["hints"]}
+    if "bayes" in meant:
+        found.append(f"or:  halfseen fit bayes {where}")
+    if "scale columns" in meant:
+        found.append(f"or:  halfseen complete {where} --scale columns -o completed.csv")
+    return ["", *found]
 
 
 def axes_table(facts: dict[str, Any]) -> Any:

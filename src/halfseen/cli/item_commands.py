@@ -10,7 +10,7 @@ import typer
 
 from halfseen.cli.options import grouped
 from halfseen.cli.products import DataNow, FileOptions
-from halfseen.cli.screen import plainly
+from halfseen.cli.screen import PlainCommand, plainly
 
 IrtRun = Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit irt ... -o RUN'.")]
 Level = Annotated[float, typer.Option(metavar="P", help="Probability with which intervals hold.")]
@@ -40,7 +40,7 @@ class Method(StrEnum):
 def add_items(app: typer.Typer) -> None:
     """Put the commands into the program."""
     for command in (items, scores):
-        app.command(command.__name__)(grouped(plainly(command)))
+        app.command(command.__name__, cls=PlainCommand)(grouped(plainly(command)))
 
 
 def items(

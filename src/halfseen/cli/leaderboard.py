@@ -6,49 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import halfseen as hs
-from halfseen.cli.fit import Method
-from halfseen.cli.items import groups_of
-from halfseen.cli.predict import open_run
+from halfseen.cli.inferring import open_run
 from halfseen.cli.screen import count, figures, note, print_json, stdout, table
-from halfseen.cli.source import family_of
-
-
-def irt_method(data: str, switches: Any) -> Method:
-    """The item response model; ``switches`` are those of ``fit irt``."""
-    named, kind, trials = family_of(data), str(switches.kind), switches.trials
-    code = named if named.startswith(("bernoulli", "binomial(")) else "bernoulli"
-    code = code if trials is None else f"binomial({trials})"
-    rotation = None if switches.rotation is None else str(switches.rotation)
-
-    def make(rank: int, penalty: str, seed: int) -> Any:
-        return hs.ItemResponseModel(
-            kind, switches.dimensions, family=code, integrate=str(switches.integrate), rotation=rotation,
-            item_prior=str(switches.item_prior), random_state=seed,
-        )  # fmt: skip
-
-    def fit_with(observed: Any) -> dict[str, Any]:
-        more = {} if switches.blocks is None else {"blocks": blocks_of(observed.col_labels, switches.blocks)}
-        if switches.row_groups is not None:
-            more["row_groups"] = groups_of(switches.row_groups, observed)
-        return more
-
-    # graded answers are judged by their distance, yes/no answers by their chance too
-    loss = hs.losses.get_loss("gaussian" if kind in ("grm", "gpcm") else code)
-    return Method("irt", f"item response model, {kind}", loss, make, fit_with=fit_with, is_checked=False)
-
-
-def blocks_of(labels: Any, separator: str) -> list[str]:
-    """The text of every label before the first separator.
-
-    >>> blocks_of(hs.Observed.from_dense([[1, 0, 1]], col_labels=["mbpp/1", "mbpp/2", "eval/1"]).col_labels, "/")
-    ['mbpp', 'mbpp', 'eval']
-    """
-    texts = [] if labels is None else [str(label) for label in labels.tolist()]
-    without = [text for text in texts if separator not in text] if separator else texts
-    if not texts or without:
-        what = f"column {without[0]!r} has no {separator!r} in it" if without else "the columns have no labels"
-        raise ValueError(f"--blocks {separator!r}: {what}; give the text that ends the block's name in every label")
-    return [text.split(separator, 1)[0] for text in texts]
 
 
 def run_rank(run: Path, question: tuple[float, str, int | None], seed: int, as_json: bool) -> None:
@@ -87,7 +46,7 @@ def show(found: Any, rows: list[dict[str, Any]], model: Any, top: int | None) ->
     console = stdout()
     console.print(made)
     if top is not None and top < len(found):
-        console.print(f"[dim]{len(found) - top} more rows[/dim]")
+        console.print(f"{len(found) - top} more rows")
     if console.is_terminal:
         for text in found.notes:
             note(text)

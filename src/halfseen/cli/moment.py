@@ -1,71 +1,155 @@
-"""The job behind ``halfseen fit moment``: rows block by block, pairs added up, rank, fit, errors, pictures."""
+"""Fits of rows with a handful of entries each: block by block, pairs added up, rank, fit, errors."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from importlib.util import find_spec
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import halfseen as hs
-from halfseen.cli.folder import MODEL, check_target, new_folder, write_records
-from halfseen.cli.options import OutputOptions, TableOptions
-from halfseen.cli.screen import Steps, count, figures, note, plain, print_json, say, share, stdout, steps, table
+from halfseen.cli.job import Job
+from halfseen.cli.options import RowsOptions, TableOptions
+from halfseen.cli.screen import Steps, count, figures, share, steps, table
 
 HELD_OUT = 0.2
 
 
-@dataclass(frozen=True)
-class MomentPlan:
-    """What is to be done with the pairs."""
+class RowsJob(Job):
+    """A fit of second moments, rows going through in blocks."""
 
-    rank: str
-    ranks: str
-    solver: str
-    level: float
-    errors: bool
-    seed: int
+    inference: Any = None
+
+    def open(self) -> None:
+        given, ranks = self.asked.part(RowsOptions), self.values["rank"]
+        if self.asked.output.image is not None:
+            raise ValueError("--image has no meaning here: rows are not completed; leave it out")
+        if not 0 < given.level < 1:
+            raise ValueError(f"--level {given.level:g} must lie between 0 and 1, such as 0.95")
+        if any(rank == 0 for rank in ranks):
+            raise ValueError("--rank 0: ranks must be 1 or more")
+        if len(ranks) > 1:
+            self.values |= {"rank": ("auto",), "ranks": (ranks,)}
+        self.whole = open_blocks(self.asked.data[0], self.asked.table)
+        self.make({})._checked()
+
+    def make(self, chosen: dict[str, Any]) -> Any:
+        return super().make({**chosen, "random_state": self.asked.part(RowsOptions).seed})
+
+    def run(self) -> None:
+        """Pairs of all rows (to choose a rank, those of a fifth of the rows apart), the fit, and its errors."""
+        given, is_auto = self.asked.part(RowsOptions), self.values["rank"] == ("auto",)
+        with steps(2 + given.errors) as bar:
+            clock = time.perf_counter()
+            train, held_out = add_up(self.whole, given.seed if is_auto else None, bar)
+            self.seconds["pairs"] = time.perf_counter() - clock
+            self.model = self.make({})
+            bar.begin("fitting the pairs")
+            clock = time.perf_counter()
+            with warnings.catch_warnings():
+                # the same is among the notes
+                warnings.filterwarnings("ignore", "rows have .* entries on average", UserWarning)
+                self.model.fit_moments(train, held_out)
+            self.seconds["fit"] = time.perf_counter() - clock
+            bar.end()
+            if given.errors:
+                bar.begin("row-clustered errors")
+                clock = time.perf_counter()
+                self.inference = self.model.inference(given.level, R=self.whole, random_state=given.seed)
+                self.seconds["errors"] = time.perf_counter() - clock
+                self.intervals = errors_of(self.inference, given.level)
+                bar.end()
+        search = self.model.rank_search_
+        self.choice = None if search is None else {"ranks": search.ranks, "losses": search.losses}
+
+    def split(self, data: Any, share: float, seed: int) -> tuple[Any, Any]:
+        raise NotImplementedError("rows that go through in blocks are not held out")
+
+    def score(self, model: Any, hidden: Any) -> tuple[np.ndarray | None, dict[str, float]]:
+        raise NotImplementedError("rows that go through in blocks are not held out")
+
+    def rivals(self, seen: Any) -> list[tuple[str, Any]]:
+        return []
+
+    def facts(self) -> dict[str, Any]:
+        model, found = self.model, self.model.diagnostics_
+        moments = model.moments_
+        return {
+            "data": {
+                "source": self.asked.data[0],
+                "n_rows": moments.n_rows,
+                "n_cols": moments.n_cols,
+                "n_entries": moments.n_entries,
+                "density": moments.n_entries / max(moments.n_rows * moments.n_cols, 1),
+            },
+            "rank": model.rank_,
+            "psi": model.psi_,
+            "eigenvalues": model.eigenvalues_,
+            "diagnostics": {
+                "entries_per_row": found.entries_per_row,
+                "rows_with_pairs": found.rows_with_pairs,
+                "share_of_pairs": found.share_of_pairs,
+                "unseen_columns": int(found.unseen.sum()),
+                "columns_with_few_partners": int(found.few_partners.sum()),
+                "islands": found.n_islands,
+                "activity_slope": found.activity_slope,
+                "messages": found.messages(model.rank_),
+            },
+        }
+
+    def details(self) -> dict[str, Any]:
+        """Widths of intervals, which need the rows."""
+        from halfseen.show.moments import Widths
+
+        return {} if self.inference is None else {"widths": asdict(Widths.of(self.model, self.inference))}
+
+    def draw(self, folder: Path, facts: dict[str, Any]) -> None:
+        from halfseen.show import save_figure
+        from halfseen.show.moments import plot_moment_fit, plot_second_moment
+
+        save_figure(plot_second_moment(self.model), folder / "second_moment.png")
+        figure = plot_moment_fit(self.model, self.inference)
+        if figure is not None:
+            save_figure(figure, folder / "fit.png")
+
+    def show(self, facts: dict[str, Any]) -> Iterator[Any]:
+        data, found = facts["data"], facts["diagnostics"]
+        yield (
+            f"{data['source']}: {count(data['n_rows'])} rows x {count(data['n_cols'])} columns, "
+            f"{count(data['n_entries'])} entries, {found['entries_per_row']:.1f} per row"
+        )
+        yield (
+            f"{count(found['rows_with_pairs'])} rows with two or more; {share(found['share_of_pairs'])} of all pairs "
+            "of columns were seen together"
+        )
+        yield ""
+        yield components_table(facts)
+
+    def after(self, facts: dict[str, Any]) -> Iterator[Any]:
+        yield ""
+        if "choice" in facts:
+            loss = min(facts["choice"]["losses"])
+            yield (
+                f"rank {facts['rank']} of {', '.join(map(str, facts['choice']['ranks']))}, chosen on pairs of "
+                f"held-out rows: explains {share(max(1 - loss, 0.0))} of their squares (the rest is mostly chance)"
+            )
+        yield f"variance that no factor explains: {psi_text(facts['psi'])} per column"
+        if "intervals" in facts:
+            yield (
+                f"row space: within {facts['intervals']['largest_angle']:.1f} degrees of the true one "
+                f"({facts['intervals']['level']:.0%})"
+            )
+        for text in facts["diagnostics"]["messages"]:
+            yield f"note: {text}"
 
 
-@dataclass
-class MomentOutcome:
-    """What came of it."""
-
-    model: Any
-    inference: Any
-    seconds: dict[str, float]
-
-
-def run_moment(data: str, table: TableOptions, plan: MomentPlan, output: OutputOptions) -> None:
-    """Run the whole job and show or save what came of it."""
-    from threadpoolctl import threadpool_limits
-
-    from halfseen.cli.fit import available_cores
-    from halfseen.engines import engine
-
-    if output.out is not None:
-        check_target(output.out, output.force)
-    if output.image is not None:
-        raise ValueError("--image has no meaning here: rows are not completed; leave it out")
-    if not 0 < plan.level < 1:
-        raise ValueError(f"--level {plan.level:g} must lie between 0 and 1, such as 0.95")
-    begun = time.perf_counter()
-    workers = output.threads or available_cores()
-    with threadpool_limits(1, "blas"), engine("threads", workers) if workers > 1 else engine("serial"):
-        outcome = fit_blocks(open_blocks(data, table), plan)
-    outcome.seconds["total"] = time.perf_counter() - begun
-    facts = record(outcome, data, table, plan)
-    if output.out is not None:
-        save(output.out, outcome, facts)
-    if output.json:
-        print_json(facts)
-    else:
-        show(facts, output.out)
+def psi_text(psi: Any) -> str:
+    """One variance, or the range of those of the columns."""
+    return f"{psi:.4g}" if isinstance(psi, float | int) else f"{min(psi):.4g} to {max(psi):.4g}"
 
 
 def open_blocks(data: str, options: TableOptions) -> Iterable[Any]:
@@ -83,33 +167,6 @@ def open_blocks(data: str, options: TableOptions) -> Iterable[Any]:
         separator(options.sep), not options.no_header, options.missing, options.shift, options.duplicates.value
     )
     return RowBlocks(path, column(options.row), column(options.col), column(options.value), reading)
-
-
-def fit_blocks(blocks: Iterable[Any], plan: MomentPlan) -> MomentOutcome:
-    """Pairs of all rows (with ``--rank auto`` those of a fifth of the rows apart), the fit, and its errors."""
-    rank, ranks = parse_rank(plan)
-    seconds: dict[str, float] = {}
-    with steps(2 + plan.errors) as bar:
-        clock = time.perf_counter()
-        train, held_out = add_up(blocks, plan.seed if rank == "auto" else None, bar)
-        seconds["pairs"] = time.perf_counter() - clock
-        model = hs.OneSidedCompletion(rank=rank, solver=plan.solver, ranks=ranks, random_state=plan.seed)
-        bar.begin("fitting the pairs")
-        clock = time.perf_counter()
-        with warnings.catch_warnings():
-            # the same is among the notes
-            warnings.filterwarnings("ignore", "rows have .* entries on average", UserWarning)
-            model.fit_moments(train, held_out)
-        seconds["fit"] = time.perf_counter() - clock
-        bar.end()
-        inference = None
-        if plan.errors:
-            bar.begin("row-clustered errors")
-            clock = time.perf_counter()
-            inference = model.inference(plan.level, R=blocks, random_state=plan.seed)
-            seconds["errors"] = time.perf_counter() - clock
-            bar.end()
-    return MomentOutcome(model, inference, seconds)
 
 
 def add_up(blocks: Iterable[Any], seed: int | None, bar: Steps) -> tuple[Any, Any]:
@@ -135,64 +192,6 @@ def add_up(blocks: Iterable[Any], seed: int | None, bar: Steps) -> tuple[Any, An
     return train, held_out
 
 
-def parse_rank(plan: MomentPlan) -> tuple[Any, tuple[int, ...]]:
-    """The rank, and those that "auto" tries."""
-    texts = plan.ranks.split(",") if plan.rank == "auto" else [plan.rank]
-    option = "--ranks" if plan.rank == "auto" else "--rank"
-    try:
-        numbers = tuple(sorted({int(text) for text in texts if text.strip()}))
-    except ValueError:
-        raise ValueError(f"{option} {','.join(texts)!r}: give whole numbers, such as 4 or 1,2,4") from None
-    if not numbers or numbers[0] < 1:
-        raise ValueError(f"{option} {','.join(texts)}: ranks must be 1 or more")
-    return ("auto" if plan.rank == "auto" else numbers[0]), numbers
-
-
-def record(outcome: MomentOutcome, data: str, options: TableOptions, plan: MomentPlan) -> dict[str, Any]:
-    """All facts of a run, ready for JSON."""
-    from halfseen.cli.fit import command_line
-    from halfseen.cli.report import config_of, versions
-
-    model, found = outcome.model, outcome.model.diagnostics_
-    moments, run = model.moments_, model.run_
-    facts: dict[str, Any] = {
-        "command": command_line(data),
-        "method": "moment",
-        "class": type(model).__name__,
-        "data": {
-            "source": data,
-            "n_rows": moments.n_rows,
-            "n_cols": moments.n_cols,
-            "n_entries": moments.n_entries,
-            "density": moments.n_entries / max(moments.n_rows * moments.n_cols, 1),
-        },
-        "table": asdict(options),
-        "rank": model.rank_,
-        "psi": model.psi_,
-        "eigenvalues": model.eigenvalues_,
-        "diagnostics": {
-            "entries_per_row": found.entries_per_row,
-            "rows_with_pairs": found.rows_with_pairs,
-            "share_of_pairs": found.share_of_pairs,
-            "unseen_columns": int(found.unseen.sum()),
-            "columns_with_few_partners": int(found.few_partners.sum()),
-            "islands": found.n_islands,
-            "activity_slope": found.activity_slope,
-            "messages": found.messages(model.rank_),
-        },
-        "config": config_of(model),
-        "run": {"reason": run.reason, "converged": run.converged, "n_iter": run.n_iter, "value": run.value},
-        "seconds": outcome.seconds,
-        "versions": versions(),
-    }
-    if model.rank_search_ is not None:
-        choice = model.rank_search_
-        facts["choice"] = {"ranks": choice.ranks, "losses": choice.losses}
-    if outcome.inference is not None:
-        facts["intervals"] = errors_of(outcome.inference, plan.level)
-    return plain(facts)
-
-
 def errors_of(inference: Any, level: float) -> dict[str, Any]:
     """Intervals of eigenvalues and the angles of the row space."""
     values, space = inference.eigenvalues(), inference.row_space()
@@ -205,71 +204,11 @@ def errors_of(inference: Any, level: float) -> dict[str, Any]:
     }
 
 
-def save(target: Path, outcome: MomentOutcome, facts: dict[str, Any]) -> None:
-    """Write model, record and pictures; the folder is complete or not there at all."""
-    with new_folder(target) as folder:
-        hs.save(outcome.model, folder / MODEL)
-        if find_spec("matplotlib") is None:
-            note("no picture: matplotlib is not installed (pip install 'halfseen[plots]')")
-        else:
-            from halfseen.show import save_figure
-            from halfseen.show.moments import plot_moment_fit, plot_second_moment
-
-            save_figure(plot_second_moment(outcome.model), folder / "second_moment.png")
-            figure = plot_moment_fit(outcome.model, outcome.inference)
-            if figure is not None:
-                save_figure(figure, folder / "fit.png")
-        write_records(folder, facts, details(outcome))
-
-
-def details(outcome: MomentOutcome) -> dict[str, Any]:
-    """What a report page shows and the model does not hold: widths of intervals, which need the rows."""
-    from halfseen.show.moments import Widths
-
-    if outcome.inference is None:
-        return {}
-    return plain({"widths": asdict(Widths.of(outcome.model, outcome.inference))})
-
-
-def show(facts: dict[str, Any], out: Path | None) -> None:
-    """The result on the screen."""
-    console, data, found = stdout(), facts["data"], facts["diagnostics"]
-    console.print(
-        f"[bold]{data['source']}[/bold]: {count(data['n_rows'])} rows x {count(data['n_cols'])} columns, "
-        f"{count(data['n_entries'])} entries, {found['entries_per_row']:.1f} per row"
-    )
-    console.print(
-        f"{count(found['rows_with_pairs'])} rows with two or more; {share(found['share_of_pairs'])} of all pairs of "
-        "columns were seen together"
-    )
-    console.print()
-    console.print(components_table(facts))
-    console.print()
-    if "choice" in facts:
-        loss = min(facts["choice"]["losses"])
-        console.print(
-            f"rank [bold]{facts['rank']}[/bold] of {', '.join(map(str, facts['choice']['ranks']))}, chosen on pairs of "
-            f"held-out rows: explains {share(max(1 - loss, 0.0))} of their squares (the rest is mostly chance)"
-        )
-    console.print(f"variance that no factor explains: {facts['psi']:.4g} per column")
-    if "intervals" in facts:
-        console.print(
-            f"row space: within {facts['intervals']['largest_angle']:.1f} degrees of the true one "
-            f"({facts['intervals']['level']:.0%})"
-        )
-    for text in found["messages"]:
-        console.print(f"note: {text}")
-    if out is not None:
-        say(f"{out}/  " + "  ".join(facts["files"]))
-    else:
-        console.print("nothing saved; add -o DIR to keep the model")
-    console.print(f"{facts['seconds']['total']:.1f} s")
-
-
 def components_table(facts: dict[str, Any]) -> Any:
     """Eigenvalues, their intervals and angles."""
     values, found = facts["eigenvalues"], facts.get("intervals")
-    total = sum(values) + facts["psi"] * facts["data"]["n_cols"]
+    psi = facts["psi"]
+    total = sum(values) + (sum(psi) if isinstance(psi, list) else psi * facts["data"]["n_cols"])
     heads = ["eigenvalue", "of all"]
     columns = [figures(values), [share(value / total) if total > 0 else "-" for value in values]]
     if found is not None:

@@ -18,16 +18,17 @@ JUDGING = "Judging the fit"
 OUTPUT = "Output"
 FEATURES = "Features"
 ALS_RANKS = "4,8,16,32"
-MOMENT_RANKS = "1,2,3,4,6,8,12,16"
 
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="A file (Parquet, Feather, CSV, TSV, .gz, .npz) or a data set's name.")
 ]
 
-Rank = Annotated[
-    str, typer.Option(metavar="N|auto", help="Number of factors; 'auto' tries --ranks on held-out entries.")
+ManyData = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATA", help="One table, one long table with --source, or a file (or data set) for every source."
+    ),
 ]
-Ranks = Annotated[str, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries.")]
 
 
 class Duplicates(StrEnum):
@@ -163,106 +164,6 @@ class PairsOptions(FeatureFiles):
 
 
 @dataclass(frozen=True)
-class DescentSwitches:
-    """Switches of overparametrized descent; None is the library's default."""
-
-    rank: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="K",
-            help="Columns of the factors: more than are needed, which need not be known.",
-            show_default="50, or the shorter side of the table where that is less",
-        ),
-    ] = None
-    start_scale: Annotated[
-        float | None,
-        typer.Option(metavar="RHO", help="Scale of the random start; smaller is slower.", show_default="0.001"),
-    ] = None
-    stop: Annotated[
-        str,
-        typer.Option(
-            metavar="RULE|N",
-            help="When to stop: auto, held_out, plateau, none (after --max-iter), a number of iterations; for "
-            "complete tables also sure, between, discrepancy.",
-        ),
-    ] = "auto"
-    max_iter: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Iterations at most.", show_default="5000")
-    ] = None
-    centre: Annotated[
-        str, typer.Option(metavar="auto|none|mean|columns|both", help="Means to take out of the table first.")
-    ] = "auto"
-
-
-@dataclass(frozen=True)
-class SourcesOptions:
-    """Sources, ranks and family of a model of many sources."""
-
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Column of a long table that names the source; else a file per source.",
-            rich_help_panel=READING,
-        ),
-    ] = None  # fmt: skip
-    shared_rank: Annotated[
-        str, typer.Option(metavar="N|auto", help="Factors that all sources share; 'auto' tries --ranks.")
-    ] = "auto"
-    unique_rank: Annotated[
-        str, typer.Option(metavar="N|auto", help="Factors of each source; 'auto' tries 0 and --ranks.")
-    ] = "auto"
-    ranks: Annotated[str, typer.Option(metavar="N,N,...", help="Ranks that 'auto' tries.")] = "1,2,4"
-    penalty: Annotated[
-        str, typer.Option(metavar="X", help="Penalty on all factors; several with commas are tried.")
-    ] = "0"
-    family: Annotated[
-        str, typer.Option(metavar="NAME", help="gaussian, huber(D), bernoulli, binomial(N) or poisson.")
-    ] = "gaussian"
-    solver: Annotated[str, typer.Option(metavar="NAME", help="als, gd (Algorithm 1) or scaled-gd.")] = "als"
-
-
-@dataclass(frozen=True)
-class NetworkOptions:
-    """The network of an autoencoder and its training."""
-
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Column of a long table that names the source; else a table, or a file per source.",
-            rich_help_panel=READING,
-        ),
-    ] = None  # fmt: skip
-    plain: Annotated[
-        bool, typer.Option("--plain", help="One network for all columns, even where there are several sources.")
-    ] = False
-    width: Annotated[int, typer.Option(min=1, metavar="N", help="Length of a column's embedding.")] = 200
-    hidden: Annotated[int, typer.Option(min=1, metavar="N", help="Units between input and embedding.")] = 200
-    unique_hidden: Annotated[int, typer.Option(min=1, metavar="N", help="The same, of a source's own encoder.")] = 50
-    penalty: Annotated[
-        str, typer.Option(metavar="X", help="Penalty of what is shared; several with commas are tried.")
-    ] = "10"
-    unique_penalty: Annotated[
-        str, typer.Option(metavar="X", help="Penalty of what is each source's own; several with commas are tried.")
-    ] = "1000"
-    kernel: Annotated[str, typer.Option(metavar="NAME", help="hat, gaussian or none.")] = "hat"
-    folds: Annotated[int, typer.Option(min=0, metavar="N", help="Vectors an embedding is folded into; 0 for none.")] = 5
-    solver: Annotated[
-        str, typer.Option(metavar="NAME", help="adamw, rounds (Algorithm 2: averages over sources) or lbfgs.")
-    ] = "adamw"
-    max_iter: Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of sweeps.")] = 80
-    drop_entries: Annotated[
-        float, typer.Option(metavar="SHARE", help="Share of entries the input lacks in each step of AdamW.")
-    ] = 0.5
-    learning_rate: Annotated[float, typer.Option(metavar="X", help="Learning rate of AdamW.")] = 0.004
-    batch: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Columns per source and step of AdamW; all by default.")
-    ] = None
-    n_starts: Annotated[int, typer.Option(min=1, metavar="N", help="Networks whose predictions are averaged.")] = 1
-    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")] = "auto"
-
-
-@dataclass(frozen=True)
 class JudgeOptions:
     """What is held out, and from which seed."""
 
@@ -311,6 +212,9 @@ class OutputOptions:
         int | None,
         typer.Option(min=1, metavar="N", help="Threads to compute on; all cores by default.", rich_help_panel=OUTPUT),
     ] = None
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print no results; notes and errors still.", rich_help_panel=OUTPUT)
+    ] = False
 
 
 def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -348,28 +252,73 @@ class Hidden(StrEnum):
 
 
 @dataclass(frozen=True)
-class InductiveSwitches(FeatureFiles):
-    """Features, and what the model does with them."""
+class HeldOption:
+    """What is held out."""
 
-    rank: Annotated[str, typer.Option(metavar="N", help="Units; several with commas are tried.")] = "10"
-    activation: Annotated[
-        str, typer.Option(metavar="NAME", help="relu, leaky_relu, softplus, sigmoid, tanh or linear.")
-    ] = "relu"
-    family: Annotated[
-        str, typer.Option(metavar="NAME", help="gaussian, one_class, bernoulli, binomial(N) or poisson.")
-    ] = "gaussian"
-    penalty: Annotated[
-        str, typer.Option(metavar="X", help="Penalty on all weights, or auto; several with commas are tried.")
-    ] = "auto"
-    beta: Annotated[float, typer.Option(metavar="X", help="Weight of an unseen cell of one_class.")] = 0.1
-    effects: Annotated[
-        str, typer.Option(metavar="none|rows|cols|both", help="Free effects of seen rows and columns.")
-    ] = "none"
-    free_rank: Annotated[int, typer.Option(min=0, metavar="N", help="Free factors of seen rows and columns.")] = 0
-    n_starts: Annotated[int, typer.Option(min=1, metavar="N", help="Random starts; the best is kept.")] = 1
     held: Annotated[
         Hidden,
         typer.Option(
             help="Hold out single entries, or whole rows or columns, as if they were new.", rich_help_panel=JUDGING
         ),
     ] = Hidden.entries
+
+
+@dataclass(frozen=True)
+class SourceOption:
+    """Where the source of an entry is named."""
+
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of a long table that names the source; else a file per source.",
+            rich_help_panel=READING,
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PlainOption:
+    """One network or several."""
+
+    plain: Annotated[
+        bool, typer.Option("--plain", help="One network for all columns, even where there are several sources.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class TrialsOption:
+    """How many trials an entry counts successes of."""
+
+    trials: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|COLUMN",
+            help="Entries count successes out of N trials (family binomial), or out of those in a column.",
+            rich_help_panel=READING,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class GroupsOptions:
+    """Which columns belong together, and which rows."""
+
+    blocks: Annotated[
+        str | None,
+        typer.Option(metavar="SEP", help="Blocks of columns (benchmarks): the text of a column's label before SEP."),
+    ] = None
+    row_groups: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Groups of people: a file with a row's label and its group in each line."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class RowsOptions:
+    """What is done with rows that go through in blocks."""
+
+    level: Annotated[float, typer.Option(metavar="X", help="Level of the intervals.", rich_help_panel=JUDGING)] = 0.95
+    errors: Annotated[
+        bool, typer.Option(help="Row-clustered errors: reads the rows a second time.", rich_help_panel=JUDGING)
+    ] = True
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.", rich_help_panel=JUDGING)] = 0

@@ -12,7 +12,7 @@ from halfseen.cli.folder import DETAILS
 from halfseen.cli.inferring import open_run
 from halfseen.cli.reopen import reopened
 from halfseen.cli.screen import note, print_json, say
-from halfseen.show.page.write import PICTURES
+from halfseen.render.page.write import PICTURES
 
 PAGE = "report.html"
 LEFT_OUT = (

@@ -22,7 +22,7 @@ def run_predict(run: Path, question: Question, out: Path | None, as_json: bool, 
     model, record = open_run(run)
     model = of_source(model, question.source)
     if question.row_features or question.col_features or question.top:
-        from halfseen.cli.inductive import predict_new
+        from halfseen.cli.featured import predict_new
 
         labels, numbers = predict_new(model, question, record)
     else:

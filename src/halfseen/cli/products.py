@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from halfseen.cli.options import OUTPUT, Data, PairsOptions, TableOptions, grouped
-from halfseen.cli.screen import plainly
+from halfseen.cli.screen import PlainCommand, plainly
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit ... -o RUN'.")]
 DataNow = Annotated[
@@ -65,7 +65,7 @@ class Rotation(StrEnum):
 def add_products(app: typer.Typer) -> None:
     """Put the commands into the program."""
     for command in (complete, predict, factors, place):
-        app.command(command.__name__)(grouped(plainly(command)))
+        app.command(command.__name__, cls=PlainCommand)(grouped(plainly(command)))
 
 
 def complete(

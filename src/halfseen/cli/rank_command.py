@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from halfseen.cli.screen import plainly
+from halfseen.cli.screen import PlainCommand, plainly
 
 
 class About(StrEnum):
@@ -20,7 +20,7 @@ class About(StrEnum):
 
 def add_rank(app: typer.Typer) -> None:
     """Put the command into the application."""
-    app.command("rank")(plainly(rank))
+    app.command("rank", cls=PlainCommand)(plainly(rank))
 
 
 def rank(

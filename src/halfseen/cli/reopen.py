@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from halfseen.cli.heterogeneous import read_sources
 from halfseen.cli.options import Duplicates, TableOptions
-from halfseen.cli.source import open_table
+from halfseen.cli.source import open_table, read_features, read_sources
 from halfseen.data import Observed, Sources
 
 
@@ -61,8 +60,6 @@ def features_again(record: Mapping[str, Any], observed: Any) -> dict[str, Any]:
     kept = record.get("features")
     if not kept:
         return {}
-    from halfseen.cli.inductive import read_features
-
     sides = (("row", observed.row_labels), ("col", observed.col_labels))
     reading = table_options(record)
     return {

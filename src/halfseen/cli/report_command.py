@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from halfseen.cli.screen import plainly
+from halfseen.cli.screen import PlainCommand, plainly
 
 
 def add_report(app: typer.Typer) -> None:
     """Put the command into the program."""
-    app.command("report")(plainly(report))
+    app.command("report", cls=PlainCommand)(plainly(report))
 
 
 def report(

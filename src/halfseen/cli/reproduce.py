@@ -90,7 +90,7 @@ def data_sets(given: list[str]) -> dict[str, Path]:
 
 def _show(figure: Figure, record: dict[str, Any]) -> None:
     console = stdout()
-    console.print(f"[bold]{figure.paper}/{figure.name}[/bold]  {figure.title}  ({record['seconds']:.0f} s)")
+    console.print(f"{figure.paper}/{figure.name}  {figure.title}  ({record['seconds']:.0f} s)")
     if not record["claims"]:
         return
     made = table("", "line", "the paper, or target", "here", "verdict", left=5)

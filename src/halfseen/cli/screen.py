@@ -16,12 +16,13 @@ import typer
 
 from halfseen.cli import interrupts
 from halfseen.cli.words import in_options, of_argument
-from halfseen.text import count, figures, share
+from halfseen.text import count, figures, share, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+FAILED = 1
 BAD_INPUT = 2
 BAD = (ValueError, OSError, ImportError, MemoryError, OverflowError)
 PIPE_WIDTH = 120
@@ -30,7 +31,9 @@ TEXT_WIDTH = 34
 _TOLD: set[str] = set()
 
 __all__ = [
+    "FitFailed",
     "OneLineErrors",
+    "PlainCommand",
     "Steps",
     "complain",
     "count",
@@ -39,6 +42,7 @@ __all__ = [
     "plain",
     "plainly",
     "print_json",
+    "put",
     "say",
     "share",
     "stdout",
@@ -47,8 +51,32 @@ __all__ = [
 ]
 
 
+def _without_types(parameters: Any) -> Any:
+    """Parameters of a command, the type of a flag (there is no choice) taken out of the help."""
+    for one in parameters:
+        if getattr(one, "is_flag", False) or isinstance(one, typer.core.TyperArgument):
+            one.display_type_rich = lambda ctx: ""
+    return parameters
+
+
+class PlainCommand(typer.core.TyperCommand):
+    """A command whose help names values, not types."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters with what help shows of them."""
+        return _without_types(super().get_params(ctx))
+
+
+class FitFailed(Exception):
+    """The input was right and the fit failed: exit code 1."""
+
+
 class OneLineErrors(typer.core.TyperGroup):
     """The command group of halfseen: usage errors take one line on stderr and end with exit code 2."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters with what help shows of them."""
+        return _without_types(super().get_params(ctx))
 
     def main(
         self,
@@ -71,8 +99,9 @@ class OneLineErrors(typer.core.TyperGroup):
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise
-            if message := error.format_message():  # empty where help was printed instead
-                complain(message)
+            if not (message := error.format_message()):  # help was printed instead, as a bare halfseen prints it
+                sys.exit(0)
+            complain(message)
             sys.exit(getattr(error, "exit_code", BAD_INPUT))
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -93,6 +122,9 @@ def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
                 return command(*args, **more)
             except KeyboardInterrupt:
                 raise _interrupted() from None
+            except FitFailed as error:
+                complain(in_options(str(error)))
+                raise typer.Exit(FAILED) from None
             except Exception as error:
                 if interrupts.was_asked():  # Ctrl-C inside an import arrives as whatever its C code made of it
                     raise _interrupted() from None
@@ -127,25 +159,35 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def complain(message: str) -> None:
     """One line on stderr that says what is wrong."""
-    print(f"halfseen: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"halfseen: error: {visible(' '.join(message.split()))}", file=sys.stderr)
 
 
 def note(message: str) -> None:
     """One line on stderr that is good to know."""
-    print(f"halfseen: {message}", file=sys.stderr)
+    print(f"halfseen: {visible(' '.join(message.split()))}", file=sys.stderr)
 
 
 def stdout() -> Console:
-    """A console for results: as wide as the terminal, or wide enough for any table in a pipe."""
+    """A console for results, literal (no markup): as wide as the terminal, or wide enough for any table in a pipe."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return Console(width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
 
 
 def say(text: str) -> None:
     """One line of a result, never wrapped: paths and commands are there to be copied."""
-    stdout().print(text, soft_wrap=True, markup=False)
+    stdout().print(visible(text), soft_wrap=True)
+
+
+def put(*lines: Any) -> None:
+    """Lines of text, wrapped on a terminal and whole in a pipe, and tables."""
+    console = stdout()
+    for line in lines:
+        if isinstance(line, str):
+            console.print(visible(line), soft_wrap=not console.is_terminal)
+        else:
+            console.print(line)
 
 
 def print_json(value: Any) -> None:
@@ -174,6 +216,11 @@ def table(*headers: str, left: int = 1) -> Table:
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for position, header in enumerate(headers):
         made.add_column(header, justify="left" if position < left else "right", no_wrap=position > 0)
+    add_row = made.add_row
+    # labels are text: brackets are no markup, and what a terminal would act on is written out
+    made.add_row = lambda *cells, **more: add_row(  # type: ignore[method-assign]
+        *(visible(cell) if isinstance(cell, str) else cell for cell in cells), **more
+    )
     return made
 
 

@@ -10,12 +10,16 @@ from typing import Any
 from halfseen.cli.options import TableOptions
 from halfseen.cli.screen import note
 from halfseen.cli.words import in_options
-from halfseen.data import Observed, read_table
+from halfseen.data import Observed, SideFeatures, Sources, read_table
+from halfseen.data import read_sources as read_long_sources
+from halfseen.data.files import TextFormat
+from halfseen.data.labels import labels_from_text
+from halfseen.data.wide import read_frame
 from halfseen.errors import close_matches
 
 
-def open_table(data: str, options: TableOptions) -> Observed:
-    """Read a file, or load a data set by name.
+def open_table(data: str, options: TableOptions, trials: str | None = None) -> Observed:
+    """Read a file, or load a data set by name; ``trials`` is a column of totals.
 
     Raises
     ------
@@ -28,7 +32,13 @@ def open_table(data: str, options: TableOptions) -> Observed:
         path = Path(data)
         if path.is_dir():
             raise ValueError(f"{data} is a folder; give a file (Parquet, Feather, CSV, TSV, JSON Lines, .gz, .npz)")
-        table = open_wide(data, options) if is_wide(options) else read_table(data, **reading(path, options))
+        if trials is not None and is_wide(options):
+            raise ValueError("--trials is for files with one entry per line; leave it or --wide out")
+        table = (
+            open_wide(data, options)
+            if is_wide(options)
+            else read_table(data, **reading(path, options), trials=column(trials))
+        )
         for text in table.notes:
             note(in_options(text))
         return table
@@ -132,3 +142,53 @@ def reading(path: Path, options: TableOptions) -> dict[str, Any]:
 def column(name: str | None) -> str | int | None:
     """A column by its number if it is one, else by its name."""
     return int(name) if name is not None and name.isdigit() else name
+
+
+def open_sources(files: list[str], source: str | None, reading: TableOptions) -> Sources:
+    """One long table with a column of sources, or a table per file, named by the files.
+
+    Raises
+    ------
+    ValueError
+        For one file without ``--source``, several with it, and files of one name.
+    """
+    if source is not None:
+        if len(files) > 1:
+            raise ValueError(f"--source {source} is for one long table, and {len(files)} were given; leave it out")
+        return long_sources(files[0], source, reading)
+    if len(files) == 1:
+        raise ValueError("one table needs --source COLUMN, which names the source of each entry; or give several files")
+    names = [Path(file).name.split(".")[0] for file in files]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two files are called {twice!r}; sources are named by their files, so rename one")
+    tables = {name: open_table(file, reading) for name, file in zip(names, files, strict=True)}
+    return Sources(tables, rows="union" if all(t.row_labels is not None for t in tables.values()) else "same")
+
+
+def read_sources(files: list[str], source: str | None, reading: TableOptions, may_be_one: bool = True) -> Sources:
+    """One table, one long table with a column of sources, or a table per file."""
+    if source is None and len(files) == 1 and may_be_one:
+        return Sources({Path(files[0]).name.split(".")[0]: open_table(files[0], reading)})
+    return open_sources(files, source, reading)
+
+
+def long_sources(file: str, source: str, reading: TableOptions) -> Sources:
+    """Read a long table with a column of sources."""
+    if is_wide(reading):
+        raise ValueError("--source is for long tables, one line per entry; leave --wide out")
+    row, col, value, weight = (column(getattr(reading, name)) for name in ("row", "col", "value", "weight"))
+    return read_long_sources(
+        file, column(source), row, col, value, weight=weight, sep=separator(reading.sep), header=not reading.no_header,
+        missing=reading.missing, shift=reading.shift, duplicates=reading.duplicates.value,
+        values=words(reading.values), max_bytes=reading.max_bytes,
+    )  # fmt: skip
+
+
+def read_features(path: Path, key: str | None, labels: Any, reading: TableOptions) -> tuple[SideFeatures, str]:
+    """A file of features, its lines named in the type of the table's own labels."""
+    given = None if key is None else column(key)
+    frame, wanted = read_frame(path, given, TextFormat(separator(reading.sep), not reading.no_header))
+    side = SideFeatures.from_frame(frame, wanted, path.name)
+    names = [] if side.labels is None else side.labels.tolist()
+    return SideFeatures(None, side.columns, labels_from_text(names, labels), side.missing), wanted

@@ -22,6 +22,7 @@ OPTIONS = (
     "row|col|value|weight|source|sep|missing|shift|duplicates|rank"
     "|penalty|bias_penalty|alpha|trials|family|clip|memory|columns|drop|max_bytes"
     "|blocks|kind|format|metric|filter|cluster|rename|not_graded|question_set"
+    "|island|set_size|gap"
 )
 VALUE = r"('[^']*'|\"[^\"]*\"|[-\w.]+)"
 # In order; an argument that is named without a value comes last.

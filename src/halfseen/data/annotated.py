@@ -51,7 +51,7 @@ def aligned(names: Any, labels: Any, numbers: np.ndarray) -> np.ndarray:
     [[2.0], [nan]]
     """
     places = {str(label): place for place, label in enumerate(labels)}
-    found = np.array([places.get(str(name), -1) for name in names], dtype=int)
-    out = np.full((len(found), numbers.shape[1]), np.nan)
-    out[found >= 0] = numbers[found[found >= 0]]
+    lines = np.array([places.get(str(name), -1) for name in names], dtype=int)
+    out = np.full((len(lines), numbers.shape[1]), np.nan)
+    out[lines >= 0] = numbers[lines[lines >= 0]]
     return out

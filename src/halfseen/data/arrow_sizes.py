@@ -19,11 +19,11 @@ CONTINUATION = 0xFFFFFFFF
 DICTIONARY, RECORD = 2, 3
 
 
-class Damaged(ValueError):
+class DamagedArrow(ValueError):
     """The messages contradict themselves or the file."""
 
 
-class Table:
+class FlatTable:
     """A table of a FlatBuffer: fields by number, each bounded by the buffer."""
 
     def __init__(self, data: bytes, place: int) -> None:
@@ -41,10 +41,10 @@ class Table:
         place = self._at(field)
         return 0 if place is None else number(self._data, form, place)
 
-    def table(self, field: int) -> Table | None:
+    def table(self, field: int) -> FlatTable | None:
         """A table inside this one."""
         place = self._at(field)
-        return None if place is None else Table(self._data, place + number(self._data, "<I", place))
+        return None if place is None else FlatTable(self._data, place + number(self._data, "<I", place))
 
     def pairs(self, field: int) -> Iterator[tuple[int, int]]:
         """A vector of structs of two int64."""
@@ -54,7 +54,7 @@ class Table:
         place += number(self._data, "<I", place)
         count = number(self._data, "<I", place)
         if place + 4 + 16 * count > len(self._data):
-            raise Damaged("a message lists more buffers than it has room for")
+            raise DamagedArrow("a message lists more buffers than it has room for")
         for k in range(count):
             yield struct.unpack_from("<qq", self._data, place + 4 + 16 * k)
 
@@ -62,7 +62,7 @@ class Table:
 def number(data: bytes, form: str, place: int) -> int:
     """A number at a place of a buffer."""
     if not 0 <= place <= len(data) - struct.calcsize(form):
-        raise Damaged("a message points outside itself")
+        raise DamagedArrow("a message points outside itself")
     return int(struct.unpack_from(form, data, place)[0])
 
 
@@ -77,7 +77,8 @@ def check_messages(source: BinaryIO, budget: Budget) -> None:
     Raises
     ------
     ValueError
-        `Damaged` where the messages are no messages; a plain one where they ask for more memory than the budget has.
+        `DamagedArrow` where the messages are no messages; a plain one where they ask for more memory than the budget
+        has.
     """
     size = os.fstat(source.fileno()).st_size
     source.seek(0)
@@ -92,12 +93,12 @@ def check_messages(source: BinaryIO, budget: Budget) -> None:
         if length == 0:
             return
         if place + length > size:
-            raise Damaged(f"a message of {length} bytes begins {size - place} bytes before the end")
-        message = Table(*_root(source.read(length)))
+            raise DamagedArrow(f"a message of {length} bytes begins {size - place} bytes before the end")
+        message = FlatTable(*_root(source.read(length)))
         place += length
         body = message.value(3, "<q")
         if not 0 <= body <= size - place:
-            raise Damaged(f"a message has {body} bytes of data, {size - place} are left in the file")
+            raise DamagedArrow(f"a message has {body} bytes of data, {size - place} are left in the file")
         header = message.table(2)
         if header is not None:
             held += _promised(source, message.value(1, "<B"), header, (place, body), budget, held)
@@ -112,11 +113,13 @@ def _root(data: bytes) -> tuple[bytes, int]:
     return data, number(data, "<I", 0)
 
 
-def _promised(source: BinaryIO, kind: int, header: Table, body: tuple[int, int], budget: Budget, held: int) -> int:
+def _promised(source: BinaryIO, kind: int, header: FlatTable, body: tuple[int, int], budget: Budget, held: int) -> int:
     """Check one message; return the bytes that stay in memory after it (those of dictionaries)."""
     if kind == DICTIONARY:
         if header.value(2, "<B"):
-            raise Damaged("it grows its dictionaries as it goes (delta dictionaries), which halfseen does not read")
+            raise DamagedArrow(
+                "it grows its dictionaries as it goes (delta dictionaries), which halfseen does not read"
+            )
         batch = header.table(1)
     else:
         batch = header if kind == RECORD else None
@@ -124,12 +127,12 @@ def _promised(source: BinaryIO, kind: int, header: Table, body: tuple[int, int],
         return 0
     rows = batch.value(0, "<q")
     if rows < 0 or any(length < 0 for length, _ in batch.pairs(1)):
-        raise Damaged("a batch has fewer than 0 rows")
+        raise DamagedArrow("a batch has fewer than 0 rows")
     is_compressed = batch.table(3) is not None
     total = 0
     for offset, length in batch.pairs(2):
         if offset < 0 or length < 0 or offset + length > body[1]:
-            raise Damaged("a buffer lies outside its message")
+            raise DamagedArrow("a buffer lies outside its message")
         total += _uncompressed(source, body[0] + offset, length) if is_compressed and length >= 8 else length
     budget.check(held + total, "one of its batches")
     return total if kind == DICTIONARY else 0
@@ -140,7 +143,7 @@ def _uncompressed(source: BinaryIO, place: int, length: int) -> int:
     source.seek(place)
     said = int.from_bytes(source.read(8), "little", signed=True)
     if said < -1:
-        raise Damaged(f"a compressed buffer says that it holds {said} bytes")
+        raise DamagedArrow(f"a compressed buffer says that it holds {said} bytes")
     return length if said == -1 else said
 
 

@@ -18,7 +18,7 @@ def squeezed(lines: bytes) -> bytes:
     b'1 2 3\n"a  b" 4\n'
     """
     lines = lines.replace(b"\r\n", b"\n")
-    single = QUOTED_OR_RUN.sub(lambda found: found[1] or b" ", lines) if b'"' in lines else _runs(lines)
+    single = QUOTED_OR_RUN.sub(lambda match: match[1] or b" ", lines) if b'"' in lines else _runs(lines)
     return EDGES.sub(b"", single)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from halfseen._typing import IntArray, Labels
 from halfseen.data.align import with_columns
 from halfseen.data.codes import coder_for
-from halfseen.data.collect import Collector
+from halfseen.data.collect import EntryCollector
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
 from halfseen.data.observed import Observed
 
@@ -106,17 +106,17 @@ class RowBlocks:
 
     def _look(self) -> None:
         """The first pass: distinct columns, and whether the rows are in order."""
-        found, last = _Distinct(self._columns[1], self._is_text), None
+        distinct, last = _Distinct(self._columns[1], self._is_text), None
         for batch in self._batches():
             if not batch.num_rows:
                 continue
             self.n_entries += batch.num_rows
-            found.add(batch.column(1))
+            distinct.add(batch.column(1))
             if self.is_grouped:
                 self.is_grouped, last = _goes_on(batch.column(0), last)
         if not self.n_entries:
             raise ValueError(f"{self.path} has 0 entries: there is no line of data")
-        self.col_labels = found.labels()
+        self.col_labels = distinct.labels()
 
     def _batches(self) -> Iterator[Any]:
         yield from self._source().batches(self._columns)
@@ -125,10 +125,10 @@ class RowBlocks:
         blocks = self._in_order() if self.is_grouped else self._dealt_out()
         yield from (block for block in blocks if block is not None)
 
-    def _collector(self) -> Collector:
-        return Collector(self._columns, self._is_text, self.reading.missing, self.reading.shift, None)
+    def _collector(self) -> EntryCollector:
+        return EntryCollector(self._columns, self._is_text, self.reading.missing, self.reading.shift, None)
 
-    def _finish(self, collector: Collector) -> Observed | None:
+    def _finish(self, collector: EntryCollector) -> Observed | None:
         """The block over all columns; None if all of its values are missing."""
         if not collector.n_kept:
             return None

@@ -21,7 +21,7 @@ MOST_WORDS = 20
 ROLES = ("row", "col", "value", "weight")
 
 
-class Collector:
+class EntryCollector:
     """Gathers record batches with columns row, col, value (and further ones) into arrays.
 
     Parameters

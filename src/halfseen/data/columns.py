@@ -100,29 +100,29 @@ def suspect(name: str, values: np.ndarray) -> str | None:
     return "a running number" if counts_up else None
 
 
-def suspects_note(found: dict[str, str], n_columns: int) -> tuple[str, ...]:
+def suspects_note(suspects: dict[str, str], n_columns: int) -> tuple[str, ...]:
     """A sentence about columns that are no measurements in all likelihood, if there are any."""
-    if not found or len(found) == n_columns:
+    if not suspects or len(suspects) == n_columns:
         return ()
-    listed = ", ".join(f"{name!r} ({what})" for name, what in list(found.items())[:8])
-    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
-    verb = "looks" if len(found) == 1 else "look"
-    drop = ", ".join(repr(name) for name in list(found)[:8])
+    listed = ", ".join(f"{name!r} ({what})" for name, what in list(suspects.items())[:8])
+    more = f" and {len(suspects) - 8} more" if len(suspects) > 8 else ""
+    verb = "looks" if len(suspects) == 1 else "look"
+    drop = ", ".join(repr(name) for name in list(suspects)[:8])
     return (
-        f"{listed}{more} {verb} like no measurement, and {'is' if len(found) == 1 else 'are'} read as columns of the "
-        "table; "
+        f"{listed}{more} {verb} like no measurement, and {'is' if len(suspects) == 1 else 'are'} read as columns of "
+        "the table; "
         f"leave out what does not belong with drop=[{drop}], or choose with columns='FIRST:LAST'",
     )
 
 
-def text_error(found: dict[str, Any], n_columns: int, what: str) -> ValueError:
+def text_error(texts: dict[str, Any], n_columns: int, what: str) -> ValueError:
     """The refusal of columns of text: all of them are named, with the ways out."""
-    listed = ", ".join(f"column {name!r} (first {shown(first)})" for name, first in list(found.items())[:8])
-    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
-    drop = ", ".join(repr(name) for name in list(found)[:8]) + (", ..." if len(found) > 8 else "")
-    verb = "holds" if len(found) == 1 else "hold"
+    listed = ", ".join(f"column {name!r} (first {shown(first)})" for name, first in list(texts.items())[:8])
+    more = f" and {len(texts) - 8} more" if len(texts) > 8 else ""
+    drop = ", ".join(repr(name) for name in list(texts)[:8]) + (", ..." if len(texts) > 8 else "")
+    verb = "holds" if len(texts) == 1 else "hold"
     return ValueError(
-        f"{what}: {len(found)} of {n_columns} columns {verb} text, not numbers: {listed}{more}. Leave them out with "
+        f"{what}: {len(texts)} of {n_columns} columns {verb} text, not numbers: {listed}{more}. Leave them out with "
         f"drop=[{drop}], choose the others with columns='FIRST:LAST', name the row labels with row=, or say what "
         "numbers the words stand for with values={...}"
     )

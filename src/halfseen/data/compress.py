@@ -30,37 +30,37 @@ def compress(
     dtype = value_dtype(values.dtype, dtype)
     if weights is None and duplicates == "error":
         indptr, indices, payload = group(rows, cols, values, shape)
-        found = repeats(indptr, indices)
-        if not found.any():
+        is_repeat = repeats(indptr, indices)
+        if not is_repeat.any():
             return Compressed.trusted(indptr, indices, payload.astype(dtype, copy=False), None, shape[1])
         del indptr, indices, payload
     values = values.astype(dtype, copy=False)
     positions = np.arange(len(values), dtype=index_dtype(len(values)))
     indptr, indices, order = group(rows, cols, positions, shape)
     del positions
-    found = repeats(indptr, indices)
-    if not found.any():
+    is_repeat = repeats(indptr, indices)
+    if not is_repeat.any():
         return Compressed.trusted(indptr, indices, values[order], None if weights is None else weights[order], shape[1])
-    order = _stable_groups(order, found)
-    starts = np.flatnonzero(~found)
+    order = _stable_groups(order, is_repeat)
+    starts = np.flatnonzero(~is_repeat)
     if duplicates == "error":
-        raise ValueError(_duplicates_text(order, starts, found, values, place))
+        raise ValueError(_duplicates_text(order, starts, is_repeat, values, place))
     merged, kept = _merge(values[order], None if weights is None else weights[order], starts, duplicates)
     return Compressed.trusted(np.searchsorted(starts, indptr), indices[starts], merged, kept, shape[1])
 
 
-def _stable_groups(order: IntArray, found: np.ndarray) -> IntArray:
+def _stable_groups(order: IntArray, is_repeat: np.ndarray) -> IntArray:
     """Put the entries of each duplicate group into the order they were given in."""
-    members = found.copy()
-    members[:-1] |= found[1:]
+    members = is_repeat.copy()
+    members[:-1] |= is_repeat[1:]
     where = np.flatnonzero(members)
-    groups = np.cumsum(~found[where])
+    groups = np.cumsum(~is_repeat[where])
     order[where] = order[where][np.lexsort((order[where], groups))]
     return order
 
 
 def _duplicates_text(
-    order: IntArray, starts: IntArray, found: np.ndarray, values: FloatArray, place: Callable[[int], str]
+    order: IntArray, starts: IntArray, is_repeat: np.ndarray, values: FloatArray, place: Callable[[int], str]
 ) -> str:
     sizes = np.diff(np.append(starts, len(order)))
     groups = np.flatnonzero(sizes > 1)
@@ -68,7 +68,7 @@ def _duplicates_text(
     entries = order[starts[first] : starts[first] + sizes[first]]
     seen = ", ".join(shown(value) for value in values[entries[:4]]) + (", ..." if len(entries) > 4 else "")
     return (
-        f"{groups.size} places are given more than once ({int(found.sum())} entries too many), "
+        f"{groups.size} places are given more than once ({int(is_repeat.sum())} entries too many), "
         f"first {place(int(entries[0]))} = {seen}; "
         "say how to merge them: duplicates='first', 'last', 'mean', 'sum', 'max' or 'min'"
     )

@@ -92,12 +92,12 @@ class Compressed:
 
         Only for parts that the library made itself: kernels index memory with them.
         """
-        made = object.__new__(cls)
+        table = object.__new__(cls)
         parts = {"indptr": indptr, "indices": indices, "values": values, "weights": weights, "n_minor": n_minor}
         for name, part in parts.items():
-            object.__setattr__(made, name, part)
-        made._freeze()
-        return made
+            object.__setattr__(table, name, part)
+        table._freeze()
+        return table
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Compressed.trusted, (self.indptr, self.indices, self.values, self.weights, self.n_minor)

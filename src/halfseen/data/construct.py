@@ -110,8 +110,8 @@ class Constructors:
         _check_lengths(rows=rows, cols=cols, values=numbers)
         row_axis, col_axis = _axis(rows, row_labels, n_rows, "row"), _axis(cols, col_labels, n_cols, "col")
         axes = (row_axis.length, col_axis.length), row_axis.names, col_axis.names
-        made = cls._assemble(row_axis.codes, col_axis.codes, numbers, weights, *axes, duplicates)
-        return made._told((*row_axis.notes, *col_axis.notes))
+        observed = cls._assemble(row_axis.codes, col_axis.codes, numbers, weights, *axes, duplicates)
+        return observed._told((*row_axis.notes, *col_axis.notes))
 
     @classmethod
     def _assemble(

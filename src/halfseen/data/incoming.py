@@ -83,8 +83,8 @@ def _of_annotated(table: Any, name: str, dtype: Any) -> Observed:
         raise ValueError(f"{name}.X is empty; put the values there, e.g. {name}.X = {name}.layers['counts']")
     key = next((key for key in MASKS if key in layers), None)
     if key is None and hasattr(X, "tocoo"):
-        made = Observed._of_sparse(f"{name}.X", X, None, rows, cols, "error", dtype)
-        return made._told((
+        observed = Observed._of_sparse(f"{name}.X", X, None, rows, cols, "error", dtype)
+        return observed._told((
             f"{name}.X is sparse: what is stored was taken as observed and all else as missing. If a zero that is not "
             f"stored was measured, give {name}.X as a dense array, or a layer 'observed' of truth values",
         ))  # fmt: skip

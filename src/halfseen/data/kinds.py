@@ -32,7 +32,7 @@ def fits(value: Any, hint: Any) -> bool:
     """
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
-        return any(fits(value, one) for one in typing.get_args(hint))
+        return any(fits(value, member) for member in typing.get_args(hint))
     if hint is None or hint is type(None):
         return value is None
     if hint is bool:

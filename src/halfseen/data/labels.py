@@ -112,10 +112,11 @@ def _plain(array: np.ndarray, name: str) -> np.ndarray:
             raise ValueError(f"{name}[{position}] is missing ({shown(label)}); every label must be given")
         kinds.setdefault(_kind(label), position)
     if len(kinds) > 1:
-        (one, first), (other, second) = list(kinds.items())[:2]
+        (first_kind, first), (second_kind, second) = list(kinds.items())[:2]
         raise ValueError(
-            f"{name} mixes types: {name}[{first}] = {shown(array[first])} is {one}, "
-            f"{name}[{second}] = {shown(array[second])} is {other}; turn all of them into text or all into integers"
+            f"{name} mixes types: {name}[{first}] = {shown(array[first])} is {first_kind}, "
+            f"{name}[{second}] = {shown(array[second])} is {second_kind}; "
+            "turn all of them into text or all into integers"
         )
     kind = next(iter(kinds), "text")
     if kind == "an object":
@@ -256,9 +257,9 @@ def unique_labels(labels: Any, length: int, name: str) -> Labels:
     order = None if array.dtype == object else np.argsort(array, kind="stable")
     first = _first_repeat(array, order)
     if first is not None:
-        one, two = first
+        earlier, later = first
         raise ValueError(
-            f"{name} must differ from each other; {shown(array[one])} is given at positions {one} and {two}"
+            f"{name} must differ from each other; {shown(array[earlier])} is given at positions {earlier} and {later}"
         )
     return frozen(array)
 

@@ -22,7 +22,7 @@ DEEPEST = 12
 MOST_PAGES = 100_000
 
 
-class Damaged(ValueError):
+class DamagedParquet(ValueError):
     """The metadata is no metadata."""
 
 
@@ -41,7 +41,7 @@ class Compact:
     def struct(self, depth: int = 0) -> dict[int, Any]:
         """The struct that begins here."""
         if depth > DEEPEST:
-            raise Damaged("its metadata is nested too deeply")
+            raise DamagedParquet("its metadata is nested too deeply")
         fields: dict[int, Any] = {}
         number = 0
         while head := self._byte():  # not an iteration: one field after the other, to the stop byte
@@ -64,16 +64,16 @@ class Compact:
             return self._list(depth)
         if kind == 12:
             return self.struct(depth + 1)
-        raise Damaged(f"its metadata has a value of kind {kind}")
+        raise DamagedParquet(f"its metadata has a value of kind {kind}")
 
     def _list(self, depth: int) -> list[Any]:
         head = self._byte()
         length, kind = head >> 4, head & 15
         length = self._varint() if length == 15 else length
         if length > len(self._data) - self.place:
-            raise Damaged(f"its metadata promises a list of {length} items")
+            raise DamagedParquet(f"its metadata promises a list of {length} items")
         if depth > DEEPEST:
-            raise Damaged("its metadata is nested too deeply")
+            raise DamagedParquet("its metadata is nested too deeply")
         if kind in (1, 2):  # truth values take a byte each in lists
             return [self._byte() == 1 for _ in range(length)]
         return [self._value(kind, depth + 1) for _ in range(length)]
@@ -84,7 +84,7 @@ class Compact:
     def _bytes(self, count: int) -> bytes:
         piece = self._data[self.place : self.place + count]
         if len(piece) < count:
-            raise Damaged("its metadata ends too early")
+            raise DamagedParquet("its metadata ends too early")
         self.place += count
         return piece
 
@@ -93,7 +93,7 @@ class Compact:
         while (byte := self._byte()) & 128:  # not an iteration: seven bits at a time
             number, shift = number | (byte & 127) << shift, shift + 7
             if shift > 63:
-                raise Damaged("its metadata has a number of more than 64 bits")
+                raise DamagedParquet("its metadata has a number of more than 64 bits")
         return number | byte << shift
 
     def _zigzag(self) -> int:
@@ -107,11 +107,11 @@ def unpacked_size(path: Path, columns: list[str]) -> int:
     Raises
     ------
     ValueError
-        `Damaged` where there is no such metadata.
+        `DamagedParquet` where there is no such metadata.
     """
     with path.open("rb") as file:
         facts = [_struct(_struct(chunk).get(3)) for chunk in _chunks(file)]
-    return sum(max(_number(one, 6), 0) for one in facts if _is_of(one, columns))
+    return sum(max(_number(chunk_facts, 6), 0) for chunk_facts in facts if _is_of(chunk_facts, columns))
 
 
 def check_pages(path: Path, columns: list[str], budget: Budget) -> None:
@@ -120,7 +120,8 @@ def check_pages(path: Path, columns: list[str], budget: Budget) -> None:
     Raises
     ------
     ValueError
-        `Damaged` where there is no such metadata; a plain one where a page would take more memory than the budget has.
+        `DamagedParquet` where there is no such metadata; a plain one where a page would take more memory than the
+        budget has.
     """
     with path.open("rb") as file:
         for chunk in _chunks(file):
@@ -133,12 +134,12 @@ def _chunks(file: Any) -> list[Any]:
     """The column chunks of all row groups; none where the footer is too long."""
     size = file.seek(0, 2)
     if size < 12:
-        raise Damaged(f"it has {size} bytes")
+        raise DamagedParquet(f"it has {size} bytes")
     file.seek(size - 8)
     tail = file.read(8)
     length = int.from_bytes(tail[:4], "little")
     if tail[4:] != MAGIC or length + 8 > size:
-        raise Damaged("it does not end as a Parquet file does")
+        raise DamagedParquet("it does not end as a Parquet file does")
     if length > LONGEST_FOOTER:
         return []
     file.seek(size - 8 - length)
@@ -161,7 +162,7 @@ def _check_chunk(file: Any, facts: dict[int, Any], size: int, budget: Budget) ->
     start, held = _number(facts, 9), _number(facts, 7)
     start = min(start, _number(facts, 11) or start)
     if start < 0 or held < 0 or start + held > size:
-        raise Damaged(f"column {name!r} lies outside the file")
+        raise DamagedParquet(f"column {name!r} lies outside the file")
     end = start + held
     for _ in range(MOST_PAGES):
         if start >= end:
@@ -171,7 +172,7 @@ def _check_chunk(file: Any, facts: dict[int, Any], size: int, budget: Budget) ->
         header = reader.struct()
         whole, stored = _number(header, 2), _number(header, 3)
         if whole < 0 or stored < 0 or stored > size - start:
-            raise Damaged(f"a page of column {name!r} says that it has {whole} bytes, {stored} of them stored")
+            raise DamagedParquet(f"a page of column {name!r} says that it has {whole} bytes, {stored} of them stored")
         budget.check(whole, f"a page of column {name!r}")
         start += reader.place + stored
 
@@ -179,17 +180,17 @@ def _check_chunk(file: Any, facts: dict[int, Any], size: int, budget: Budget) ->
 def _number(fields: dict[int, Any], field: int) -> int:
     value = fields.get(field, 0)
     if not isinstance(value, int):
-        raise Damaged("its metadata has text where a number belongs")
+        raise DamagedParquet("its metadata has text where a number belongs")
     return value
 
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise Damaged("its metadata lacks a list")
+        raise DamagedParquet("its metadata lacks a list")
     return value
 
 
 def _struct(value: Any) -> dict[int, Any]:
     if not isinstance(value, dict):
-        raise Damaged("its metadata lacks a struct")
+        raise DamagedParquet("its metadata lacks a struct")
     return value

@@ -14,7 +14,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from halfseen.data.checks import check_rule, value_dtype
-from halfseen.data.collect import Collector
+from halfseen.data.collect import EntryCollector
 from halfseen.data.files import LABEL, NUMBER, WORD, TextFormat, kind_of, open_source, resolve
 from halfseen.data.limits import Budget
 from halfseen.data.npz import read_npz
@@ -284,7 +284,7 @@ def read_sources(
 
 def _collected(
     source: Any, file: Path, roles: dict[str, Column], dtype: Any, reading: Any, budget: Budget
-) -> tuple[Collector, list[str]]:
+) -> tuple[EntryCollector, list[str]]:
     """A collector of the columns that were asked for, and their names."""
     given = [role for role in roles if role in ("row", "col", "value") or roles[role] is not None]
     repeat = len(set(source.names)) < len(source.names) > WIDE_FROM
@@ -297,14 +297,14 @@ def _collected(
         if name in names[:position]:
             raise ValueError(f"column {name!r} of {file.name} is asked for twice; row, col, value, weight must differ")
     words, missing, shift = words_of(reading.get("values")), reading.get("missing"), reading.get("shift", 0.0)
-    return Collector(names, source.text, missing, shift, dtype, tuple(given), words, budget), names
+    return EntryCollector(names, source.text, missing, shift, dtype, tuple(given), words, budget), names
 
 
 def _data_text(file: Path, names: list[str]) -> str:
     return f"the first line of {file.name} looks like data ({', '.join(names[:3])}); pass header=False"
 
 
-def _collect(source: Any, names: list[str], collector: Collector, reading: Any) -> None:
+def _collect(source: Any, names: list[str], collector: EntryCollector, reading: Any) -> None:
     kinds = {"row": LABEL, "col": LABEL, "source": LABEL, "value": WORD if reading.get("values") else NUMBER}
     for batch in source.batches(names, [kinds.get(role, NUMBER) for role in collector.roles]):
         collector.add(batch)

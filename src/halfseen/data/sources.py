@@ -278,9 +278,9 @@ def _labels(table: Observed) -> Labels:
 
 
 def _check_same(first_name: str, first: Labels, name: str, labels: Labels) -> None:
-    for one, other, lacks in ((first, labels, name), (labels, first, first_name)):
-        known = set(other.tolist())
-        missing = [label for label in one.tolist() if label not in known]
+    for wanted, held, lacks in ((first, labels, name), (labels, first, first_name)):
+        known = set(held.tolist())
+        missing = [label for label in wanted.tolist() if label not in known]
         if missing:
             raise ValueError(
                 f"table {lacks!r} lacks {len(missing)} row labels of the others, first {shown(missing[0])}; "
@@ -293,11 +293,11 @@ def _placed(table: Observed, labels: Labels, common: Labels) -> Observed:
     if len(labels) == len(common) and bool((labels == common).all()):
         return table
     places = _positions(labels, common)
-    made = Observed(table.by_rows.take_major(places), common, table.col_labels)
+    placed = Observed(table.by_rows.take_major(places), common, table.col_labels)
     trials = None
     if table.trials is not None:
         trials = table.by_rows.with_values(table.trials, None).take_major(places).values
-    return made._told(table.notes, trials)
+    return placed._told(table.notes, trials)
 
 
 def _positions(labels: Labels, common: Labels) -> IntArray:

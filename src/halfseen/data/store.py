@@ -188,7 +188,7 @@ def _probe(model: Any) -> None:
         raise
     except Exception as error:
         raise ValueError(f"its parts do not fit each other: {type(error).__name__}: {error}") from error
-    if any(np.asarray(found).dtype.kind != "f" or np.shape(found)[:1] != (2,) for found in numbers):
+    if any(np.asarray(predicted).dtype.kind != "f" or np.shape(predicted)[:1] != (2,) for predicted in numbers):
         raise ValueError("its parts do not fit each other: it does not predict one number per cell")
 
 
@@ -206,12 +206,12 @@ def _corners(model: Any) -> Any:
         return None
 
     def corners() -> list[Any]:
-        rows, found = _ends(model.row_labels_, model.n_rows_), []
+        rows, predictions = _ends(model.row_labels_, model.n_rows_), []
         for name in names:
             labels = model.col_labels_[name]
             length = model._n_columns(name) if labels is None else len(labels)
-            found.append(model.predict_entries(name, rows, _ends(labels, length)))
-        return found
+            predictions.append(model.predict_entries(name, rows, _ends(labels, length)))
+        return predictions
 
     return corners
 

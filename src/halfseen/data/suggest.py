@@ -72,13 +72,13 @@ def hints(observed: Observed) -> list[Hint]:
         return []
     distinct, counts = np.unique(observed.values, return_counts=True)
     distinct = distinct.astype(np.float64)
-    found = [*_families(observed, distinct), *_questions(distinct, counts, observed.n_entries)]
-    return found + (_structure(observed, distinct) if observed.n_entries + sum(observed.shape) <= LARGEST else [])
+    remarks = [*_families(observed, distinct), *_questions(distinct, counts, observed.n_entries)]
+    return remarks + (_structure(observed, distinct) if observed.n_entries + sum(observed.shape) <= LARGEST else [])
 
 
-def as_dicts(found: list[Hint]) -> list[dict[str, str]]:
+def as_dicts(remarks: list[Hint]) -> list[dict[str, str]]:
     """The same as plain values, ready for JSON."""
-    return [asdict(hint) for hint in found]
+    return [asdict(hint) for hint in remarks]
 
 
 def _families(observed: Observed, distinct: FloatArray) -> list[Hint]:
@@ -160,7 +160,7 @@ def _questions(distinct: FloatArray, counts: Any, n_entries: int) -> list[Hint]:
             f"missing={high:g}"
         )
         return [Hint("question", text)]
-    found = []
+    questions = []
     for code, others, side in ((distinct[-1], distinct[:-1], -1), (distinct[0], distinct[1:], 0)):
         reach = others[-1] - others[0]
         gap = abs(code - (others[-1] if side else others[0]))
@@ -170,7 +170,7 @@ def _questions(distinct: FloatArray, counts: Any, n_entries: int) -> list[Hint]:
                 f"{shown(float(code))} stands in {counts[side]} entries, far from all others ({others[0]:g} to "
                 f"{others[-1]:g}). If it means 'not observed', say missing={code:g}"
             )
-            found.append(Hint("question", text))
+            questions.append(Hint("question", text))
         elif (
             len(distinct) > STEPS
             and share >= 4 * HEAPED
@@ -182,26 +182,28 @@ def _questions(distinct: FloatArray, counts: Any, n_entries: int) -> list[Hint]:
                 "measurement or "
                 f"means 'not observed', say missing={code:g}"
             )
-            found.append(Hint("question", text)) if code != 0 else None
-    return found
+            questions.append(Hint("question", text)) if code != 0 else None
+    return questions
 
 
 def _structure(observed: Observed, distinct: FloatArray) -> list[Hint]:
-    (n, p), found = observed.shape, []
+    (n, p), remarks = observed.shape, []
     if observed.n_entries == n * p:
-        found.append(Hint("structure", "The table is complete: every cell was observed, and none is left to predict."))
+        remarks.append(
+            Hint("structure", "The table is complete: every cell was observed, and none is left to predict.")
+        )
     is_real = len(distinct) > STEPS and not (distinct == np.trunc(distinct)).all()
-    found += _columns(observed, is_real)
+    remarks += _columns(observed, is_real)
     parts = components(observed)
     if parts.n_parts > 1:
         sizes = ", ".join(str(size) for size in parts.row_counts[:NAMED])
         more = ", ..." if parts.n_parts > NAMED else ""
-        found.append(Hint("structure", (
+        remarks.append(Hint("structure", (
             f"The rows fall into {parts.n_parts} groups without a common column ({sizes}{more} rows): rows of "
             "different "
             "groups cannot be compared. Fit the groups apart, or add entries that link them"
         )))  # fmt: skip
-    return found
+    return remarks
 
 
 def _columns(observed: Observed, is_real: bool) -> list[Hint]:
@@ -213,19 +215,19 @@ def _columns(observed: Observed, is_real: bool) -> list[Hint]:
     sd = np.sqrt(square / np.maximum(count - 1, 1))
     size = np.maximum(np.abs(mean), np.finfo(y.dtype).tiny)
     constant = np.flatnonzero((count >= 2) & (sd <= 1e-7 * size))
-    found = []
+    remarks = []
     if len(constant) and len(constant) < observed.shape[1]:
         names = constant[:NAMED] if observed.col_labels is None else observed.col_labels[constant[:NAMED]]
         more = f" and {len(constant) - NAMED} more" if len(constant) > NAMED else ""
         listed = ", ".join(shown(name) for name in names)
         word, verb = ("column", "is") if len(constant) == 1 else ("columns", "are")
-        found.append(Hint("structure", f"{len(constant)} {word} {verb} constant: {listed}{more}."))
+        remarks.append(Hint("structure", f"{len(constant)} {word} {verb} constant: {listed}{more}."))
     spread = sd[(count >= 3) & (sd > 1e-7 * size)]
     if is_real and len(spread) >= 2 and spread.max() > SPREAD * spread.min():
         ratio = spread.max() / spread.min()
-        found.append(Hint("structure", (
+        remarks.append(Hint("structure", (
             f"The columns differ in spread by a factor of {ratio:.3g}, so the widest ones decide the fit: fit in "
             "units of each "
             "column's spread (scale columns), if they measure different things"
         ), "scale columns"))  # fmt: skip
-    return found
+    return remarks

@@ -268,11 +268,11 @@ class Unpacker:
         if set(state) - known:
             raise ValueError(f"{node['class']} has unknown fields {sorted(set(state) - known)}")
         check_kinds(cls, state)
-        made = cls(**{field.name: state[field.name] for field in fields(cls) if field.init and field.name in state})
+        built = cls(**{field.name: state[field.name] for field in fields(cls) if field.init and field.name in state})
         for field in fields(cls):
             if not field.init and field.name in state:
-                object.__setattr__(made, field.name, state[field.name])
-        return made
+                object.__setattr__(built, field.name, state[field.name])
+        return built
 
 
 def check_kinds(cls: type, state: Mapping[str, Any]) -> None:

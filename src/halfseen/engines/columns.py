@@ -28,7 +28,7 @@ def cut(starts: Array, wanted: int) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in pairwise(cuts)]
 
 
-class Parts:
+class ColumnParts:
     """The parts of a table's columns, each built when it is asked for."""
 
     def __init__(self, rows: Compressed) -> None:

@@ -88,9 +88,9 @@ class EntryPasses:
         return self.observed.shape
 
     @cached_property
-    def column_parts(self) -> columns.Parts:
+    def column_parts(self) -> columns.ColumnParts:
         """How a frugal table's columns are cut."""
-        return columns.Parts(self.view(0))
+        return columns.ColumnParts(self.view(0))
 
     def with_values(self, values: Array) -> EntryPasses:
         """The same passes over other responses (canonical order), e.g. bias-corrected ones."""
@@ -111,11 +111,11 @@ class EntryPasses:
     def loss_of(self, axis: int, part: plain.PlainBlock) -> Loss:
         """The loss of a block's entries, at their columns and with their tilt."""
         cols = part.row_of + part.start if axis else part.view.indices[part.entries]
-        found = at_columns(self.loss, cols)
+        loss = at_columns(self.loss, cols)
         if self.tilt is None:
-            return found
+            return loss
         tilt = self.tilt[self.observed.column_order] if axis else self.tilt
-        return Tilted(found, tilt[part.entries])  # type: ignore[return-value]
+        return Tilted(loss, tilt[part.entries])  # type: ignore[return-value]
 
     def view(self, axis: int) -> Compressed:
         return self.observed.by_cols if axis else self.observed.by_rows
@@ -380,11 +380,11 @@ class EntryPasses:
         def block_pass(block: tuple[int, int]) -> Array:
             return kernels.quadratic(view, V, B, start=block[0], stop=block[1])
 
-        found = np.concatenate(list(self.engine.map(block_pass, self.blocks(axis))))
+        by_blocks = np.concatenate(list(self.engine.map(block_pass, self.blocks(axis))))
         if axis == 0:
-            return found
-        canonical = np.empty_like(found)
-        canonical[self.observed.column_order] = found
+            return by_blocks
+        canonical = np.empty_like(by_blocks)
+        canonical[self.observed.column_order] = by_blocks
         return canonical
 
     def to_rows(self, g: Array, B: Array) -> Array:

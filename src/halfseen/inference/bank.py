@@ -74,9 +74,9 @@ class Bank:
         """Logits (m,) at abilities (m,) of columns (m,)."""
         out = np.empty(len(cols))
         for part in chunks(len(cols), PER_CELL):
-            found = spline(self.knots, self.logits[cols[part]])
+            curves = spline(self.knots, self.logits[cols[part]])
             at = np.clip(np.searchsorted(self.knots, x[part], side="right") - 1, 0, len(self.knots) - 2)
-            c = found.c[:, at, np.arange(len(at))]
+            c = curves.c[:, at, np.arange(len(at))]
             t = x[part] - self.knots[at]
             out[part] = ((c[0] * t + c[1]) * t + c[2]) * t + c[3]
         return out

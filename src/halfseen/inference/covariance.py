@@ -51,20 +51,20 @@ class BlockCovariance:
 
     def variances(self) -> FloatArray:
         """Diagonals of the covariances, shape (m, k); infinite where a block is not resolved."""
-        found = np.einsum("ikk->ik", self.covariance)
-        return np.where(self.is_resolved[:, None], np.maximum(found, 0.0), np.inf)
+        diagonals = np.einsum("ikk->ik", self.covariance)
+        return np.where(self.is_resolved[:, None], np.maximum(diagonals, 0.0), np.inf)
 
 
 def packed(vectors: FloatArray) -> FloatArray:
     """Upper triangles of the outer products of every row with itself, shape (m, k (k + 1) / 2)."""
-    one, two = np.triu_indices(vectors.shape[1])
-    return vectors[:, one] * vectors[:, two]
+    rows, cols = np.triu_indices(vectors.shape[1])
+    return vectors[:, rows] * vectors[:, cols]
 
 
 def packed_blocks(blocks: FloatArray) -> FloatArray:
     """Upper triangles of symmetric blocks."""
-    one, two = np.triu_indices(blocks.shape[-1])
-    return blocks[:, one, two]
+    rows, cols = np.triu_indices(blocks.shape[-1])
+    return blocks[:, rows, cols]
 
 
 def unpacked(triangles: FloatArray, k: int) -> FloatArray:
@@ -76,8 +76,8 @@ def unpacked(triangles: FloatArray, k: int) -> FloatArray:
     [[1.0, 2.0], [2.0, 4.0]]
     """
     out = np.empty((len(triangles), k, k))
-    one, two = np.triu_indices(k)
-    out[:, one, two] = out[:, two, one] = triangles
+    rows, cols = np.triu_indices(k)
+    out[:, rows, cols] = out[:, cols, rows] = triangles
     return out
 
 

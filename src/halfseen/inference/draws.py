@@ -54,8 +54,10 @@ class GaussianDraws:
         roots = _root(self.rows[rows]), _root(self.cols[cols])
         numbers = sum(root.shape[0] * root.shape[1] for root in roots)
         for b in batch_sizes(n_draws, numbers):
-            one, two = (np.einsum("ikl,bil->bik", root, rng.standard_normal((b, *root.shape[:2]))) for root in roots)
-            yield one, two
+            of_rows, of_cols = (
+                np.einsum("ikl,bil->bik", root, rng.standard_normal((b, *root.shape[:2]))) for root in roots
+            )
+            yield of_rows, of_cols
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,13 @@ class MultiplierDraws:
         k, k_col = self.rows.features.shape[1], self.cols.features.shape[1]
         for b in batch_sizes(n_draws, (n + p) * (k + k_col)):
             by_col, by_row = _multipliers(rng, p, b, self.col_groups), _multipliers(rng, n, b, self.row_groups)
-            one: FloatArray = np.zeros((b, len(rows), k))
-            two: FloatArray = np.zeros((b, len(cols), k_col))
+            of_rows: FloatArray = np.zeros((b, len(rows), k))
+            of_cols: FloatArray = np.zeros((b, len(cols), k_col))
             if len(rows) and k:
-                one = self.rows.draws(by_col, rows)
+                of_rows = self.rows.draws(by_col, rows)
             if len(cols) and k_col:
-                two = self.cols.draws(by_row, cols)
-            yield one, two
+                of_cols = self.cols.draws(by_row, cols)
+            yield of_rows, of_cols
 
 
 def _multipliers(rng: np.random.Generator, items: int, b: int, groups: IntArray | None) -> FloatArray:

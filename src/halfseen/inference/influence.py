@@ -95,8 +95,8 @@ class Influence:
 
     def values(self) -> FloatArray:
         """Contributions ``e f + t`` of all entries, shape (n_entries, k)."""
-        found: FloatArray = self.scores[:, None] * self.features[self._places[1]]
-        return found if self.extra is None else found + self.extra
+        contributions: FloatArray = self.scores[:, None] * self.features[self._places[1]]
+        return contributions if self.extra is None else contributions + self.extra
 
     def sandwich(self) -> FloatArray:
         r"""Covariances :math:`V_i (\sum_j s_{ij} s_{ij}^\top) V_i`, :math:`s = e f + t`, entries independent."""

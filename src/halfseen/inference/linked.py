@@ -32,8 +32,8 @@ class Linking:
     common : int
         Rows or columns in common that it takes to be one group.
     share : float
-        Of the entries in groups that are tables of their own (more than ``common`` rows and columns), but for the
-        largest.
+        Of the entries in groups that are tables of their own (more than ``common`` rows and columns, and a hundredth
+        of the largest group's entries), but for the largest.
 
     Examples
     --------
@@ -78,11 +78,14 @@ class Linking:
     def check_pairs(self, first: IntArray, second: IntArray, axis: int, labels: Labels) -> None:
         """Refuse comparisons across groups."""
         own = self.side(axis)
-        one, two = own[first], own[second]
-        is_apart = (one != two) & (one >= 0) & (two >= 0)
+        first_group, second_group = own[first], own[second]
+        is_apart = (first_group != second_group) & (first_group >= 0) & (second_group >= 0)
         if is_apart.any():
             at = int(is_apart.argmax())
-            who = f"{shown(labels[first[at]])} (group {one[at]}) and {shown(labels[second[at]])} (group {two[at]})"
+            who = (
+                f"{shown(labels[first[at]])} (group {first_group[at]}) and "
+                f"{shown(labels[second[at]])} (group {second_group[at]})"
+            )
             raise NotStated(f"{who} cannot be compared: {self.sentence(labels, axis)}")
 
     def check_all(self, axis: int, labels: Labels, what: str) -> None:
@@ -132,7 +135,7 @@ def linking_of(observed: Any, common: int) -> Linking | None:
         return None
     counts = np.diff(observed.by_rows.indptr)
     entries = np.bincount(parts.rows[parts.rows >= 0], counts[parts.rows >= 0], minlength=parts.n_parts)
-    is_table = np.minimum(parts.row_counts, parts.col_counts) > common
+    is_table = (np.minimum(parts.row_counts, parts.col_counts) > common) & (entries >= SHARE * entries.max())
     is_table[np.argmax(entries)] = False
     share = float(entries[is_table].sum() / max(entries.sum(), 1.0))
     return Linking(parts.rows, parts.cols, parts.n_parts, common, share)

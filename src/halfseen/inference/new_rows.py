@@ -90,10 +90,10 @@ class NewRows:
     _moments: dict[str, FloatArray] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        found = self._posterior_moments()
-        object.__setattr__(self, "_moments", found)
-        object.__setattr__(self, "ability", found["mode"])
-        object.__setattr__(self, "ability_se", found["sd"])
+        moments = self._posterior_moments()
+        object.__setattr__(self, "_moments", moments)
+        object.__setattr__(self, "ability", moments["mode"])
+        object.__setattr__(self, "ability_se", moments["sd"])
 
     def __len__(self) -> int:
         return int(self.answers.shape[0])
@@ -134,9 +134,9 @@ class NewRows:
 
     def abilities(self) -> Intervals:
         """Modes with central posterior intervals."""
-        found = self._moments
+        moments = self._moments
         return Intervals(
-            "ability", self.ability, self.ability_se, found["low"], found["high"], self.level,
+            "ability", self.ability, self.ability_se, moments["low"], moments["high"], self.level,
             {"row": self.row_labels}, CLAIM, extra={"answered": self._asked()}, library=self.library,
         )  # fmt: skip
 
@@ -164,9 +164,9 @@ class NewRows:
         x = np.clip(x, self.bank.knots[0], self.bank.knots[-1])
         P, slope = expit(self.bank.block(x, slice(None))), self.bank.slopes(x, slice(None))
         # P' = P (1 - P) times the slope of the logit
-        found = NODE_WEIGHTS @ (slope**2 * P * (1.0 - P)) / self.bank.dispersion
-        found[self._answered(row)] = 0.0
-        return np.asarray(found)
+        averaged = NODE_WEIGHTS @ (slope**2 * P * (1.0 - P)) / self.bank.dispersion
+        averaged[self._answered(row)] = 0.0
+        return np.asarray(averaged)
 
     def _answered(self, row: int) -> IntArray:
         return self.answers.indices[self.answers.indptr[row] : self.answers.indptr[row + 1]]
@@ -183,13 +183,13 @@ class NewRows:
             raise ValueError(f"count={count!r} must be a whole number of at least 1.")
         rows, places, items, values = [], [], [], []
         for row in range(len(self)):
-            found = self.information(row)
-            free = len(found) - len(self._answered(row))
-            best = np.argsort(-found, kind="stable")[: min(count, free)]
+            information = self.information(row)
+            free = len(information) - len(self._answered(row))
+            best = np.argsort(-information, kind="stable")[: min(count, free)]
             rows.append(np.repeat(self.row_labels[row : row + 1], len(best)))
             places.append(np.arange(1, len(best) + 1))
             items.append(self.col_labels[best])
-            values.append(found[best])
+            values.append(information[best])
         parts = {"row": rows, "place": places, "item": items, "information": values}
         return as_frame({name: np.concatenate(part) for name, part in parts.items()}, backend or self.library)
 
@@ -241,8 +241,8 @@ class NewRows:
         if not width > 0:
             raise ValueError(f"width={width!r} must be above 0, in the unit of the scores.")
         every = np.arange(len(self.bank.logits) + 1)
-        found = [self.trials * self._widths(row, every)[0] <= width for row in range(len(self))]
-        return np.array([int(is_enough.argmax()) for is_enough in found])
+        narrow_enough = [self.trials * self._widths(row, every)[0] <= width for row in range(len(self))]
+        return np.array([int(is_enough.argmax()) for is_enough in narrow_enough])
 
 
 def _peaks(fine: FloatArray, log: FloatArray) -> FloatArray:

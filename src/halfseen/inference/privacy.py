@@ -65,8 +65,8 @@ def analytic_gaussian_sigma(epsilon: float, delta: float, sensitivity: float = 1
     from scipy.optimize import brentq
 
     def excess(log_sigma: float) -> float:
-        found = gaussian_delta(epsilon, float(np.exp(log_sigma)), 1.0)
-        return (np.log(found) if found > 0 else -1e6) - np.log(delta)
+        reached_delta = gaussian_delta(epsilon, float(np.exp(log_sigma)), 1.0)
+        return (np.log(reached_delta) if reached_delta > 0 else -1e6) - np.log(delta)
 
     # at these ends the mechanism gives delta near 1, and far below any delta: the root lies between
     low, high = np.log(1e-6), np.log(40.0 * (1.0 + np.sqrt(-np.log(delta))) / min(epsilon, 1.0))

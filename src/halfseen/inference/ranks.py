@@ -60,16 +60,16 @@ def pair_maximum(errors: FloatArray, se: FloatArray) -> FloatArray:
     size = max(2, int(np.sqrt(n)))
     starts = np.arange(0, n, size)
     ends = np.append(starts[1:], n)
-    one, two = np.triu_indices(len(starts))
-    largest, smallest = np.hypot(s[ends - 1][one], s[ends - 1][two]), np.hypot(s[starts][one], s[starts][two])
+    left, right = np.triu_indices(len(starts))
+    largest, smallest = np.hypot(s[ends - 1][left], s[ends - 1][right]), np.hypot(s[starts][left], s[starts][right])
     out = np.zeros(len(D))
-    for part in chunks(len(D), 4 * len(one)):
+    for part in chunks(len(D), 4 * len(left)):
         high, low = np.maximum.reduceat(D[part], starts, axis=1), np.minimum.reduceat(D[part], starts, axis=1)
-        reach = np.maximum(high[:, one] - low[:, two], high[:, two] - low[:, one])
+        reach = np.maximum(high[:, left] - low[:, right], high[:, right] - low[:, left])
         floor = (reach / largest).max(axis=1)
         draw, pair = np.nonzero(reach / smallest >= floor[:, None] * (1.0 - 1e-12))
         out[part] = floor
-        _look_into(D, s, (draw + part.start, one[pair], two[pair]), (starts, ends, size), out)
+        _look_into(D, s, (draw + part.start, left[pair], right[pair]), (starts, ends, size), out)
     return out
 
 
@@ -81,13 +81,13 @@ def _look_into(
     out: FloatArray,
 ) -> None:
     """Raise ``out`` to the exact maxima over the open (draw, group, group) triples."""
-    draw, one, two = open_pairs
+    draw, left, right = open_pairs
     starts, ends, size = groups
     steps = np.arange(size)
     for part in chunks(len(draw), size * size):
         # the last group may be shorter: its last item is then repeated, which changes no maximum
-        a = np.minimum(starts[one[part], None] + steps, ends[one[part], None] - 1)
-        b = np.minimum(starts[two[part], None] + steps, ends[two[part], None] - 1)
+        a = np.minimum(starts[left[part], None] + steps, ends[left[part], None] - 1)
+        b = np.minimum(starts[right[part], None] + steps, ends[right[part], None] - 1)
         row = draw[part, None]
         distance = np.abs(D[row, a][:, :, None] - D[row, b][:, None, :])
         distance /= np.sqrt(np.square(s[a])[:, :, None] + np.square(s[b])[:, None, :])
@@ -106,8 +106,8 @@ def dense_pair_maximum(errors: FloatArray, scale: PairScale) -> FloatArray:
     for rows in chunks(n, n * b):
         s = scale(rows)
         inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
-        found = np.abs(errors[:, rows, None] - errors[:, None, :]) * inverse
-        out = np.maximum(out, found.max(axis=(1, 2)))
+        studentised = np.abs(errors[:, rows, None] - errors[:, None, :]) * inverse
+        out = np.maximum(out, studentised.max(axis=(1, 2)))
     return out
 
 

@@ -69,5 +69,5 @@ def shrunk_items(estimate: FloatArray, covariance: FloatArray) -> tuple[FloatArr
     first = estimate[told]
     start = first.mean(axis=0), np.cov(first.T, bias=True).reshape(k, k) + 1e-6 * np.eye(k)
     # the "gradient norm" is the relative move of the distribution
-    found = loop(sweep, start, [GradientNorm(TOL)], max_iter=MAX_SWEEPS).params
-    return posterior(*found)
+    prior = loop(sweep, start, [GradientNorm(TOL)], max_iter=MAX_SWEEPS).params
+    return posterior(*prior)

@@ -76,8 +76,8 @@ class TableNames:
             raise ValueError(
                 f"rows and cols are pairs, but {len(i)} rows and {len(j)} cols were given; give one col per row"
             )
-        one, two = np.broadcast_arrays(i, j)
-        return one, two
+        at_row, at_col = np.broadcast_arrays(i, j)
+        return at_row, at_col
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class TableInference(Tells):
         self._check_joint("simultaneous bands")
         if not sets:
             raise ValueError(f"band() needs a set: one of {', '.join(map(repr, self._sets))}, or intervals.")
-        parts = [self._set(one, asked) for one in sets]
+        parts = [self._set(named, asked) for named in sets]
         statements = [part.statement for part in parts if part.statement is not None]
         maxima = [np.abs(batch).max(axis=1, initial=0.0) for batch in self._deviations(statements, method)]
         q = upper_quantile(np.concatenate(maxima), self.level)
@@ -304,12 +304,12 @@ class TableInference(Tells):
     ) -> Intervals:
         """Symmetric intervals of this inference; with ``errors`` they can be made to hold together with others."""
         q = more.pop("quantile", None)
-        made = Intervals.symmetric(
+        intervals = Intervals.symmetric(
             name, estimate, se, self.level, labels, claim=self.claim, library=self.library, quantile=q, **more
         )
         if errors is None:
-            return made
-        return made.stated(Statement(self._owner(), errors, lambda q: (estimate - q * se, estimate + q * se)))
+            return intervals
+        return intervals.stated(Statement(self._owner(), errors, lambda q: (estimate - q * se, estimate + q * se)))
 
     def _refusal(self, what: str) -> NotStated:
         reason = self._refusals.get(what, "this model's theory has none")

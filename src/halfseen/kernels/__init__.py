@@ -2,6 +2,10 @@
 
 Each kernel exists twice with one contract: compiled (C++, tiled and vectorised, GIL-free, one thread) and as a
 NumPy/SciPy twin. The compiled one is used where it was built; see :mod:`halfseen.kernels.backend`.
+
+Not public: nothing here is among the names of ``halfseen``, and the numbers inside the arrays of ``Responses``,
+``Derivatives`` and ``BoundedLines`` (and of ``Compressed.trusted``) are taken at their word, at the speed of memory.
+``Compressed(...)`` and ``Observed(...)``, the public doors, look at every index once.
 """
 
 from halfseen.kernels.arrowhead import Eliminated, eliminate

@@ -32,7 +32,7 @@ class Block(NamedTuple):
         return self.values.dtype
 
 
-class Range(NamedTuple):
+class RowRange(NamedTuple):
     """Major rows ``start .. stop`` out of ``n_major`` and the entries ``first .. last`` they own."""
 
     start: int
@@ -43,16 +43,16 @@ class Range(NamedTuple):
     n_entries: int
 
 
-def row_range(view: Compressed, start: int, stop: int | None) -> Range:
+def row_range(view: Compressed, start: int, stop: int | None) -> RowRange:
     """Resolve ``start, stop`` against the table."""
     n_major = len(view.indptr) - 1
     stop = n_major if stop is None else stop
     if not 0 <= start <= stop <= n_major:
         raise ValueError(f"rows {start}..{stop} are not a range of the table's {n_major} rows")
-    return Range(start, stop, n_major, int(view.indptr[start]), int(view.indptr[stop]), len(view.values))
+    return RowRange(start, stop, n_major, int(view.indptr[start]), int(view.indptr[stop]), len(view.values))
 
 
-def block(view: Compressed, rows: Range, offset: NDArray[np.floating] | None) -> Block:
+def block(view: Compressed, rows: RowRange, offset: NDArray[np.floating] | None) -> Block:
     """Slice the table (views, no copies)."""
     part = slice(rows.first, rows.last)
     weights = None if view.weights is None else entries("weights", view.weights, view, rows)
@@ -66,7 +66,7 @@ def block(view: Compressed, rows: Range, offset: NDArray[np.floating] | None) ->
     )
 
 
-def entries(name: str, array: ArrayLike, view: Compressed, rows: Range) -> NDArray[np.floating]:
+def entries(name: str, array: ArrayLike, view: Compressed, rows: RowRange) -> NDArray[np.floating]:
     """Entry-aligned array: of all entries of the table, or of the rows' own entries only."""
     array = np.asarray(array)
     if array.shape == (rows.n_entries,):
@@ -79,7 +79,7 @@ def entries(name: str, array: ArrayLike, view: Compressed, rows: Range) -> NDArr
     return _of_dtype(name, array, view.values.dtype)
 
 
-def major(name: str, array: NDArray[np.floating], view: Compressed, rows: Range, *tail: int) -> NDArray[np.floating]:
+def major(name: str, array: NDArray[np.floating], view: Compressed, rows: RowRange, *tail: int) -> NDArray[np.floating]:
     """Array with one item per major row, cut to the range; also accepted: already cut."""
     if not isinstance(array, np.ndarray) or array.shape[1:] != tail or array.ndim != 1 + len(tail):
         raise ValueError(f"{name} has shape {np.shape(array)}; needed: {(rows.n_major, *tail)}")
@@ -107,7 +107,7 @@ def vector(name: str, array: ArrayLike | None, size: int, dtype: np.dtype) -> ND
     return array
 
 
-def cut_vector(name: str, array: ArrayLike | None, rows: Range, dtype: np.dtype) -> NDArray[np.floating] | None:
+def cut_vector(name: str, array: ArrayLike | None, rows: RowRange, dtype: np.dtype) -> NDArray[np.floating] | None:
     """Short input vector over the major rows, cut to the range."""
     if array is None:
         return None

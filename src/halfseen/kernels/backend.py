@@ -30,7 +30,8 @@ def backend() -> Any:
             raise
         warnings.warn(
             f"halfseen runs without its compiled kernels ({error}): same results, 10 to 50 times slower. "
-            "Reinstall with a C++17 compiler on the path, or set HALFSEEN_KERNELS=reference to accept this in silence.",
+            "With a C++17 compiler on the path: pip install --force-reinstall --no-cache-dir --no-deps halfseen "
+            "(else pip takes the wheel it built before). HALFSEEN_KERNELS=reference accepts this in silence.",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -55,8 +55,8 @@ def gather_columns(view: Compressed, first: int, last: int, counts: Array) -> Co
 
 def _by_sorting(view: Compressed, first: int, last: int, starts: NDArray[np.int64]) -> Compressed:
     """The NumPy twin: a stable sort of the entries found."""
-    found = np.flatnonzero((view.indices >= first) & (view.indices < last))
-    found = found[np.argsort(view.indices[found], kind="stable")]
-    rows = np.searchsorted(view.indptr, found, side="right") - 1
-    weights = None if view.weights is None else view.weights[found]
-    return Compressed.trusted(starts, rows, view.values[found], weights, view.n_major)
+    places = np.flatnonzero((view.indices >= first) & (view.indices < last))
+    places = places[np.argsort(view.indices[places], kind="stable")]
+    rows = np.searchsorted(view.indptr, places, side="right") - 1
+    weights = None if view.weights is None else view.weights[places]
+    return Compressed.trusted(starts, rows, view.values[places], weights, view.n_major)

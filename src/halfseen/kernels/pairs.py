@@ -100,15 +100,20 @@ def add_pair_moments(
     if run is not None and block.indices.dtype == np.int32:
         run(tuple(block), first, last, *packed)
         return
-    found = _by_products(block, first, last)
-    rows = np.repeat(np.arange(first, last), np.diff(found.indptr))
-    places = rows * view.n_minor - rows * (rows + 1) // 2 + found.indices
-    for total, part in zip(packed, found[2:], strict=True):
+    moments = _by_products(block, first, last)
+    rows = np.repeat(np.arange(first, last), np.diff(moments.indptr))
+    places = rows * view.n_minor - rows * (rows + 1) // 2 + moments.indices
+    for total, part in zip(packed, moments[2:], strict=True):
         total[places] += part
 
 
-def merge_pairs(one: PairTable, two: PairTable, sign: int = 1) -> PairTable:
-    """``one + sign * two``; pairs whose count becomes zero leave the table. O(pairs) time.
+def merge_pairs(left: PairTable, right: PairTable, sign: int = 1) -> PairTable:
+    """``left + sign * right``; pairs whose count becomes zero leave the table. O(pairs) time.
+
+    Raises
+    ------
+    ValueError
+        Naming the table whose ``indptr`` does not run from 0 to its pairs, or falls.
 
     Examples
     --------
@@ -118,10 +123,23 @@ def merge_pairs(one: PairTable, two: PairTable, sign: int = 1) -> PairTable:
     >>> merge_pairs(whole, part, -1).indices.tolist()
     [1]
     """
+    for name, table in (("left", left), ("right", right)):
+        _check_pairs(name, table)
     run = getattr(backend(), "merge_pairs", None)
     if run is not None:
-        return PairTable(*run(tuple(one), tuple(two), sign))
-    return _by_sorting(one, two, sign)
+        return PairTable(*run(tuple(left), tuple(right), sign))
+    return _by_sorting(left, right, sign)
+
+
+def _check_pairs(name: str, table: PairTable) -> None:
+    """Refuse ranges that are none: the compiled merge reads memory at these places. O(columns) time."""
+    starts = table.indptr
+    if not len(starts) or starts[0] != 0 or starts[-1] != len(table.indices):
+        raise ValueError(f"{name}.indptr must run from 0 to the number of pairs, {len(table.indices)}")
+    falls = starts[1:] < starts[:-1]
+    if falls.any():
+        first = int(falls.argmax())
+        raise ValueError(f"{name}.indptr must never fall; it does at column {first}")
 
 
 def _by_products(block: check.Block, first: int, last: int) -> PairTable:
@@ -133,9 +151,9 @@ def _by_products(block: check.Block, first: int, last: int) -> PairTable:
 
     def product(numbers: Array) -> Any:
         table = sparse.csr_array((numbers, block.indices, starts), shape=shape)
-        found = sparse.csr_array(sparse.triu(table.T[first:last] @ table, k=first))
-        found.sort_indices()
-        return found
+        products = sparse.csr_array(sparse.triu(table.T[first:last] @ table, k=first))
+        products.sort_indices()
+        return products
 
     values = block.values.astype(float)
     counts = product(np.ones(len(values)))
@@ -147,32 +165,32 @@ def _by_products(block: check.Block, first: int, last: int) -> PairTable:
     )
 
 
-def _at_pattern(found: Any, at: tuple[Array, Array]) -> Array:
+def _at_pattern(stored: Any, at: tuple[Array, Array]) -> Array:
     """Stored numbers at the places of a pattern; SciPy may have dropped sums that are zero."""
-    if len(found.data) == len(at[1]):
-        return np.asarray(found.data, dtype=float)
-    width = found.shape[1]
+    if len(stored.data) == len(at[1]):
+        return np.asarray(stored.data, dtype=float)
+    width = stored.shape[1]
 
     def keys(indptr: Array, indices: Array) -> Array:
         return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr)) * width + indices
 
-    wanted, there = keys(*at), keys(found.indptr, found.indices)
+    wanted, there = keys(*at), keys(stored.indptr, stored.indices)
     out = np.zeros(len(wanted))
-    out[np.searchsorted(wanted, there)] = found.data
+    out[np.searchsorted(wanted, there)] = stored.data
     return out
 
 
-def _by_sorting(one: PairTable, two: PairTable, sign: int) -> PairTable:
+def _by_sorting(first: PairTable, second: PairTable, sign: int) -> PairTable:
     """The NumPy twin: a stable sort of both tables' places."""
-    n = len(one.indptr) - 1
+    n = len(first.indptr) - 1
 
     def keys(table: PairTable) -> Array:
         return np.repeat(np.arange(n, dtype=np.int64), np.diff(table.indptr)) * n + table.indices
 
-    places, where = np.unique(np.concatenate([keys(one), keys(two)]), return_inverse=True)
-    left, right = where[: len(one.indices)], where[len(one.indices) :]
+    places, where = np.unique(np.concatenate([keys(first), keys(second)]), return_inverse=True)
+    left, right = where[: len(first.indices)], where[len(first.indices) :]
     totals = []
-    for a, b in zip(one[2:], two[2:], strict=True):
+    for a, b in zip(first[2:], second[2:], strict=True):
         total = np.zeros(len(places), a.dtype)
         total[left] += a
         total[right] += sign * b

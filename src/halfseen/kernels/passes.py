@@ -314,7 +314,7 @@ def _rank(factor: Array) -> int:
     return factor.shape[1]
 
 
-def _major_out(name: str, array: Array | None, view: Compressed, rows: check.Range, *tail: int) -> Array | None:
+def _major_out(name: str, array: Array | None, view: Compressed, rows: check.RowRange, *tail: int) -> Array | None:
     return None if array is None else check.writable(name, check.major(name, array, view, rows, *tail))
 
 
@@ -322,7 +322,7 @@ def _minor_out(name: str, array: Array | None, view: Compressed, *tail: int) -> 
     return None if array is None else check.writable(name, check.minor(name, array, view, *tail))
 
 
-def _entries_out(out: Array | None, view: Compressed, rows: check.Range) -> tuple[Array, Array]:
+def _entries_out(out: Array | None, view: Compressed, rows: check.RowRange) -> tuple[Array, Array]:
     if out is None:
         out = np.empty(rows.last - rows.first, dtype=view.values.dtype)
     return out, check.writable("out", check.entries("out", out, view, rows))

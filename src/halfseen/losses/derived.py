@@ -103,8 +103,8 @@ def at_columns(loss: Loss, cols: Array) -> Loss:
 
 
 def _said(loss: Loss, name: str, canonical: str, m: Array) -> Array:
-    found: Array = getattr(loss, name, getattr(loss, canonical))(m)
-    return found
+    said: Array = getattr(loss, name, getattr(loss, canonical))(m)
+    return said
 
 
 def information(loss: Loss, m: Array) -> Array:

@@ -257,8 +257,8 @@ class Mixed:
         moved = None
         for k, member in enumerate(self.members):
             if is_estimated(member) and np.any(self.which == k):
-                members[k], found, move = member.improved(cells.only(place == k))
-                largest = max(largest, found)
+                members[k], change, move = member.improved(cells.only(place == k))
+                largest = max(largest, change)
                 if move is not None:
                     moved = np.zeros_like(move) if moved is None else moved
                     moved[self.which == k] = move[self.which == k]
@@ -271,9 +271,9 @@ class Mixed:
         out = np.zeros((*m.shape, width), dtype=m.dtype)
         for member, chosen in self.groups():
             if has_classes(member):
-                found = call(member, m[..., chosen])
-                block = np.zeros((*found.shape[:-1], width), dtype=m.dtype)
-                block[..., : found.shape[-1]] = found
+                per_cut = call(member, m[..., chosen])
+                block = np.zeros((*per_cut.shape[:-1], width), dtype=m.dtype)
+                block[..., : per_cut.shape[-1]] = per_cut
                 out[..., chosen, :] = block
         return out
 

@@ -103,8 +103,8 @@ def _by_name(family: str) -> Loss:
     maker = plain if argument is None else numbered
     if maker is None:
         raise ValueError(f"family={family!r} is not known; use one of {KNOWN}, or pass a Loss object.")
-    made: Any = maker() if argument is None else maker(float(argument))  # type: ignore[call-arg]
-    return made
+    loss: Any = maker() if argument is None else maker(float(argument))  # type: ignore[call-arg]
+    return loss
 
 
 def family_per_column(families: Sequence[Any] | Any, labels: Any = None) -> Mixed:
@@ -138,10 +138,10 @@ def family_per_column(families: Sequence[Any] | Any, labels: Any = None) -> Mixe
         families = [families[name] for name in names]
     members: list[Loss] = []
     which, places = [], {}
-    for one in families:
-        key = one if isinstance(one, str) else id(one)
+    for family in families:
+        key = family if isinstance(family, str) else id(family)
         if key not in places:
-            loss = get_loss(one)
+            loss = get_loss(family)
             # beside other families a residual variance is a column's own parameter
             places[key] = len(members)
             members.append(ScaledGaussian() if is_quadratic(loss) else loss)

@@ -113,8 +113,8 @@ class Ordinal:
         return expit(m - high) - expit(low - m)
 
     def curvature(self, y: Array, m: Array) -> Array:
-        one, two = (expit(m - end) for end in self._ends(y, m))
-        return one * (1.0 - one) + two * (1.0 - two)
+        above_low, above_high = (expit(m - end) for end in self._ends(y, m))
+        return above_low * (1.0 - above_low) + above_high * (1.0 - above_high)
 
     def probabilities(self, m: Array) -> Array:
         """Probability of every class, shape (..., K)."""
@@ -296,12 +296,12 @@ class Ordinal:
     def cut_slopes(self, y: Array, m: Array) -> Array:
         """Derivatives of every entry's loss with respect to the cuts, shape (n_entries, K - 1)."""
         k, above = self._classes(y), self._above(m)
-        found = self._own_slopes(k, above)
+        slopes = self._own_slopes(k, above)
         gaps = np.broadcast_to(np.diff(np.asarray(self.cuts, dtype=float), axis=-1), (len(k), above.shape[-1] - 1))
         force = np.where(k[:, None] == np.arange(1, above.shape[-1]), -1.0 / np.expm1(gaps), 0.0)
-        found[:, 1:] += force
-        found[:, :-1] -= force
-        return found
+        slopes[:, 1:] += force
+        slopes[:, :-1] -= force
+        return slopes
 
     def cut_information(self, m: Array) -> tuple[Array, Array]:
         """Expected information of entries on their cuts.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -46,6 +46,8 @@ class SourcesEstimator(SourceParts, SourcesModel):
     Subclasses give ``fit``, which calls :meth:`_observe_sources` first and :meth:`_keep` last.
     """
 
+    _summary: ClassVar[str] = "halfseen.summary.sources:chapter"
+
     misalignment_: float
     shares_: dict[str, dict[str, float]]
 
@@ -59,13 +61,13 @@ class SourcesEstimator(SourceParts, SourcesModel):
         """Set the learned attributes, in the dtype of the sources."""
         dtype = dtype_of(sources)
         nothing = {name: np.zeros(table.shape[1]) for name, table in sources.items()}
-        self.intercepts_ = {name: one.astype(dtype) for name, one in (intercepts or nothing).items()}
+        self.intercepts_ = {name: intercept.astype(dtype) for name, intercept in (intercepts or nothing).items()}
         own = dict(zip(sources.names, parts.own, strict=True))
         self.shared_basis_ = parts.shared_basis.astype(dtype)
-        self.shared_loadings_ = {name: one.shared_loadings.astype(dtype) for name, one in own.items()}
-        self.unique_basis_ = {name: one.unique_basis.astype(dtype) for name, one in own.items()}
-        self.unique_loadings_ = {name: one.unique_loadings.astype(dtype) for name, one in own.items()}
-        self.misalignment_ = misalignment([one.unique_basis for one in parts.own])
+        self.shared_loadings_ = {name: placed.shared_loadings.astype(dtype) for name, placed in own.items()}
+        self.unique_basis_ = {name: placed.unique_basis.astype(dtype) for name, placed in own.items()}
+        self.unique_loadings_ = {name: placed.unique_loadings.astype(dtype) for name, placed in own.items()}
+        self.misalignment_ = misalignment([placed.unique_basis for placed in parts.own])
         self.shares_ = {name: self._shares(name, table) for name, table in sources.items()}
 
     def _shares(self, name: str, table: Observed) -> dict[str, float]:
@@ -73,15 +75,15 @@ class SourcesEstimator(SourceParts, SourcesModel):
 
         Squares are those about the intercepts.
         """
-        y, one = table.values.astype(float) - self.intercepts_[name][table.cols], self._parts(name)
+        y, placed = table.values.astype(float) - self.intercepts_[name][table.cols], self._parts(name)
         total = float(y @ y) or 1.0
 
         def at_entries(U: FloatArray, V: FloatArray) -> FloatArray:
             A, B = (np.ascontiguousarray(part, dtype=table.dtype) for part in (U, V))
             return kernels.at(table.by_rows, A, B).astype(float, copy=False)
 
-        shared = at_entries(self.shared_basis_, one.shared_loadings)
-        whole = shared + at_entries(one.unique_basis, one.unique_loadings)
+        shared = at_entries(self.shared_basis_, placed.shared_loadings)
+        whole = shared + at_entries(placed.unique_basis, placed.unique_loadings)
         left = [float(np.sum(np.square(y - fit))) / total for fit in (shared, whole)]
         return {"shared": 1.0 - left[0], "unique": left[0] - left[1], "residual": left[1]}
 

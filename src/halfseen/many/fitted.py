@@ -89,11 +89,11 @@ class SourceParts(SourcePredictions):
             raise ValueError(f"norm must be 'l1' or 'l2', got {norm!r}")
         if norm == "l2":
             return {name: np.linalg.norm(V, axis=1) for name, V in self.unique_loadings_.items()}
-        found = {}
+        index = {}
         for name, V in self.unique_loadings_.items():
             pieces = np.array_split(V, max(1, len(V) // 512))  # a wide source never is a table of its own size
-            found[name] = np.concatenate([np.abs(self.unique_basis_[name] @ piece.T).sum(axis=0) for piece in pieces])
-        return found
+            index[name] = np.concatenate([np.abs(self.unique_basis_[name] @ piece.T).sum(axis=0) for piece in pieces])
+        return index
 
     # ---- inside ------------------------------------------------------------------------------------------------
 
@@ -101,8 +101,8 @@ class SourceParts(SourcePredictions):
         return Placed(self.shared_loadings_[name], self.unique_basis_[name], self.unique_loadings_[name])
 
     def _linear(self, name: str) -> FloatArray:
-        one = self._parts(name)
-        parts = self.shared_basis_ @ one.shared_loadings.T + one.unique_basis @ one.unique_loadings.T
+        placed = self._parts(name)
+        parts = self.shared_basis_ @ placed.shared_loadings.T + placed.unique_basis @ placed.unique_loadings.T
         return parts + self.intercepts_[name]
 
     def _at(self, name: str, rows: IntArray, cols: IntArray) -> FloatArray:
@@ -113,10 +113,10 @@ class SourceParts(SourcePredictions):
         return len(self.shared_loadings_[name])
 
     def _pairs(self, name: str, rows: IntArray, cols: IntArray, part: str) -> FloatArray:
-        one = self._parts(name)
+        placed = self._parts(name)
         if part == "shared":
-            return pair_products(self.shared_basis_, one.shared_loadings, rows, cols)
-        return pair_products(one.unique_basis, one.unique_loadings, rows, cols)
+            return pair_products(self.shared_basis_, placed.shared_loadings, rows, cols)
+        return pair_products(placed.unique_basis, placed.unique_loadings, rows, cols)
 
     def _data(self, name: str, table: Any) -> Observed:
         if table is not None:

@@ -56,19 +56,21 @@ def in_gauge(shared: FloatArray, own: Sequence[Placed]) -> Parts:
     Source: the invariance behind Algorithm 1 of the paper. O(n r^2 + p r^2) per source.
     """
     basis, R = np.linalg.qr(shared) if shared.shape[1] else (shared, np.zeros((0, 0)))
-    corrected = [_corrected(basis, R, one) for one in own]
-    gram = sum((one.shared_loadings.T @ one.shared_loadings for one in corrected), np.zeros((len(R), len(R))))
+    corrected = [_corrected(basis, R, placed) for placed in own]
+    gram = sum((placed.shared_loadings.T @ placed.shared_loadings for placed in corrected), np.zeros((len(R), len(R))))
     turn = np.linalg.eigh(gram)[1][:, ::-1]
-    total = sum((one.shared_loadings.sum(axis=0) for one in corrected), np.zeros(len(R))) @ turn
+    total = sum((placed.shared_loadings.sum(axis=0) for placed in corrected), np.zeros(len(R))) @ turn
     turn = turn * sign_rule(total[None, :])
-    turned = (Placed(one.shared_loadings @ turn, one.unique_basis, one.unique_loadings) for one in corrected)
+    turned = (
+        Placed(placed.shared_loadings @ turn, placed.unique_basis, placed.unique_loadings) for placed in corrected
+    )
     return Parts(basis @ turn, tuple(turned))
 
 
-def _corrected(basis: FloatArray, R: FloatArray, one: Placed) -> Placed:
+def _corrected(basis: FloatArray, R: FloatArray, placed: Placed) -> Placed:
     """One source against an orthonormal shared basis whose loadings are ``V_g R'``."""
-    V, U = one.unique_loadings, one.unique_basis
-    loadings = one.shared_loadings @ R.T + V @ (U.T @ basis)
+    V, U = placed.unique_loadings, placed.unique_basis
+    loadings = placed.shared_loadings @ R.T + V @ (U.T @ basis)
     if not U.shape[1]:
         return Placed(loadings, U, V)
     Q, T = np.linalg.qr(without(U, basis))

@@ -30,12 +30,12 @@ def pair_error(truth: Any, labels: Any) -> float:
     truth, labels = np.asarray(truth), np.asarray(labels)
     if truth.shape != labels.shape or truth.ndim != 1 or len(truth) < 2:
         raise ValueError(f"two lists of one length of at least 2 are needed, got shapes {truth.shape}, {labels.shape}")
-    one, two = (np.unique(part, return_inverse=True)[1] for part in (truth, labels))
-    n, width = len(truth), int(two.max()) + 1
+    first, second = (np.unique(part, return_inverse=True)[1] for part in (truth, labels))
+    n, width = len(truth), int(second.max()) + 1
 
     def together(counts: Any) -> float:
         return float(np.sum(counts * (counts - 1.0)))
 
-    _, both = np.unique(one.astype(np.int64) * width + two, return_counts=True)
-    apart = together(np.bincount(one)) + together(np.bincount(two)) - 2.0 * together(both)
+    _, both = np.unique(first.astype(np.int64) * width + second, return_counts=True)
+    apart = together(np.bincount(first)) + together(np.bincount(second)) - 2.0 * together(both)
     return apart / (n * (n - 1.0))

@@ -139,6 +139,6 @@ def subspace_distance(first: Any, second: Any, norm: str = "spectral") -> float:
         raise ValueError(f"norm must be 'spectral' or 'frobenius', got {norm!r}")
     first, second = _matrix(first, "first"), _matrix(second, "second")
     _same_shape(first, second, ("first", "second"))
-    one, two = np.linalg.qr(first)[0], np.linalg.qr(second)[0]
-    sines = np.linalg.svd(two - one @ (one.T @ two), compute_uv=False)
+    P, Q = np.linalg.qr(first)[0], np.linalg.qr(second)[0]
+    sines = np.linalg.svd(Q - P @ (P.T @ Q), compute_uv=False)
     return float(sines.max(initial=0.0)) if norm == "spectral" else float(np.linalg.norm(sines))

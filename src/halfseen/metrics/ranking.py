@@ -61,8 +61,8 @@ def precision_recall(relevant: Any, scores: Any) -> tuple[FloatArray, FloatArray
     order = np.argsort(-score, kind="stable")
     y, score = y[order], score[order]
     last = np.append(np.flatnonzero(np.diff(score)), y.size - 1)
-    found = np.cumsum(y)[last]
-    return found / (last + 1), found / found[-1], score[last]
+    hits = np.cumsum(y)[last]
+    return hits / (last + 1), hits / hits[-1], score[last]
 
 
 def average_precision(relevant: Any, scores: Any) -> float:
@@ -122,7 +122,7 @@ def rank_cdf(relevant: Any, scores: Any, r: Any, excluded: Any = None) -> FloatA
     ranks = relevant_ranks(relevant, scores, excluded)
     if not len(ranks):
         raise ValueError("no candidate is relevant; at least one is needed")
-    return np.array([float(np.mean(ranks <= one)) for one in np.atleast_1d(r)])
+    return np.array([float(np.mean(ranks <= cutoff)) for cutoff in np.atleast_1d(r)])
 
 
 def recall_at(relevant: Any, scores: Any, r: int, excluded: Any = None) -> float:

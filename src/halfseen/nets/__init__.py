@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from halfseen.nets.extra import find_device, load_torch, seed_of, threads_of
 from halfseen.nets.sparse import Columns, at_entries, columns_of, times
-from halfseen.nets.training import QuasiNewton, Several, Steps, as_arrays, as_weights, average, snapshot
+from halfseen.nets.training import AdamWSteps, QuasiNewton, Several, as_arrays, as_weights, average, snapshot
 
 __all__ = [
+    "AdamWSteps",
     "Columns",
     "QuasiNewton",
     "Several",
-    "Steps",
     "as_arrays",
     "as_weights",
     "at_entries",

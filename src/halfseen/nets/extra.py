@@ -48,12 +48,12 @@ def find_device(device: str) -> Any:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(device)
+        chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"device={device!r} is not known; use 'auto', 'cpu' or 'cuda' ('cuda:1', ...)") from error
-    if found.type == "cuda" and not (torch.cuda.is_available() and (found.index or 0) < torch.cuda.device_count()):
+    if chosen.type == "cuda" and not (torch.cuda.is_available() and (chosen.index or 0) < torch.cuda.device_count()):
         raise ValueError(f"device={device!r} is not on this machine; use device='auto' or 'cpu'")
-    return found
+    return chosen
 
 
 def seed_of(rng: np.random.Generator) -> Any:

@@ -126,8 +126,8 @@ def _operations() -> tuple[Any, Any]:
         def forward(context: Any, codes: Any, weights: Any, columns: Columns) -> Any:
             context.save_for_backward(codes, weights)
             context.columns = columns
-            found = torch.sparse.sampled_addmm(columns.pattern, codes, weights.T, beta=0.0)
-            return found.values()
+            sampled = torch.sparse.sampled_addmm(columns.pattern, codes, weights.T, beta=0.0)
+            return sampled.values()
 
         @staticmethod
         def backward(context: Any, slope: Any) -> tuple[Any, Any, None]:

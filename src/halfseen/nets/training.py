@@ -32,8 +32,8 @@ def as_arrays(weights: Weights) -> dict[str, FloatArray]:
 def as_weights(arrays: dict[str, FloatArray], device: Any, dtype: Any = None) -> Weights:
     """Arrays as trainable weights on a device."""
     torch = load_torch("a network")
-    made = {name: torch.from_numpy(np.array(array)).to(device, dtype) for name, array in arrays.items()}
-    return {name: weight.requires_grad_() for name, weight in made.items()}
+    tensors = {name: torch.from_numpy(np.array(array)).to(device, dtype) for name, array in arrays.items()}
+    return {name: weight.requires_grad_() for name, weight in tensors.items()}
 
 
 class QuasiNewton:
@@ -90,7 +90,7 @@ class Several:
 
 
 @dataclass
-class Steps:
+class AdamWSteps:
     """AdamW on some weights: one step per batch, the state kept from call to call.
 
     Attributes

@@ -52,10 +52,10 @@ class Kept:
                     continue
                 watch(number, len(todo))
                 begin = time.monotonic()
-                made = work(**point)
+                result = work(**point)
                 seconds = round(time.monotonic() - begin, 2)
-                found = [as_plain(row) for row in (made if isinstance(made, list) else [made])]
-                known[key] = {"point": point, "seconds": seconds, "rows": found}
+                done = [as_plain(row) for row in (result if isinstance(result, list) else [result])]
+                known[key] = {"point": point, "seconds": seconds, "rows": done}
                 self._append(name, known[key])
             rows += [{**point, **row} for row in known[key]["rows"]]
         return rows

@@ -73,13 +73,14 @@ def find_root(given: Path | None = None, start: Path | None = None) -> Path:
             raise ValueError(f"--papers {given}: no such folder")
     else:
         nearby = (folder / FOLDER for folder in (start, *start.parents))
-        found = next((folder for folder in nearby if folder.is_dir() and any(_scripts(folder))), None)
-        if found is None:
+        nearest = next((folder for folder in nearby if folder.is_dir() and any(_scripts(folder))), None)
+        if nearest is None:
             raise ValueError(
                 f"no folder '{FOLDER}' with scripts in {start} or above it; "
-                "run this in a checkout of halfseen, or give --papers PATH"
+                "an installed halfseen has none: run this in a checkout or an unpacked source distribution "
+                "(pip download --no-binary halfseen --no-deps halfseen), or give --papers PATH"
             )
-        root = found
+        root = nearest
     if not any(_scripts(root)):
         raise ValueError(f"{root} holds no scripts; expected {root / 'PAPER' / 'FIGURE.py'}")
     return root
@@ -122,11 +123,10 @@ def select(papers: list[Paper], what: str) -> list[Figure]:
         raise ValueError(f"unknown paper {name!r}; {close_matches(name, [paper.name for paper in papers])}")
     if not figure:
         return list(paper.figures)
-    chosen = [found for found in paper.figures if found.name == figure.removesuffix(".py")]
+    chosen = [candidate for candidate in paper.figures if candidate.name == figure.removesuffix(".py")]
     if not chosen:
-        raise ValueError(
-            f"unknown figure {figure!r} of {name}; {close_matches(figure, [found.name for found in paper.figures])}"
-        )
+        near = close_matches(figure, [candidate.name for candidate in paper.figures])
+        raise ValueError(f"unknown figure {figure!r} of {name}; {near}")
     return chosen
 
 

@@ -78,16 +78,16 @@ class Study:
             return _existing(self.given[name], name)
         if "" in self.given:
             place = _existing(self.given[""], name)
-            found = place if place.is_file() else _inside(place, name)
-            if found is not None:
-                return found
-        found = _inside(datasets.data_home(), name)
-        if found is None:
+            file = place if place.is_file() else _inside(place, name)
+            if file is not None:
+                return file
+        file = _inside(datasets.data_home(), name)
+        if file is None:
             raise MissingData(
                 f"data set {name!r} is not here; give --data {name}=PATH, "
                 f"or set HALFSEEN_DATA to a folder that holds {datasets.file_of(name) or name}"
             )
-        return found
+        return file
 
     def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep a table: ``results/FIGURE-NAME.csv``, or ``results/FIGURE.csv`` when the name is empty.

@@ -226,10 +226,10 @@ class PairClimb:
         if not known:
             return self.begin
         r1, r2 = best_pair(tried)
-        one, two = self.moves
-        doubled = (r1 * 2 if one else r1, r2 * 2 if two else r2)
+        shared_moves, unique_moves = self.moves
+        doubled = (r1 * 2 if shared_moves else r1, r2 * 2 if unique_moves else r2)
         near = [(r1 + 1, r2), (r1, r2 + 1), (r1 - 1, r2), (r1, r2 - 1), (r1 + 1, r2 - 1), (r1 - 1, r2 + 1)]
-        still = [pair for pair in near if (one or pair[0] == r1) and (two or pair[1] == r2)]
+        still = [pair for pair in near if (shared_moves or pair[0] == r1) and (unique_moves or pair[1] == r2)]
         for pair in [doubled] * ((r1, r2) == tried[-1][0] and self._is_doubling(tried)) + still:
             if pair not in known and min(pair) >= 0 and 0 < sum(pair) <= self.largest:
                 return pair

@@ -19,7 +19,7 @@ from halfseen.solvers.levenberg import LevenbergMarquardt, NormalProblem
 from halfseen.solvers.loop import Run, Stop, Sweep, SweepResult, Trace, Watcher, loop
 from halfseen.solvers.newton import AlternatingNewton, NewtonCG, conjugate_gradient
 from halfseen.solvers.polya import polya_gamma
-from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, Problem, largest
+from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, SmoothProblem, largest
 from halfseen.solvers.projected_rotation import ProjectedRotation
 from halfseen.solvers.quasi_newton import LimitedMemory
 from halfseen.solvers.rank_detector import HeldOutError, RankDetection, detect_rank
@@ -54,12 +54,12 @@ __all__ = [
     "NewtonCG",
     "NormalProblem",
     "Plateau",
-    "Problem",
     "ProjectedRotation",
     "RankDetection",
     "RelativeChange",
     "Run",
     "SmallValue",
+    "SmoothProblem",
     "SpectralFilter",
     "Stop",
     "Sweep",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from halfseen.solvers.loop import SweepResult
-from halfseen.solvers.problem import LastPoint, Problem, Vector, largest
+from halfseen.solvers.problem import LastPoint, SmoothProblem, Vector, largest
 
 
 class Adam:
@@ -13,7 +13,7 @@ class Adam:
 
     Parameters
     ----------
-    problem : Problem
+    problem : SmoothProblem
     step : float
         :math:`\eta`.
     decay : (float, float)
@@ -33,7 +33,7 @@ class Adam:
     True
     """
 
-    def __init__(self, problem: Problem, step: float, decay: tuple[float, float] = (0.9, 0.999)) -> None:
+    def __init__(self, problem: SmoothProblem, step: float, decay: tuple[float, float] = (0.9, 0.999)) -> None:
         self.problem, self.step, self.decay = problem, step, decay
         self._at = LastPoint(problem)
         self._mean: Vector | float = 0.0
@@ -42,11 +42,11 @@ class Adam:
 
     def __call__(self, theta: Vector) -> SweepResult:
         _, gradient = self._at(theta)
-        one, two = self.decay
+        mean_decay, square_decay = self.decay
         self._sweeps += 1
-        self._mean = one * self._mean + (1.0 - one) * gradient
-        self._square = two * self._square + (1.0 - two) * np.square(gradient)
-        mean, square = self._mean / (1.0 - one**self._sweeps), self._square / (1.0 - two**self._sweeps)
+        self._mean = mean_decay * self._mean + (1.0 - mean_decay) * gradient
+        self._square = square_decay * self._square + (1.0 - square_decay) * np.square(gradient)
+        mean, square = self._mean / (1.0 - mean_decay**self._sweeps), self._square / (1.0 - square_decay**self._sweeps)
         new = theta - theta.dtype.type(self.step) * mean / (np.sqrt(square) + 1e-8)
         new_value, new_gradient = self._at(new)
         return SweepResult(new, new_value, largest(new_gradient), self._at.take_work())

@@ -177,11 +177,11 @@ class EntryObjective:
         return self.passes.dtype
 
     def __call__(self, factors: Factors) -> FactorGradient:
-        found = self.passes.loss_and_gradient(*factors, want="AB")
+        result = self.passes.loss_and_gradient(*factors, want="AB")
         scale = self.dtype.type(self.scale)
-        assert found.A is not None
-        assert found.B is not None
-        return FactorGradient(self.scale * found.value, scale * found.A, scale * found.B)
+        assert result.A is not None
+        assert result.B is not None
+        return FactorGradient(self.scale * result.value, scale * result.A, scale * result.B)
 
     def slopes(self, factors: Factors | None = None) -> FloatArray:
         """Minus the derivative of each entry's loss, over the share seen: what is left of :math:`X`, entry by entry."""

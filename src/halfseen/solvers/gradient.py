@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from halfseen.solvers.loop import SweepResult
-from halfseen.solvers.problem import CurvedProblem, LastPoint, Problem, Vector, inner, largest
+from halfseen.solvers.problem import CurvedProblem, LastPoint, SmoothProblem, Vector, inner, largest
 
 
 def largest_curvature(problem: CurvedProblem, theta: Vector, random_state: int = 0) -> float:
@@ -37,7 +37,7 @@ class GradientDescent:
 
     Parameters
     ----------
-    problem : Problem
+    problem : SmoothProblem
     step : float
         The learning rate :math:`\eta`.
     is_guarded : bool
@@ -48,7 +48,7 @@ class GradientDescent:
     One gradient pass per sweep. Source: Huang and Gu, Algorithm 2.
     """
 
-    def __init__(self, problem: Problem, step: float, is_guarded: bool = True) -> None:
+    def __init__(self, problem: SmoothProblem, step: float, is_guarded: bool = True) -> None:
         self.problem, self.step, self.is_guarded = problem, step, is_guarded
         self._at = LastPoint(problem)
 
@@ -72,7 +72,7 @@ class AcceleratedGradient:
     (O'Donoghue and Candes, 2015) and the step halved if the value still rises.
     """
 
-    def __init__(self, problem: Problem, step: float) -> None:
+    def __init__(self, problem: SmoothProblem, step: float) -> None:
         self.problem, self.step = problem, step
         self._momentum, self._previous = 1.0, np.empty(0)
         self._floor = np.inf
@@ -104,7 +104,7 @@ class BacktrackingGradient:
 
     Parameters
     ----------
-    problem : Problem
+    problem : SmoothProblem
     step : float
         The first one to try.
 
@@ -125,7 +125,7 @@ class BacktrackingGradient:
 
     ARMIJO, LONGER, SMALLEST = 1e-4, 1.25, 1e-30
 
-    def __init__(self, problem: Problem, step: float = 1.0) -> None:
+    def __init__(self, problem: SmoothProblem, step: float = 1.0) -> None:
         self.problem, self.step = problem, step
         self._at = LastPoint(problem)
 

@@ -7,14 +7,14 @@ from typing import Protocol
 import numpy as np
 
 from halfseen.solvers.loop import SweepResult
-from halfseen.solvers.problem import Problem, Vector, largest
+from halfseen.solvers.problem import SmoothProblem, Vector, largest
 
 # Factors of the damping after a failure and a success: the best of those tried.
 HARDER, EASIER = 4.0, 5.0
 MOST_TRIALS = 40
 
 
-class NormalProblem(Problem, Protocol):
+class NormalProblem(SmoothProblem, Protocol):
     """A problem that also gives its Gauss-Newton matrix and gradient, dense."""
 
     def normal_equations(self, theta: Vector) -> tuple[Vector, Vector]: ...

@@ -151,9 +151,9 @@ def loop(
             reason = "not_finite"
             break
         params, last = result.params, result
-        found = next((why for stop in stops if (why := stop(iteration, result)) is not None), result.reason)
-        if found is not None:
-            reason = found
+        stopped_by = next((why for stop in stops if (why := stop(iteration, result)) is not None), result.reason)
+        if stopped_by is not None:
+            reason = stopped_by
             break
     table = np.array(rows, dtype=float).reshape(-1, 4)
     trace = Trace(*(np.ascontiguousarray(table[:, k]) for k in range(4)))

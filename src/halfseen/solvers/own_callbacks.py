@@ -54,9 +54,9 @@ class Task:
 
     def subcontext(self, task_name: str = "", max_subtasks: int | None = 0) -> Task:
         """The next task inside this one."""
-        made = Task(task_name, self._subtasks, max_subtasks, self, self._callbacks, self.estimator_name)
+        task = Task(task_name, self._subtasks, max_subtasks, self, self._callbacks, self.estimator_name)
         self._subtasks += 1
-        return made
+        return task
 
     def call_on_fit_task_begin(self, *, estimator: Any, **told: Any) -> None:
         """Tell every callback that the task begins."""
@@ -85,10 +85,10 @@ def _fitted(estimator: Any, told: dict[str, Any]) -> Any:
     attributes = told.get("reconstruction_attributes")
     if attributes is None:
         return None
-    made = copy.copy(estimator)
+    fitted = copy.copy(estimator)
     for name, value in attributes().items():
-        setattr(made, name, value)
-    return made
+        setattr(fitted, name, value)
+    return fitted
 
 
 @contextmanager

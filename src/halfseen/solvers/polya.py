@@ -99,9 +99,9 @@ def truncated_inverse_gaussian(z: FloatArray, rng: np.random.Generator) -> Float
 
 def from_inverse_chi_square(z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, BoolArray]:
     """One over a chi-square below the cut, and whether it passes for the inverse Gaussian of mean 1/z."""
-    one, two = rng.standard_exponential((2, len(z)))
-    x = CUT / np.square(1.0 + CUT * one)
-    return x, (one**2 <= 2.0 * two / CUT) & (rng.random(len(z)) <= np.exp(-0.5 * z**2 * x))
+    first, second = rng.standard_exponential((2, len(z)))
+    x = CUT / np.square(1.0 + CUT * first)
+    return x, (first**2 <= 2.0 * second / CUT) & (rng.random(len(z)) <= np.exp(-0.5 * z**2 * x))
 
 
 def inverse_gaussian(mean: FloatArray, rng: np.random.Generator) -> FloatArray:

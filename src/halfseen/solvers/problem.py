@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Vector = NDArray[Any]
 
 
-class Problem(Protocol):
+class SmoothProblem(Protocol):
     """Turns one flat parameter vector into numbers."""
 
     def value(self, theta: Vector) -> float: ...
@@ -19,7 +19,7 @@ class Problem(Protocol):
     def value_and_gradient(self, theta: Vector) -> tuple[float, Vector]: ...
 
 
-class CurvedProblem(Problem, Protocol):
+class CurvedProblem(SmoothProblem, Protocol):
     """A problem that also offers second derivatives and a preconditioner."""
 
     def hessian_vector(self, theta: Vector, direction: Vector) -> Vector: ...
@@ -27,7 +27,7 @@ class CurvedProblem(Problem, Protocol):
     def preconditioner(self, theta: Vector) -> Callable[[Vector], Vector]: ...
 
 
-class HalvedProblem(Problem, Protocol):
+class HalvedProblem(SmoothProblem, Protocol):
     """A problem whose parameters fall into two halves, each easy for the other one fixed."""
 
     def half_step(self, theta: Vector, side: int) -> Vector: ...
@@ -36,7 +36,7 @@ class HalvedProblem(Problem, Protocol):
 class LastPoint:
     """Value and gradient of a problem, computed once for the same array object."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: SmoothProblem) -> None:
         self.problem, self.passes = problem, 0.0
         self._theta: Vector | None = None
         self._value, self._gradient = np.nan, np.empty(0)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from halfseen.solvers.loop import SweepResult
-from halfseen.solvers.problem import LastPoint, Problem, Vector, inner, largest
+from halfseen.solvers.problem import LastPoint, SmoothProblem, Vector, inner, largest
 
 ARMIJO, WOLFE = 1e-4, 0.9
 MOST_TRIALS = 30
@@ -24,7 +24,7 @@ class LimitedMemory:
 
     Parameters
     ----------
-    problem : Problem
+    problem : SmoothProblem
     memory : int
         Number of past steps kept.
     precondition : callable, optional
@@ -54,7 +54,7 @@ class LimitedMemory:
 
     def __init__(
         self,
-        problem: Problem,
+        problem: SmoothProblem,
         memory: int = 10,
         precondition: Callable[[Vector], Preconditioner] | None = None,
         refresh: int = 10,
@@ -81,10 +81,10 @@ class LimitedMemory:
             direction = -self._inverse(gradient)
         length = 1.0 if self._steps or self._make is not None else self._first_length(theta, gradient)
         length *= min(1.0, self.longest / max(length * largest(direction), 1e-300))
-        found = self._search(theta, value, gradient, direction, length)
-        if found is None:
+        accepted = self._search(theta, value, gradient, direction, length)
+        if accepted is None:
             return self._stuck(theta, value, gradient)
-        new, new_value, new_gradient = found
+        new, new_value, new_gradient = accepted
         self._remember(new - theta, new_gradient - gradient)
         self._lost = 0
         return SweepResult(new, new_value, largest(new_gradient), self._at.take_work())

@@ -129,8 +129,8 @@ def detect_rank(
     best = start if stop.best_params is None else stop.best_params
     s = product_svd(best)[1].astype(float)
     ratios = s[:-1] / np.maximum(s[1:], max(FLOOR * s[0], 1e-300))
-    found = int(np.argmax(ratios)) + 1 if len(ratios) else 1
-    return RankDetection(found, s, ratios, stop.best_time, stop.best_score)
+    detected = int(np.argmax(ratios)) + 1 if len(ratios) else 1
+    return RankDetection(detected, s, ratios, stop.best_time, stop.best_score)
 
 
 class HeldOutError:

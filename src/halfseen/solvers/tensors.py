@@ -89,5 +89,5 @@ def shared_components(tensor: Array, rank: int, rng: np.random.Generator) -> tup
 
 def _jennrich(tensor: Array, rng: np.random.Generator) -> Array:
     """Eigenvectors of a quotient of two random slices; real parts where noise made them complex."""
-    one, two = (tensor @ rng.normal(size=tensor.shape[2]) for _ in range(2))
-    return np.real(np.linalg.eig(one @ np.linalg.pinv(two))[1])
+    first, second = (tensor @ rng.normal(size=tensor.shape[2]) for _ in range(2))
+    return np.real(np.linalg.eig(first @ np.linalg.pinv(second))[1])

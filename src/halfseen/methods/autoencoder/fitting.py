@@ -14,10 +14,10 @@ from halfseen._typing import FloatArray
 from halfseen.data import Observed, Sources
 from halfseen.methods.autoencoder.network import Layers, Layout, embed, outputs, start_layers
 from halfseen.nets import (
+    AdamWSteps,
     Columns,
     QuasiNewton,
     Several,
-    Steps,
     as_arrays,
     as_weights,
     average,
@@ -72,7 +72,7 @@ class TrainingPlan:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedWeights:
     """Weights by name, and how they were trained."""
 
     weights: dict[str, FloatArray]
@@ -163,14 +163,14 @@ class AveragingRounds:
     copies: list[Any]
     noise: Noise | None
     rng: np.random.Generator
-    _steps: list[Steps] = field(init=False, repr=False)
+    _steps: list[AdamWSteps] = field(init=False, repr=False)
     _batches: list[Iterator[Groups]] = field(init=False, repr=False)
     _totals: dict[str | None, int] = field(init=False, repr=False)
     _done: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         settings = self.plan.settings
-        self._steps = [Steps(copy, settings.learning_rate, settings.weight_decay) for copy in self.copies]
+        self._steps = [AdamWSteps(copy, settings.learning_rate, settings.weight_decay) for copy in self.copies]
         self._batches = [self._groups(tables) for tables in self.clients]
         self._totals = entries_of([table for tables in self.clients for table in tables])
 
@@ -227,7 +227,7 @@ def merged(copies: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return snapshot(weights)
 
 
-def train(tables: Tables, plan: TrainingPlan, share: float, rng: np.random.Generator) -> Trained:
+def train(tables: Tables, plan: TrainingPlan, share: float, rng: np.random.Generator) -> TrainedWeights:
     """Train one network; where a share is held out, as long as it helps there, then once more on everything."""
     seed = int(rng.integers(2**62))
     parts = held_out(tables, share, rng)
@@ -246,7 +246,7 @@ def train(tables: Tables, plan: TrainingPlan, share: float, rng: np.random.Gener
     first = _train(seen, plan, plan.settings.max_iter, seed, stop)
     if not plan.settings.is_refitted or stop.best_params is None:
         best = first.weights if stop.best_params is None else as_arrays(stop.best_params)
-        return Trained(best, first.run)
+        return TrainedWeights(best, first.run)
     again = _train(tables, plan, int(np.argmin(scores)) + 1, seed)
     return replace(again, run=replace(again.run, reason=first.run.reason, converged=first.run.converged))
 
@@ -280,7 +280,7 @@ def squared_error(
 
 def _train(
     tables: Tables, plan: TrainingPlan, max_iter: int, seed: int, stop: Callable[..., Any] | None = None
-) -> Trained:
+) -> TrainedWeights:
     rng = np.random.default_rng(seed)
     weights = as_weights(start(plan, [own for own, _ in tables], rng), plan.device, plan.dtype)
     if plan.settings.pretrain:
@@ -290,7 +290,7 @@ def _train(
             for name, weight in before.params.items():
                 weights[name].copy_(weight)
     run = _loop(tables, plan, weights, max_iter, rng, stop)
-    return Trained(as_arrays(run.params), run.record())
+    return TrainedWeights(as_arrays(run.params), run.record())
 
 
 def _loop(

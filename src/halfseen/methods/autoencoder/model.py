@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class Autoencoder(CallbackSupport, SourcesModel):
     """What both autoencoders do; they differ in whether sources have encoders of their own."""
 
+    _summary: ClassVar[str] = "halfseen.methods.autoencoder.summary:chapter"
+
     device: str
     embeddings_: dict[str, FloatArray]
     decoder_: FloatArray

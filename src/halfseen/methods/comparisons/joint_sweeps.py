@@ -37,7 +37,7 @@ class Alternation:
 
     def __call__(self, state: tuple[Parts, Tables]) -> SweepResult:
         parts, filled = state
-        own = [one.unique_basis @ one.unique_loadings.T for one in parts.own]
+        own = [placed.unique_basis @ placed.unique_loadings.T for placed in parts.own]
         rest = [table - part for table, part in zip(filled, own, strict=True)]
         shared = shared_directions(rest, self.shared_rank, self.engine)
 
@@ -48,7 +48,9 @@ class Alternation:
             return Placed(loadings, *low_rank(without(left, shared) if self.is_orthogonal else left, rank))
 
         parts = Parts(shared, tuple(self.engine.map(individual, zip(filled, rest, self.ranks, strict=True))))
-        fits = [shared @ one.shared_loadings.T + one.unique_basis @ one.unique_loadings.T for one in parts.own]
+        fits = [
+            shared @ placed.shared_loadings.T + placed.unique_basis @ placed.unique_loadings.T for placed in parts.own
+        ]
         together = list(zip(self.tables, fits, self.masks, strict=True))
         if self.is_imputed:
             value = sum(float(np.sum(np.square(table - fit)[mask])) for table, fit, mask in together)
@@ -82,24 +84,26 @@ class RobustSplitting:
     def __call__(self, state: tuple[FloatArray, list[FloatArray], list[RobustSource]]) -> SweepResult:
         _, _, sources = state
         pairs = list(zip(self.tables, sources, strict=True))
-        targets = [table - one.own - one.errors + one.of_fit / self.mu for table, one in pairs]
+        targets = [table - source.own - source.errors + source.of_fit / self.mu for table, source in pairs]
         shared = shared_directions(targets, self.shared_rank, self.engine)
         loadings = [target.T @ shared for target in targets]
 
         def local(item: tuple[FloatArray, RobustSource, FloatArray]) -> tuple[RobustSource, float]:
-            table, one, V = item
+            table, source, V = item
             joint = shared @ V.T
-            own = table - joint - one.errors + one.copy + (one.of_fit + one.of_copy) / self.mu
+            own = table - joint - source.errors + source.copy + (source.of_fit + source.of_copy) / self.mu
             own = 0.5 * without(own, shared)
-            copy = shrunk_values(own - one.of_copy / self.mu, 1.0 / self.mu)
-            left = table - joint - own + one.of_fit / self.mu
+            copy = shrunk_values(own - source.of_copy / self.mu, 1.0 / self.mu)
+            left = table - joint - own + source.of_fit / self.mu
             errors = np.sign(left) * np.maximum(np.abs(left) - self.sparsity / self.mu, 0.0)
             gap = table - joint - own - errors
-            moved = RobustSource(own, copy, errors, one.of_fit + self.mu * gap, one.of_copy + self.mu * (copy - own))
+            moved = RobustSource(
+                own, copy, errors, source.of_fit + self.mu * gap, source.of_copy + self.mu * (copy - own)
+            )
             return moved, float(np.sum(gap**2) + np.sum((copy - own) ** 2))
 
         done = list(self.engine.map(local, zip(self.tables, sources, loadings, strict=True)))
-        return SweepResult((shared, loadings, [one for one, _ in done]), sum(gap for _, gap in done))
+        return SweepResult((shared, loadings, [source for source, _ in done]), sum(gap for _, gap in done))
 
 
 def shrunk_values(table: FloatArray, threshold: float) -> FloatArray:
@@ -131,7 +135,7 @@ class PersonalRounds:
             return moved[:, :r1], moved[:, r1:], explained
 
         done = list(self.engine.map(local, zip(self.covariances, own, strict=True)))
-        mean = sum((one for one, _, _ in done), np.zeros_like(shared)) / len(done)
+        mean = sum((basis for basis, _, _ in done), np.zeros_like(shared)) / len(done)
         state = (polar(mean), [unique for _, unique, _ in done])
         return SweepResult(state, -sum(explained for _, _, explained in done))
 

@@ -141,6 +141,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
 
     rank_search_: RankSearch | None
 
+    _summary: ClassVar[str] = "halfseen.methods.completion.summary:bayesian"
     _parameters: ClassVar[Table] = {
         "rank": RANK,
         "family": Word("gaussian", "bernoulli"),

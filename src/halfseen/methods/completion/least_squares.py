@@ -150,6 +150,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
     rank_search_: RankSearch | None
     penalty_choice_: LeastSquaresPenalty | None
 
+    _summary: ClassVar[str] = "halfseen.methods.completion.summary:least_squares"
     _parameters: ClassVar[Table] = {
         "rank": RANK,
         "penalty": Word("auto") | Number(0),

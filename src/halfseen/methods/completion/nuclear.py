@@ -128,12 +128,12 @@ class NuclearProblem:
         wide = min(GROWTH + OVERSAMPLING, min(self.passes.shape))
 
         def forward(block: FloatArray) -> FloatArray:
-            found = self.passes.to_rows(g, block).astype(float)
-            return np.linalg.qr(found - spaces[0] @ (spaces[0].T @ found))[0]
+            image = self.passes.to_rows(g, block).astype(float)
+            return np.linalg.qr(image - spaces[0] @ (spaces[0].T @ image))[0]
 
         def back(block: FloatArray) -> FloatArray:
-            found = self.passes.to_cols(g, block).astype(float)
-            return found - spaces[1] @ (spaces[1].T @ found)
+            image = self.passes.to_cols(g, block).astype(float)
+            return image - spaces[1] @ (spaces[1].T @ image)
 
         block = rng.standard_normal((self.passes.shape[1], wide))
         block = np.linalg.qr(back(forward(block)))[0]
@@ -226,14 +226,14 @@ class PenaltyPath:
 
     def __call__(self, point: PathPoint) -> SweepResult:
         penalty = float(self.penalties[point.place + 1])
-        found = PathPoint(point.place + 1, penalty, point.params)
+        start = PathPoint(point.place + 1, penalty, point.params)
         # as long as all that was added lives, there may be more
-        run = loop(Growth(self.problem, self.rng), found, max_iter=1 + self.problem.largest_rank // GROWTH)
+        run = loop(RankGrowth(self.problem, self.rng), start, max_iter=1 + self.problem.largest_rank // GROWTH)
         return SweepResult(run.params, run.value, work=run.work)
 
 
 @dataclass(frozen=True)
-class Growth:
+class RankGrowth:
     """Sweep: add the directions that are missing, solve, drop those that died; ends when none was missing."""
 
     problem: NuclearProblem
@@ -246,8 +246,8 @@ class Growth:
         run = loop(problem.sweep(penalty, rank), params, [SmallFall(problem.tol)], max_iter=problem.max_iter)
         solved = problem.thresholded(run.params, penalty)
         is_last = rank < before + GROWTH or solved[0].shape[1] - 1 < rank or rank == problem.largest_rank
-        found = replace(point, params=solved, n_iter=point.n_iter + run.n_iter)
-        return SweepResult(found, run.value, work=run.work, reason="exact" if is_last else None)
+        grown = replace(point, params=solved, n_iter=point.n_iter + run.n_iter)
+        return SweepResult(grown, run.value, work=run.work, reason="exact" if is_last else None)
 
 
 def unshrunk(problem: NuclearProblem, params: Coefficients) -> FloatArray:

@@ -254,7 +254,7 @@ class PosteriorInference(TableInference):
             raise BadArgument("kind", kind, f"one of {', '.join(map(repr, RANK_KINDS))}")
         drawn, which = self._drawn(of, axis, about), _axis(axis)
         estimate, errors = drawn.mean(axis=1), (drawn - drawn.mean(axis=1, keepdims=True)).T
-        found, spread = drawn_rank_intervals(estimate, errors, self.level)
+        ranked, spread = drawn_rank_intervals(estimate, errors, self.level)
         q, extra = float("nan"), {}
         if kind != "posterior":
             if len(estimate) > MOST_PAIRED:
@@ -265,11 +265,11 @@ class PosteriorInference(TableInference):
             q = normal_quantile(self.level)
             if kind != "per_item":
                 q = upper_quantile(dense_pair_maximum(errors, lambda rows: pair[rows]), self.level)
-            found = rank_intervals(estimate, lambda rows: pair[rows], q)
+            ranked = rank_intervals(estimate, lambda rows: pair[rows], q)
             if kind == "ties":
-                extra["group"], found = tie_groups(estimate, lambda rows: pair[rows], q)
+                extra["group"], ranked = tie_groups(estimate, lambda rows: pair[rows], q)
         return Intervals(
-            f"rank by {of if of == 'score' else f'component {of}'}", found.estimate, spread, found.low, found.high,
+            f"rank by {of if of == 'score' else f'component {of}'}", ranked.estimate, spread, ranked.low, ranked.high,
             self.level, self.names.column(which), self.claim, "ranks", True, extra, q, self.library,
         )  # fmt: skip
 

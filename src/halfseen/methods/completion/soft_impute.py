@@ -163,6 +163,7 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
 
     rank_search_: RankSearch | None
 
+    _summary: ClassVar[str] = "halfseen.methods.completion.summary:soft_impute"
     _parameters: ClassVar[Table] = {
         "rank": RANK,
         "penalty": Word("auto") | Number(0, above=True),
@@ -288,11 +289,11 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         settings: SimpleNamespace,
         rng: np.random.Generator,
         watch: tuple[Any, Any],
-    ) -> tuple[Run, Judge]:
+    ) -> tuple[Run, PathJudge]:
         start, largest = self._start(problem, rng)
         ratio = settings.smallest ** (1.0 / max(settings.n_penalties - 1, 1))
         path = PenaltyPath(problem, largest * ratio ** np.arange(1, settings.n_penalties + 1), rng)
-        judge = Judge(problem, test, settings.debias)
+        judge = PathJudge(problem, test, settings.debias)
         stops = [HeldOut(judge, settings.patience), *watch[1]]
         run = loop(path, start, stops, max_iter=settings.n_penalties, watchers=watch[0])
         if run.reason == "not_finite":
@@ -300,7 +301,7 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         return run, judge
 
     def _refitted(
-        self, problem: NuclearProblem, judge: Judge, more: float, rng: np.random.Generator
+        self, problem: NuclearProblem, judge: PathJudge, more: float, rng: np.random.Generator
     ) -> tuple[PathPoint, bool]:
         """The best point of the path once more, on all entries."""
         best, is_debiased = judge.best()
@@ -349,7 +350,7 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         return self.rank_
 
 
-class Judge:
+class PathJudge:
     """Mean squared error of held-out entries along a path, plain and debiased; remembers the best point."""
 
     def __init__(self, problem: NuclearProblem, test: Observed, debias: str | bool) -> None:

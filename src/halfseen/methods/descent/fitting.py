@@ -23,7 +23,7 @@ from halfseen.methods.descent.options import (
     Sure,
     TheoryWindow,
 )
-from halfseen.methods.descent.path import DescentPath, HeldOutCurve, Reading, Recorder
+from halfseen.methods.descent.path import DescentPath, HeldOutCurve, Recorder, SingularIterate
 from halfseen.methods.descent.table import DescentTable
 from halfseen.solvers import Discrepancy, HeldOutComponents, HeldOutError, Plateau, Run, SpectralFilter, loop
 from halfseen.solvers.loop import Stop, SweepResult
@@ -37,7 +37,7 @@ PAST_EDGE = 1.5
 class Descended:
     """What came of a descent."""
 
-    reading: Reading
+    reading: SingularIterate
     run: Run
     path: DescentPath
     setting: Setting

@@ -145,6 +145,7 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
     right_: FloatArray
     centre_: Centre
 
+    _summary: ClassVar[str] = "halfseen.methods.descent.summary:chapter"
     _parameters: ClassVar[Table] = {
         "rank": Whole(1) | Nothing() | Word("auto"),
         "family": FAMILY,

@@ -10,7 +10,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray
 from halfseen.linalg.growth import start_size
-from halfseen.methods.descent.path import Reading, read_factors
+from halfseen.methods.descent.path import SingularIterate, read_factors
 from halfseen.methods.descent.table import DescentTable
 from halfseen.solvers import (
     FactorDescent,
@@ -64,7 +64,7 @@ class Mover(Protocol):
 
     def value(self, params: Any, /) -> float: ...
 
-    def read(self, params: Any, /) -> Reading: ...
+    def read(self, params: Any, /) -> SingularIterate: ...
 
     def rest(self, rng: np.random.Generator, /) -> Callable[[Any], float]: ...
 
@@ -157,14 +157,14 @@ class InBasis(Iterating):
         self._read = read_factors(self.objective)
         self.read = self._turned_back
 
-    def _turned_back(self, factors: Any) -> Reading:
+    def _turned_back(self, factors: Any) -> SingularIterate:
         size, lack, parts = self._read(factors)
 
         def back(r: int) -> tuple[FloatArray, FloatArray]:
             left, right = parts(r)
             return self.bases[0] @ left, self.bases[1] @ right
 
-        return Reading(size, lack, back)
+        return SingularIterate(size, lack, back)
 
 
 class Filtering:
@@ -194,14 +194,14 @@ class Filtering:
     def value(self, growth: Growth) -> float:
         return 0.5 * (float(np.sum(np.square(self.sweep.s - growth.size))) + self._beyond)
 
-    def read(self, growth: Growth) -> Reading:
+    def read(self, growth: Growth) -> SingularIterate:
         size = growth.size
 
         def parts(r: int) -> tuple[FloatArray, FloatArray]:
             root = growth.root[:r]
             return (self.U[:, :r] * root).astype(self.dtype), (self.V[:, :r] * root).astype(self.dtype)
 
-        return Reading(size, self.sweep.s - size, parts)
+        return SingularIterate(size, self.sweep.s - size, parts)
 
     def rest(self, rng: np.random.Generator) -> Callable[[Any], float]:
         beyond = float(self.s[self.columns]) if self.columns < len(self.s) else 0.0

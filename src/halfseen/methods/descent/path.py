@@ -85,7 +85,7 @@ class HeldOutCurve:
     best_error: float
 
 
-class Reading(NamedTuple):
+class SingularIterate(NamedTuple):
     """An iterate in its own singular basis."""
 
     size: FloatArray  # singular values of the iterate
@@ -93,13 +93,13 @@ class Reading(NamedTuple):
     parts: Callable[[int], tuple[FloatArray, FloatArray]]  # its leading r components as two factors
 
 
-def read_factors(objective: FactorObjective) -> Callable[[Any], Reading]:
+def read_factors(objective: FactorObjective) -> Callable[[Any], SingularIterate]:
     """How to read iterates that are two factors."""
 
-    def read(factors: Any) -> Reading:
+    def read(factors: Any) -> SingularIterate:
         U, s, V = product_svd(factors)
         lack = np.einsum("ij,ij->j", U, objective.rest(factors, V))
-        return Reading(s, lack, lambda r: (U[:, :r] * np.sqrt(s[:r]), V[:, :r] * np.sqrt(s[:r])))
+        return SingularIterate(s, lack, lambda r: (U[:, :r] * np.sqrt(s[:r]), V[:, :r] * np.sqrt(s[:r])))
 
     return read
 
@@ -110,14 +110,14 @@ class Recorder:
     Parameters
     ----------
     read : callable
-        ``read(params) -> Reading``.
+        ``read(params) -> SingularIterate``.
     keep : int
         Largest rank whose approximation is kept.
     growth : float
         Look again when the time has grown by this share.
     """
 
-    def __init__(self, read: Callable[[Any], Reading], keep: int, growth: float) -> None:
+    def __init__(self, read: Callable[[Any], SingularIterate], keep: int, growth: float) -> None:
         self.read, self.keep, self.growth = read, keep, growth
         self._next = 0
         self._rows: list[tuple[int, FloatArray, float]] = []
@@ -127,7 +127,7 @@ class Recorder:
         if iteration >= self._next and np.isfinite(result.value):
             self.look(iteration, result.params, result.value)
 
-    def look(self, iteration: int, params: Any, value: float) -> Reading:
+    def look(self, iteration: int, params: Any, value: float) -> SingularIterate:
         """Record this iterate."""
         reading = self.read(params)
         self._rows.append((iteration, np.asarray(reading.size, dtype=float), float(np.sqrt(2.0 * max(value, 0.0)))))
@@ -135,7 +135,7 @@ class Recorder:
         self._pass_by(iteration, reading)
         return reading
 
-    def _pass_by(self, iteration: int, reading: Reading) -> None:
+    def _pass_by(self, iteration: int, reading: SingularIterate) -> None:
         lacks = np.cumsum(np.square(reading.lack, dtype=float))
         squares = np.square(reading.size, dtype=float)
         tails = np.maximum(squares.sum() - np.cumsum(squares), 0.0)

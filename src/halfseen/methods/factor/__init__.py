@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.model import GeneralizedFactorModel
-from halfseen.methods.factor.problem import Penalty
+from halfseen.methods.factor.problem import FactorPenalty
 
 if TYPE_CHECKING:
     from halfseen.methods.factor.intervals.inference import FactorInference
 
-__all__ = ["FactorInference", "Factors", "GeneralizedFactorModel", "Penalty"]
+__all__ = ["FactorInference", "FactorPenalty", "FactorPoint", "GeneralizedFactorModel"]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ from halfseen.losses import (
     members_of,
     takes_totals,
 )
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.parameters import BadArgument
 from halfseen.solvers import Run
 
@@ -144,7 +144,7 @@ def _shares(observed: Observed, loss: Loss, totals: Array) -> Observed:
     return observed.with_values(values / totals, weights=weights)
 
 
-def dispersion_of(passes: EntryPasses, final: Factors) -> float:
+def dispersion_of(passes: EntryPasses, final: FactorPoint) -> float:
     r"""Residual variance :math:`\mathrm{RSS} / (E - p - (n + p - r) r + r)`; 1 where the family has none."""
     if not passes.loss.has_dispersion:
         return 1.0

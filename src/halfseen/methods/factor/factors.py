@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 @storable
 @dataclass(frozen=True)
-class Factors:
+class FactorPoint:
     r"""One point of the model: :math:`m_{ij} = \zeta_j + \langle x_i, y_j\rangle`.
 
     Attributes
@@ -41,6 +41,6 @@ class Factors:
         """Linear predictor of chosen cells, elementwise."""
         return self.intercept[cols] + np.einsum("ek,ek->e", self.rows[rows], self.cols[cols])
 
-    def without_factors(self) -> Factors:
+    def without_factors(self) -> FactorPoint:
         """The intercept-only model of the same shape."""
         return replace(self, rows=self.rows[:, :0], cols=self.cols[:, :0])

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from halfseen.engines import EntryPasses
 from halfseen.losses import at_columns
 from halfseen.losses.derived import information, skew
-from halfseen.methods.factor.factors import Factors
-from halfseen.methods.factor.problem import FactorProblem, Penalty, safe_inverse
+from halfseen.methods.factor.factors import FactorPoint
+from halfseen.methods.factor.problem import FactorPenalty, FactorProblem, safe_inverse
 from halfseen.solvers import NewtonCG, SweepResult, largest
 
 Array = NDArray[Any]
@@ -22,17 +22,17 @@ MIN_SHARE = 0.1
 SETTLING = 3
 
 
-def leverages(problem: FactorProblem, at: Factors) -> Array:
+def leverages(problem: FactorProblem, at: FactorPoint) -> Array:
     r"""Variance :math:`v_{ij} = y_j^\top V_i y_j + \tilde x_i^\top \tilde V_j \tilde x_i` of each entry's predictor.
 
     ``V_i`` and ``V~_j`` are the inverses of the expected information; canonical order of the entries.
     """
     passes = problem.passes
     features = problem.column_view(at)[1]
-    found = passes.quadratic(1, safe_inverse(problem.col_blocks(at, is_expected=True)), features)
+    leverage = passes.quadratic(1, safe_inverse(problem.col_blocks(at, is_expected=True)), features)
     if problem.rank:
-        found = found + passes.quadratic(0, safe_inverse(problem.row_blocks(at, is_expected=True)), at.cols)
-    return found
+        leverage = leverage + passes.quadratic(0, safe_inverse(problem.row_blocks(at, is_expected=True)), at.cols)
+    return leverage
 
 
 def tilts(passes: EntryPasses, predictor: Array, variance: Array) -> Array:
@@ -57,7 +57,7 @@ class FirthSweep:
     ----------
     passes : EntryPasses
     rank : int
-    penalty : Penalty, optional
+    penalty : FactorPenalty, optional
         A ridge beside the correction; the leverages are then those of the penalised fit.
 
     Notes
@@ -67,8 +67,8 @@ class FirthSweep:
     term and leaves exactly :math:`-\frac12\psi'' v` per entry.
     """
 
-    def __init__(self, passes: EntryPasses, rank: int, penalty: Penalty | None = None) -> None:
-        self.passes, self.rank, self.penalty = passes, rank, penalty or Penalty()
+    def __init__(self, passes: EntryPasses, rank: int, penalty: FactorPenalty | None = None) -> None:
+        self.passes, self.rank, self.penalty = passes, rank, penalty or FactorPenalty()
         self._plain = FactorProblem(passes, rank, self.penalty)
         self._theta: Array | None = None
         self._share, self.norm, self.value, self._updates = 1.0, np.inf, np.inf, 0

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance
 from halfseen.losses import Loss, has_columns, is_estimated
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.firth import FirthSweep
 from halfseen.methods.factor.identification import to_gauge
-from halfseen.methods.factor.problem import FactorProblem, Penalty, degrees_of_freedom
+from halfseen.methods.factor.problem import FactorPenalty, FactorProblem, degrees_of_freedom
 from halfseen.methods.factor.refine import one_step
 from halfseen.methods.factor.settings import most_sweeps
 from halfseen.methods.factor.shapes import ShapeSweep
@@ -66,7 +66,7 @@ class Separation:
 class FitPlan:
     """One way to fit: which penalty, with or without bias correction."""
 
-    penalty: Penalty
+    penalty: FactorPenalty
     has_firth: bool = False
 
 
@@ -77,9 +77,9 @@ class StagedFit:
     ``loss`` has the parameters per column that belong to ``final``.
     """
 
-    spectral: Factors
-    one_step: Factors
-    final: Factors
+    spectral: FactorPoint
+    one_step: FactorPoint
+    final: FactorPoint
     run: Run
     plan: FitPlan
     loss: Loss
@@ -102,8 +102,8 @@ class Stages:
     settings: SimpleNamespace
     rng: np.random.Generator
     linear: LinearStart = field(init=False)
-    spectral: Factors = field(init=False)
-    refined: Factors = field(init=False)
+    spectral: FactorPoint = field(init=False)
+    refined: FactorPoint = field(init=False)
     dispersion: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -114,7 +114,7 @@ class Stages:
         if ridge is None:
             ridge = 0.5 * self.empirical_ridge()
             ridge = ridge if loss.has_dispersion else float(np.clip(ridge, 0.5, 1.0))
-        small = Penalty(ridge=ridge, centre=self.centre())
+        small = FactorPenalty(ridge=ridge, centre=self.centre())
         best = np.inf
         for start in self._starts():
             refined = one_step(self.passes, start, small, self.settings.trim)
@@ -127,11 +127,11 @@ class Stages:
     def _refined_dispersion(self, problem: FactorProblem, value: float) -> float:
         """Residual variance after the one-step, its effective degrees of freedom taken off."""
         spent = degrees_of_freedom(problem, self.refined)
-        found = 2.0 * value / max(self.passes.observed.n_entries - spent, 1.0)
+        dispersion = 2.0 * value / max(self.passes.observed.n_entries - spent, 1.0)
         # data that fit exactly would give a prior of no width
-        return max(found, 1e-6 * self.linear.dispersion, float(np.finfo(self.passes.dtype).tiny))
+        return max(dispersion, 1e-6 * self.linear.dispersion, float(np.finfo(self.passes.dtype).tiny))
 
-    def _starts(self) -> list[Factors]:
+    def _starts(self) -> list[FactorPoint]:
         settings, (n, p) = self.settings, self.passes.shape
         starts = [] if settings.start == "spectral" else [self.linear.factors]
         is_known = self.passes.offset is None and not has_columns(self.passes.loss)
@@ -156,10 +156,10 @@ class Stages:
             return 0.0
         n, p = self.passes.shape
         scale = self.dispersion
-        found = float(np.mean(np.sqrt(n * p) / np.maximum(self.linear.singular_values, 1e-300)))
-        return scale * (min(found, RIDGE_CAP) if not self.passes.loss.has_dispersion else found)
+        ridge = float(np.mean(np.sqrt(n * p) / np.maximum(self.linear.singular_values, 1e-300)))
+        return scale * (min(ridge, RIDGE_CAP) if not self.passes.loss.has_dispersion else ridge)
 
-    def map_penalty(self) -> Penalty:
+    def map_penalty(self) -> FactorPenalty:
         """Empirical-Bayes prior: one ridge for both factors, a normal prior for the intercepts."""
         loss, zeta = self.passes.loss, self.linear.factors.intercept
         ones = np.ones((self.passes.shape[0], 1))
@@ -170,11 +170,11 @@ class Stages:
         # a floor of a quarter (logit scale; a hundredth of the residual variance otherwise) keeps the prior from
         # tying all intercepts together when columns happen to look alike
         floor = 0.01 * self.dispersion if loss.has_dispersion else 0.25
-        return Penalty(self.empirical_ridge(), self.dispersion / max(spread, floor), self.centre())
+        return FactorPenalty(self.empirical_ridge(), self.dispersion / max(spread, floor), self.centre())
 
     def learned(self, theta: Array) -> dict[str, Any]:
         """The attributes a model would have at these parameters, for callbacks that score during the fit."""
-        at = to_gauge(FactorProblem(self.passes, self.rank, Penalty()).unpack(theta), self.settings.rho)
+        at = to_gauge(FactorProblem(self.passes, self.rank, FactorPenalty()).unpack(theta), self.settings.rho)
         return {"intercept_": at.intercept, "row_factors_": at.rows, "col_factors_": at.cols}
 
     def descend(
@@ -216,7 +216,7 @@ class Stages:
             return AcceleratedGradient(problem, step)
         return GradientDescent(problem, step, is_guarded=given == "auto")
 
-    def _with_orthogonality(self, penalty: Penalty) -> Penalty:
+    def _with_orthogonality(self, penalty: FactorPenalty) -> FactorPenalty:
         if not (self.settings.c_orth and self.rank):
             return penalty
         top = float(balance(self.refined.rows, self.refined.cols)[2][0])

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.linalg import balance, sign_rule, varimax_criterion, varimax_step
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.solvers import RelativeChange, SweepResult, loop
 
 Array = NDArray[Any]
 
 
-def to_gauge(factors: Factors, rho: float = 1.0, rotation: str | None = None) -> Factors:
+def to_gauge(factors: FactorPoint, rho: float = 1.0, rotation: str | None = None) -> FactorPoint:
     r"""The same linear predictor with :math:`1^\top X = 0` and :math:`X^\top X = \rho\,Y^\top Y` diagonal.
 
     Components come in the order of falling singular values of :math:`X Y^\top`; every column of ``Y`` has a
@@ -36,7 +36,7 @@ def to_gauge(factors: Factors, rho: float = 1.0, rotation: str | None = None) ->
         X, Y = X @ turn, Y @ turn
         signs = sign_rule(Y)
         X, Y = X * signs, Y * signs
-    return Factors(intercept.astype(dtype), X.astype(dtype), Y.astype(dtype))
+    return FactorPoint(intercept.astype(dtype), X.astype(dtype), Y.astype(dtype))
 
 
 def varimax(Y: Array, max_iter: int = 500, tol: float = 1e-12) -> Array:

@@ -23,7 +23,7 @@ from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.newrows import RowPlacer, placement
 from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, complaint_about, hold_out
-from halfseen.methods.factor.problem import Penalty
+from halfseen.methods.factor.problem import FactorPenalty
 from halfseen.methods.factor.ranks import settled_rank
 from halfseen.methods.factor.settings import PARAMETERS, PRINTED, most_sweeps
 from halfseen.methods.factor.verdicts import about_counts, about_next_rank, about_wild, is_wild
@@ -110,9 +110,9 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     intercept_ : ndarray (p,)
     row_factors_ : ndarray (n, r)
     col_factors_ : ndarray (p, r)
-    stages_ : dict of Factors
+    stages_ : dict of FactorPoint
         ``"spectral"``, ``"one_step"`` and ``"final"``, each in the gauge.
-    penalty_ : Penalty
+    penalty_ : FactorPenalty
         What was added to the negative log-likelihood, in the solver's own gauge (:math:`\rho = 1`).
     penalty_choice_ : PenaltyChoice or None
         Held-out deviances behind ``penalty="auto"``.
@@ -150,6 +150,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     ((60, 1), (40, 1), True)
     """
 
+    _summary: ClassVar[str] = "halfseen.methods.factor.summary:chapter"
     _parameters: ClassVar[Table] = PARAMETERS
 
     def __init__(
@@ -313,7 +314,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
     def _plan(self, stages: Stages) -> FitPlan:
         kind = self.penalty if self.penalty_choice_ is None else self.penalty_choice_.chosen
         if kind in ("none", "auto"):
-            return FitPlan(Penalty(centre=stages.centre()), self._has_firth())
+            return FitPlan(FactorPenalty(centre=stages.centre()), self._has_firth())
         penalty = stages.map_penalty()
         ridge = penalty.ridge * (self.penalty_choice_.scale if self.penalty_choice_ else 1.0)
         return FitPlan(replace(penalty, ridge=ridge if kind == "map" else float(kind)), self.bias == "firth")
@@ -441,8 +442,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         from halfseen.methods.factor.intervals.making import infer
 
         choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
-        made: FactorInference = infer(self, choices, R, trials, Offsets(offset))
-        return made
+        inference: FactorInference = infer(self, choices, R, trials, Offsets(offset))
+        return inference
 
     def rotate(self, rotation: str | None) -> Self:
         """Turn the fitted factors; predictions and intervals of entries stay what they are.

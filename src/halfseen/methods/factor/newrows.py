@@ -12,7 +12,7 @@ from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.losses import Loss
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.firth import tilts
 from halfseen.methods.factor.problem import safe_inverse
 from halfseen.solvers import GradientNorm, SweepResult, largest, loop
@@ -48,7 +48,7 @@ class Placement:
     has_firth: bool
 
 
-def placement(solved: Factors, gauged: Factors, ridge: float, has_firth: bool) -> Placement:
+def placement(solved: FactorPoint, gauged: FactorPoint, ridge: float, has_firth: bool) -> Placement:
     """From the same fit in the solver's coordinates and in the gauge (columns: ``y = v turn^-T``)."""
     mean = np.asarray(solved.rows, dtype=float).mean(axis=0).astype(solved.rows.dtype)
     turn = np.linalg.lstsq(np.asarray(gauged.cols, dtype=float), np.asarray(solved.cols, dtype=float))[0].T

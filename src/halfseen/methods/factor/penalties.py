@@ -12,9 +12,9 @@ from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses
 from halfseen.losses import Loss, at_columns
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
-from halfseen.methods.factor.problem import Penalty
+from halfseen.methods.factor.problem import FactorPenalty
 
 Array = NDArray[Any]
 
@@ -83,7 +83,7 @@ def hold_out(passes: EntryPasses, share: float, rng: np.random.Generator) -> tup
     return train, observed.select(is_test), None if offset is None else offset[is_test]
 
 
-def held_out_deviance(factors: Factors, loss: Loss, test: Observed, offset: Array | None) -> Array:
+def held_out_deviance(factors: FactorPoint, loss: Loss, test: Observed, offset: Array | None) -> Array:
     """(Weighted) deviance of each held-out entry; infinite where a prediction is not finite."""
     m = np.asarray(factors.pairs(test.rows, test.cols), dtype=float)
     deviance = at_columns(loss, test.cols).deviance(test.values, m if offset is None else m + offset)
@@ -95,18 +95,18 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     """Fit with the empirical-Bayes prior and without any; compare them, and the intercepts alone, on ``test``."""
     loss, (n, p) = stages.passes.loss, stages.passes.shape
     scale, path, prior = _best_scale(stages, test, offset)
-    free = stages.descend(FitPlan(Penalty(centre=stages.centre()), has_firth), slack=ROUGH)
-    null = Factors(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
+    free = stages.descend(FitPlan(FactorPenalty(centre=stages.centre()), has_firth), slack=ROUGH)
+    null = FactorPoint(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
     fits = {"map": (prior.final, prior.loss), "none": (free.final, free.loss), "intercepts": (null, loss)}
     each = {name: held_out_deviance(*fit, test, offset) for name, fit in fits.items()}
-    found = {name: float(np.mean(deviance)) for name, deviance in each.items()}
+    deviances = {name: float(np.mean(deviance)) for name, deviance in each.items()}
     # a fit that ran away or is still running may look well on a few entries by chance
     is_sound = free.run.converged or loss.has_dispersion
-    chosen = "none" if is_sound and found["none"] <= found["map"] * (1.0 + TIE) else "map"
+    chosen = "none" if is_sound and deviances["none"] <= deviances["map"] * (1.0 + TIE) else "map"
     gains = each["intercepts"] - each[chosen]
     spread = float(np.std(gains)) if np.isfinite(gains).all() else np.inf
     return PenaltyChoice(
-        chosen, scale, test.n_entries, found, path, float(np.mean(gains)), spread / np.sqrt(test.n_entries)
+        chosen, scale, test.n_entries, deviances, path, float(np.mean(gains)), spread / np.sqrt(test.n_entries)
     )
 
 
@@ -117,8 +117,8 @@ def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[f
 
     def fit(scale: float, start: StagedFit | None) -> float:
         plan = FitPlan(replace(penalty, ridge=scale * penalty.ridge))
-        fits[scale] = found = stages.descend(plan, start, slack=ROUGH)
-        deviance = float(np.mean(held_out_deviance(found.final, found.loss, test, offset)))
+        fits[scale] = staged = stages.descend(plan, start, slack=ROUGH)
+        deviance = float(np.mean(held_out_deviance(staged.final, staged.loss, test, offset)))
         path[f"{scale:.3g}"] = deviance
         return deviance
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses, PassResult
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 
 Array = NDArray[Any]
 
 
 @storable
 @dataclass(frozen=True)
-class Penalty:
+class FactorPenalty:
     r"""What is added to the negative log-likelihood.
 
     .. math:: \tfrac{\lambda}{2}(\|X\|^2 + \|Y\|^2) + \tfrac{\lambda_0}{2}\sum_j(\zeta_j - \mu)^2
@@ -49,7 +49,7 @@ class FactorProblem:
     ----------
     passes : EntryPasses
     rank : int
-    penalty : Penalty
+    penalty : FactorPenalty
 
     Notes
     -----
@@ -57,29 +57,29 @@ class FactorProblem:
     Source: Huang and Gu, equation (5), with the sum over the observed entries in brackets.
     """
 
-    def __init__(self, passes: EntryPasses, rank: int, penalty: Penalty) -> None:
+    def __init__(self, passes: EntryPasses, rank: int, penalty: FactorPenalty) -> None:
         self.passes, self.rank, self.penalty = passes, rank, penalty
         self.n, self.p = passes.shape
 
-    def pack(self, factors: Factors) -> Array:
+    def pack(self, factors: FactorPoint) -> Array:
         parts = (factors.intercept, factors.rows, factors.cols)
         return np.concatenate([np.asarray(part, dtype=self.passes.dtype).ravel() for part in parts])
 
-    def unpack(self, theta: Array) -> Factors:
+    def unpack(self, theta: Array) -> FactorPoint:
         p, split = self.p, self.p + self.n * self.rank
-        return Factors(theta[:p], theta[p:split].reshape(self.n, self.rank), theta[split:].reshape(p, self.rank))
+        return FactorPoint(theta[:p], theta[p:split].reshape(self.n, self.rank), theta[split:].reshape(p, self.rank))
 
     @staticmethod
-    def _joined(found: PassResult) -> Array:
+    def _joined(result: PassResult) -> Array:
         """Gradient parts in the order of :meth:`pack`."""
-        parts = [part.ravel() for part in (found.col, found.A, found.B) if part is not None]
+        parts = [part.ravel() for part in (result.col, result.A, result.B) if part is not None]
         return np.concatenate(parts)
 
     def value(self, theta: Array) -> float:
         at = self.unpack(theta)
         return self.passes.value(at.rows, at.cols, col_offset=at.intercept) + self._penalty_value(at)
 
-    def _penalty_value(self, at: Factors) -> float:
+    def _penalty_value(self, at: FactorPoint) -> float:
         pen, value = self.penalty, 0.0
         if pen.ridge:
             value += 0.5 * pen.ridge * (np.sum(at.rows**2, dtype=float) + np.sum(at.cols**2, dtype=float))
@@ -91,15 +91,15 @@ class FactorProblem:
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         at, pen = self.unpack(theta), self.penalty
-        found = self.passes.loss_and_gradient(at.rows, at.cols, col_offset=at.intercept, want="ABc")
-        gradient = self._joined(found)
+        result = self.passes.loss_and_gradient(at.rows, at.cols, col_offset=at.intercept, want="ABc")
+        gradient = self._joined(result)
         out = self.unpack(gradient)
         if pen.intercept_ridge:
             out.intercept[:] += pen.intercept_ridge * (at.intercept - pen.centre)
         self._add_quadratic(at, out)
-        return found.value + self._penalty_value(at), gradient
+        return result.value + self._penalty_value(at), gradient
 
-    def _add_quadratic(self, at: Factors, out: Factors) -> None:
+    def _add_quadratic(self, at: FactorPoint, out: FactorPoint) -> None:
         """Add the penalty's Hessian on (rows, cols) times ``at``: its gradient too, since it is quadratic."""
         if self.penalty.ridge:
             out.rows[:] += self.penalty.ridge * at.rows
@@ -109,29 +109,29 @@ class FactorProblem:
 
     def hessian_vector(self, theta: Array, direction: Array) -> Array:
         at, move = self.unpack(theta), self.unpack(np.asarray(direction, dtype=theta.dtype))
-        found = self.passes.hessian_vector(
+        result = self.passes.hessian_vector(
             at.rows, at.cols, move.rows, move.cols, col_offset=at.intercept, d_col=move.intercept
         )
-        image = self._joined(found)
+        image = self._joined(result)
         out = self.unpack(image)
         if self.penalty.intercept_ridge:
             out.intercept[:] += self.penalty.intercept_ridge * move.intercept
         self._add_quadratic(move, out)
         return image
 
-    def row_blocks(self, at: Factors, is_expected: bool = False) -> Array:
+    def row_blocks(self, at: FactorPoint, is_expected: bool = False) -> Array:
         """``H_i``, penalty included: ndarray (n, r, r)."""
         blocks = self.passes.information(0, at.rows, at.cols, minor_offset=at.intercept, is_expected=is_expected)
         np.einsum("ikk->ik", blocks)[:] += self.penalty.ridge
         return blocks
 
-    def col_blocks(self, at: Factors, is_expected: bool = False) -> Array:
+    def col_blocks(self, at: FactorPoint, is_expected: bool = False) -> Array:
         """Joint blocks of ``(zeta_j, y_j)`` with features ``(1, x_i)``, penalty included: ndarray (p, r+1, r+1)."""
         blocks = self.passes.information(1, *self.column_view(at), is_expected=is_expected)
         np.einsum("jkk->jk", blocks)[:] += self._column_ridge()
         return blocks
 
-    def column_view(self, at: Factors, centre: float = 0.0) -> tuple[Array, Array]:
+    def column_view(self, at: FactorPoint, centre: float = 0.0) -> tuple[Array, Array]:
         """Coefficients ``(zeta_j - centre, y_j)`` of the columns and their features ``(1, x_i)``."""
         coefficients = np.concatenate([at.intercept[:, None] - centre, at.cols], axis=1)
         features = np.concatenate([np.ones((self.n, 1), dtype=at.rows.dtype), at.rows], axis=1)
@@ -176,7 +176,7 @@ class FactorProblem:
         return out
 
 
-def degrees_of_freedom(problem: FactorProblem, at: Factors) -> float:
+def degrees_of_freedom(problem: FactorProblem, at: FactorPoint) -> float:
     r"""Parameters spent by a penalised fit, :math:`\sum_i (r - \lambda\,\mathrm{tr} H_i^{-1})` and the same over
     columns; no row or column spends more than it has entries.
     """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from halfseen.engines import EntryPasses
 from halfseen.methods.factor.fitting import FitPlan, Stages
 from halfseen.methods.factor.penalties import ROUGH, held_out_deviance, hold_out
-from halfseen.methods.factor.problem import Penalty
+from halfseen.methods.factor.problem import FactorPenalty
 from halfseen.select import RankSearch
 from halfseen.select.automatic_rank import LARGEST_RANK, SHARE, climbed_rank, detected_rank
 
@@ -66,6 +66,6 @@ def _searched(passes: EntryPasses, settings: SimpleNamespace, has_firth: bool, r
 def candidate_plan(stages: Stages, penalty: str | float, has_firth: bool) -> FitPlan:
     """How a candidate is fitted: unpenalised where the model is, else under the prior or the given ridge."""
     if penalty == "none":
-        return FitPlan(Penalty(centre=stages.centre()), has_firth)
+        return FitPlan(FactorPenalty(centre=stages.centre()), has_firth)
     prior = stages.map_penalty()
     return FitPlan(prior if isinstance(penalty, str) else replace(prior, ridge=float(penalty)))

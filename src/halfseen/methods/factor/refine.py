@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from halfseen.engines import EntryPasses
 from halfseen.linalg import balance, trim_rows
-from halfseen.methods.factor.factors import Factors
-from halfseen.methods.factor.problem import FactorProblem, Penalty
+from halfseen.methods.factor.factors import FactorPoint
+from halfseen.methods.factor.problem import FactorPenalty, FactorProblem
 
 # "arg min" of Algorithm 4: damped Newton per row; convex, so a dozen steps reach rounding error.
 INNER_STEPS = 12
 
 
-def one_step(passes: EntryPasses, start: Factors, penalty: Penalty, trim: float | None = None) -> Factors:
+def one_step(passes: EntryPasses, start: FactorPoint, penalty: FactorPenalty, trim: float | None = None) -> FactorPoint:
     r"""Rows by their own convex problems for fixed columns, then ``(zeta_j, y_j)`` jointly for the new rows.
 
     .. math:: x_i = \arg\min_x \sum_{j \in \Omega_i} \ell(R_{ij}, \zeta_j + x^\top y_j) + \tfrac{\lambda}{2}|x|^2,
@@ -24,8 +24,8 @@ def one_step(passes: EntryPasses, start: Factors, penalty: Penalty, trim: float 
     Parameters
     ----------
     passes : EntryPasses
-    start : Factors
-    penalty : Penalty
+    start : FactorPoint
+    penalty : FactorPenalty
         A small ridge keeps rows with few entries from separating.
     trim : float, optional
         Shorten rows of the start longer than this multiple of their root mean square length; the print's

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from halfseen.engines import EntryPasses
 from halfseen.losses import Loss
 from halfseen.losses.derived import Cells
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.firth import FirthSweep, leverages
-from halfseen.methods.factor.problem import FactorProblem, Penalty
+from halfseen.methods.factor.problem import FactorPenalty, FactorProblem
 from halfseen.solvers import NewtonCG, SweepResult, largest
 
 Array = NDArray[Any]
@@ -29,7 +29,7 @@ class ShapeSweep:
     passes : EntryPasses
         With the parameters to begin with.
     rank : int
-    penalty : Penalty
+    penalty : FactorPenalty
     has_firth : bool
         The first half is a sweep of Firth's correction (for known parameters of the loss).
 
@@ -45,7 +45,7 @@ class ShapeSweep:
     gradient norm covers both halves.
     """
 
-    def __init__(self, passes: EntryPasses, rank: int, penalty: Penalty, has_firth: bool) -> None:
+    def __init__(self, passes: EntryPasses, rank: int, penalty: FactorPenalty, has_firth: bool) -> None:
         self.passes, self.rank, self.penalty = passes, rank, penalty
         self._firth = FirthSweep(passes, rank, penalty) if has_firth else None
         self._newton = NewtonCG(FactorProblem(passes, rank, penalty))
@@ -70,10 +70,10 @@ class ShapeSweep:
         reason = result.reason if is_settled else None
         return SweepResult(theta, value, max(norm, slope), result.work + 5.0, reason)
 
-    def _variance(self, problem: FactorProblem, at: Factors) -> Array:
+    def _variance(self, problem: FactorProblem, at: FactorPoint) -> Array:
         """Variance of every predictor; of the point before the last step where the correction knows it."""
-        found = leverages(problem, at) if self._firth is None else self._firth.variance
-        return np.asarray(found, dtype=float)
+        variance = leverages(problem, at) if self._firth is None else self._firth.variance
+        return np.asarray(variance, dtype=float)
 
     def _improve(self, theta: Array) -> tuple[Array, float]:
         """The columns' own parameters after one step, and the point that follows them."""

@@ -14,7 +14,7 @@ from halfseen.engines import EntryPasses
 from halfseen.linalg import balance, optimal_shrinkage, soft_threshold, trim_rows, truncated_svd
 from halfseen.losses import Loss, at_columns, has_columns
 from halfseen.losses.derived import information
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.parameters import BadArgument
 from halfseen.solvers import GradientNorm, SweepResult, loop
 
@@ -57,7 +57,7 @@ def null_intercept(passes: EntryPasses) -> Array:
     centre = _overall_intercept(passes)
     here = at_columns(loss, observed.cols)
     strength = np.array([float(np.mean(information(here, centre + np.asarray(passes.offset, dtype=float))))])
-    found, _ = passes.newton(
+    coefficients, _ = passes.newton(
         1,
         np.zeros((p, 1)),
         np.ones((passes.shape[0], 1)),
@@ -65,7 +65,7 @@ def null_intercept(passes: EntryPasses) -> Array:
         ridge=strength,
         steps=NULL_STEPS,
     )
-    return np.asarray(found[:, 0], dtype=float) + centre
+    return np.asarray(coefficients[:, 0], dtype=float) + centre
 
 
 def _overall_intercept(passes: EntryPasses) -> float:
@@ -111,7 +111,7 @@ def relative_rates(observed: Observed) -> tuple[Array, Array]:
     return np.maximum(rows, 0.25), np.maximum(cols, 0.25)
 
 
-def spectral_start(passes: EntryPasses, rank: int, settings: SimpleNamespace, rng: np.random.Generator) -> Factors:
+def spectral_start(passes: EntryPasses, rank: int, settings: SimpleNamespace, rng: np.random.Generator) -> FactorPoint:
     r"""Soft-thresholded SVD of the zero-filled centred responses, clipped, link-inverted, and a second SVD.
 
     .. math:: \hat R = \bar r 1 + \pi^{-1} U (\Sigma - \lambda)_+ V^\top,\quad
@@ -172,7 +172,7 @@ class _InvertedTable:
         return out
 
 
-def _second_svd(table: _InvertedTable, rank: int, rng: np.random.Generator) -> Factors:
+def _second_svd(table: _InvertedTable, rank: int, rng: np.random.Generator) -> FactorPoint:
     """Rank-r SVD of the column-centred table: randomised range finder warmed by the first SVD's right vectors.
 
     Two subspace iterations; the spectrum falls fast beyond the first SVD's vectors (Halko, Martinsson and
@@ -191,7 +191,7 @@ def _second_svd(table: _InvertedTable, rank: int, rng: np.random.Generator) -> F
     small = table.transposed_products(Q) - np.outer(mean, Q.sum(axis=0))
     V, s, Ut = np.linalg.svd(small, full_matrices=False)
     root = np.sqrt(s[:rank])
-    return Factors(mean, (Q @ Ut.T[:, :rank]) * root, V[:, :rank] * root)
+    return FactorPoint(mean, (Q @ Ut.T[:, :rank]) * root, V[:, :rank] * root)
 
 
 @dataclass(frozen=True)
@@ -200,14 +200,14 @@ class LinearStart:
 
     Attributes
     ----------
-    factors : Factors
+    factors : FactorPoint
     singular_values : ndarray (r,)
         Shrunk singular values of the factor part, on the scale of the linear predictor.
     dispersion : float
         Residual variance of the standardised responses (1 for families without a dispersion).
     """
 
-    factors: Factors
+    factors: FactorPoint
     singular_values: Array
     dispersion: float
 
@@ -248,10 +248,10 @@ def linear_start(passes: EntryPasses, rank: int, settings: SimpleNamespace, rng:
     shrunk = np.maximum(optimal_shrinkage(s, n, p, noise), 0.1 * edge)
     _, _, values = balance(U * shrunk, Vt.T / root[:, None])
     X, Y, _ = balance(U * shrunk / np.sqrt(rows)[:, None], Vt.T / (root * np.sqrt(cols))[:, None])
-    return LinearStart(Factors(zeta, X, Y), values, dispersion)
+    return LinearStart(FactorPoint(zeta, X, Y), values, dispersion)
 
 
-def shortened(passes: EntryPasses, start: Factors) -> Factors:
+def shortened(passes: EntryPasses, start: FactorPoint) -> FactorPoint:
     """A start as it is, or trimmed and scaled down where it fits worse than the intercepts alone.
 
     Under a log link a few large counts may lengthen a row so far that Newton steps from there take for ever.
@@ -263,7 +263,7 @@ def shortened(passes: EntryPasses, start: Factors) -> Factors:
         return start
     X, Y = trim_rows(start.rows, LONGEST), trim_rows(start.cols, LONGEST)
     scaled = (replace(start, rows=c * X, cols=c * Y) for c in SHORTER)
-    fits = (one for one in scaled if passes.value(one.rows, one.cols, col_offset=one.intercept) <= null)
+    fits = (point for point in scaled if passes.value(point.rows, point.cols, col_offset=point.intercept) <= null)
     return next(fits, replace(start, rows=SHORTER[-1] * X, cols=SHORTER[-1] * Y))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from halfseen.data import Observed
 from halfseen.engines import EntryPasses
 from halfseen.losses import at_columns
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.fitting import FitPlan, Stages
 from halfseen.methods.factor.penalties import ROUGH, PenaltyChoice, held_out_deviance
 
@@ -27,7 +27,7 @@ SURE, WORTH = 3.0, 0.01
 MOST_TRIED = 1_000_000
 
 
-def about_counts(passes: EntryPasses, final: Factors) -> str:
+def about_counts(passes: EntryPasses, final: FactorPoint) -> str:
     r"""What is to be said where Poisson counts have :math:`\sum (y - \mu)^2/\mu` far above its expectation."""
     loss, observed = passes.loss, passes.observed
     if getattr(loss, "name", "") != "poisson":

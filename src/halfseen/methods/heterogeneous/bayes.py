@@ -16,7 +16,7 @@ from halfseen.losses import Loss, get_loss
 from halfseen.many import Parts, Placed, in_gauge
 from halfseen.methods.heterogeneous.checks import check_weights
 from halfseen.methods.heterogeneous.posterior import PosteriorSettings, SourcesPosterior, fit_posterior
-from halfseen.methods.heterogeneous.posterior.families import Family, family_of
+from halfseen.methods.heterogeneous.posterior.families import SourceFamily, family_of
 from halfseen.methods.heterogeneous.posterior.intervals import SourcesInference
 from halfseen.methods.heterogeneous.posterior.placing import linear_of, place_columns, place_rows, place_source
 from halfseen.methods.heterogeneous.posterior.state import SampleScores
@@ -55,7 +55,9 @@ def fit_bayes(
     parts = parts_in_gauge(posterior)
     model._keep(sources, parts, intercepts)
     model.shared_rank_ = parts.shared_basis.shape[1]
-    model.unique_rank_ = {name: one.unique_basis.shape[1] for name, one in zip(sources.names, parts.own, strict=True)}
+    model.unique_rank_ = {
+        name: placed.unique_basis.shape[1] for name, placed in zip(sources.names, parts.own, strict=True)
+    }
     model.restarted_, model.rank_search_ = [], None
     model.run_, model.n_iter_ = posterior.run, posterior.run.n_iter
     for text, category in notes:
@@ -67,13 +69,13 @@ def split_weights(weights: Any, sources: Sources) -> tuple[dict[str, float], dic
     if not isinstance(weights, Mapping):
         check_weights(weights, sources.names)
         return {}, {}
-    by_row = {str(name): one for name, one in weights.items() if np.ndim(one) > 0}
-    whole = {str(name): one for name, one in weights.items() if np.ndim(one) == 0}
+    by_row = {str(name): weight for name, weight in weights.items() if np.ndim(weight) > 0}
+    whole = {str(name): weight for name, weight in weights.items() if np.ndim(weight) == 0}
     check_weights(whole, sources.names)
-    return {name: float(one) for name, one in whole.items()}, by_row
+    return {name: float(weight) for name, weight in whole.items()}, by_row
 
 
-def loss_of(family: Family) -> Loss:
+def loss_of(family: SourceFamily) -> Loss:
     """The loss that judges predictions under a family."""
     if family.name == "huber":
         return get_loss("gaussian") if family.is_relative else get_loss(f"huber({family.cut!r})")

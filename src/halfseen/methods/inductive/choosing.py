@@ -13,6 +13,7 @@ from halfseen._typing import BoolArray, FloatArray
 from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.losses import is_quadratic
+from halfseen.select.held_out import clustered_error
 
 # Shares of rows and columns with features, and of the other entries, that are held out.
 ROWS, ENTRIES = 0.2, 0.1
@@ -121,6 +122,21 @@ class Judge:
         self.errors.append(np.where(np.isfinite(error), error, np.inf))
         return self.losses[-1]
 
+    def gains(self, other: dict[str, Any], best: dict[str, Any]) -> bool:
+        """Whether a setting predicts better than a simpler one: by a share, and by more than its standard error.
+
+        Held-out entries of one row, and of one column, are not independent: the larger of both clustered errors counts.
+        """
+        after, before = self(**other), self(**best)
+        if not after < (1.0 - GAIN) * before:
+            return False
+        own, old = (self.errors[self.choices.index(choice)] for choice in (other, best))
+        if not np.isfinite(old).all():
+            return True
+        test = self.parts.test
+        error = max(clustered_error([(old - own, groups)]) for groups in (test.rows, test.cols))
+        return bool(before - after > error)
+
     @property
     def losses(self) -> list[float]:
         return [float(np.mean(error)) for error in self.errors]
@@ -169,11 +185,11 @@ def settled_structure(
         # other units at the same penalty, and at the evidence's own
         others = [{**best, "activation": tries[1], "penalty": one} for one in {best["penalty"]: 0, "evidence": 0}]
         other = min(others, key=lambda choice: judge(**choice))
-        best = other if judge(**other) < (1.0 - GAIN) * judge(**best) else best
+        best = other if judge.gains(other, best) else best
     can_add = is_plain and settings.solver != "levenberg-marquardt" and settings.gauge != "first_row"
     for effects in ("cols", "rows", "both") if can_add and any(given) else ():
         choice = {**best, "effects": effects}
-        if judge(**choice) < (1.0 - GAIN) * judge(**best):
+        if judge.gains(choice, best):
             best = choice
     settings.effects, model.activation_ = best["effects"], best["activation"]
     settings.penalty = "auto" if best["penalty"] == "evidence" else best["penalty"]
@@ -197,7 +213,8 @@ def _climbed(judge: Judge, choice: dict[str, Any]) -> dict[str, Any]:
     if best["penalty"] == "evidence":
         return best
     closer = [{**choice, "penalty": best["penalty"] * factor} for factor in CLOSER]
-    return min([best, *closer], key=lambda one: judge(**one))
+    best = min([best, *closer], key=lambda one: judge(**one))
+    return best if judge.gains(best, choice) else choice
 
 
 def warn_if_features_lose(model: Any, search: StructureSearch) -> None:

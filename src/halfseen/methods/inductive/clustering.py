@@ -98,6 +98,7 @@ class SimilarityClustering(ClusterMixin, Parametrised, BaseEstimator):
     intercept_: FloatArray | None
     rank_: int | None
     run_: Run | None
+    _summary: ClassVar[str] = "halfseen.methods.inductive.summary_clusters:chapter"
     _parameters: ClassVar[Table] = {
         "n_clusters": Whole(1),
         "activation": ACTIVATION,

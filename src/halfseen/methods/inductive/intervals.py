@@ -23,6 +23,7 @@ from halfseen.inference import (
 from halfseen.inference.table import LEVEL
 from halfseen.losses import is_quadratic
 from halfseen.losses.derived import slope
+from halfseen.methods.inductive.clusters import clustered_covariance
 from halfseen.methods.inductive.options import ONE_CLASS
 from halfseen.methods.inductive.problem import InductiveProblem, Weights
 from halfseen.parameters import BadArgument
@@ -35,7 +36,7 @@ MOST_WEIGHTS = 1500
 FAR = 0.01
 # Share of the freedom that a penalty may take before its bias is no longer small beside the errors.
 SHRUNK = 0.1
-VARIANCES = ("model", "sandwich")
+VARIANCES = ("auto", "clusters", "model", "sandwich")
 
 
 class InductiveInference(TableInference):
@@ -187,7 +188,17 @@ def infer(model: Any, choices: dict[str, Any], R: Any, features: tuple[Any, Any]
     value = problem.value(theta) - problem.penalty_at(problem.unpack(theta))
     dispersion = 2.0 * value * problem.total / left if problem.passes.loss.has_dispersion else 1.0
     check_bottom(problem, theta, inverse, dispersion, spent)
-    if variance == "model":
+    is_gaussian = is_quadratic(problem.passes.loss)
+    if variance == "clusters" and not is_gaussian:
+        raise BadArgument("variance", variance, "'model' or 'sandwich' for families other than 'gaussian'")
+    covariance = None
+    if is_gaussian and variance in ("auto", "clusters"):
+        covariance = clustered_covariance(problem, theta, inverse, choices["level"])
+    if covariance is None and variance == "clusters":
+        raise ValueError("variance='clusters' needs five rows and columns at least; use variance='model'")
+    if covariance is not None:
+        pass
+    elif variance in ("auto", "model"):
         covariance = dispersion * inverse @ information @ inverse / problem.total
     else:
         covariance = inverse @ meat(problem, theta) @ inverse / problem.total * (left + spent) / left

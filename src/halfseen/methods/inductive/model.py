@@ -180,6 +180,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     seen_: tuple[IntArray, IntArray] | None = None
     _chooses = True  # False for the candidates of a choice
 
+    _summary: ClassVar[str] = "halfseen.methods.inductive.summary:chapter"
     _parameters: ClassVar[Table] = {
         "rank": Whole(1) | Word("auto") | Nothing(),
         "activation": Word("auto") | ACTIVATION,
@@ -470,7 +471,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         R: Any = None,
         row_features: Any = None,
         col_features: Any = None,
-        variance: str = "model",
+        variance: str = "auto",
     ) -> InductiveInference:
         """Intervals for predictions by the delta method, from the table and features of the fit.
 
@@ -481,7 +482,10 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             Draws behind bands.
         R, row_features, col_features
             As given to :meth:`fit`; needed, for they are not kept with the model.
-        variance : {"model", "sandwich"}
+        variance : {"auto", "clusters", "model", "sandwich"}
+            "clusters": rows and columns may have effects that their features do not explain, as nearly all have; the
+            default for the Gaussian family. "model" takes entries for independent with equal noise, "sandwich" for
+            independent.
 
         Raises
         ------

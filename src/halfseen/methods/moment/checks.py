@@ -93,10 +93,10 @@ def is_table(rows: Any) -> bool:
 def pair_positions(model: Any, pairs: Any) -> tuple[IntArray, IntArray]:
     """Positions of pairs of columns given by label."""
     try:
-        one, two = pairs
+        first, second = pairs
     except (TypeError, ValueError):
         raise ValueError("pairs must be two sequences of columns, (columns, columns), elementwise") from None
-    i, j = model._positions(one, "column"), model._positions(two, "column")
+    i, j = model._positions(first, "column"), model._positions(second, "column")
     if len(i) != len(j) and 1 not in (len(i), len(j)):
         raise ValueError(f"pairs are elementwise, but {len(i)} and {len(j)} columns were given")
     i, j = np.broadcast_arrays(i, j)

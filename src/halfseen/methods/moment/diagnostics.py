@@ -182,10 +182,10 @@ def activity_bias(moments: PairMoments, X: FloatArray, psi: float, random_state:
         values = rng.standard_normal((len(part), X.shape[1])) @ X.T + np.sqrt(psi) * rng.standard_normal((len(part), d))
         values *= scale[part, None]
         pieces.append(PairMoments.from_rows(Observed.from_dense(np.where(seen, values, np.nan))))
-    found = PairMoments.merge(pieces)
-    i, j = found.pairs()
+    simulated = PairMoments.merge(pieces)
+    i, j = simulated.pairs()
     off = i != j
-    kept = found.at_pairs()
+    kept = simulated.at_pairs()
     truth = np.einsum("ek,ek->e", X[i[off]], X[j[off]])
     estimate, weight = kept.sums[off] / kept.counts[off], kept.counts[off]
     # sizes have mean square one over rows with entries, so that the truth is XX' itself
@@ -231,32 +231,32 @@ def deletion_change(moments: PairMoments, R: Any) -> FloatArray:
     for t in range(rows.shape[0]):
         part = slice(view.indptr[t], view.indptr[t + 1])
         cols, x = view.indices[part], view.values[part].astype(float)
-        one, two = np.triu_indices(len(cols))
-        held = moments.at(cols[one], cols[two])
+        left, right = np.triu_indices(len(cols))
+        held = moments.at(cols[left], cols[right])
         stays = held.counts > 1
-        product = (x[one] * x[two])[stays]
+        product = (x[left] * x[right])[stays]
         before = held.sums[stays] / held.counts[stays]
         after = (held.sums[stays] - product) / (held.counts[stays] - 1)
-        twice = np.where(one == two, 1.0, 2.0)[stays]
+        twice = np.where(left == right, 1.0, 2.0)[stays]
         out[t] = np.sqrt(np.sum(twice * (before - after) ** 2))
     return out
 
 
-def per_unknown(found: PairDiagnostics, rank: int) -> float:
+def per_unknown(diagnostics: PairDiagnostics, rank: int) -> float:
     """Second moments that were seen, one variance being taken off the diagonal, over the unknowns of X."""
-    d = found.n_cols - int(np.count_nonzero(found.unseen))
-    pairs = found.share_of_pairs * found.n_cols * (found.n_cols - 1) / 2.0
+    d = diagnostics.n_cols - int(np.count_nonzero(diagnostics.unseen))
+    pairs = diagnostics.share_of_pairs * diagnostics.n_cols * (diagnostics.n_cols - 1) / 2.0
     return (pairs + d - 1.0) / max(d * rank - rank * (rank - 1) / 2.0, 1.0)
 
 
-def is_thin(found: PairDiagnostics, rank: int) -> bool:
+def is_thin(diagnostics: PairDiagnostics, rank: int) -> bool:
     """Whether a fit follows the noise of single pairs: few were seen, and hardly more than there are unknowns."""
-    return found.share_of_pairs < 0.5 and per_unknown(found, rank) < LEAST_PER_UNKNOWN
+    return diagnostics.share_of_pairs < 0.5 and per_unknown(diagnostics, rank) < LEAST_PER_UNKNOWN
 
 
-def thin_text(found: PairDiagnostics, rank: int) -> str:
+def thin_text(diagnostics: PairDiagnostics, rank: int) -> str:
     """The warning where a fit is thin."""
     return (
-        f"only {per_unknown(found, rank):.2g} second moments were seen for every unknown of rank {rank}: the fit "
+        f"only {per_unknown(diagnostics, rank):.2g} second moments were seen for every unknown of rank {rank}: the fit "
         "follows their noise; lower the rank (rank='auto' chooses it on rows held out), or give more rows"
     )

@@ -82,29 +82,29 @@ def estimate_pairs(
     --------
     >>> import numpy as np, halfseen as hs
     >>> rows = np.array([[1.0, 2.0], [2.0, 2.0], [3.0, np.nan]])
-    >>> found = estimate_pairs(hs.PairMoments.from_rows(rows))
-    >>> found.estimate.round(3).tolist(), found.counts.tolist()
+    >>> pairs = estimate_pairs(hs.PairMoments.from_rows(rows))
+    >>> pairs.estimate.round(3).tolist(), pairs.counts.tolist()
     ([4.667, 3.0, 4.0], [3, 2, 2])
     """
     _check(estimator, sampling, variance)
     i, j = moments.pairs() if pairs is None else (np.atleast_1d(pairs[0]), np.atleast_1d(pairs[1]))
-    found = moments.at_pairs() if pairs is None else moments.at(i, j)
+    held = moments.at_pairs() if pairs is None else moments.at(i, j)
     if estimator == "hajek":
-        estimate, of = hajek(moments, i, j, found, variance, is_finite)
+        estimate, of = hajek(moments, i, j, held, variance, is_finite)
     else:
-        estimate, of = horvitz_thompson(moments, i, j, found, sampling, is_finite)
-    return PairEstimates(i, j, estimate, of, found.counts)
+        estimate, of = horvitz_thompson(moments, i, j, held, sampling, is_finite)
+    return PairEstimates(i, j, estimate, of, held.counts)
 
 
 def hajek(
-    moments: PairMoments, i: IntArray, j: IntArray, found: PairValues, variance: str, is_finite: bool
+    moments: PairMoments, i: IntArray, j: IntArray, held: PairValues, variance: str, is_finite: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Means of the products, and their variances."""
-    counts = found.counts.astype(float)
+    counts = held.counts.astype(float)
     seen = counts > 0
-    estimate = np.divide(found.sums, counts, out=np.full(len(counts), np.nan), where=seen)
+    estimate = np.divide(held.sums, counts, out=np.full(len(counts), np.nan), where=seen)
     if variance == "own":
-        spread = _own_spread(found, estimate)
+        spread = _own_spread(held, estimate)
     else:
         diagonal = single_moments(moments)
         off, on = spread_constants(moments)
@@ -114,12 +114,12 @@ def hajek(
 
 
 def horvitz_thompson(
-    moments: PairMoments, i: IntArray, j: IntArray, found: PairValues, sampling: str, is_finite: bool
+    moments: PairMoments, i: IntArray, j: IntArray, held: PairValues, sampling: str, is_finite: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Sums over expected counts, and their variances; the mean square of the products is estimated the same way."""
     expected = moments.n_rows * pair_probability(moments, i, j, sampling)
-    estimate = np.divide(found.sums, expected, out=np.zeros(len(expected)), where=expected > 0)
-    squares = np.divide(found.squares, expected, out=np.zeros(len(expected)), where=expected > 0)
+    estimate = np.divide(held.sums, expected, out=np.zeros(len(expected)), where=expected > 0)
+    squares = np.divide(held.squares, expected, out=np.zeros(len(expected)), where=expected > 0)
     share = expected / max(moments.n_rows, 1)
     # of a sample of rows: E[(y I)^2]/(n pi^2) - T^2/n; of all rows there are the second term is mean(y^2)/n
     less = share * squares if is_finite else share * np.square(estimate)
@@ -178,28 +178,28 @@ def spread_constants(moments: PairMoments) -> tuple[float, float]:
     the inverse square of what they vary with. 1 and 2 (Gaussian rows) where nothing was seen twice.
     """
     i, j = moments.pairs()
-    found, diagonal = moments.at_pairs(), single_moments(moments)
+    held, diagonal = moments.at_pairs(), single_moments(moments)
     scale = diagonal[i] * diagonal[j]
-    twice = (found.counts >= 2) & (scale > 0)
+    twice = (held.counts >= 2) & (scale > 0)
     if not twice.any():
         return 1.0, 2.0
     i, j, scale = i[twice], j[twice], scale[twice]
-    found = PairValues(found.counts[twice], found.sums[twice], found.squares[twice])
-    ratio = _own_spread(found, found.sums / found.counts) / scale
-    weight = found.counts - 1.0
+    held = PairValues(held.counts[twice], held.sums[twice], held.squares[twice])
+    ratio = _own_spread(held, held.sums / held.counts) / scale
+    weight = held.counts - 1.0
     on = i == j
-    made = [
+    constants = [
         float(np.sum(weight[where] * ratio[where]) / np.sum(weight[where])) if where.any() else other
         for where, other in ((~on, 1.0), (on, 2.0))
     ]
-    return made[0], made[1]
+    return constants[0], constants[1]
 
 
-def _own_spread(found: PairValues, estimate: FloatArray) -> FloatArray:
+def _own_spread(held: PairValues, estimate: FloatArray) -> FloatArray:
     """Unbiased variance of one product; nan below two rows."""
-    counts = found.counts.astype(float)
+    counts = held.counts.astype(float)
     spread = np.divide(
-        found.squares - counts * np.square(estimate), counts - 1.0, out=np.full(len(counts), np.nan), where=counts >= 2
+        held.squares - counts * np.square(estimate), counts - 1.0, out=np.full(len(counts), np.nan), where=counts >= 2
     )
     return np.maximum(spread, 0.0)
 

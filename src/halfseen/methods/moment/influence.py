@@ -22,7 +22,7 @@ NUMBERS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
-class RowScores:
+class ObjectiveScores:
     r"""Scores of the objective, row by row of the table, at a fitted X.
 
     With separable weights :math:`w_{ij} = K_{ij} a_i a_j` and :math:`v_i = K_{ii} a_i^2/2` the objective is a sum
@@ -158,11 +158,11 @@ def dense_curvature(problem: PairProblem, X: FloatArray) -> FloatArray:
 def rotations(X: FloatArray) -> FloatArray:
     """Orthonormal basis (d r, r (r - 1)/2) of the directions in which XX' does not move."""
     d, r = X.shape
-    one, two = np.triu_indices(r, k=1)
-    turns = np.zeros((len(one), d, r))
-    turns[np.arange(len(one)), :, one] = X[:, two].T
-    turns[np.arange(len(one)), :, two] = -X[:, one].T
-    return np.linalg.qr(turns.reshape(len(one), d * r).T)[0]
+    first, second = np.triu_indices(r, k=1)
+    turns = np.zeros((len(first), d, r))
+    turns[np.arange(len(first)), :, first] = X[:, second].T
+    turns[np.arange(len(first)), :, second] = -X[:, first].T
+    return np.linalg.qr(turns.reshape(len(first), d * r).T)[0]
 
 
 def _parts(block: Observed, entries: int) -> Iterable[IntArray]:

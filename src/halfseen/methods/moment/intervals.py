@@ -16,7 +16,7 @@ from halfseen.inference.table import LEVEL
 from halfseen.methods.moment.checks import SeenRows, is_table, observe_rows, pair_positions
 from halfseen.methods.moment.estimates import steady_moments
 from halfseen.methods.moment.fitting import with_thin_bounded
-from halfseen.methods.moment.influence import RowScores, influence
+from halfseen.methods.moment.influence import ObjectiveScores, influence
 from halfseen.methods.moment.problem import PairProblem, RowNorms
 from halfseen.methods.moment.rank import products
 from halfseen.methods.moment.rows import LinearPredictor
@@ -222,7 +222,7 @@ def infer(model: Any, level: float, R: Any, groups: int, random_state: RandomSta
     scale = 1.0 / steady_moments(moments) if kind == "inverse_variance" else np.ones(len(X))
     n_groups = int(min(groups, max(model.diagnostics_.rows_with_pairs, LEAST_GROUPS)))
     counted = _Counted(blocks)
-    scores = RowScores(X, problem.psi(X), scale, problem.has_diagonal).of_groups(counted, n_groups, model.engine)
+    scores = ObjectiveScores(X, problem.psi(X), scale, problem.has_diagonal).of_groups(counted, n_groups, model.engine)
     if (counted.rows, counted.entries) != (moments.n_rows, moments.n_entries):
         raise ValueError(
             f"R has {counted.rows} rows with {counted.entries} entries, the model was fitted to {moments.n_rows} rows "

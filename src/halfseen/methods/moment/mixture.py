@@ -146,10 +146,10 @@ def pieces(observed: Observed, n_means: int) -> IntArray:
     place = np.arange(len(order)) - np.maximum.accumulate(np.where(is_new, np.arange(len(order)), 0))
     is_cut = np.zeros(len(order), dtype=bool)
     is_cut[widest[place < n_means - 1]] = True
-    found = np.empty(len(order), dtype=np.int64)
-    found[order] = np.cumsum(is_new | (is_cut & (gap > 0.0))) - 1
-    assert len(found) == len(rows)
-    return found
+    piece_of = np.empty(len(order), dtype=np.int64)
+    piece_of[order] = np.cumsum(is_new | (is_cut & (gap > 0.0))) - 1
+    assert len(piece_of) == len(rows)
+    return piece_of
 
 
 def start_of(observed: Observed, n_means: int, rng: np.random.Generator) -> IntArray:
@@ -192,9 +192,9 @@ class NearestMeans:
     def __call__(self, labels: IntArray) -> SweepResult:
         means, _ = self.means(labels)
         distances = self.distances(means)
-        found = distances.argmin(axis=1)
-        value = float(np.sum(np.take_along_axis(distances, found[:, None], axis=1)))
-        return SweepResult(found, max(value, 0.0))
+        nearest = distances.argmin(axis=1)
+        value = float(np.sum(np.take_along_axis(distances, nearest[:, None], axis=1)))
+        return SweepResult(nearest, max(value, 0.0))
 
     def distances(self, means: FloatArray) -> FloatArray:
         """Squared distances over the seen entries, (n, r), mean by mean."""

@@ -161,6 +161,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
     diagnostics_: PairDiagnostics | None
     row_factors_: FloatArray | None
 
+    _summary: ClassVar[str] = "halfseen.methods.moment.summary:chapter"
     _parameters: ClassVar[Table] = {
         "rank": Nothing() | Whole(1) | Word("auto"),
         "estimator": Word(*ESTIMATORS),

@@ -110,8 +110,8 @@ class PairMoments:
             For entries with weights, which have no meaning for pairs.
         """
         observed = as_observed(R)
-        made = cls.empty(observed.shape[1], observed.col_labels)
-        return made.partial_fit(observed, engine)
+        moments = cls.empty(observed.shape[1], observed.col_labels)
+        return moments.partial_fit(observed, engine)
 
     def partial_fit(self, R: Any, engine: str | Engine | None = None) -> Self:
         """Add further rows, in place; columns are found by label where both sides have labels. Returns itself."""
@@ -132,8 +132,8 @@ class PairMoments:
             packed = self.counts, self.sums, self.squares
             list(engine.map(lambda c: add_pair_moments(view, *c, packed, start=start, stop=stop), parts))
             return
-        found = list(engine.map(lambda c: pair_moments(view, *c, start=start, stop=stop), parts))
-        self._take(merge_pairs(self._table(), _joined(found)) if self.counts.size else _joined(found))
+        tables = list(engine.map(lambda c: pair_moments(view, *c, start=start, stop=stop), parts))
+        self._take(merge_pairs(self._table(), _joined(tables)) if self.counts.size else _joined(tables))
 
     def _take(self, table: PairTable) -> None:
         self.indptr, self.indices, self.counts, self.sums, self.squares = table
@@ -142,9 +142,9 @@ class PairMoments:
 
     def copy(self) -> Self:
         """The same moments in arrays of their own."""
-        made = replace(self, counts=self.counts.copy(), sums=self.sums.copy(), squares=self.squares.copy())
-        made.profile = self.profile.copy()
-        return made
+        twin = replace(self, counts=self.counts.copy(), sums=self.sums.copy(), squares=self.squares.copy())
+        twin.profile = self.profile.copy()
+        return twin
 
     # ---- adding and taking away ------------------------------------------------------------------------------------
 
@@ -179,18 +179,18 @@ class PairMoments:
     def _combined(self, other: PairMoments, sign: int) -> PairMoments:
         other = other.reordered(self.col_labels, self.n_cols)
         profile = _sum_profiles(self.profile, sign * other.profile)
-        made = replace(self, n_rows=self.n_rows + sign * other.n_rows, profile=profile)
+        combined = replace(self, n_rows=self.n_rows + sign * other.n_rows, profile=profile)
         if self.is_packed or other.is_packed:
             left, right = self._packed(), other._packed()
-            made.indptr = made.indices = None
-            made.counts, made.sums, made.squares = (a + sign * b for a, b in zip(left, right, strict=True))
-            gone = made.counts == 0
-            made.sums[gone], made.squares[gone] = 0.0, 0.0
+            combined.indptr = combined.indices = None
+            combined.counts, combined.sums, combined.squares = (a + sign * b for a, b in zip(left, right, strict=True))
+            gone = combined.counts == 0
+            combined.sums[gone], combined.squares[gone] = 0.0, 0.0
         else:
-            made._take(merge_pairs(self._table(), other._table(), sign))
-        if made.n_rows < 0 or np.any(made.counts < 0):
+            combined._take(merge_pairs(self._table(), other._table(), sign))
+        if combined.n_rows < 0 or np.any(combined.counts < 0):
             raise ValueError("other holds rows that are not among these; subtract only what was added before")
-        return made
+        return combined
 
     def reordered(self, col_labels: Any, n_cols: int | None = None) -> PairMoments:
         """The same pairs with the columns in the order of ``col_labels`` (and columns of theirs never seen here)."""
@@ -208,9 +208,9 @@ class PairMoments:
         d = len(col_labels)
         indptr = np.searchsorted(low[order], np.arange(d + 1))
         table = (indptr, high[order].astype(np.int32), kept.counts[order], kept.sums[order], kept.squares[order])
-        made = PairMoments(self.n_rows, d, *table, profile=self.profile, col_labels=np.asarray(col_labels))
-        made._take(PairTable(*table))
-        return made
+        moments = PairMoments(self.n_rows, d, *table, profile=self.profile, col_labels=np.asarray(col_labels))
+        moments._take(PairTable(*table))
+        return moments
 
     # ---- looking at it ---------------------------------------------------------------------------------------------
 
@@ -299,10 +299,10 @@ class PairMoments:
     @staticmethod
     def load(path: str | os.PathLike[str]) -> PairMoments:
         """Read what :meth:`save` wrote."""
-        found = load(path)
-        if not isinstance(found, PairMoments):
-            raise ValueError(f"{path} holds a {type(found).__name__}, not PairMoments; read it with halfseen.load")
-        return found
+        moments = load(path)
+        if not isinstance(moments, PairMoments):
+            raise ValueError(f"{path} holds a {type(moments).__name__}, not PairMoments; read it with halfseen.load")
+        return moments
 
     def _table(self) -> PairTable:
         if self.indptr is not None and self.indices is not None:
@@ -317,12 +317,12 @@ class PairMoments:
             return self.counts, self.sums, self.squares
         i, j = (part.astype(np.int64) for part in self.pairs())
         places = i * self.n_cols - i * (i + 1) // 2 + j
-        made = []
+        triangles = []
         for array in (self.counts, self.sums, self.squares):
             full = np.zeros(packed_size(self.n_cols), array.dtype)
             full[places] = array
-            made.append(full)
-        return made[0], made[1], made[2]
+            triangles.append(full)
+        return triangles[0], triangles[1], triangles[2]
 
     def _pack(self) -> None:
         self.counts, self.sums, self.squares = self._packed()
@@ -385,8 +385,8 @@ def _profile(observed: Observed) -> FloatArray:
     return out
 
 
-def _sum_profiles(one: FloatArray, two: FloatArray) -> FloatArray:
-    out = np.zeros((2, max(one.shape[1], two.shape[1])))
-    out[:, : one.shape[1]] += one
-    out[:, : two.shape[1]] += two
+def _sum_profiles(left: FloatArray, right: FloatArray) -> FloatArray:
+    out = np.zeros((2, max(left.shape[1], right.shape[1])))
+    out[:, : left.shape[1]] += left
+    out[:, : right.shape[1]] += right
     return out

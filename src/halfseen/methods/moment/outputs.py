@@ -23,22 +23,22 @@ def second_moment(model: Any, pairs: tuple[IntArray, IntArray] | None, kind: str
         if d * d > MOST_CELLS:
             raise ValueError(f"a second moment of {d} x {d} is too large to be made; ask for pairs")
         i, j = (part.ravel() for part in np.indices((d, d)))
-        found = (X @ X.T).ravel()
+        values = (X @ X.T).ravel()
     else:
         i, j = pairs
-        found = products(X, i, j)
-    found = np.asarray(found, dtype=X.dtype)
+        values = products(X, i, j)
+    values = np.asarray(values, dtype=X.dtype)
     if kind == "with_psi":
-        found = found + np.where(i == j, model.psi_, 0.0).astype(X.dtype)
+        values = values + np.where(i == j, model.psi_, 0.0).astype(X.dtype)
     if kind == "assembled":
         moments = raw_moments(model, "second_moment(kind='assembled')")
         held = moments.at(i, j)
-        raw = np.divide(held.sums, held.counts, out=np.zeros(len(found)), where=held.counts > 0)
-        found = np.where(held.counts > 0, raw, found).astype(X.dtype)
+        raw = np.divide(held.sums, held.counts, out=np.zeros(len(values)), where=held.counts > 0)
+        values = np.where(held.counts > 0, raw, values).astype(X.dtype)
     if model.diagnostics_ is not None:
         unseen = model.diagnostics_.unseen
-        found = np.where(unseen[i] | unseen[j], np.nan, found).astype(X.dtype)
-    return found.reshape(d, d) if pairs is None else found
+        values = np.where(unseen[i] | unseen[j], np.nan, values).astype(X.dtype)
+    return values.reshape(d, d) if pairs is None else values
 
 
 def raw_moments(model: Any, name: str) -> Any:

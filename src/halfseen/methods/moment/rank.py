@@ -89,9 +89,9 @@ def choose_pair_rank(
     return PairRankChoice(tried[chosen], tried, losses / total, errors / total)
 
 
-def _error_of_difference(weights: FloatArray, means: FloatArray, one: FloatArray, two: FloatArray) -> float:
+def _error_of_difference(weights: FloatArray, means: FloatArray, left: FloatArray, right: FloatArray) -> float:
     """Standard error of a difference of losses, pairs taken as independent."""
-    changes = weights * (one - two) * (one + two - 2.0 * means)
+    changes = weights * (left - right) * (left + right - 2.0 * means)
     return float(np.sqrt(np.sum(np.square(changes))))
 
 

@@ -90,7 +90,7 @@ def _look_at(model: Any, observed: Observed) -> None:
         model._warn(text)
 
 
-def block_codes(blocks: Any, R: Observed) -> tuple[IntArray, Labels] | None:
+def block_codes(blocks: Any, R: Any) -> tuple[IntArray, Labels] | None:
     """Codes and names of the columns' blocks; ``blocks`` is a label per column, in their order or by label."""
     if blocks is None:
         return None

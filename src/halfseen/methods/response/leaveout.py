@@ -149,10 +149,10 @@ def block_effects(
     variance = max(float(every.mean()), 0.0) if every.size else 0.0
     by_block = np.array([np.sqrt(max(float(np.mean(found)), 0.0)) if found else np.nan for found in ratios])
     sizes = np.bincount(codes, minlength=len(names))[:, None].astype(float)
-    return BlockEffects(names, float(np.sqrt(variance)), by_block, len(every), variance * _lopsided(seen, sizes))
+    return BlockEffects(names, float(np.sqrt(variance)), by_block, len(every), variance * lopsided(seen, sizes))
 
 
-def _lopsided(seen: FloatArray, sizes: FloatArray) -> FloatArray:
+def lopsided(seen: FloatArray, sizes: FloatArray) -> FloatArray:
     r"""Per row :math:`(u / p)^2 \sum_b (u_b / u - s_b / s)^2`; without answers there is no seen part."""
     unseen = sizes - seen
     u, s, p = unseen.sum(axis=0), seen.sum(axis=0), float(sizes.sum())

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # ``linear_pairs``, ``linear_block``, ``linear_rows``, ``probabilities``, ``new_rows``, ``abilities``, ``score`` and
 # ``infer``.
 INTEGRATIONS = {"columns": "halfseen.methods.response.columns", "rows": "halfseen.methods.response.rows"}
+# Rows up to which blocks of columns ask for the engine of columns.
+MOST_ROWS = 3000
 # Below so many rows, and with more columns than rows, columns are integrated out: intervals of few rows hold there.
 FEWEST_ROWS = 100
 
@@ -62,19 +64,30 @@ FIXED = Nothing() | Suits(
 def settled_side(settings: SimpleNamespace, R: Observed | ByteTable, given: SimpleNamespace) -> str:
     """The side that ``integrate="auto"`` integrates out.
 
-    Columns for pass rates, counts and blocks of columns, and where there are fewer than 100 rows and more columns.
+    Columns for pass rates, counts and blocks of columns (up to 3000 rows), and where there are fewer than 100 rows and
+    more columns.
     """
     if settings.integrate != "auto":
         return str(settings.integrate)
     if isinstance(R, ByteTable):
         return "rows"
     n, p = R.shape
-    of_columns = given.trials is not None or given.blocks is not None or settings.family != "bernoulli"
+    has_blocks = given.blocks is not None and n <= MOST_ROWS
+    of_columns = given.trials is not None or has_blocks or settings.family != "bernoulli"
     of_columns = of_columns or R.weights is not None or bool(np.any(R.values % 1 != 0))
     is_small = n < FEWEST_ROWS and n < p and settings.kind in ("2pl", "rasch", "auto") and settings.dimensions == 1
     of_rows = any(getattr(given, name) is not None for name in ("row_groups", "covariates", "weights"))
     of_rows = of_rows or settings.equal is not None or settings.fixed is not None
-    return "columns" if (of_columns or (is_small and not of_rows)) else "rows"
+    # abilities are all that is left where no column has two answers, and integrating them out leaves nothing
+    is_bare = settings.kind in ("2pl", "rasch", "auto") and settings.dimensions == 1 and not _any_two_answers(R)
+    return "columns" if (of_columns or ((is_small or is_bare) and not of_rows)) else "rows"
+
+
+def _any_two_answers(R: Observed) -> bool:
+    """Whether some column has different answers."""
+    p = R.shape[1]
+    count, total = np.bincount(R.cols, minlength=p), np.bincount(R.cols, R.values, p)
+    return bool(((total > 0) & (total < count)).any())
 
 
 class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
@@ -178,6 +191,7 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
     ('rows', (8,))
     """
 
+    _summary: ClassVar[str] = "halfseen.methods.response.summary:chapter"
     _parameters: ClassVar[Table] = {
         "kind": KIND,
         "dimensions": Whole(1),
@@ -244,7 +258,7 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
             Known totals of counts. Needs ``family="bernoulli"`` (columns).
         blocks : sequence (p,) of labels, or dict by column label, optional
             Blocks of columns (benchmarks): how far a row strays from itself between blocks then widens the intervals
-            of rows that were not asked of all blocks alike (columns).
+            of rows that were not asked of all blocks alike.
         row_groups : sequence (n,) of labels, optional
             Groups of people with their own mean and spread of ability; the first label's group has 0 and 1 (rows).
         covariates : array (n, q), optional

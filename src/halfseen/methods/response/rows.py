@@ -14,6 +14,8 @@ from halfseen.data.labels import find_labels
 from halfseen.errors import shown
 from halfseen.inference.missingness import missing_for_a_reason
 from halfseen.losses import get_loss
+from halfseen.methods.response.columns import block_codes
+from halfseen.methods.response.rows_blocks import row_block_effects
 from halfseen.methods.response.rows_board import posterior
 from halfseen.methods.response.rows_bytes import ByteTable
 from halfseen.methods.response.rows_fit import People, fit_with_table
@@ -53,6 +55,8 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed | ByteTable, given: S
     model.kind_ = told_kind(best)
     model.rows_fit_, model.answers_ = best, KeptAnswers(table, given.covariates)
     model.rotated_ = None if settings.rotation is None else rotate(best, settings.rotation, random_state=0)
+    coded = block_codes(given.blocks, R)
+    model.block_effects_ = None if coded is None else row_block_effects(best, table, *coded, given.covariates)
     _keep(model, R)
     _tell(model, R, given)
 
@@ -77,9 +81,10 @@ def told_kind(fit: RowsFit) -> str:
 
 def refuse_what_columns_take(settings: SimpleNamespace, given: SimpleNamespace) -> None:
     """Refuse what only the other engine does."""
-    for name in ("trials", "blocks"):
-        if getattr(given, name) is not None:
-            raise ValueError(f"{name}= goes with integrate='columns'; rows are integrated out here.")
+    if given.trials is not None:
+        raise ValueError("trials= goes with integrate='columns'; rows are integrated out here.")
+    if given.blocks is not None and settings.dimensions > 1:
+        raise ValueError("blocks= goes with dimensions=1.")
     if settings.family != "bernoulli":
         raise ValueError(
             f"family={shown(settings.family)} goes with integrate='columns'; with rows integrated out answers are "

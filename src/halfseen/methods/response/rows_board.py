@@ -291,3 +291,12 @@ def with_raw(board: RowsBoard, sums: FloatArray, counts: IntArray) -> RowsBoard:
     """The board with the rows' answers over all columns, those outside the model among them."""
     raw = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
     return replace(board, raw=raw, answered=np.asarray(counts, dtype=np.int64))
+
+
+def with_blocks(board: RowsBoard, added: FloatArray) -> RowsBoard:
+    """The board with the variance that rows' own effects of blocks of columns add to their scores."""
+
+    def wider(part: RowStatement) -> RowStatement:
+        return replace(part, own=np.sqrt(part.own**2 + added))
+
+    return replace(board, expected=wider(board.expected), realised=wider(board.realised))

@@ -29,6 +29,7 @@ from halfseen.inference.alike import ends_alike
 from halfseen.losses import at_columns
 from halfseen.methods.response import rows_listings as listings
 from halfseen.methods.response import rows_scores
+from halfseen.methods.response.leaveout import BlockEffects
 from halfseen.methods.response.rows_board import RowsBoard, RowStatement
 from halfseen.methods.response.rows_entries import entry_errors
 from halfseen.methods.response.rows_faces import item_faces
@@ -65,6 +66,8 @@ class RowsInference(TableInference):
     ----------
     level : float
     claim : str
+    block_effects : BlockEffects or None
+        How far rows stray from themselves between blocks of columns (``fit(R, blocks=...)``).
 
     Examples
     --------
@@ -80,6 +83,7 @@ class RowsInference(TableInference):
     def __init__(self, model: Any, level: float, draws: int, random_state: Any) -> None:
         super().__init__(TableNames.of(model), level, CLAIM, draws, random_state, model.library_)
         self._model = model
+        self.block_effects: BlockEffects | None = getattr(model, "block_effects_", None)
 
     def _note(self) -> str:
         return f", {self._model.kind_}"

@@ -39,8 +39,19 @@ def score_notes(model: Any, board: RowsBoard, about: str, level: float) -> tuple
         f"interval: holds for {100 * level:g} % of the rows on average, if unseen answers are missing for reasons that "
         "have nothing to do with how hard they are for the row",
         f"items: {items}",
+        blocks_note(model.block_effects_),
         "rank interval: central quantiles of the rank over joint draws of all scores",
         "group: rows of one group are not surely different from the group's first (all pairs at once)",
+    )
+
+
+def blocks_note(effects: Any) -> str:
+    """What was done about blocks of columns."""
+    if effects is None:
+        return "blocks: none were given (blocks=): rows that miss whole benchmarks have too short intervals"
+    return (
+        f"blocks: a row's own effect of a block has a standard deviation of {effects.sd:.3f} (from "
+        f"{effects.n_compared} rows x blocks left out in turn), counted where blocks were asked unevenly"
     )
 
 

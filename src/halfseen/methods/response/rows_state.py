@@ -14,7 +14,7 @@ from halfseen.errors import shown
 from halfseen.inference.new_rows import place
 from halfseen.inference.table import NotStated
 from halfseen.methods.response.rows_answers import AnswerTable
-from halfseen.methods.response.rows_board import RowsBoard, make_board, with_raw
+from halfseen.methods.response.rows_board import RowsBoard, make_board, with_blocks, with_raw
 from halfseen.methods.response.rows_placing import placed
 from halfseen.methods.response.rows_result import RowsFit
 from halfseen.methods.response.rows_scores import ability_scale, new_table
@@ -57,6 +57,8 @@ def board(model: Any) -> RowsBoard:
         rotated=model.rotated_,
     )  # fmt: skip
     board: RowsBoard = made if totals is None else with_raw(made, totals[0], totals[1])
+    if model.block_effects_ is not None:
+        board = with_blocks(board, model.block_effects_.added)
     model.board_ = board
     return board
 

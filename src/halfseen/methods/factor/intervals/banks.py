@@ -19,9 +19,9 @@ from halfseen.methods.factor.intervals.view import FactorView
 
 def new_rows(view: FactorView, R: Any, trials: Any) -> NewRows:
     """Posteriors of new rows; see ``FactorInference.new_rows``."""
-    found, loss, labels = view.found, view.passes.loss, view.names.cols
-    if found.factors.rank != 1:
-        raise ValueError(f"new_rows() places rows on one factor; this fit has rank {found.factors.rank}.")
+    uncertainty, loss, labels = view.uncertainty, view.passes.loss, view.names.cols
+    if uncertainty.factors.rank != 1:
+        raise ValueError(f"new_rows() places rows on one factor; this fit has rank {uncertainty.factors.rank}.")
     empty = newcomers(R, view.names.shape[1], labels)
     observed = as_observed(R) if empty is None else empty
     if labels is not None and observed.col_labels is not None:
@@ -31,9 +31,16 @@ def new_rows(view: FactorView, R: Any, trials: Any) -> NewRows:
     if not is_logistic(loss):
         raise ValueError(f"new_rows() needs yes/no answers or counts out of N, not family={loss.name!r}.")
     observed = as_shares(observed, loss.trials, trials)
-    x, errors, known = found.factors.rows[:, 0], found.rows.covariance[:, 0, 0], found.rows.is_resolved
+    x, errors, known = (
+        uncertainty.factors.rows[:, 0],
+        uncertainty.rows.covariance[:, 0, 0],
+        uncertainty.rows.is_resolved,
+    )
     variance = max(float(np.mean(x[known] ** 2 - errors[known])), 0.1 * float(np.mean(x**2)), 1e-8)
-    items = np.stack([found.factors.intercept, found.factors.cols[:, 0]], axis=-1), found.cols.covariance
+    items = (
+        np.stack([uncertainty.factors.intercept, uncertainty.factors.cols[:, 0]], axis=-1),
+        uncertainty.cols.covariance,
+    )
     if not view.has_prior:  # penalised columns are posterior means already
         items = shrunk_items(*items)
     bank = bank_of_normal(*items, float(np.sqrt(variance)), x)

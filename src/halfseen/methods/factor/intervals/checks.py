@@ -17,7 +17,7 @@ from halfseen.errors import shown
 from halfseen.inference.influence import Clustered
 from halfseen.losses import has_quantiles, is_logistic, members_of
 from halfseen.methods.factor.checks import checked_input
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.intervals.covariances import (
     VARIANCES,
     Curvature,
@@ -108,8 +108,8 @@ def _same_table(model: Any, twin: Any) -> None:
             f"{model.observed_shape_[0]} x {model.observed_shape_[1]}; pass the table of fit."
         )
     for name in ("row_labels_", "col_labels_"):
-        one, two = getattr(model, name), getattr(twin, name)
-        if one is not None and two is not None and not np.array_equal(one, two):
+        fitted, given = getattr(model, name), getattr(twin, name)
+        if fitted is not None and given is not None and not np.array_equal(fitted, given):
             raise ValueError(f"the {name[:3]} labels of R are not those of fit, in that order; pass the table of fit.")
 
 
@@ -138,7 +138,7 @@ def fitted_point(model: Any, passes: EntryPasses) -> StationaryPoint:
             "smaller rank."
         )
     rows = np.asarray(model.row_factors_, dtype=float) @ np.linalg.inv(turn) + np.asarray(here.mean, dtype=float)
-    at = Factors(np.asarray(here.intercept, dtype=float), rows, np.ascontiguousarray(here.cols, dtype=float))
+    at = FactorPoint(np.asarray(here.intercept, dtype=float), rows, np.ascontiguousarray(here.cols, dtype=float))
     has_firth = bool(model.has_bias_correction_)
     fit = StationaryPoint(at, model.penalty_, has_firth, float(model.dispersion_))
     if not model.loss_.has_dispersion:
@@ -153,22 +153,22 @@ def fitted_point(model: Any, passes: EntryPasses) -> StationaryPoint:
     return fit
 
 
-def check_stationary(found: Uncertainty, model: Any) -> None:
+def check_stationary(uncertainty: Uncertainty, model: Any) -> None:
     """Refuse a point from which one Newton step would still move a row by a visible share of its standard error."""
-    run, (side, place) = model.run_, found.worst
+    run, (side, place) = model.run_, uncertainty.worst
     labels = (model.row_labels_, model.col_labels_)[side]
     who = f"{('row', 'column')[side]} {shown(place if labels is None else labels[place])}"
-    if not run.converged and not (found.step <= LARGEST_STEP and found.typical_step <= TYPICAL_STEP):
+    if not run.converged and not (uncertainty.step <= LARGEST_STEP and uncertainty.typical_step <= TYPICAL_STEP):
         raise ValueError(
             f"the fit ended for the reason {run.reason!r} before it reached a stationary point: one Newton step still "
-            f"moves {who} by {found.step:.2g} standard errors. Raise max_iter, use a penalty, or leave "
+            f"moves {who} by {uncertainty.step:.2g} standard errors. Raise max_iter, use a penalty, or leave "
             f"{who} out if it says too little."
         )
-    if not found.step <= LARGEST_STEP:
+    if not uncertainty.step <= LARGEST_STEP:
         raise ValueError(
             f"these entries do not have their stationary point at the fitted parameters: one Newton step still moves "
-            f"{who} by {found.step:.2g} standard errors (at most {LARGEST_STEP:g} are allowed). Pass the entries, "
-            "trials and offset of fit; or refit with a smaller tol."
+            f"{who} by {uncertainty.step:.2g} standard errors (at most {LARGEST_STEP:g} are allowed). Pass the "
+            "entries, trials and offset of fit; or refit with a smaller tol."
         )
 
 
@@ -184,10 +184,10 @@ def about_thin_columns(passes: EntryPasses, fit: StationaryPoint) -> str:
     )
 
 
-def about_rows(found: Uncertainty, row_labels: Labels | None, col_labels: Labels | None) -> str:
+def about_rows(uncertainty: Uncertainty, row_labels: Labels | None, col_labels: Labels | None) -> str:
     """What is to be said of the rows and columns whose intervals should not be trusted."""
     parts = []
-    for name, blocks, labels in (("rows", found.rows, row_labels), ("columns", found.cols, col_labels)):
+    for name, blocks, labels in (("rows", uncertainty.rows, row_labels), ("columns", uncertainty.cols, col_labels)):
         doubtful = np.flatnonzero(~blocks.is_reliable)
         if doubtful.size:
             first = int(doubtful[0])

@@ -21,11 +21,11 @@ from halfseen.inference.covariance import (
 from halfseen.inference.influence import Clustered, Influence
 from halfseen.losses import at_columns
 from halfseen.losses.derived import information
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.firth import tilts
 from halfseen.methods.factor.identification import varimax
 from halfseen.methods.factor.intervals.cuts import CutNoise, cut_noise, efficient_extra
-from halfseen.methods.factor.problem import Penalty
+from halfseen.methods.factor.problem import FactorPenalty
 
 if TYPE_CHECKING:
     from halfseen.methods.factor.intervals.gauge import GaugeNoise
@@ -44,7 +44,7 @@ class Uncertainty:
 
     Attributes
     ----------
-    factors : Factors
+    factors : FactorPoint
     rows : BlockCovariance
         Of :math:`x_i`.
     cols : BlockCovariance
@@ -66,7 +66,7 @@ class Uncertainty:
         What is not known of the gauge; set last, in the gauge of the point.
     """
 
-    factors: Factors
+    factors: FactorPoint
     rows: BlockCovariance
     cols: BlockCovariance
     scores: Array
@@ -91,13 +91,13 @@ class Uncertainty:
         joint = np.zeros((r + 1, r + 1))
         joint[0, 0], joint[1:, 0], joint[1:, 1:] = 1.0, mean, back.T
         old = self.factors
-        factors = Factors(old.intercept + old.cols @ mean, (old.rows - mean) @ T, old.cols @ back.T)
-        found = replace(self, factors=factors, rows=self.rows.turned(T), cols=self.cols.turned(joint))
+        factors = FactorPoint(old.intercept + old.cols @ mean, (old.rows - mean) @ T, old.cols @ back.T)
+        turned = replace(self, factors=factors, rows=self.rows.turned(T), cols=self.cols.turned(joint))
         if self.cuts is None or self.extra is None:
-            return found
+            return turned
         # scores are derivatives: they turn the other way
         extra = self.extra @ np.linalg.inv(joint).T
-        return replace(found, cuts=self.cuts.turned(joint), extra=extra)
+        return replace(turned, cuts=self.cuts.turned(joint), extra=extra)
 
     def influences(self, passes: EntryPasses) -> tuple[Influence, Influence]:
         """Influence values on the rows' and on the columns' parameters, with the plug-in inverses."""
@@ -118,14 +118,14 @@ class StationaryPoint:
 
     Attributes
     ----------
-    at : Factors
-    penalty : Penalty
+    at : FactorPoint
+    penalty : FactorPenalty
     has_firth : bool
     dispersion : float
     """
 
-    at: Factors
-    penalty: Penalty
+    at: FactorPoint
+    penalty: FactorPenalty
     has_firth: bool
     dispersion: float
 
@@ -211,10 +211,10 @@ class Curvature:
         C_cols = np.zeros_like(self.H_cols)
         C_cols[:, 1:, 1:] = unpacked(passes.to_cols(self.w, packed_blocks(self.V_rows)), r)
         Q_cols = unpacked(passes.to_cols(squared * self.q_rows, packed(self.features)), r + 1)
-        one = second_order(self.H_rows, self.V_rows, C, Q, prior)
+        of_rows = second_order(self.H_rows, self.V_rows, C, Q, prior)
         two = second_order(self.H_cols, self.V_cols, C_cols, Q_cols, prior)
         return (
-            BlockCovariance(self.V_rows, *one, self.rows_ok, self.row_mass >= 1.0),
+            BlockCovariance(self.V_rows, *of_rows, self.rows_ok, self.row_mass >= 1.0),
             BlockCovariance(self.V_cols, *two, self.cols_ok, self.col_mass >= 1.0),
         )
 
@@ -281,8 +281,8 @@ class Curvature:
 
     def uncertainty(self, variance: str | Clustered) -> Uncertainty:
         rows, cols = self.covariances(variance)
-        found = Uncertainty(self.fit.at, rows, cols, self.scores, self.fit.dispersion, *self.steps_left())
-        return replace(found, cuts=self.cuts, extra=self.influences()[1].extra)
+        uncertainty = Uncertainty(self.fit.at, rows, cols, self.scores, self.fit.dispersion, *self.steps_left())
+        return replace(uncertainty, cuts=self.cuts, extra=self.influences()[1].extra)
 
 
 def spent_freedom(curvature: Curvature) -> float:
@@ -290,7 +290,7 @@ def spent_freedom(curvature: Curvature) -> float:
     return float(np.minimum(curvature.w * (curvature.q_rows + curvature.q_cols), 1.0).sum())
 
 
-def denoised(found: Uncertainty, rho: float, has_prior: bool) -> Uncertainty | None:
+def denoised(uncertainty: Uncertainty, rho: float, has_prior: bool) -> Uncertainty | None:
     r"""The gauge in which the true factors, not the noisy ones, are balanced.
 
     .. math:: G_X = X^\top X - \sum_i V_i,\; G_Y = Y^\top Y - \sum_j \tilde V_j^{YY},\;
@@ -310,9 +310,12 @@ def denoised(found: Uncertainty, rho: float, has_prior: bool) -> Uncertainty | N
     Rows and columns with too little information are left out of both moments. O((n + p) r^2).
     """
     sign = 1.0 if has_prior else -1.0
-    V_rows, V_cols = found.rows.inverse, found.cols.inverse[:, 1:, 1:]
+    V_rows, V_cols = uncertainty.rows.inverse, uncertainty.cols.inverse[:, 1:, 1:]
     roots = []
-    for factor, V, blocks in ((found.factors.rows, V_rows, found.rows), (found.factors.cols, V_cols, found.cols)):
+    for factor, V, blocks in (
+        (uncertainty.factors.rows, V_rows, uncertainty.rows),
+        (uncertainty.factors.cols, V_cols, uncertainty.cols),
+    ):
         good = blocks.is_reliable
         moment = factor[good].T @ factor[good] + sign * V[good].sum(axis=0)
         if not good.any() or np.linalg.eigvalsh(moment)[0] <= 0:
@@ -322,17 +325,17 @@ def denoised(found: Uncertainty, rho: float, has_prior: bool) -> Uncertainty | N
     U, s, _ = np.linalg.svd(A.T @ B)
     T = rho**0.25 * np.linalg.solve(A.T, U * np.sqrt(s))
     # the names of the components and their signs stay those of the fitted attributes
-    return found.turned(T * np.where(np.diag(T) < 0, -1.0, 1.0))
+    return uncertainty.turned(T * np.where(np.diag(T) < 0, -1.0, 1.0))
 
 
-def rotated(found: Uncertainty) -> Uncertainty:
+def rotated(uncertainty: Uncertainty) -> Uncertainty:
     """The varimax position, signs as in :func:`to_gauge`; the rotation counts as known."""
-    turn = varimax(found.factors.cols)
-    signs = np.where((found.factors.cols @ turn).sum(axis=0) < 0, -1.0, 1.0)
-    return found.turned(turn * signs)
+    turn = varimax(uncertainty.factors.cols)
+    signs = np.where((uncertainty.factors.cols @ turn).sum(axis=0) < 0, -1.0, 1.0)
+    return uncertainty.turned(turn * signs)
 
 
-def rotation_noise(found: Uncertainty, rotation: str | None) -> Array:
+def rotation_noise(uncertainty: Uncertainty, rotation: str | None) -> Array:
     r"""How much of each component's variance comes from not knowing the rotation, against that of its rows.
 
     For every pair the standard deviation of the angle is found from the blocks (see Notes); the result is
@@ -344,8 +347,8 @@ def rotation_noise(found: Uncertainty, rotation: str | None) -> Array:
     the components by :math:`\tau_{lk} = (S_k Q + S_l P) / (S_k^2 - S_l^2)`: the first-order perturbation of a pair
     of balanced factors with second moments ``S``. For varimax the angle is that of Kaiser's planar rotation.
     """
-    X, Y = found.factors.rows, found.factors.cols
-    rows, cols = found.rows.inverse, found.cols.inverse[:, 1:, 1:]
+    X, Y = uncertainty.factors.rows, uncertainty.factors.cols
+    rows, cols = uncertainty.rows.inverse, uncertainty.cols.inverse[:, 1:, 1:]
     angles = _varimax_angles(Y, cols) if rotation == "varimax" else _order_angles(X, Y, rows, cols)
     noise = []
     for factor, V in ((X, rows), (Y, cols)):
@@ -358,8 +361,8 @@ def rotation_noise(found: Uncertainty, rotation: str | None) -> Array:
 def _moment_noise(X: Array, V: Array) -> Array:
     """Variances of the entries of ``X'E + E'X`` for errors with covariances ``V_i``."""
     v = np.einsum("mkk->mk", V)
-    one = np.einsum("mk,ml->kl", np.square(X), v)
-    return one + one.T + 2.0 * np.einsum("mk,ml,mkl->kl", X, X, V)
+    parts = np.einsum("mk,ml->kl", np.square(X), v)
+    return parts + parts.T + 2.0 * np.einsum("mk,ml,mkl->kl", X, X, V)
 
 
 def _order_angles(X: Array, Y: Array, rows: Array, cols: Array) -> Array:
@@ -372,9 +375,9 @@ def _order_angles(X: Array, Y: Array, rows: Array, cols: Array) -> Array:
     P, Q = np.sqrt(np.maximum(_moment_noise(X, rows), 0)), np.sqrt(np.maximum(_moment_noise(Y, cols), 0))
     gap = np.abs(np.square(S)[None, :] - np.square(S)[:, None])
     spread = S[None, :] * Q + S[:, None] * P
-    found = np.square(np.divide(spread, gap, out=np.full_like(spread, np.inf), where=gap > 0))
-    np.fill_diagonal(found, 0.0)
-    return found
+    angles = np.square(np.divide(spread, gap, out=np.full_like(spread, np.inf), where=gap > 0))
+    np.fill_diagonal(angles, 0.0)
+    return angles
 
 
 def _varimax_angles(Y: Array, cols: Array) -> Array:
@@ -383,10 +386,10 @@ def _varimax_angles(Y: Array, cols: Array) -> Array:
     out = np.zeros((r, r))
     for k in range(r):
         for m in range(k):
-            one, two = Y[:, k], Y[:, m]
-            u, v = one**2 - two**2, 2.0 * one * two
+            first, second = Y[:, k], Y[:, m]
+            u, v = first**2 - second**2, 2.0 * first * second
             u, v = u - u.mean(), v - v.mean()
-            slope = 2.0 * np.stack([2.0 * one * v + 2.0 * two * u, -2.0 * two * v + 2.0 * one * u], axis=1)
+            slope = 2.0 * np.stack([2.0 * first * v + 2.0 * second * u, -2.0 * second * v + 2.0 * first * u], axis=1)
             curve = 4.0 * float(np.sum(u**2 - v**2))
             noise = float(np.einsum("jk,jkl,jl->", slope, cols[:, [k, m]][:, :, [k, m]], slope))
             out[k, m] = out[m, k] = noise / curve**2 if curve > 0 else np.inf

@@ -70,16 +70,18 @@ class FactorDraws:
         Gaussian draws of full size have the covariances asked for, all others the plug-in ones, which is enough
         for statistics that are linear in them.
         """
-        found, rng = self.view.found, np.random.default_rng(self.seed)
+        uncertainty, rng = self.view.uncertainty, np.random.default_rng(self.seed)
         if method not in METHODS:
             raise BadArgument("method", method, f"one of {', '.join(map(repr, METHODS))}")
         n_draws = self.count if count is None else count
-        V, V_cols = found.rows.inverse, found.cols.inverse
+        V, V_cols = uncertainty.rows.inverse, uncertainty.cols.inverse
         if method == "gaussian" and has_full_size:
-            return GaussianDraws(found.rows.covariance, found.cols.covariance).batches(n_draws, rng, rows, cols)
+            return GaussianDraws(uncertainty.rows.covariance, uncertainty.cols.covariance).batches(
+                n_draws, rng, rows, cols
+            )
         if method == "gaussian":
             return GaussianDraws(V, V_cols).batches(n_draws, rng, rows, cols)
-        own, groups = found.influences(self.view.passes), self.view.variance
+        own, groups = uncertainty.influences(self.view.passes), self.view.variance
         shared: tuple[Any, Any] = (None, None)
         if isinstance(groups, Clustered):
             n, p = self.view.passes.shape
@@ -97,9 +99,9 @@ class FactorDraws:
         has_own_size = (method == "gaussian" and has_full_size) or not self.is_plain(method)
         size = "covariance" if has_own_size else "inverse"
         places = [(_places(rows, part.rows), _places(cols, part.cols)) for part in parts]
-        for one, two in self.batches(method, rows, cols, has_full_size):
+        for of_rows, of_cols in self.batches(method, rows, cols, has_full_size):
             each = [
-                part.deviations((one[:, at_row], two[:, at_col]), size)
+                part.deviations((of_rows[:, at_row], of_cols[:, at_col]), size)
                 for part, (at_row, at_col) in zip(parts, places, strict=True)
             ]
             yield np.concatenate(each, axis=1) if len(each) > 1 else each[0]

@@ -57,14 +57,14 @@ class EntryErrors:
 
     def deviations(self, errors: Errors, size: str) -> Array:
         """See :class:`halfseen.methods.factor.intervals.draws.FactorErrors`."""
-        found, (one, two), start = self.view.found, errors, 0
-        y, x = found.factors.cols[self.j], found.features[self.i]
-        V, V_cols = getattr(found.rows, size)[self.i], getattr(found.cols, size)[self.j]
-        is_known = found.rows.is_resolved[self.i] & found.cols.is_resolved[self.j]
-        out = np.zeros((len(one), len(self.i)))
-        for b in batch_sizes(len(one), 4 * len(self.i) * x.shape[1]):
+        uncertainty, (of_rows, of_cols), start = self.view.uncertainty, errors, 0
+        y, x = uncertainty.factors.cols[self.j], uncertainty.features[self.i]
+        V, V_cols = getattr(uncertainty.rows, size)[self.i], getattr(uncertainty.cols, size)[self.j]
+        is_known = uncertainty.rows.is_resolved[self.i] & uncertainty.cols.is_resolved[self.j]
+        out = np.zeros((len(of_rows), len(self.i)))
+        for b in batch_sizes(len(of_rows), 4 * len(self.i) * x.shape[1]):
             part, start = slice(start, start + b), start + b
-            dx, dy = one[part][:, self._rows[1]], two[part][:, self._cols[1]]
+            dx, dy = of_rows[part][:, self._rows[1]], of_cols[part][:, self._cols[1]]
             moved, features = y + dy[:, :, 1:], np.broadcast_to(x, dy.shape).copy()
             features[:, :, 1:] += dx
             away = np.einsum("bek,ek->be", dy, x) + np.einsum("bek,bek->be", dx, moved)
@@ -85,7 +85,7 @@ def entries(view: FactorView, i: IntArray, j: IntArray, kind: str) -> Intervals:
         return view.intervals("linear predictor", m, se, labels, reliable, errors)
     loss: Any = at_columns(view.passes.loss, j)
     scale = slope(loss, m)
-    if view.found.cuts is not None:
+    if view.uncertainty.cuts is not None:
         se = np.sqrt(mean_variance(view, i, j, loss, m)) / np.maximum(scale, 1e-300)
 
     def ends(q: float) -> tuple[Array, Array]:
@@ -100,20 +100,20 @@ def entries(view: FactorView, i: IntArray, j: IntArray, kind: str) -> Intervals:
 
 def mean_variance(view: FactorView, i: IntArray, j: IntArray, loss: Loss, m: Array) -> Array:
     """Variance of expected responses of chosen cells where cuts were estimated too."""
-    found, cuts = view.found, view.found.cuts
+    uncertainty, cuts = view.uncertainty, view.uncertainty.cuts
     assert cuts is not None
     w, d = slope(loss, m), loss.mean_slopes(m)  # type: ignore[attr-defined]
-    y, x = w[:, None] * found.factors.cols[j], w[:, None] * found.features[i]
+    y, x = w[:, None] * uncertainty.factors.cols[j], w[:, None] * uncertainty.features[i]
     x = x + np.einsum("es,esk->ek", d, cuts.follow[j])
-    v = np.einsum("ek,ekl,el->e", y, found.rows.covariance[i], y)
-    v += np.einsum("ek,ekl,el->e", x, found.cols.covariance[j], x)
+    v = np.einsum("ek,ekl,el->e", y, uncertainty.rows.covariance[i], y)
+    v += np.einsum("ek,ekl,el->e", x, uncertainty.cols.covariance[j], x)
     v += np.einsum("es,est,et->e", d, cuts.covariance[j], d)
-    return np.where(found.rows.is_resolved[i] & found.cols.is_resolved[j], v, np.inf)
+    return np.where(uncertainty.rows.is_resolved[i] & uncertainty.cols.is_resolved[j], v, np.inf)
 
 
 def responses(view: FactorView, i: IntArray, j: IntArray) -> Intervals:
     r"""Prediction intervals of single responses; their own variance :math:`\phi\,\psi'(m)` joins the estimate's."""
-    m, v, phi = view.linear(i, j), view.linear_variance(i, j), view.found.dispersion
+    m, v, phi = view.linear(i, j), view.linear_variance(i, j), view.uncertainty.dispersion
     loss: Any = at_columns(view.passes.loss, j)
     low, high = loss.quantiles(m, v, phi, 0.5 * (1.0 - view.level))
     scale = np.square(slope(loss, m))

@@ -59,7 +59,7 @@ def contrast(view: FactorView, given: Mapping[str, Any], kind: str) -> Intervals
 
     if kind not in ("linear", "mean"):
         raise BadArgument("kind", kind, "'mean' or 'linear'")
-    found, at = view.found, view.found.factors
+    uncertainty, at = view.uncertainty, view.uncertainty.factors
     (n, p), r = view.names.shape, at.rank
     shapes = {"entries": (n, p), "row_factors": (n, r), "col_factors": (p, r), "intercepts": (p,)}
     given = {name: _weights(name, weights, shapes[name]) for name, weights in given.items() if weights is not None}
@@ -70,11 +70,11 @@ def contrast(view: FactorView, given: Mapping[str, Any], kind: str) -> Intervals
         value += float(W.data @ (m if kind == "linear" else loss.mean(m)))
         change = W.data if kind == "linear" else W.data * slope(loss, m)
         S = sparse.csr_array((change, (W.row, W.col)), shape=(n, p))
-        G, G_cols = S @ at.cols, S.T @ found.features
-        if kind == "mean" and found.cuts is not None:
+        G, G_cols = S @ at.cols, S.T @ uncertainty.features
+        if kind == "mean" and uncertainty.cuts is not None:
             own = _summed_by(W.col, W.data[:, None] * loss.mean_slopes(m), p)  # type: ignore[attr-defined]
-            G_cols += np.einsum("js,jsk->jk", own, found.cuts.follow)
-            loose = float(np.einsum("js,jst,jt->", own, found.cuts.covariance, own))
+            G_cols += np.einsum("js,jsk->jk", own, uncertainty.cuts.follow)
+            loose = float(np.einsum("js,jst,jt->", own, uncertainty.cuts.covariance, own))
     parameters = (("row_factors", G, at.rows), ("col_factors", G_cols[:, 1:], at.cols))
     for name, grad, estimate in (*parameters, ("intercepts", G_cols[:, 0], at.intercept)):
         if name in given:
@@ -91,13 +91,13 @@ def functional(view: FactorView, value: float, G: Array, G_cols: Array, loose: f
     """The interval of one functional with these gradients, and a variance that is independent of them."""
     variance, reliable = loose, True
     used = [np.flatnonzero(g.any(axis=1)) for g in (G, G_cols)]
-    for g, which, blocks in ((G, used[0], view.found.rows), (G_cols, used[1], view.found.cols)):
+    for g, which, blocks in ((G, used[0], view.uncertainty.rows), (G_cols, used[1], view.uncertainty.cols)):
         variance += float(np.einsum("mk,mkl,ml->", g[which], blocks.covariance[which], g[which]))
         variance = variance if blocks.is_resolved[which].all() else np.inf
         reliable = reliable and bool(blocks.is_reliable[which].all())
-    if view.found.gauge is not None:
-        at = view.found.factors
-        variance += view.found.gauge.of_functional(G, G_cols, at.rows, at.cols)
+    if view.uncertainty.gauge is not None:
+        at = view.uncertainty.factors
+        variance += view.uncertainty.gauge.of_functional(G, G_cols, at.rows, at.cols)
     errors = FunctionalErrors(view, used[0], used[1], G[used[0]], G_cols[used[1]])
     estimate, se = np.array([value]), np.array([np.sqrt(variance)])
     return view.intervals("contrast", estimate, se, {}, np.array([reliable]), errors)
@@ -190,7 +190,7 @@ def differences(view: FactorView, i: IntArray, l: IntArray, of: Any, axis: int) 
 
 def gauge_of_differences(view: FactorView, axis: int, place: int, i: IntArray, l: IntArray) -> Any:  # noqa: E741
     """Variances that differences of one parameter have from the gauge."""
-    at, gauge = view.found.factors, view.found.gauge
+    at, gauge = view.uncertainty.factors, view.uncertainty.gauge
     if gauge is None:
         return 0.0
     if axis == 0:

@@ -43,11 +43,11 @@ class GaugeNoise:
     def of_rows(self, x: Array, are_differences: bool = False) -> Array:
         """Covariances (n, r, r) that the rows' factors, or differences of such, have from the gauge."""
         KK, Kb, bb = self._parts
-        found = _through(x, np.swapaxes(KK, 1, 2))
+        noise = _through(x, np.swapaxes(KK, 1, 2))
         if are_differences:
-            return found
+            return noise
         cross = np.einsum("na,akb->nkb", x, Kb)
-        return found - cross - np.swapaxes(cross, 1, 2) + bb
+        return noise - cross - np.swapaxes(cross, 1, 2) + bb
 
     def of_cols(self, y: Array) -> Array:
         """Covariances (p, r, r) that the columns' factors, or differences of such, have from the gauge."""
@@ -69,7 +69,7 @@ class GaugeNoise:
         return max(float(c @ self.covariance @ c), 0.0)
 
 
-def gauge_noise(found: Uncertainty, rho: float, rotation: str | None, share: float) -> GaugeNoise:
+def gauge_noise(uncertainty: Uncertainty, rho: float, rotation: str | None, share: float) -> GaugeNoise:
     r"""Noise of the gauge :math:`1^\top X = 0`, :math:`X^\top X = \rho\, Y^\top Y = \mathrm{diag}(d)`.
 
     The gauge is found from all rows' and columns' errors, so it moves the whole table by the mean ``b`` of the rows'
@@ -85,7 +85,7 @@ def gauge_noise(found: Uncertainty, rho: float, rotation: str | None, share: flo
 
     Parameters
     ----------
-    found : Uncertainty
+    uncertainty : Uncertainty
         In its final gauge.
     rho : float
     rotation : str or None
@@ -102,14 +102,18 @@ def gauge_noise(found: Uncertainty, rho: float, rotation: str | None, share: flo
     -----
     O((n + p) r^4 + r^6) time, memory of (n + p) r^2 and r^4 numbers.
     """
-    r = found.factors.rank
+    r = uncertainty.factors.rank
     turn = np.eye(r)
     if rotation is not None:
-        turn = np.linalg.eigh(found.factors.rows.T @ found.factors.rows)[1]
-        found = found.turned(turn)
-    good, chosen = found.rows.is_resolved, found.cols.is_resolved
-    X, V, inverse = found.factors.rows[good], found.rows.covariance[good], found.rows.inverse[good]
-    Y, W, inverse_cols = found.factors.cols[chosen], found.cols.covariance[chosen], found.cols.inverse[chosen]
+        turn = np.linalg.eigh(uncertainty.factors.rows.T @ uncertainty.factors.rows)[1]
+        uncertainty = uncertainty.turned(turn)
+    good, chosen = uncertainty.rows.is_resolved, uncertainty.cols.is_resolved
+    X, V, inverse = uncertainty.factors.rows[good], uncertainty.rows.covariance[good], uncertainty.rows.inverse[good]
+    Y, W, inverse_cols = (
+        uncertainty.factors.cols[chosen],
+        uncertainty.cols.covariance[chosen],
+        uncertainty.cols.inverse[chosen],
+    )
     d = np.maximum(np.square(X).sum(axis=0) - share * np.einsum("ikk->k", inverse), 1e-300)
     even, gap = 0.5 / (d[:, None] + d[None, :]), d[:, None] - d[None, :]
     odd = np.divide(0.5, gap, out=np.zeros_like(gap), where=gap != 0) * (rotation is None)
@@ -118,8 +122,8 @@ def gauge_noise(found: Uncertainty, rho: float, rotation: str | None, share: flo
     of_rows[: r * r, : r * r] += _row_products(V)
     of_cols[: r * r, : r * r] += _row_products(W[:, 1:, 1:])
     of_cols[r * r :] = of_cols[:, r * r :] = 0.0
-    one, two = _to_moves(even + odd, 1.0 / max(len(X), 1)), _to_moves(rho * (even - odd), 0.0)
-    return GaugeNoise(r, one @ of_rows @ one.T + two @ of_cols @ two.T).turned(turn.T)
+    row_moves, col_moves = _to_moves(even + odd, 1.0 / max(len(X), 1)), _to_moves(rho * (even - odd), 0.0)
+    return GaugeNoise(r, row_moves @ of_rows @ row_moves.T + col_moves @ of_cols @ col_moves.T).turned(turn.T)
 
 
 def _through(z: Array, moves: Array) -> Array:

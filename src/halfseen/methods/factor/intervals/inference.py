@@ -90,13 +90,13 @@ class FactorInference(TableInference):
         self._view, self._draws = view, FactorDraws(view, self.draws, self._seed)
         self.identified = view.identified
         self.reliable_rows, self.reliable_cols = view.reliable(0), view.reliable(1)
-        at = view.found.factors
+        at = view.uncertainty.factors
         self.intercept, self.row_factors_estimate, self.col_factors_estimate = at.intercept, at.rows, at.cols
 
     def _note(self) -> str:
         doubtful = int((~self.reliable_rows).sum()), int((~self.reliable_cols).sum())
         note = f", unreliable: {doubtful[0]} rows, {doubtful[1]} columns" if any(doubtful) else ""
-        return f", rank {self._view.found.factors.rank}{note}"
+        return f", rank {self._view.uncertainty.factors.rank}{note}"
 
     # ---- parameters ------------------------------------------------------------------------------------------------
 
@@ -395,7 +395,7 @@ class FactorInference(TableInference):
         """What to do where a prior stands against statements about all rows."""
         view = self._view
         n, loss = view.names.shape[0], view.passes.loss
-        has_scores = view.found.factors.rank == 1 and is_logistic(loss) and n <= MOST_ROWS
+        has_scores = view.uncertainty.factors.rank == 1 and is_logistic(loss) and n <= MOST_ROWS
         joint = (
             "Fit hs.ItemResponseModel(...) (a joint posterior of all scores), or" if has_scores
             else "Ask for intervals of differences, or"

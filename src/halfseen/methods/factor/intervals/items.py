@@ -32,8 +32,8 @@ def item_listing(view: FactorView) -> Listing:
     with the direction :math:`u_j` of the column (1 for rank 1: a column against the order has a negative slope).
     """
     view.check_precision()
-    found, passes, level = view.found, view.passes, view.level
-    z, y, V = found.factors.intercept, found.factors.cols, found.cols.covariance
+    uncertainty, passes, level = view.uncertainty, view.passes, view.level
+    z, y, V = uncertainty.factors.intercept, uncertainty.factors.cols, uncertainty.cols.covariance
     length = np.linalg.norm(y, axis=1)
     u = np.ones_like(y) if y.shape[1] == 1 else y / np.maximum(length, 1e-300)[:, None]
     s = np.einsum("jk,jk->j", u, y)
@@ -54,7 +54,7 @@ def item_listing(view: FactorView) -> Listing:
     flag = np.full(len(z), "", dtype="<U16")
     flag[~view.reliable(1)] = "little known"
     flag[s + normal_quantile(level) * slope_se < 0] = "against order"
-    flag[~found.cols.is_resolved | ~np.isfinite(V).all(axis=(1, 2))] = "separated"
+    flag[~uncertainty.cols.is_resolved | ~np.isfinite(V).all(axis=(1, 2))] = "separated"
     flag[answered == 0] = "unseen"
     columns["flag"] = flag
     return Listing("items", columns, level, NOTES, view.claim, view.library)
@@ -66,10 +66,10 @@ def _ratio(total: Array, count: Array) -> Array:
 
 def _error(view: FactorView, gradient: Array) -> Array:
     """Standard errors (p,) of one number per column, from its gradients (p, r + 1) by intercept and factors."""
-    found = view.found
-    V = np.where(found.cols.is_resolved[:, None, None], found.cols.covariance, np.inf)
+    uncertainty = view.uncertainty
+    V = np.where(uncertainty.cols.is_resolved[:, None, None], uncertainty.cols.covariance, np.inf)
     is_known = np.asarray(np.isfinite(V).all(axis=(1, 2)))
     own = np.einsum("jk,jkl,jl->j", gradient, np.where(is_known[:, None, None], V, 0.0), gradient)
-    if found.gauge is not None:
-        own = own + found.gauge.of_columns(gradient, found.factors.cols)
+    if uncertainty.gauge is not None:
+        own = own + uncertainty.gauge.of_columns(gradient, uncertainty.factors.cols)
     return np.where(is_known, np.sqrt(own), np.inf)

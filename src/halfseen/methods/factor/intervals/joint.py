@@ -124,9 +124,9 @@ class JointScores:
 
 def _blocks(view: FactorView, table: ScoreTable) -> Iterator[tuple[Array, Array]]:
     """The table, seen responses as they are and the others as predicted, with the variances of the latter."""
-    p, phi = len(table.other), table.found.dispersion
+    p, phi = len(table.other), table.uncertainty.dispersion
     for part in chunks(p, 4 * len(table.own)):
-        block = ScoreTable(table.found, table.loss, table.axis, table.own, table.other[part], table.seen, False)
+        block = ScoreTable(table.uncertainty, table.loss, table.axis, table.own, table.other[part], table.seen, False)
         cells, (_, values) = block._cells(slice(0, len(table.own))), block._known(table.own)
         yield cells.mean + values, phi * cells.noise
 

@@ -49,24 +49,24 @@ def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any)
     check_run(model)
     passes = passes_of(model, R, trials, offset)
     centre = centre_of(model, passes, variance)
-    fit, found, passes = centre.fit, centre.in_gauge, centre.passes
+    fit, uncertainty, passes = centre.fit, centre.in_gauge, centre.passes
     rho, rotation = model.rho, model.rotation
     said = [
         WEAK if centre.is_weak else "",
-        about_rows(found, model.row_labels_, model.col_labels_),
+        about_rows(uncertainty, model.row_labels_, model.col_labels_),
         about_thin_columns(passes, fit),
     ]
     share = 0.0
-    if gauge == "denoised" and found.factors.rank:
-        found, share, text = _denoised(found, rho, rotation, fit.has_prior)
+    if gauge == "denoised" and uncertainty.factors.rank:
+        uncertainty, share, text = _denoised(uncertainty, rho, rotation, fit.has_prior)
         said.append(text)
-    if variance != "plug_in" and found.factors.rank:
-        found = replace(found, gauge=gauge_noise(found, rho, rotation, share))
+    if variance != "plug_in" and uncertainty.factors.rank:
+        uncertainty = replace(uncertainty, gauge=gauge_noise(uncertainty, rho, rotation, share))
     view = FactorView(
-        found=found, passes=passes, names=TableNames.of(model), level=float(choices["level"]),
+        uncertainty=uncertainty, passes=passes, names=TableNames.of(model), level=float(choices["level"]),
         claim=BAYESIAN if fit.has_prior else CONFIDENCE, library=model.library_, variance=variance,
         has_prior=fit.has_prior, is_single=model.row_factors_.dtype == np.float32,
-        identified=rotation_noise(found, rotation) <= LARGEST_ROTATION_NOISE[rotation],
+        identified=rotation_noise(uncertainty, rotation) <= LARGEST_ROTATION_NOISE[rotation],
         linking=getattr(model, "linking_", None), is_weak=centre.is_weak,
     )  # fmt: skip
     inference = FactorInference(view, choices["draws"], choices["random_state"])
@@ -75,9 +75,11 @@ def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any)
     return inference
 
 
-def _denoised(found: Uncertainty, rho: float, rotation: str | None, has_prior: bool) -> tuple[Uncertainty, float, str]:
+def _denoised(
+    uncertainty: Uncertainty, rho: float, rotation: str | None, has_prior: bool
+) -> tuple[Uncertainty, float, str]:
     """The denoised gauge, the share of the errors' covariances it took off the second moments, what there is to say."""
-    turned = denoised(found, rho, has_prior)
+    turned = denoised(uncertainty, rho, has_prior)
     if turned is None:
-        return found, 0.0, NOISY
+        return uncertainty, 0.0, NOISY
     return (rotated(turned) if rotation == "varimax" else turned), -1.0 if has_prior else 1.0, ""

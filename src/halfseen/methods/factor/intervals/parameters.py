@@ -67,10 +67,10 @@ def one_parameter(view: FactorView, axis: int, component: Any, which: IntArray) 
 def all_factors(view: FactorView, axis: int, which: IntArray) -> Intervals:
     """All factors of chosen rows or columns, (m, r)."""
     view.check_precision()
-    view.check_components(np.arange(view.found.factors.rank))
+    view.check_components(np.arange(view.uncertainty.factors.rank))
     variance = view.blocks(axis).variances()[:, axis:] + np.einsum("mkk->mk", view.gauge_share(axis))
     labels = {key: label[:, None] for key, label in view.names.column(axis, which).items()}
-    labels["component"] = np.arange(view.found.factors.rank)[None, :]
+    labels["component"] = np.arange(view.uncertainty.factors.rank)[None, :]
     errors = ParameterErrors(view, axis, which, slice(axis, None))
     name = f"{SIDES[axis]} factor"
     reliable = view.reliable(axis)[which, None]
@@ -80,7 +80,7 @@ def all_factors(view: FactorView, axis: int, which: IntArray) -> Intervals:
 def columns(view: FactorView) -> Intervals:
     """Intercept and factors of every column, (p, r + 1)."""
     parts = [one_parameter(view, 1, component, np.arange(view.names.shape[1]))
-             for component in ("intercept", *range(view.found.factors.rank))]  # fmt: skip
+             for component in ("intercept", *range(view.uncertainty.factors.rank))]  # fmt: skip
     labels = {key: label[:, None] for key, label in view.names.column(1).items()}
     labels["parameter"] = np.array(["intercept", *(f"factor {k}" for k in range(len(parts) - 1))])[None, :]
     estimate, se = (np.stack([getattr(part, name) for part in parts], axis=1) for name in ("estimate", "se"))
@@ -92,22 +92,22 @@ def thresholds(view: FactorView) -> Intervals:
     r"""Thresholds :math:`\tau_{jt} = c_{jt} - \zeta_j` of ordinal columns, (p, K - 1)."""
     view.check_precision()
     loss: Any = view.passes.loss
-    found = view.found
+    uncertainty = view.uncertainty
     if not has_classes(loss):
         raise ValueError(f"thresholds() are those of family='ordinal'; this fit is {loss.name!r}.")
     p, count = view.names.shape[1], np.shape(loss.cuts)[-1]
     # the intercept moves all thresholds, and the cuts follow it
-    G = np.zeros((p, count, found.features.shape[1]))
+    G = np.zeros((p, count, uncertainty.features.shape[1]))
     G[:, :, 0] = -1.0
     variance = np.zeros((p, count))
-    if found.cuts is not None:
-        G = G + found.cuts.follow
-        variance = variance + np.einsum("jss->js", found.cuts.covariance)
-    variance = variance + np.einsum("jsk,jkl,jsl->js", G, found.cols.covariance, G)
-    variance = np.where(found.cols.is_resolved[:, None], variance, np.inf)
+    if uncertainty.cuts is not None:
+        G = G + uncertainty.cuts.follow
+        variance = variance + np.einsum("jss->js", uncertainty.cuts.covariance)
+    variance = variance + np.einsum("jsk,jkl,jsl->js", G, uncertainty.cols.covariance, G)
+    variance = np.where(uncertainty.cols.is_resolved[:, None], variance, np.inf)
     labels = {key: label[:, None] for key, label in view.names.column(1).items()}
     labels["threshold"] = np.arange(1, count + 1)[None, :]
-    estimate = np.broadcast_to(loss.cuts, (p, count)) - found.factors.intercept[:, None]
+    estimate = np.broadcast_to(loss.cuts, (p, count)) - uncertainty.factors.intercept[:, None]
     reliable = view.reliable(1)[:, None]
     return view.intervals("threshold", estimate, np.sqrt(variance), labels, reliable, ThresholdErrors(view, G))
 
@@ -136,7 +136,7 @@ class ThresholdErrors:
 
     def deviations(self, errors: Errors, size: str) -> Array:
         """See :class:`FactorErrors`."""
-        blocks, G = self.view.found.cols, self.gradient
+        blocks, G = self.view.uncertainty.cols, self.gradient
         moved = np.einsum("jsk,bjk->bjs", G, errors[1]).reshape(len(errors[1]), -1)
         variance = np.einsum("jsk,jkl,jsl->js", G, getattr(blocks, size), G)
         return scaled(moved, np.sqrt(np.where(blocks.is_resolved[:, None], variance, np.inf)).ravel())
@@ -145,7 +145,7 @@ class ThresholdErrors:
 def ellipsoids(view: FactorView, axis: int, which: IntArray) -> Ellipsoids:
     r"""Chi-square ellipsoids of the factors of chosen rows or columns."""
     view.check_precision()
-    view.check_components(np.arange(view.found.factors.rank))
+    view.check_components(np.arange(view.uncertainty.factors.rank))
     blocks = view.blocks(axis)
     cov = blocks.covariance[which][:, axis:, axis:] + view.gauge_share(axis)[which]
     cov = np.where(blocks.is_resolved[which][:, None, None], cov, np.inf)

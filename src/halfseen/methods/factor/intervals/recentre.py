@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from halfseen.engines import EntryPasses
 from halfseen.losses import is_estimated
 from halfseen.methods.factor.checks import dispersion_of
-from halfseen.methods.factor.factors import Factors
+from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.firth import FirthSweep
 from halfseen.methods.factor.fitting import Separation
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.intervals.checks import LARGEST_STEP, check_stationary, fitted_point
 from halfseen.methods.factor.intervals.covariances import Curvature, StationaryPoint, Uncertainty
 from halfseen.methods.factor.newrows import placement
-from halfseen.methods.factor.problem import FactorProblem, Penalty
+from halfseen.methods.factor.problem import FactorPenalty, FactorProblem
 from halfseen.methods.factor.shapes import ShapeSweep
 from halfseen.solvers import GradientNorm, NewtonCG, Run, Stop, Sweep, loop
 
@@ -38,13 +38,13 @@ WEAK = (
 
 
 @dataclass(frozen=True)
-class Centre:
+class CentredPoint:
     """A stationary point with its covariances, and the way into its gauge.
 
     Attributes
     ----------
     fit : StationaryPoint
-    found : Uncertainty
+    uncertainty : Uncertainty
         In the solver's coordinates.
     passes : EntryPasses
         With what this fit estimated per column.
@@ -55,7 +55,7 @@ class Centre:
     """
 
     fit: StationaryPoint
-    found: Uncertainty
+    uncertainty: Uncertainty
     passes: EntryPasses
     turn: Array
     mean: Array
@@ -64,10 +64,10 @@ class Centre:
     @property
     def in_gauge(self) -> Uncertainty:
         """Point and covariances in the gauge of the model's attributes."""
-        return self.found.turned(self.turn, self.mean)
+        return self.uncertainty.turned(self.turn, self.mean)
 
 
-def centre_of(model: Any, passes: EntryPasses, variance: Any) -> Centre:
+def centre_of(model: Any, passes: EntryPasses, variance: Any) -> CentredPoint:
     """Where the intervals of a fitted model are centred.
 
     The fit itself, unless ``penalty="auto"`` took a ridge: then the unpenalised fit (with Firth's correction where the
@@ -83,22 +83,24 @@ def centre_of(model: Any, passes: EntryPasses, variance: Any) -> Centre:
     own = fitted_point(model, passes)
     choice = getattr(model, "penalty_choice_", None)
     if choice is not None and choice.chosen == "map" and own.at.rank:
-        free = _refitted(model, passes, own, Penalty(centre=own.penalty.centre), model._has_firth(), variance)
+        free = _refitted(model, passes, own, FactorPenalty(centre=own.penalty.centre), model._has_firth(), variance)
         if free is not None:
             return free
         if not passes.loss.has_dispersion and own.penalty.ridge > WEAK_RIDGE:
             weak = _refitted(model, passes, own, replace(own.penalty, ridge=WEAK_RIDGE), False, variance)
             if weak is not None:
                 return replace(weak, is_weak=True)
-    found = Curvature(passes, own).uncertainty(variance)
-    check_stationary(found, model)
+    uncertainty = Curvature(passes, own).uncertainty(variance)
+    check_stationary(uncertainty, model)
     here = model.placement_
-    return Centre(own, found, passes, np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float))
+    return CentredPoint(
+        own, uncertainty, passes, np.asarray(here.turn, dtype=float), np.asarray(here.mean, dtype=float)
+    )
 
 
 def _refitted(
-    model: Any, passes: EntryPasses, own: StationaryPoint, penalty: Penalty, has_firth: bool, variance: Any
-) -> Centre | None:
+    model: Any, passes: EntryPasses, own: StationaryPoint, penalty: FactorPenalty, has_firth: bool, variance: Any
+) -> CentredPoint | None:
     """The fit under another penalty, from the model's own; None where it does not exist or determines too little."""
     run, loss, problem = _descended(model, passes, own, penalty, has_firth)
     if run.reason == "separated" or not np.isfinite(run.params).all():
@@ -109,8 +111,8 @@ def _refitted(
     if not dispersion > 1e-20:
         return None
     fit = StationaryPoint(at, penalty, has_firth, dispersion)
-    found = Curvature(passes, fit).uncertainty(variance)
-    if not found.step <= LARGEST_STEP or not _resolves(found, passes):
+    uncertainty = Curvature(passes, fit).uncertainty(variance)
+    if not uncertainty.step <= LARGEST_STEP or not _resolves(uncertainty, passes):
         return None
     gauged = to_gauge(at, model.rho, model.rotation)
     way = placement(at, gauged, penalty.ridge, has_firth)
@@ -118,12 +120,12 @@ def _refitted(
         return None
     # columns keep the signs that the model's attributes have
     signs = np.where(np.einsum("jk,jk->k", gauged.cols, np.asarray(model.col_factors_, dtype=float)) < 0, -1.0, 1.0)
-    return Centre(fit, found, passes, np.asarray(way.turn) * signs, np.asarray(way.mean))
+    return CentredPoint(fit, uncertainty, passes, np.asarray(way.turn) * signs, np.asarray(way.mean))
 
 
-def _resolves(found: Uncertainty, passes: EntryPasses) -> bool:
+def _resolves(uncertainty: Uncertainty, passes: EntryPasses) -> bool:
     """Whether nearly all rows and columns that have entries got finite estimates."""
-    for axis, blocks in ((0, found.rows), (1, found.cols)):
+    for axis, blocks in ((0, uncertainty.rows), (1, uncertainty.cols)):
         has_entries = np.asarray(passes.view(axis).counts) > 0
         if np.mean(~blocks.is_resolved[has_entries]) > MOST_UNRESOLVED:
             return False
@@ -131,12 +133,12 @@ def _resolves(found: Uncertainty, passes: EntryPasses) -> bool:
 
 
 def _descended(
-    model: Any, passes: EntryPasses, own: StationaryPoint, penalty: Penalty, has_firth: bool
+    model: Any, passes: EntryPasses, own: StationaryPoint, penalty: FactorPenalty, has_firth: bool
 ) -> tuple[Run, Any, FactorProblem]:
     """The descent, the loss it ends with, and the problem that unpacks its parameters."""
     rank = own.at.rank
     problem = FactorProblem(passes, rank, penalty)
-    theta = problem.pack(Factors(own.at.intercept.copy(), own.at.rows.copy(), own.at.cols.copy()))
+    theta = problem.pack(FactorPoint(own.at.intercept.copy(), own.at.rows.copy(), own.at.cols.copy()))
     sweep: Sweep
     if is_estimated(passes.loss):
         sweep = ShapeSweep(passes, rank, penalty, has_firth)

@@ -57,7 +57,7 @@ class ScoreTable:
 
     Parameters
     ----------
-    found : Uncertainty
+    uncertainty : Uncertainty
     loss : Loss
     axis : int
         0 for rows, 1 for columns.
@@ -74,7 +74,7 @@ class ScoreTable:
 
     def __init__(
         self,
-        found: Uncertainty,
+        uncertainty: Uncertainty,
         loss: Loss,
         axis: int,
         own: Array,
@@ -82,23 +82,32 @@ class ScoreTable:
         seen: Compressed | None = None,
         has_bends: bool = True,
     ) -> None:
-        self.found, self.loss, self.axis, self.own, self.other, self.seen = found, loss, axis, own, other, seen
+        self.uncertainty, self.loss, self.axis, self.own, self.other, self.seen = (
+            uncertainty,
+            loss,
+            axis,
+            own,
+            other,
+            seen,
+        )
         self.has_bends, self.tilt = has_bends, 0.0
-        at = found.factors
-        self._own_blocks, self._other_blocks = (found.rows, found.cols) if axis == 0 else (found.cols, found.rows)
+        at = uncertainty.factors
+        self._own_blocks, self._other_blocks = (
+            (uncertainty.rows, uncertainty.cols) if axis == 0 else (uncertainty.cols, uncertainty.rows)
+        )
         # an item's own parameters meet `towards` of the others, the others' parameters its `features`
-        self._towards: Array = (at.cols if axis == 0 else found.features)[other]
-        self._features: Array = (found.features if axis == 0 else at.cols)[own]
+        self._towards: Array = (at.cols if axis == 0 else uncertainty.features)[other]
+        self._features: Array = (uncertainty.features if axis == 0 else at.cols)[own]
 
     def _cells(self, part: slice) -> ScoreCells:
         """Known sums, expected responses and their derivatives of a block of items; zero where known."""
-        at, own = self.found.factors, self.own[part]
+        at, own = self.uncertainty.factors, self.own[part]
         is_rows = self.axis == 0
         # a tilt is meant for what is hidden: known cells are set to nothing below
         linear = (at.block(own, self.other) if is_rows else at.block(self.other, own)) + self.tilt
         loss: Any = at_columns(self.loss, self.other if is_rows else own)
         parts = [loss.mean(linear), slope(loss, linear), bend(loss, linear), loss.variance(linear)]
-        cuts = loss.mean_slopes(linear) if self.found.cuts is not None else None
+        cuts = loss.mean_slopes(linear) if self.uncertainty.cuts is not None else None
         if not is_rows:
             parts = [part.T for part in parts]
             cuts = None if cuts is None else np.swapaxes(cuts, 0, 1)
@@ -145,37 +154,37 @@ class ScoreTable:
             left = np.count_nonzero(cells.noise, axis=1)
             low[part], high[part] = self._extremes(cells, part)
             if self.seen is not None:
-                variance[part] += self.found.dispersion * cells.noise.sum(axis=1) / p**2
+                variance[part] += self.uncertainty.dispersion * cells.noise.sum(axis=1) / p**2
             own_ok = self._own_blocks.is_resolved[self.own[part]] | (left == 0)
             variance[part] = np.where(own_ok, variance[part], np.inf)
         return estimate, variance, low, high
 
     def _parts(self) -> Iterator[slice]:
-        width = 4 if self.found.cuts is None else 4 + 2 * self.found.cuts.follow.shape[1]
+        width = 4 if self.uncertainty.cuts is None else 4 + 2 * self.uncertainty.cuts.follow.shape[1]
         return chunks(len(self.own), width * len(self.other))
 
     def _extremes(self, cells: ScoreCells, part: slice) -> tuple[Array, Array]:
         """Lowest and highest values of the scores of a block: what is known, and the ends of what is not."""
-        is_open, found = cells.noise > 0, []
+        is_open, extremes = cells.noise > 0, []
         for end in response_range(self.loss):
-            ends = np.broadcast_to(end, self.found.factors.intercept.shape)
+            ends = np.broadcast_to(end, self.uncertainty.factors.intercept.shape)
             each = ends[self.other][None, :] if self.axis == 0 else ends[self.own[part]][:, None]
-            found.append((cells.known + np.where(is_open, each, 0.0).sum(axis=1)) / len(self.other))
-        return found[0], found[1]
+            extremes.append((cells.known + np.where(is_open, each, 0.0).sum(axis=1)) / len(self.other))
+        return extremes[0], extremes[1]
 
     def _own_slopes(self, cells: ScoreCells, part: slice) -> Array:
         """Derivatives of scores with respect to their own items' parameters, (m, k)."""
         c = cells.slope @ self._towards / len(self.other)
-        if self.axis == 1 and cells.cuts is not None and self.found.cuts is not None:
+        if self.axis == 1 and cells.cuts is not None and self.uncertainty.cuts is not None:
             total = cells.cuts.sum(axis=1) / len(self.other)
-            c = c + np.einsum("ms,msk->mk", total, self.found.cuts.follow[self.own[part]])
+            c = c + np.einsum("ms,msk->mk", total, self.uncertainty.cuts.follow[self.own[part]])
         return np.asarray(c)
 
     def _other_slopes(self, cells: ScoreCells, part: slice, others: slice = slice(None)) -> Array:
         """Derivatives of scores with respect to the other side's parameters, (m, others, k)."""
         f = cells.slope[:, others, None] * self._features[part][:, None, :]
-        if self.axis == 0 and cells.cuts is not None and self.found.cuts is not None:
-            follow = self.found.cuts.follow[self.other[others]]
+        if self.axis == 0 and cells.cuts is not None and self.uncertainty.cuts is not None:
+            follow = self.uncertainty.cuts.follow[self.other[others]]
             f = f + np.einsum("mjs,jsk->mjk", cells.cuts[:, others], follow)
         return np.asarray(f / len(self.other))
 
@@ -189,9 +198,9 @@ class ScoreTable:
 
     def _cut_variance(self, cells: ScoreCells, part: slice) -> Array:
         """What is left of the cuts' own noise, given the columns' other parameters."""
-        if cells.cuts is None or self.found.cuts is None:
+        if cells.cuts is None or self.uncertainty.cuts is None:
             return np.zeros(len(cells.known))
-        V, p = self.found.cuts.covariance, len(self.other)
+        V, p = self.uncertainty.cuts.covariance, len(self.other)
         if self.axis == 0:
             d = cells.cuts
             return np.einsum("mjs,jst,mjt->m", d, V[self.other], d, optimize=True) / p**2
@@ -217,8 +226,8 @@ class ScoreTable:
     @staticmethod
     def _doubled(V: Array) -> Array:
         """Packed blocks with which ``packed(f) @ . == f' V f``."""
-        one, two = np.triu_indices(V.shape[-1])
-        return packed_blocks(V) * np.where(one == two, 1.0, 2.0)
+        row, col = np.triu_indices(V.shape[-1])
+        return packed_blocks(V) * np.where(row == col, 1.0, 2.0)
 
     def errors(self, batches: Iterator[Errors]) -> Iterator[Array]:
         """Linearised errors (b, m) of the mean scores from errors of this side and the other."""
@@ -233,8 +242,8 @@ class ScoreTable:
                 through = (w @ flat).reshape(len(w), *other.shape[::2]) / p
                 out[:, part] = np.einsum("mk,bmk->bm", c, own[:, part])
                 out[:, part] += np.einsum("mk,mbk->bm", self._features[part], through)
-                if self.axis == 0 and cells.cuts is not None and self.found.cuts is not None:
-                    moved = np.einsum("jsk,bjk->jsb", self.found.cuts.follow[self.other], other)
+                if self.axis == 0 and cells.cuts is not None and self.uncertainty.cuts is not None:
+                    moved = np.einsum("jsk,bjk->jsb", self.uncertainty.cuts.follow[self.other], other)
                     out[:, part] += (cells.cuts.reshape(len(w), -1) @ moved.reshape(-1, len(out))).T / p
             yield out
 
@@ -295,7 +304,7 @@ class ScoreTable:
                 own = own + self._bend_variance(cells.bend, own_V[items])
                 own = own + (self._cut_variance(cells, items) if self.axis == 1 else 0.0)
             if self.seen is not None:
-                own = own + self.found.dispersion * cells.noise.sum(axis=1) / p**2
+                own = own + self.uncertainty.dispersion * cells.noise.sum(axis=1) / p**2
             shared[items, items] += np.diag(own)
         for part in chunks(p, m * (root.shape[-1] + 4)):
             spread = self._spread(part, root[part], use_plug_in)
@@ -304,14 +313,14 @@ class ScoreTable:
 
     def _spread(self, others: slice, root: Array, use_plug_in: bool) -> Array:
         """Scores' dependence on independent standard normal errors of some of the other side's items, (m, ...)."""
-        table = ScoreTable(self.found, self.loss, self.axis, self.own, self.other[others], self.seen)
+        table = ScoreTable(self.uncertainty, self.loss, self.axis, self.own, self.other[others], self.seen)
         every = slice(0, len(self.own))
         cells, share = table._cells(every), len(table.other) / len(self.other)
         # einsum with a copied operand: the same sums as one large product, without the n x p table
         spread = np.einsum("mjk,jkl->mjl", table._other_slopes(cells, every) * share, root).reshape(len(self.own), -1)
-        if use_plug_in or self.axis == 1 or cells.cuts is None or self.found.cuts is None:
+        if use_plug_in or self.axis == 1 or cells.cuts is None or self.uncertainty.cuts is None:
             return spread
-        loose = _roots(self.found.cuts.covariance[self.other[others]])
+        loose = _roots(self.uncertainty.cuts.covariance[self.other[others]])
         more = np.einsum("mjs,jst->mjt", cells.cuts / len(self.other), loose).reshape(len(self.own), -1)
         return np.concatenate([spread, more], axis=1)
 
@@ -348,7 +357,7 @@ def score_table(view: FactorView, axis: int, about: str, over: Any, own: Array |
     other = view.names.positions(over, 1 - axis)
     seen = view.passes.view(axis) if about == "these" else None
     items = np.arange(view.names.shape[axis]) if own is None else own
-    return ScoreTable(view.found, view.passes.loss, axis, items, other, seen, view.variance == "second_order")
+    return ScoreTable(view.uncertainty, view.passes.loss, axis, items, other, seen, view.variance == "second_order")
 
 
 def scores(view: FactorView, axis: int, about: str, over: Any) -> Intervals:
@@ -358,11 +367,11 @@ def scores(view: FactorView, axis: int, about: str, over: Any) -> Intervals:
     name = _name(about, view)
     labels, reliable, span = view.names.column(axis), view.reliable_means(axis, table.other), Span(lowest, highest)
     errors = ScoreErrors(table) if about == "again" else None
-    made = view.spanned(name, estimate, np.sqrt(variance), span, labels, reliable, errors)
+    intervals = view.spanned(name, estimate, np.sqrt(variance), span, labels, reliable, errors)
     if about != "these" or not is_lattice(view.passes.loss):
-        return made
-    low, high = realised_ends(view, table, made.low, made.high)
-    return replace(made, low=low, high=high, statement=None)
+        return intervals
+    low, high = realised_ends(view, table, intervals.low, intervals.high)
+    return replace(intervals, low=low, high=high, statement=None)
 
 
 def _name(about: str, view: FactorView) -> str:
@@ -398,7 +407,7 @@ def realised_ends(view: FactorView, table: ScoreTable, low: Array, high: Array) 
         se = np.sqrt(view.linear_variance(i, j))
         pointer = np.append(0, np.cumsum(counts[few]))
         ends = hidden_sums(
-            view.passes.loss, view.linear(i, j) + table.tilt, se, j, pointer, view.found.dispersion, tail
+            view.passes.loss, view.linear(i, j) + table.tilt, se, j, pointer, view.uncertainty.dispersion, tail
         )
         known = values[few].sum(axis=1)
         at = np.arange(part.start, part.stop)[few]

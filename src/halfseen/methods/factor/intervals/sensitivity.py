@@ -18,10 +18,10 @@ Array = NDArray[Any]
 
 def unit_of(view: FactorView) -> float:
     """Standard deviation of a cell's linear predictor within its column; with the residual's, where there is one."""
-    at = view.found.factors
+    at = view.uncertainty.factors
     spread = np.cov(at.rows.T, ddof=0).reshape(at.rank, at.rank) if at.rank else np.zeros((0, 0))
     own = float(np.einsum("jk,kl,jl->", at.cols, spread, at.cols)) / max(len(at.cols), 1)
-    total = own + (view.found.dispersion if view.passes.loss.has_dispersion else 0.0)
+    total = own + (view.uncertainty.dispersion if view.passes.loss.has_dispersion else 0.0)
     return float(np.sqrt(total)) if total > 0 else 1.0
 
 

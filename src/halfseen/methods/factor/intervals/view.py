@@ -26,7 +26,7 @@ class FactorView:
 
     Attributes
     ----------
-    found : Uncertainty
+    uncertainty : Uncertainty
         Point and covariances in the gauge that was asked for.
     passes : EntryPasses
     names : TableNames
@@ -43,7 +43,7 @@ class FactorView:
         Under a weak prior, as the unpenalised fit does not exist.
     """
 
-    found: Uncertainty
+    uncertainty: Uncertainty
     passes: EntryPasses
     names: TableNames
     level: float
@@ -60,7 +60,7 @@ class FactorView:
 
     def blocks(self, axis: int) -> BlockCovariance:
         """Covariances of the rows (0) or of the columns (1)."""
-        return self.found.rows if axis == 0 else self.found.cols
+        return self.uncertainty.rows if axis == 0 else self.uncertainty.cols
 
     def reliable(self, axis: int) -> Array:
         """Which rows or columns carry enough information."""
@@ -78,11 +78,11 @@ class FactorView:
 
     def factors(self, axis: int) -> Array:
         """Estimated factors of the rows or columns."""
-        return self.found.factors.rows if axis == 0 else self.found.factors.cols
+        return self.uncertainty.factors.rows if axis == 0 else self.uncertainty.factors.cols
 
     def gauge_share(self, axis: int) -> Array:
         """Covariances (m, r, r) that all rows' (or columns') factors have from the noise of the gauge."""
-        at, gauge = self.found.factors, self.found.gauge
+        at, gauge = self.uncertainty.factors, self.uncertainty.gauge
         if gauge is None:
             return np.zeros((self.passes.shape[axis], at.rank, at.rank))
         return gauge.of_rows(at.rows) if axis == 0 else gauge.of_cols(at.cols)
@@ -92,7 +92,7 @@ class FactorView:
     ) -> tuple[Array, Array, int]:
         """Estimates and standard errors of one parameter per row or column, and its place in the blocks."""
         self.check_precision()
-        at, blocks = self.found.factors, self.blocks(axis)
+        at, blocks = self.uncertainty.factors, self.blocks(axis)
         if component == "intercept" and axis == 1:
             place, estimate = 0, at.intercept
         else:
@@ -101,24 +101,24 @@ class FactorView:
         if use_plug_in:
             return estimate, np.sqrt(np.where(blocks.is_resolved, blocks.inverse[:, place, place], np.inf)), place
         variance = blocks.variances()[:, place]
-        if has_gauge and component == "intercept" and self.found.gauge is not None:
-            variance = variance + self.found.gauge.of_intercepts(at.cols)
+        if has_gauge and component == "intercept" and self.uncertainty.gauge is not None:
+            variance = variance + self.uncertainty.gauge.of_intercepts(at.cols)
         elif has_gauge and component != "intercept":
             variance = variance + self.gauge_share(axis)[:, k, k]
         return estimate, np.sqrt(variance), place
 
     def linear(self, i: IntArray, j: IntArray) -> Array:
         """Linear predictor of chosen cells."""
-        at = self.found.factors
+        at = self.uncertainty.factors
         return at.intercept[j] + pair_products(at.rows, at.cols, i, j)
 
     def linear_variance(self, i: IntArray, j: IntArray) -> Array:
         """``y' V y + x' V x`` of chosen cells, infinite where a row or column is not resolved."""
-        found = self.found
-        y, x = found.factors.cols[j], found.features[i]
-        v = np.einsum("ek,ekl,el->e", y, found.rows.covariance[i], y)
-        v += np.einsum("ek,ekl,el->e", x, found.cols.covariance[j], x)
-        return np.where(found.rows.is_resolved[i] & found.cols.is_resolved[j], v, np.inf)
+        uncertainty = self.uncertainty
+        y, x = uncertainty.factors.cols[j], uncertainty.features[i]
+        v = np.einsum("ek,ekl,el->e", y, uncertainty.rows.covariance[i], y)
+        v += np.einsum("ek,ekl,el->e", x, uncertainty.cols.covariance[j], x)
+        return np.where(uncertainty.rows.is_resolved[i] & uncertainty.cols.is_resolved[j], v, np.inf)
 
     # ---- intervals -------------------------------------------------------------------------------------------------
 
@@ -127,16 +127,16 @@ class FactorView:
     ) -> Intervals:
         """Estimates plus and minus normal quantiles of standard errors."""
         more = {"claim": self.claim, "reliable": reliable, "library": self.library}
-        made = Intervals.symmetric(name, estimate, se, self.level, labels, **more)
-        return made.stated(Statement(self, errors, lambda q: (estimate - q * se, estimate + q * se)))
+        intervals = Intervals.symmetric(name, estimate, se, self.level, labels, **more)
+        return intervals.stated(Statement(self, errors, lambda q: (estimate - q * se, estimate + q * se)))
 
     def spanned(
         self, name: str, estimate: Array, se: Array, span: Span, labels: dict[str, Labels], reliable: Array, errors: Any
     ) -> Intervals:
         """Intervals that stay inside a range."""
         more = {"claim": self.claim, "reliable": reliable, "library": self.library}
-        made = Intervals.spanned(name, estimate, se, span, self.level, labels, **more)
-        return made.stated(Statement(self, errors, lambda q: span.around(estimate, se, q)))
+        intervals = Intervals.spanned(name, estimate, se, span, self.level, labels, **more)
+        return intervals.stated(Statement(self, errors, lambda q: span.around(estimate, se, q)))
 
     @property
     def z(self) -> float:
@@ -166,7 +166,7 @@ class FactorView:
     def check_components(self, components: Any) -> int:
         """Refuse components that do not exist or whose rotation the data do not determine."""
         asked = np.atleast_1d(np.asarray(components))
-        rank = self.found.factors.rank
+        rank = self.uncertainty.factors.rank
         if asked.dtype.kind not in "iu" or (asked.size and not ((asked >= 0) & (asked < rank)).all()):
             raise ValueError(f"component={components!r} is not there; the model has components 0 to {rank - 1}.")
         unknown = asked[~self.identified[asked]]

@@ -18,7 +18,7 @@ from halfseen.linalg.pairs import pair_products
 DENSE_SHARE = 0.2
 
 
-class Cells(Protocol):
+class SourceCells(Protocol):
     """Products over the seen cells of one source."""
 
     shape: tuple[int, int]
@@ -64,10 +64,10 @@ class Cells(Protocol):
         ...
 
 
-def make_cells(table: Observed) -> Cells:
+def make_cells(table: Observed) -> SourceCells:
     """The cells of a table: with zeros between them where enough were seen, else as a list."""
     kind: type[Any] = DenseCells if table.density >= DENSE_SHARE else ListedCells
-    cells: Cells = kind(table)
+    cells: SourceCells = kind(table)
     return cells
 
 

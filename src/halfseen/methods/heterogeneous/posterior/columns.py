@@ -11,7 +11,7 @@ from halfseen._typing import FloatArray
 from halfseen.methods.heterogeneous.posterior.cells import contracted, packed, symmetric_inverse, unpacked
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
 from halfseen.methods.heterogeneous.posterior.settings import NO_NOISE, PosteriorSettings
-from halfseen.methods.heterogeneous.posterior.state import LOCKED, Loadings
+from halfseen.methods.heterogeneous.posterior.state import LOCKED, SourceLoadings
 
 # Pseudo-counts of the noise variances: between hardly any pull and one variance for all columns.
 LEAST_PULL, MOST_PULL = 2.0, 1e4
@@ -26,7 +26,7 @@ SPIKE = 0.01
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowMoments:
     """What columns need to know about rows: moments of the scores of one source.
 
     Attributes
@@ -73,8 +73,8 @@ class Misfit:
 
 
 def column_step(
-    given: Given, working: Working, rows: Rows, now: Loadings, settings: PosteriorSettings, sweep: int
-) -> tuple[Loadings, Misfit]:
+    given: Given, working: Working, rows: RowMoments, now: SourceLoadings, settings: PosteriorSettings, sweep: int
+) -> tuple[SourceLoadings, Misfit]:
     """Loadings, then noise, then ridges, each in closed form given the rows.
 
     Notes
@@ -89,7 +89,7 @@ def column_step(
     return with_ridges(fresh, settings, sweep), misfit
 
 
-def prior_diagonal(now: Loadings) -> FloatArray:
+def prior_diagonal(now: SourceLoadings) -> FloatArray:
     """Prior precision of intercept and loadings, (1 + k,) or (p, 1 + k)."""
     first = LOCKED if now.spread == 0.0 else 1.0 / now.spread
     if now.local is None:
@@ -97,12 +97,14 @@ def prior_diagonal(now: Loadings) -> FloatArray:
     return np.hstack([np.full((len(now.mean), 1), first), now.local * now.precision])
 
 
-def solve_columns(given: Given, working: Working, rows: Rows, now: Loadings) -> tuple[Loadings, FloatArray, FloatArray]:
+def solve_columns(
+    given: Given, working: Working, rows: RowMoments, now: SourceLoadings
+) -> tuple[SourceLoadings, FloatArray, FloatArray]:
     """Means and covariances of intercepts and loadings.
 
     Returns
     -------
-    loadings : Loadings
+    loadings : SourceLoadings
     sums : ndarray (p, 1 + k, 1 + k)
         :math:`H_j`.
     spread : ndarray (p, k (k + 1) / 2)
@@ -126,7 +128,7 @@ def solve_columns(given: Given, working: Working, rows: Rows, now: Loadings) -> 
 
 
 def misfit_of(
-    given: Given, working: Working, rows: Rows, now: Loadings, sums: FloatArray, spread: FloatArray
+    given: Given, working: Working, rows: RowMoments, now: SourceLoadings, sums: FloatArray, spread: FloatArray
 ) -> Misfit:
     r"""Expected squared residuals, :math:`\sum_i \omega_{ij} E[(y_{ij} - \mu_j - u_i^\top v_j)^2]` of every column.
 
@@ -177,7 +179,7 @@ def shrunk_noise(q: FloatArray, counts: FloatArray) -> tuple[FloatArray, tuple[f
     return np.maximum((q + pull * centre) / (counts + pull), NO_NOISE), (pull, centre)
 
 
-def with_ridges(now: Loadings, settings: PosteriorSettings, sweep: int) -> Loadings:
+def with_ridges(now: SourceLoadings, settings: PosteriorSettings, sweep: int) -> SourceLoadings:
     r"""Ridges from the loadings: :math:`\alpha_{sk} = p / \sum_j E[v_{jk}^2]`, :math:`t_s = \overline{E[\mu_j^2]}`."""
     p = len(now.mean)
     squares = np.square(now.mean[:, 1:]) + np.einsum("pkk->pk", now.cov[:, 1:, 1:])
@@ -192,7 +194,7 @@ def with_ridges(now: Loadings, settings: PosteriorSettings, sweep: int) -> Loadi
     return replace(now, precision=precision, spread=spread, local=local, inclusion=inclusion)
 
 
-def single_ridges(squares: FloatArray, now: Loadings, kind: str) -> tuple[FloatArray, FloatArray | None]:
+def single_ridges(squares: FloatArray, now: SourceLoadings, kind: str) -> tuple[FloatArray, FloatArray | None]:
     r"""Factors of the precision of every loading.
 
     "ard": :math:`2/(1 + \alpha E[v^2])`, a Student's t prior with one degree of freedom. "spike-slab": with the

@@ -12,7 +12,7 @@ from halfseen.data import Sources
 from halfseen.methods.heterogeneous.posterior.families import Given
 from halfseen.methods.heterogeneous.posterior.result import SourceFit, SourcesPosterior
 from halfseen.methods.heterogeneous.posterior.rotation import principal_axes
-from halfseen.methods.heterogeneous.posterior.state import Loadings, State
+from halfseen.methods.heterogeneous.posterior.state import PosteriorState, SourceLoadings
 from halfseen.methods.heterogeneous.posterior.sweeps import PosteriorSweep
 from halfseen.methods.heterogeneous.posterior.widening import row_widening, widened
 from halfseen.solvers.loop import Run
@@ -22,7 +22,7 @@ LEAST_SHARE = 0.01
 
 
 def described(
-    sources: Sources, given: Sequence[Given], state: State, sweep: PosteriorSweep, run: Run
+    sources: Sources, given: Sequence[Given], state: PosteriorState, sweep: PosteriorSweep, run: Run
 ) -> SourcesPosterior:
     """The posterior in principal axes, factors in the order shared, partly shared, unique."""
     if sweep.settings.sparse_loadings is None:  # else the shrinkage of single loadings has chosen the axes
@@ -35,8 +35,8 @@ def described(
     activity = takes_part(shares, state)
     state = with_widening(given, state, sweep)
     fits = tuple(
-        SourceFit(one.level, one.scale, one.family, loadings, one.cells.counts)
-        for one, loadings in zip(given, state.loadings, strict=True)
+        SourceFit(source.level, source.scale, source.family, loadings, source.cells.counts)
+        for source, loadings in zip(given, state.loadings, strict=True)
     )
     state = replace(state, loadings=())
     return SourcesPosterior(
@@ -45,31 +45,33 @@ def described(
     )  # fmt: skip
 
 
-def with_widening(given: Sequence[Given], state: State, sweep: PosteriorSweep) -> State:
+def with_widening(given: Sequence[Given], state: PosteriorState, sweep: PosteriorSweep) -> PosteriorState:
     """The state with the factors by which its intervals are widened."""
     loadings, parts = [], []
-    for place, one in enumerate(given):
-        fresh, part = widened(one, state.working[place], sweep.rows(state, place), state.loadings[place])
+    for place, source in enumerate(given):
+        fresh, part = widened(source, state.working[place], sweep.rows(state, place), state.loadings[place])
         loadings.append(fresh)
         parts.append(part)
     return replace(state, scores=replace(state.scores, widening=row_widening(parts)), loadings=tuple(loadings))
 
 
-def explained(given: Sequence[Given], state: State, sweep: PosteriorSweep) -> FloatArray:
+def explained(given: Sequence[Given], state: PosteriorState, sweep: PosteriorSweep) -> FloatArray:
     """R^2 of every factor (lines: sources; columns: common factors, then own ones of each source), noise-weighted."""
     R = state.scores.mean.shape[1]
-    own = [one.own_rank for one in state.loadings]
+    own = [columns.own_rank for columns in state.loadings]
     starts = R + np.concatenate([[0], np.cumsum(own)]).astype(int)
     shares = np.zeros((len(given), int(starts[-1])))
-    for place, (one, loadings) in enumerate(zip(given, state.loadings, strict=True)):
-        found = source_shares(one, loadings, state, sweep, place)
+    for place, (source, loadings) in enumerate(zip(given, state.loadings, strict=True)):
+        explained_shares = source_shares(source, loadings, state, sweep, place)
         a = len(loadings.active)
-        shares[place, loadings.active] = found[:a]
-        shares[place, starts[place] : starts[place + 1]] = found[a:]
+        shares[place, loadings.active] = explained_shares[:a]
+        shares[place, starts[place] : starts[place + 1]] = explained_shares[a:]
     return shares
 
 
-def source_shares(given: Given, loadings: Loadings, state: State, sweep: PosteriorSweep, place: int) -> FloatArray:
+def source_shares(
+    given: Given, loadings: SourceLoadings, state: PosteriorState, sweep: PosteriorSweep, place: int
+) -> FloatArray:
     r""":math:`1 - \sum w (y - \mu - u_k v_k)^2 / \sum w (y - \mu)^2` of each factor, weights over noise."""
     cells, working = given.cells, state.working[place]
     mean = np.hstack([state.scores.mean[:, loadings.active], state.scores.own[place].mean])
@@ -84,18 +86,18 @@ def source_shares(given: Given, loadings: Loadings, state: State, sweep: Posteri
     return 1.0 - np.array(left) / max(total, 1e-300)
 
 
-def takes_part(shares: FloatArray, state: State) -> BoolArray:
+def takes_part(shares: FloatArray, state: PosteriorState) -> BoolArray:
     """Activity (factor x source)."""
     activity = shares.T > LEAST_SHARE
     R = state.scores.mean.shape[1]
-    for place, one in enumerate(state.loadings):
+    for place, columns in enumerate(state.loadings):
         is_in = np.zeros(R, dtype=bool)
-        is_in[one.active] = True
+        is_in[columns.active] = True
         activity[:R, place] &= is_in
     return activity
 
 
-def common_activity(shares: FloatArray, state: State) -> BoolArray:
+def common_activity(shares: FloatArray, state: PosteriorState) -> BoolArray:
     return takes_part(shares, state)[: state.scores.mean.shape[1]]
 
 
@@ -112,28 +114,28 @@ def common_order(activity: BoolArray, shares: FloatArray, R: int) -> IntArray:
     return np.lexsort((-size, *reversed([-is_in.astype(int) for is_in in activity.T]), -count))
 
 
-def reordered(state: State, order: IntArray) -> State:
+def reordered(state: PosteriorState, order: IntArray) -> PosteriorState:
     """Common factors in another order, each signed so that its loadings have a positive sum."""
     place_of = np.argsort(order)
     total = np.zeros(len(order))
     loadings = []
-    for one in state.loadings:
-        positions = place_of[one.active]
+    for columns in state.loadings:
+        positions = place_of[columns.active]
         sort = np.argsort(positions)
         a = len(sort)
-        whole = np.concatenate([sort, a + np.arange(one.own_rank)])
-        fresh = replace(one, active=one.active[sort]).keep_order(whole)
+        whole = np.concatenate([sort, a + np.arange(columns.own_rank)])
+        fresh = replace(columns, active=columns.active[sort]).keep_order(whole)
         loadings.append(replace(fresh, active=positions[sort]))
         total[loadings[-1].active] += fresh.mean[:, 1 : 1 + a].sum(axis=0)
     sign = np.where(total < 0, -1.0, 1.0)
     scores = state.scores.keep(order).turned(np.diag(sign))
     signed = []
-    for place, one in enumerate(loadings):
-        a = len(one.active)
-        own = np.where(one.mean[:, 1 + a :].sum(axis=0) < 0, -1.0, 1.0)
+    for place, columns in enumerate(loadings):
+        a = len(columns.active)
+        own = np.where(columns.mean[:, 1 + a :].sum(axis=0) < 0, -1.0, 1.0)
         scores = scores.own_turned(place, np.diag(own)) if len(own) else scores
-        by = np.concatenate([[1.0], sign[one.active], own])
-        signed.append(replace(one, mean=one.mean * by, cov=one.cov * (by[:, None] * by)))
+        by = np.concatenate([[1.0], sign[columns.active], own])
+        signed.append(replace(columns, mean=columns.mean * by, cov=columns.cov * (by[:, None] * by)))
     return replace(state, scores=scores, loadings=tuple(signed))
 
 

@@ -13,7 +13,7 @@ from scipy.special import expit, ndtr
 from halfseen._typing import FloatArray
 from halfseen.data import Observed
 from halfseen.data.storable import storable
-from halfseen.methods.heterogeneous.posterior.cells import Cells, make_cells
+from halfseen.methods.heterogeneous.posterior.cells import SourceCells, make_cells
 
 FAMILIES = ("gaussian", "huber", "bernoulli", "poisson")
 # Normal noise crosses it in 18 % of the cells: 95 % of the efficiency of least squares where there are no outliers.
@@ -26,7 +26,7 @@ LEAST_CUT = 0.3
 
 @storable
 @dataclass(frozen=True)
-class Family:
+class SourceFamily:
     """The distribution of a source's values.
 
     Attributes
@@ -90,7 +90,7 @@ class Family:
             )
 
 
-def family_of(spec: Any) -> Family:
+def family_of(spec: Any) -> SourceFamily:
     """A family from its name.
 
     Examples
@@ -98,7 +98,7 @@ def family_of(spec: Any) -> Family:
     >>> family_of("huber(2)").cut, family_of("poisson").has_noise
     (2.0, False)
     """
-    if isinstance(spec, Family):
+    if isinstance(spec, SourceFamily):
         return spec
     text = str(spec)
     given = re.fullmatch(r"huber\(([0-9.eE+-]+)\)", text)
@@ -106,10 +106,10 @@ def family_of(spec: Any) -> Family:
         cut = float(given[1])
         if not 0 < cut < np.inf:
             raise ValueError(f"family {text!r}: the cut must be a positive number, in units of the values")
-        return Family("huber", cut, is_relative=False)
+        return SourceFamily("huber", cut, is_relative=False)
     if text not in FAMILIES:
         raise ValueError(f"family {text!r} is not known; use one of {FAMILIES} or 'huber(D)'")
-    return Family(text)
+    return SourceFamily(text)
 
 
 @dataclass(frozen=True)
@@ -137,16 +137,16 @@ class Given:
 
     Attributes
     ----------
-    cells : Cells
+    cells : SourceCells
         Of the values as they are.
-    family : Family
+    family : SourceFamily
     level, scale : float
     weights : cell array
         Weights of the entries (1 where nothing was given), 0 at cells that were not seen.
     """
 
-    cells: Cells
-    family: Family
+    cells: SourceCells
+    family: SourceFamily
     level: float
     scale: float
     weights: FloatArray
@@ -204,7 +204,7 @@ class Given:
         return 1.0 - tail - 2.0 * D * density + D * D * tail
 
 
-def given(name: str, table: Observed, family: Family, centre: bool) -> Given:
+def given(name: str, table: Observed, family: SourceFamily, centre: bool) -> Given:
     """A source's cells with the level and the scale that are taken out.
 
     The scale is the root mean square about the column means; the level the mean of the seen (in the predictor's units).

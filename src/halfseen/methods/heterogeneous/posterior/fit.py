@@ -14,11 +14,11 @@ from halfseen.data import Sources
 from halfseen.engines import resolve
 from halfseen.errors import close_matches
 from halfseen.methods.heterogeneous.posterior.factors import described
-from halfseen.methods.heterogeneous.posterior.families import Family, family_of, given
+from halfseen.methods.heterogeneous.posterior.families import SourceFamily, family_of, given
 from halfseen.methods.heterogeneous.posterior.result import SourcesPosterior
 from halfseen.methods.heterogeneous.posterior.settings import SPARSE, PosteriorSettings
 from halfseen.methods.heterogeneous.posterior.start import starting_state
-from halfseen.methods.heterogeneous.posterior.state import State
+from halfseen.methods.heterogeneous.posterior.state import PosteriorState
 from halfseen.methods.heterogeneous.posterior.sweeps import PosteriorSweep
 from halfseen.solvers.loop import Run, loop
 
@@ -104,14 +104,14 @@ def fit_posterior(
     return posterior, notes_of(run, posterior, sources, None if is_free else ranks)
 
 
-def swept(sweep: PosteriorSweep, start: State) -> Run:
+def swept(sweep: PosteriorSweep, start: PosteriorState) -> Run:
     """Sweep to the end; free factors first under a least noise, without which tables that have none keep them all."""
     settings = sweep.settings
     if not sweep.is_free:
         return loop(sweep, start, max_iter=settings.max_iter)
     held = replace(sweep, settings=replace(settings, least_noise=FREE_NOISE))
     run = loop(held, start, max_iter=settings.max_iter)
-    is_held = any(float(np.median(one.noise)) < 1.01 * FREE_NOISE for one in run.params.loadings)
+    is_held = any(float(np.median(columns.noise)) < 1.01 * FREE_NOISE for columns in run.params.loadings)
     if not is_held:
         return run
     return loop(replace(sweep, is_free=False), run.params, max_iter=settings.max_iter)
@@ -139,7 +139,7 @@ def row_factors(sources: Sources, settings: PosteriorSettings) -> list[FloatArra
     return [np.asarray(settings.row_weights.get(name, ones), dtype=float) for name in sources.names]
 
 
-def families_of(family: Any, names: list[str]) -> list[Family]:
+def families_of(family: Any, names: list[str]) -> list[SourceFamily]:
     """One family per source; sources that a mapping leaves out are gaussian."""
     if isinstance(family, Mapping):
         for name in family:

@@ -12,17 +12,17 @@ from halfseen.data import Observed
 from halfseen.methods.heterogeneous.posterior.cells import make_cells
 from halfseen.methods.heterogeneous.posterior.columns import (
     LEAST_PULL,
-    Rows,
+    RowMoments,
     column_step,
     misfit_of,
     solve_columns,
 )  # fmt: skip
-from halfseen.methods.heterogeneous.posterior.families import Family, Given, Working, given
+from halfseen.methods.heterogeneous.posterior.families import Given, SourceFamily, Working, given
 from halfseen.methods.heterogeneous.posterior.result import SourceFit, SourcesPosterior
 from halfseen.methods.heterogeneous.posterior.rows import RowSums, joined_rows, row_sums
 from halfseen.methods.heterogeneous.posterior.settings import NO_NOISE, PosteriorSettings
 from halfseen.methods.heterogeneous.posterior.start import nothing, own_directions, residual
-from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, SampleScores
+from halfseen.methods.heterogeneous.posterior.state import OwnScores, SampleScores, SourceLoadings
 from halfseen.methods.heterogeneous.posterior.sweeps import cell_variance
 from halfseen.methods.heterogeneous.posterior.widening import row_widening, widened
 from halfseen.solvers.loop import SweepResult, loop
@@ -40,7 +40,7 @@ def in_units(table: Observed, fit: SourceFit) -> Given:
 
 
 @dataclass(frozen=True)
-class NewRows:
+class NewRowScores:
     """Sweep: scores of new rows given all columns; twice or more only where a family's weights move."""
 
     posterior: SourcesPosterior
@@ -51,31 +51,31 @@ class NewRows:
         before, working = params
         scores = self.scores(working)
         fresh = []
-        for place, one, work in zip(self.places, self.given, working, strict=True):
-            if not one.family.moves:
+        for place, source, work in zip(self.places, self.given, working, strict=True):
+            if not source.family.moves:
                 fresh.append(work)
                 continue
             loadings = self.posterior.fits[place].loadings
             mean, cov = scores.of(place, loadings.active)
-            rows = Rows(mean, cov, np.ones(len(mean)))
-            linear = one.cells.products(rows.design, loadings.mean)
-            fresh.append(one.working(linear, cell_variance(one, rows, loadings), loadings.noise))
+            rows = RowMoments(mean, cov, np.ones(len(mean)))
+            linear = source.cells.products(rows.design, loadings.mean)
+            fresh.append(source.working(linear, cell_variance(source, rows, loadings), loadings.noise))
         moved = float(np.max(np.abs(scores.mean - before.mean), initial=0.0))
-        is_done = moved < CLOSE or not any(one.family.moves for one in self.given)
+        is_done = moved < CLOSE or not any(source.family.moves for source in self.given)
         return SweepResult((scores, tuple(fresh)), moved, reason="change" if is_done else None)
 
     def scores(self, working: Sequence[Working]) -> SampleScores:
         """Posterior of the rows; sources that were not given say nothing."""
         n, R = self.given[0].cells.shape[0], self.posterior.rows.mean.shape[1]
         told = {}
-        for place, one, work in zip(self.places, self.given, working, strict=True):
+        for place, source, work in zip(self.places, self.given, working, strict=True):
             power = self.posterior.powers[place] if self.posterior.powers else 1.0
-            told[place] = row_sums(one, work, self.posterior.fits[place].loadings, np.full(n, power))
+            told[place] = row_sums(source, work, self.posterior.fits[place].loadings, np.full(n, power))
         sums = [told.get(place) or silent(fit.loadings, n) for place, fit in enumerate(self.posterior.fits)]
         return joined_rows(sums, [fit.loadings.active for fit in self.posterior.fits], n, R)
 
 
-def silent(loadings: Loadings, n: int) -> RowSums:
+def silent(loadings: SourceLoadings, n: int) -> RowSums:
     """What a source says of which nothing was seen: own factors keep their prior."""
     a, r = len(loadings.active), loadings.own_rank
     given_cov = np.tile(np.eye(r), (n, 1, 1))
@@ -111,15 +111,15 @@ def place_rows(posterior: SourcesPosterior, tables: Mapping[str, Observed]) -> S
             )
         fit.family.refuse(name, table)
         cells.append(in_units(table, fit))
-    sweep = NewRows(posterior, places, cells)
-    working = tuple(one.first() for one in cells)
+    sweep = NewRowScores(posterior, places, cells)
+    working = tuple(source.first() for source in cells)
     start = sweep.scores(working)
     scores, working = loop(sweep, (replace(start, mean=start.mean + 1.0), working), max_iter=MOST_ROUNDS).params
     parts = []
-    for place, one, work in zip(places, cells, working, strict=True):
+    for place, source, work in zip(places, cells, working, strict=True):
         loadings = posterior.fits[place].loadings
         mean, cov = scores.of(place, loadings.active)
-        parts.append(widened(one, work, Rows(mean, cov, np.ones(len(mean))), loadings)[1])
+        parts.append(widened(source, work, RowMoments(mean, cov, np.ones(len(mean))), loadings)[1])
     return replace(scores, widening=row_widening(parts))
 
 
@@ -128,10 +128,10 @@ class NewColumns:
     """Sweep: loadings and noise of new columns, given the rows and the source's ridges."""
 
     given: Given
-    rows: Rows
+    rows: RowMoments
     noise_prior: tuple[float, float]
 
-    def __call__(self, params: tuple[Loadings, Working]) -> SweepResult:
+    def __call__(self, params: tuple[SourceLoadings, Working]) -> SweepResult:
         now, working = params
         fresh, sums, spread = solve_columns(self.given, working, self.rows, now)
         if self.given.family.has_noise:
@@ -160,7 +160,7 @@ def place_columns(posterior: SourcesPosterior, name: str, table: Observed) -> So
     cells, old, p = in_units(table, fit), fit.loadings, table.shape[1]
     mean, cov = posterior.rows.of(place, old.active)
     power = posterior.powers[place] if posterior.powers else 1.0
-    rows = Rows(mean, cov, 1.0 / old.row_noise, power)
+    rows = RowMoments(mean, cov, 1.0 / old.row_noise, power)
     pull, centre = old.noise_prior
     k = len(old.precision)
     noise = np.full(p, centre) if fit.family.has_noise else np.ones(p)
@@ -179,15 +179,15 @@ class NewSource:
     common: SampleScores
     settings: PosteriorSettings
 
-    def __call__(self, params: tuple[Loadings, SampleScores, Working, int]) -> SweepResult:
+    def __call__(self, params: tuple[SourceLoadings, SampleScores, Working, int]) -> SweepResult:
         loadings, scores, working, done = params
         mean, cov = scores.of(0, loadings.active)
-        rows = Rows(mean, cov, 1.0 / loadings.row_noise)
+        rows = RowMoments(mean, cov, 1.0 / loadings.row_noise)
         fresh, misfit = column_step(self.given, working, rows, loadings, self.settings, done)
         scores = self.own_scores(fresh, working)
         mean, cov = scores.of(0, fresh.active)
         if self.given.family.moves:
-            rows = Rows(mean, cov, rows.factor)
+            rows = RowMoments(mean, cov, rows.factor)
             linear = self.given.cells.products(rows.design, fresh.mean)
             working = self.given.working(linear, cell_variance(self.given, rows, fresh), fresh.noise)
         moved = float(np.sqrt(np.mean(np.square(fresh.mean - loadings.mean))))
@@ -195,7 +195,7 @@ class NewSource:
         reason = "change" if done > 10 and moved < max(self.settings.tol * noise, 1e-14) else None
         return SweepResult((fresh, scores, working, done + 1), misfit.value, reason=reason)
 
-    def own_scores(self, loadings: Loadings, working: Working) -> SampleScores:
+    def own_scores(self, loadings: SourceLoadings, working: Working) -> SampleScores:
         """Own scores given the means of the common ones, of unit second moment."""
         n, R = self.common.mean.shape
         told = row_sums(self.given, working, loadings, np.ones(n))
@@ -207,7 +207,12 @@ class NewSource:
 
 
 def place_source(
-    posterior: SourcesPosterior, table: Observed, own_rank: int, family: Family, centre: bool, rng: np.random.Generator
+    posterior: SourcesPosterior,
+    table: Observed,
+    own_rank: int,
+    family: SourceFamily,
+    centre: bool,
+    rng: np.random.Generator,
 ) -> tuple[SourceFit, SampleScores]:
     """A new source over the rows of the fit: loadings on the common factors and factors of its own.
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from halfseen._typing import BoolArray, FloatArray, IntArray
 from halfseen.data.storable import storable
-from halfseen.methods.heterogeneous.posterior.families import Family
-from halfseen.methods.heterogeneous.posterior.state import Loadings, SampleScores
+from halfseen.methods.heterogeneous.posterior.families import SourceFamily
+from halfseen.methods.heterogeneous.posterior.state import SampleScores, SourceLoadings
 from halfseen.solvers.loop import Run
 
 # Pairs whose covariances are gathered at once.
@@ -25,8 +25,8 @@ class SourceFit:
     ----------
     level, scale : float
         The data are ``level + scale *`` working units.
-    family : Family
-    loadings : Loadings
+    family : SourceFamily
+    loadings : SourceLoadings
         In working units.
     counts : ndarray (p,) or None
         Entries of every column.
@@ -34,8 +34,8 @@ class SourceFit:
 
     level: float
     scale: float
-    family: Family
-    loadings: Loadings
+    family: SourceFamily
+    loadings: SourceLoadings
     counts: FloatArray | None = None
 
     @property
@@ -96,7 +96,7 @@ class SourcesPosterior:
     @property
     def scores(self) -> FloatArray:
         """Posterior means of all factors (n, K): common ones, then each source's own."""
-        return np.hstack([self.rows.mean, *(one.mean for one in self.rows.own)])
+        return np.hstack([self.rows.mean, *(own_scores.mean for own_scores in self.rows.own)])
 
     @property
     def scores_se(self) -> FloatArray:
@@ -111,7 +111,7 @@ class SourcesPosterior:
     def columns_of(self, name: str) -> IntArray:
         """Positions, among all factors, of those that a source has loadings on."""
         place = self.names.index(name)
-        own = [one.mean.shape[1] for one in self.rows.own]
+        own = [scores.mean.shape[1] for scores in self.rows.own]
         begin = self.rows.mean.shape[1] + sum(own[:place])
         return np.concatenate([self.fits[place].loadings.active, begin + np.arange(own[place])])
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray
-from halfseen.methods.heterogeneous.posterior.state import Loadings, SampleScores, State
+from halfseen.methods.heterogeneous.posterior.state import PosteriorState, SampleScores, SourceLoadings
 from halfseen.solvers.loop import SweepResult, loop
 
 ANGLES = np.linspace(0.0, np.pi, 91)[:-1]
@@ -22,7 +22,7 @@ LEAST_GAIN = 1e-9
 SINGLE_FLOOR = 0.01
 
 
-def spread_out(loadings: Loadings, R: int) -> Loadings:
+def spread_out(loadings: SourceLoadings, R: int) -> SourceLoadings:
     """The same loadings with a place (of zeros, and an endless ridge) for every common factor."""
     a = len(loadings.active)
     place = np.concatenate([[0], 1 + loadings.active, 1 + R + np.arange(loadings.own_rank)])
@@ -43,14 +43,14 @@ def spread_out(loadings: Loadings, R: int) -> Loadings:
     return replace(loadings, mean=mean, cov=cov, active=np.arange(R), precision=precision, **pieces)
 
 
-def column_moments(loadings: Loadings, R: int) -> FloatArray:
+def column_moments(loadings: SourceLoadings, R: int) -> FloatArray:
     """``E[v v']`` of every column on the common factors, (p, R, R)."""
     wide = spread_out(loadings, R)
     V = wide.mean[:, 1 : 1 + R]
     return V[:, :, None] * V[:, None, :] + wide.cov[:, 1 : 1 + R, 1 : 1 + R]
 
 
-def second_moments(loadings: Loadings, R: int) -> FloatArray:
+def second_moments(loadings: SourceLoadings, R: int) -> FloatArray:
     """``sum_j E[v v']`` of the common factors, (R, R)."""
     wide = spread_out(loadings, R)
     V = wide.mean[:, 1 : 1 + R]
@@ -86,11 +86,11 @@ class PairTurns:
             turn[:, pair] = turn[:, pair] @ T
         return SweepResult((G, turn), float(turned), reason=None if turned else "exact")
 
-    def best(self, one: FloatArray, other: FloatArray, cross: FloatArray) -> FloatArray | None:
+    def best(self, left: FloatArray, right: FloatArray, cross: FloatArray) -> FloatArray | None:
         """The turn of a pair, or None where it stands best as it is."""
         c, s = np.cos(ANGLES), np.sin(ANGLES)
-        first = np.outer(one, c * c) + np.outer(other, s * s) + np.outer(cross, 2.0 * c * s)
-        second = (one + other)[:, None] - first
+        first = np.outer(left, c * c) + np.outer(right, s * s) + np.outer(cross, 2.0 * c * s)
+        second = (left + right)[:, None] - first
         eps = self.floor[:, None]
         value = self.widths @ np.log((np.maximum(first, 0.0) + eps) * (np.maximum(second, 0.0) + eps))
         q = int(np.argmin(value))
@@ -99,7 +99,7 @@ class PairTurns:
         return np.array([[c[q], -s[q]], [s[q], c[q]]])
 
 
-def turned_to_few(state: State, is_single: bool = False) -> State:
+def turned_to_few(state: PosteriorState, is_single: bool = False) -> PosteriorState:
     """Common factors turned so that as few sources as possible take part in each; dropped blocks may come back.
 
     Parameters
@@ -111,12 +111,15 @@ def turned_to_few(state: State, is_single: bool = False) -> State:
     if R < 2:
         return replace(state, is_turning=False)
     if is_single:
-        G = np.concatenate([column_moments(one, R) for one in state.loadings])
-        size = [np.full(len(one.mean), one.size[: len(one.active)].sum() / len(one.mean)) for one in state.loadings]
+        G = np.concatenate([column_moments(columns, R) for columns in state.loadings])
+        size = [
+            np.full(len(columns.mean), columns.size[: len(columns.active)].sum() / len(columns.mean))
+            for columns in state.loadings
+        ]
         widths, floor = np.ones(len(G)), SINGLE_FLOOR * np.concatenate(size) / R + 1e-12
     else:
-        G = np.array([second_moments(one, R) for one in state.loadings])
-        widths = np.array([float(len(one.mean)) for one in state.loadings])
+        G = np.array([second_moments(columns, R) for columns in state.loadings])
+        widths = np.array([float(len(columns.mean)) for columns in state.loadings])
         floor = FLOOR * np.einsum("skk->s", G) / R + 1e-12
     run = loop(PairTurns(widths, floor), (G, np.eye(R)), max_iter=MOST_ROUNDS)
     turn = run.params[1]
@@ -125,14 +128,14 @@ def turned_to_few(state: State, is_single: bool = False) -> State:
     return replace(turned_by(state, turn), is_turning=True)
 
 
-def turned_by(state: State, turn: FloatArray) -> State:
+def turned_by(state: PosteriorState, turn: FloatArray) -> PosteriorState:
     """The same fit in other axes of the common factors; ridges follow the turned loadings."""
     R = len(turn)
-    loadings = tuple(turned_loadings(one, turn, np.arange(R)) for one in state.loadings)
+    loadings = tuple(turned_loadings(columns, turn, np.arange(R)) for columns in state.loadings)
     return replace(state, scores=state.scores.turned(turn), loadings=loadings)
 
 
-def turned_loadings(loadings: Loadings, turn: FloatArray, kept: IntArray) -> Loadings:
+def turned_loadings(loadings: SourceLoadings, turn: FloatArray, kept: IntArray) -> SourceLoadings:
     """Loadings of one source in turned axes, on the common factors ``kept`` that are not 0."""
     R = len(turn)
     wide = spread_out(loadings, R)
@@ -150,7 +153,7 @@ def turned_loadings(loadings: Loadings, turn: FloatArray, kept: IntArray) -> Loa
     return replace(fresh, precision=precision).keep(filled)
 
 
-def principal_axes(state: State, groups: list[IntArray]) -> State:
+def principal_axes(state: PosteriorState, groups: list[IntArray]) -> PosteriorState:
     """Factors of one group (the same sources take part) turned to the principal axes of their loadings.
 
     Parameters
@@ -160,32 +163,32 @@ def principal_axes(state: State, groups: list[IntArray]) -> State:
 
     Returns
     -------
-    State
+    PosteriorState
         Factors of every group in the order of falling size.
     """
     R = state.scores.mean.shape[1]
-    G = sum((weighted_moments(one, R) for one in state.loadings), np.zeros((R, R)))
+    G = sum((weighted_moments(columns, R) for columns in state.loadings), np.zeros((R, R)))
     turn = np.eye(R)
     for group in groups:
         turn[np.ix_(group, group)] = np.linalg.eigh(G[np.ix_(group, group)])[1][:, ::-1]
-    active = [one.active for one in state.loadings]
-    loadings = tuple(turned_loadings(one, turn, kept) for one, kept in zip(state.loadings, active, strict=True))
+    active = [columns.active for columns in state.loadings]
+    loadings = tuple(turned_loadings(columns, turn, kept) for columns, kept in zip(state.loadings, active, strict=True))
     scores = state.scores.turned(turn)
-    for place, one in enumerate(loadings):
-        if one.own_rank:
-            scores, fresh = own_axes(scores, place, one)
+    for place, columns in enumerate(loadings):
+        if columns.own_rank:
+            scores, fresh = own_axes(scores, place, columns)
             loadings = (*loadings[:place], fresh, *loadings[place + 1 :])
     return replace(state, scores=scores, loadings=loadings)
 
 
-def weighted_moments(loadings: Loadings, R: int) -> FloatArray:
+def weighted_moments(loadings: SourceLoadings, R: int) -> FloatArray:
     """``sum_j E[v v'] / sigma2_j``, (R, R): what the factors explain, in units of the noise."""
     scale = np.sqrt(np.median(loadings.noise) / loadings.noise)
     mean, cov = loadings.mean * scale[:, None], loadings.cov * np.square(scale)[:, None, None]
     return second_moments(replace(loadings, mean=mean, cov=cov), R) / len(loadings.mean)
 
 
-def own_axes(scores: SampleScores, place: int, loadings: Loadings) -> tuple[SampleScores, Loadings]:
+def own_axes(scores: SampleScores, place: int, loadings: SourceLoadings) -> tuple[SampleScores, SourceLoadings]:
     """A source's own factors in principal axes."""
     a, r = len(loadings.active), loadings.own_rank
     V = loadings.mean[:, 1 + a :]

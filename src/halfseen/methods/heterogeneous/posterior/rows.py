@@ -12,7 +12,7 @@ from halfseen._typing import FloatArray, IntArray
 from halfseen.engines import Engine
 from halfseen.methods.heterogeneous.posterior.cells import packed, symmetric_inverse, unpacked
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
-from halfseen.methods.heterogeneous.posterior.state import Loadings, OwnScores, SampleScores
+from halfseen.methods.heterogeneous.posterior.state import OwnScores, SampleScores, SourceLoadings
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class RowSums:
     given: FloatArray
 
 
-def row_sums(given: Given, working: Working, loadings: Loadings, factor: FloatArray) -> RowSums:
+def row_sums(given: Given, working: Working, loadings: SourceLoadings, factor: FloatArray) -> RowSums:
     """What a source says about its rows.
 
     Parameters
@@ -72,27 +72,27 @@ def row_sums(given: Given, working: Working, loadings: Loadings, factor: FloatAr
 def joined_rows(sums: Sequence[RowSums], active: Sequence[IntArray], n: int, R: int) -> SampleScores:
     """Posterior of all scores from what the sources say, added up in their order."""
     precision, right = np.zeros((n, R, R)) + np.eye(R), np.zeros((n, R))
-    for one, common in zip(sums, active, strict=True):
+    for of_source, common in zip(sums, active, strict=True):
         if len(common) == R:  # no copies where all factors are active
-            precision += one.schur
-            right += one.right
+            precision += of_source.schur
+            right += of_source.right
             continue
-        precision[:, common[:, None], common] += one.schur
-        right[:, common] += one.right
+        precision[:, common[:, None], common] += of_source.schur
+        right[:, common] += of_source.right
     cov = symmetric_inverse(precision) if R else precision
     mean = np.einsum("nij,nj->ni", cov, right)
     own = []
-    for one, common in zip(sums, active, strict=True):
-        turn = np.zeros((n, one.own.shape[1], R))
-        turn[:, :, common] = one.turn
-        own.append(OwnScores(one.own - np.einsum("nri,ni->nr", turn, mean), one.given, turn))
+    for of_source, common in zip(sums, active, strict=True):
+        turn = np.zeros((n, of_source.own.shape[1], R))
+        turn[:, :, common] = of_source.turn
+        own.append(OwnScores(of_source.own - np.einsum("nri,ni->nr", turn, mean), of_source.given, turn))
     return SampleScores(mean, cov, tuple(own))
 
 
 def row_step(
     given: Sequence[Given],
     working: Sequence[Working],
-    loadings: Sequence[Loadings],
+    loadings: Sequence[SourceLoadings],
     factors: Sequence[FloatArray],
     R: int,
     engine: Engine,
@@ -100,10 +100,12 @@ def row_step(
     """Scores of all rows."""
     items = zip(given, working, loadings, factors, strict=True)
     sums = list(engine.map(lambda item: row_sums(*item), items))
-    return joined_rows(sums, [one.active for one in loadings], given[0].cells.shape[0], R)
+    return joined_rows(sums, [columns.active for columns in loadings], given[0].cells.shape[0], R)
 
 
-def unit_scores(scores: SampleScores, loadings: Sequence[Loadings]) -> tuple[SampleScores, tuple[Loadings, ...]]:
+def unit_scores(
+    scores: SampleScores, loadings: Sequence[SourceLoadings]
+) -> tuple[SampleScores, tuple[SourceLoadings, ...]]:
     r"""The same fit with :math:`\overline{E[u_k^2]} = 1` for every factor, which the prior expects."""
 
     def size(mean: FloatArray, variances: FloatArray) -> FloatArray:
@@ -112,12 +114,12 @@ def unit_scores(scores: SampleScores, loadings: Sequence[Loadings]) -> tuple[Sam
 
     common = size(scores.mean, np.einsum("nkk->nk", scores.cov))
     own: list[FloatArray] = []
-    for place, one in enumerate(scores.own):
-        if not one.mean.shape[1]:
+    for place, source_scores in enumerate(scores.own):
+        if not source_scores.mean.shape[1]:
             own.append(np.ones(0))
             continue
         cov = scores.of(place, np.zeros(0, dtype=int))[1]
-        own.append(size(one.mean, np.einsum("nkk->nk", cov)))
+        own.append(size(source_scores.mean, np.einsum("nkk->nk", cov)))
     stretched = [
         with_factor(source, np.concatenate([common[source.active], by]))
         for source, by in zip(loadings, own, strict=True)
@@ -125,7 +127,7 @@ def unit_scores(scores: SampleScores, loadings: Sequence[Loadings]) -> tuple[Sam
     return scores.stretched(common, own), tuple(stretched)
 
 
-def with_factor(loadings: Loadings, by: FloatArray) -> Loadings:
+def with_factor(loadings: SourceLoadings, by: FloatArray) -> SourceLoadings:
     """Loadings times a number each, their ridges accordingly."""
     whole = np.concatenate([[1.0], by])
     return replace(

@@ -16,7 +16,7 @@ LOCKED = 1e200
 
 @storable
 @dataclass(frozen=True)
-class Loadings:
+class SourceLoadings:
     r"""Columns of one source: :math:`(\mu_j, v_j) \sim N(\cdot, C_j)`, in working units.
 
     Attributes
@@ -66,11 +66,11 @@ class Loadings:
         """``sum_j E[v_jk^2]`` (k,)."""
         return np.square(self.mean[:, 1:]).sum(axis=0) + np.einsum("pkk->k", self.cov[:, 1:, 1:])
 
-    def keep_order(self, order: IntArray) -> Loadings:
+    def keep_order(self, order: IntArray) -> SourceLoadings:
         """The loadings in another order; ``active`` stays as it is."""
         return replace(self.keep(order), active=self.active)
 
-    def keep(self, kept: IntArray) -> Loadings:
+    def keep(self, kept: IntArray) -> SourceLoadings:
         """Only some of the loadings (positions among the k)."""
         columns = np.concatenate([[0], 1 + kept])
         common = kept[kept < len(self.active)]
@@ -136,43 +136,43 @@ class SampleScores:
 
     def keep(self, kept: IntArray) -> SampleScores:
         """Only some of the common factors."""
-        own = tuple(replace(one, turn=one.turn[:, :, kept]) for one in self.own)
+        own = tuple(replace(scores, turn=scores.turn[:, :, kept]) for scores in self.own)
         return SampleScores(self.mean[:, kept], self.cov[:, kept[:, None], kept], own)
 
     def keep_own(self, place: int, kept: IntArray) -> SampleScores:
         """Only some of one source's own factors."""
-        one = self.own[place]
-        less = OwnScores(one.mean[:, kept], one.given[:, kept[:, None], kept], one.turn[:, kept])
+        scores = self.own[place]
+        less = OwnScores(scores.mean[:, kept], scores.given[:, kept[:, None], kept], scores.turn[:, kept])
         return replace(self, own=(*self.own[:place], less, *self.own[place + 1 :]))
 
     def stretched(self, common: FloatArray, own: list[FloatArray]) -> SampleScores:
         """Every factor divided by a number."""
         parts = []
-        for one, by in zip(self.own, own, strict=True):
-            turn = one.turn / by[:, None] * common
-            parts.append(OwnScores(one.mean / by, one.given / (by[:, None] * by), turn))
+        for scores, by in zip(self.own, own, strict=True):
+            turn = scores.turn / by[:, None] * common
+            parts.append(OwnScores(scores.mean / by, scores.given / (by[:, None] * by), turn))
         return SampleScores(self.mean / common, self.cov / (common[:, None] * common), tuple(parts))
 
     def turned(self, R: FloatArray) -> SampleScores:
         """The common factors in other axes: scores times an orthogonal matrix."""
-        own = tuple(replace(one, turn=one.turn @ R) for one in self.own)
+        own = tuple(replace(scores, turn=scores.turn @ R) for scores in self.own)
         return SampleScores(self.mean @ R, R.T @ self.cov @ R, own)
 
     def own_turned(self, place: int, R: FloatArray) -> SampleScores:
         """One source's own factors in other axes."""
-        one = self.own[place]
-        fresh = OwnScores(one.mean @ R, R.T @ one.given @ R, R.T @ one.turn)
+        scores = self.own[place]
+        fresh = OwnScores(scores.mean @ R, R.T @ scores.given @ R, R.T @ scores.turn)
         return replace(self, own=(*self.own[:place], fresh, *self.own[place + 1 :]))
 
 
 @dataclass(frozen=True)
-class State:
+class PosteriorState:
     """Everything a sweep moves.
 
     Attributes
     ----------
     scores : SampleScores
-    loadings : tuple of Loadings
+    loadings : tuple of SourceLoadings
     working : tuple of Working
     sweep : int
         Sweeps done.
@@ -183,7 +183,7 @@ class State:
     """
 
     scores: SampleScores
-    loadings: tuple[Loadings, ...]
+    loadings: tuple[SourceLoadings, ...]
     working: tuple[Working, ...]
     sweep: int = 0
     is_turning: bool = False

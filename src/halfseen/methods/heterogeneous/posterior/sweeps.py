@@ -10,12 +10,12 @@ import numpy as np
 from halfseen._typing import FloatArray
 from halfseen.engines import Engine
 from halfseen.methods.heterogeneous.posterior.cells import packed, triangle
-from halfseen.methods.heterogeneous.posterior.columns import SPARSE_FROM, Misfit, Rows, column_step, shrunk_noise
+from halfseen.methods.heterogeneous.posterior.columns import SPARSE_FROM, Misfit, RowMoments, column_step, shrunk_noise
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
 from halfseen.methods.heterogeneous.posterior.rotation import turned_to_few
 from halfseen.methods.heterogeneous.posterior.rows import row_step, unit_scores
 from halfseen.methods.heterogeneous.posterior.settings import PosteriorSettings
-from halfseen.methods.heterogeneous.posterior.state import Loadings, State
+from halfseen.methods.heterogeneous.posterior.state import PosteriorState, SourceLoadings
 from halfseen.solvers.loop import SweepResult
 
 # Blocks are dropped from this sweep on: before it, factors are still sorting themselves out.
@@ -31,7 +31,7 @@ ROUNDING, GRAM_ROUNDING = 1e-14, 1e-7
 FREE_ROUNDING = 1e-6
 
 
-def cell_variance(given: Given, rows: Rows, loadings: Loadings) -> FloatArray:
+def cell_variance(given: Given, rows: RowMoments, loadings: SourceLoadings) -> FloatArray:
     r"""Posterior variance of the predictor at every seen cell.
 
     .. math:: v_j^\top C_i v_j + x_i^\top C_j x_i + \langle C_i, C_j\rangle
@@ -71,7 +71,7 @@ class PosteriorSweep:
     is_free: bool
     engine: Engine
 
-    def __call__(self, state: State) -> SweepResult:
+    def __call__(self, state: PosteriorState) -> SweepResult:
         before = state
         state, misfits = self.columns_moved(state)
         if self.settings.row_noise:
@@ -79,59 +79,59 @@ class PosteriorSweep:
         if state.sweep > DROP_FROM:
             state = self.dropped(state)
         state = self.rows_moved(state)
-        if any(one.family.moves for one in self.given):
+        if any(source.family.moves for source in self.given):
             state = replace(state, working=tuple(self.engine.map(self._working, self._items(state, misfits))))
         is_single = self.settings.sparse_loadings is not None and state.sweep >= SPARSE_FROM
         is_due = state.sweep % TURN_EVERY == TURN_EVERY - 1 and state.sweep < TURN_UNTIL
         if is_due and (self.is_free or is_single):
             state = turned_to_few(state, is_single)
-        state = replace(state, sweep=state.sweep + 1, linear=tuple(one.linear for one in misfits))
+        state = replace(state, sweep=state.sweep + 1, linear=tuple(misfit.linear for misfit in misfits))
         reason = "change" if self.is_settled(before, state) else None
-        return SweepResult(state, sum(one.value for one in misfits), work=3.0, reason=reason)
+        return SweepResult(state, sum(misfit.value for misfit in misfits), work=3.0, reason=reason)
 
-    def columns_moved(self, state: State) -> tuple[State, list[Misfit]]:
+    def columns_moved(self, state: PosteriorState) -> tuple[PosteriorState, list[Misfit]]:
         """Loadings, noise and ridges of all sources."""
 
-        def step(place: int) -> tuple[Loadings, Misfit]:
+        def step(place: int) -> tuple[SourceLoadings, Misfit]:
             loadings, rows = state.loadings[place], self.rows(state, place)
             given, working = self.given[place], state.working[place]
             return column_step(given, working, rows, loadings, self.settings, state.sweep)
 
         done = list(self.engine.map(step, range(len(self.given))))
-        return replace(state, loadings=tuple(one for one, _ in done)), [misfit for _, misfit in done]
+        return replace(state, loadings=tuple(columns for columns, _ in done)), [misfit for _, misfit in done]
 
-    def rows_moved(self, state: State) -> State:
+    def rows_moved(self, state: PosteriorState) -> PosteriorState:
         """Scores, and their scale."""
         factors = [
-            power * factor / one.row_noise
-            for power, factor, one in zip(self.powers, self.factors, state.loadings, strict=True)
+            power * factor / columns.row_noise
+            for power, factor, columns in zip(self.powers, self.factors, state.loadings, strict=True)
         ]
         R = state.scores.mean.shape[1]
         scores = row_step(self.given, state.working, state.loadings, factors, R, self.engine)
         scores, loadings = unit_scores(scores, state.loadings)
         return replace(state, scores=scores, loadings=loadings)
 
-    def rows(self, state: State, place: int) -> Rows:
+    def rows(self, state: PosteriorState, place: int) -> RowMoments:
         """Moments of the scores that a source takes part in."""
         loadings = state.loadings[place]
         mean, cov = state.scores.of(place, loadings.active)
-        return Rows(mean, cov, self.factors[place] / loadings.row_noise, self.powers[place])
+        return RowMoments(mean, cov, self.factors[place] / loadings.row_noise, self.powers[place])
 
-    def dropped(self, state: State) -> State:
+    def dropped(self, state: PosteriorState) -> PosteriorState:
         """Without the factors that a source's columns cannot see, and those that no source is left with."""
         loadings, scores = [], state.scores
-        for place, one in enumerate(state.loadings):
+        for place, columns in enumerate(state.loadings):
             weight = state.working[place].weight
             told = float(self.given[place].cells.col_sums(weight).mean())
-            least = DROP_SHARE * float(np.median(one.noise)) / max(told, 1e-300)
-            kept = np.flatnonzero(1.0 / one.precision >= least)
-            a = len(one.active)
-            if len(kept) - np.count_nonzero(kept < a) < one.own_rank:
+            least = DROP_SHARE * float(np.median(columns.noise)) / max(told, 1e-300)
+            kept = np.flatnonzero(1.0 / columns.precision >= least)
+            a = len(columns.active)
+            if len(kept) - np.count_nonzero(kept < a) < columns.own_rank:
                 scores = scores.keep_own(place, kept[kept >= a] - a)
-            loadings.append(one if len(kept) == len(one.precision) else one.keep(kept))
+            loadings.append(columns if len(kept) == len(columns.precision) else columns.keep(kept))
         return without_empty(replace(state, scores=scores, loadings=tuple(loadings)))
 
-    def is_settled(self, before: State, now: State) -> bool:
+    def is_settled(self, before: PosteriorState, now: PosteriorState) -> bool:
         """Whether no source's predictions move any more, at its cells and elsewhere."""
         if now.sweep < LEAST_SWEEPS or now.is_turning or not before.linear:
             return False
@@ -146,10 +146,10 @@ class PosteriorSweep:
                 return False
         return True
 
-    def _items(self, state: State, misfits: list[Misfit]) -> list[tuple[int, State, Misfit]]:
+    def _items(self, state: PosteriorState, misfits: list[Misfit]) -> list[tuple[int, PosteriorState, Misfit]]:
         return [(place, state, misfit) for place, misfit in enumerate(misfits)]
 
-    def _working(self, item: tuple[int, State, Misfit]) -> Working:
+    def _working(self, item: tuple[int, PosteriorState, Misfit]) -> Working:
         place, state, _ = item
         given, loadings = self.given[place], state.loadings[place]
         if not given.family.moves:
@@ -158,7 +158,7 @@ class PosteriorSweep:
         linear = given.cells.products(rows.design, loadings.mean)
         return given.working(linear, cell_variance(given, rows, loadings), loadings.noise)
 
-    def _row_noise(self, item: tuple[int, State, Misfit]) -> Loadings:
+    def _row_noise(self, item: tuple[int, PosteriorState, Misfit]) -> SourceLoadings:
         """The source with factors of the noise variance of its rows, of geometric mean 1."""
         place, state, misfit = item
         given, loadings, working = self.given[place], state.loadings[place], state.working[place]
@@ -171,23 +171,23 @@ class PosteriorSweep:
         return replace(loadings, row_noise=np.where(given.cells.row_counts > 0, noise / centre, 1.0))
 
 
-def without_empty(state: State) -> State:
+def without_empty(state: PosteriorState) -> PosteriorState:
     """Without the common factors that no source takes part in."""
     R = state.scores.mean.shape[1]
     alive = np.zeros(R, dtype=bool)
-    for one in state.loadings:
-        alive[one.active] = True
+    for columns in state.loadings:
+        alive[columns.active] = True
     if alive.all():
         return state
     fresh = np.cumsum(alive) - 1
-    loadings = tuple(replace(one, active=fresh[one.active]) for one in state.loadings)
+    loadings = tuple(replace(columns, active=fresh[columns.active]) for columns in state.loadings)
     return replace(state, scores=state.scores.keep(np.flatnonzero(alive)), loadings=loadings)
 
 
-def change(before: State, now: State, place: int) -> float:
+def change(before: PosteriorState, now: PosteriorState, place: int) -> float:
     """Root mean square by which a source's predictions moved, over all cells, from Gram matrices alone."""
 
-    def parts(state: State) -> tuple[FloatArray, FloatArray]:
+    def parts(state: PosteriorState) -> tuple[FloatArray, FloatArray]:
         loadings, scores = state.loadings[place], state.scores
         mean = np.hstack([scores.mean[:, loadings.active], scores.own[place].mean])
         return np.hstack([np.ones((len(mean), 1)), mean]), loadings.mean

@@ -15,19 +15,19 @@ from scipy.special import expit
 
 from halfseen._typing import FloatArray
 from halfseen.methods.heterogeneous.posterior.cells import packed, triangle
-from halfseen.methods.heterogeneous.posterior.columns import Rows
+from halfseen.methods.heterogeneous.posterior.columns import RowMoments
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
-from halfseen.methods.heterogeneous.posterior.state import Loadings
+from halfseen.methods.heterogeneous.posterior.state import SourceLoadings
 
 
 def widened(
-    given: Given, working: Working, rows: Rows, loadings: Loadings
-) -> tuple[Loadings, tuple[FloatArray, FloatArray]]:
+    given: Given, working: Working, rows: RowMoments, loadings: SourceLoadings
+) -> tuple[SourceLoadings, tuple[FloatArray, FloatArray]]:
     """Factors by which intervals widen the covariances of columns, and a source's part in those of the rows.
 
     Returns
     -------
-    loadings : Loadings
+    loadings : SourceLoadings
         With its ``widening``.
     told, claimed : ndarray (n,)
         What the source's cells tell about a row, and what the posterior takes them to tell; over all sources, claimed

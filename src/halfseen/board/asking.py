@@ -1,0 +1,89 @@
+"""Which questions to ask next: those that most lower the variance of a score, or of a difference of two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from halfseen._typing import FloatArray, IntArray
+
+# Abilities (in standard deviations of the posterior) over which a question is averaged.
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
+
+
+@dataclass
+class Remaining:
+    r"""A model's unanswered questions, and the variance of its score over all questions.
+
+    .. math:: s^2 = \Bigl(\tfrac1p \sum_{left} P_j'\Bigr)^2 \Big/ \Bigl(v^{-1} + \sum_{asked} I_j\Bigr)
+              + \tfrac{\phi}{p^2} \sum_{left} P_j (1 - P_j)
+
+    Attributes
+    ----------
+    precision : float
+        Of the ability.
+    lean, noise : float
+        Sums over what is left of :math:`P'` and of :math:`\phi P (1 - P)`.
+    slope, own, information : ndarray (p,)
+        The same of every question, and its information.
+    free : bool ndarray (p,)
+        Questions not answered.
+    """
+
+    precision: float
+    lean: float
+    noise: float
+    slope: FloatArray
+    own: FloatArray
+    information: FloatArray
+    free: Any
+
+    @classmethod
+    def of(cls, bank: Any, ability: tuple[float, float], answered: IntArray) -> Remaining:
+        """Of a model with this posterior mean and standard deviation of the ability."""
+        mean, sd = ability
+        x = np.clip(mean + sd * NODES, bank.knots[0], bank.knots[-1])
+        P, slopes = expit(bank.block(x, slice(None))), bank.slopes(x, slice(None))
+        w = P * (1.0 - P)
+        free = np.ones(P.shape[1], dtype=bool)
+        free[answered] = False
+        slope, own = WEIGHTS @ (w * slopes), bank.dispersion * (WEIGHTS @ w)
+        information = WEIGHTS @ (slopes**2 * w) / bank.dispersion
+        return cls(1.0 / sd**2, float(slope[free].sum()), float(own[free].sum()), slope, own, information, free)
+
+    @property
+    def variance(self) -> float:
+        """Of the score now."""
+        return float((self.lean**2 / self.precision + self.noise) / len(self.slope) ** 2)
+
+    def after(self) -> FloatArray:
+        """Variances (p,) after each further question; infinite where it was answered."""
+        variance = (self.lean - self.slope) ** 2 / (self.precision + self.information) + self.noise - self.own
+        return np.where(self.free, variance / len(self.slope) ** 2, np.inf)
+
+    def ask(self, question: int) -> None:
+        """Take a question as asked."""
+        self.free[question] = False
+        self.precision += float(self.information[question])
+        self.lean -= float(self.slope[question])
+        self.noise -= float(self.own[question])
+
+
+def questions_to_ask(models: list[Remaining], n: int) -> tuple[list[int], list[int], list[float]]:
+    """The next questions one by one: whom to ask, which, and the standard error of the score (difference) after it."""
+    who, which, errors = [], [], []
+    for _ in range(n):
+        variances = np.array([model.variance for model in models])
+        after = np.stack([model.after() - variance for model, variance in zip(models, variances, strict=True)])
+        if not np.isfinite(after).any():
+            break
+        model, question = np.unravel_index(int(after.argmin()), after.shape)
+        models[model].ask(int(question))
+        who.append(int(model))
+        which.append(int(question))
+        errors.append(float(np.sqrt(sum(one.variance for one in models))))
+    return who, which, errors

@@ -1,0 +1,191 @@
+"""Fits with features of rows and columns, and predictions for new ones from files of features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import halfseen as hs
+from halfseen.cli.options import FeatureFiles, HeldOption, TableOptions
+from halfseen.cli.questions import Question, read_pairs
+from halfseen.cli.screen import Steps, figures, table
+from halfseen.cli.source import read_features
+from halfseen.cli.tables import TableJob
+from halfseen.data import Observed, SideFeatures
+from halfseen.data.labels import labels_from_text
+from halfseen.methods.inductive.options import ONE_CLASS
+
+RECALL_AT = 10
+MOST_CELLS = 50_000_000
+
+
+class FeaturesJob(TableJob):
+    """A fit of one table with features of its rows, its columns or both."""
+
+    sides: dict[str, Any]
+    keys: dict[str, Any]
+
+    def open(self) -> None:
+        self.sides, self.keys = {}, {}
+        super().open()
+        reading = self.asked.table
+        given = self.asked.part(FeatureFiles)
+        for side, labels in (("row", self.whole.row_labels), ("col", self.whole.col_labels)):
+            path, key = getattr(given, f"{side}_features"), getattr(given, f"{side}_key")
+            if path is None and key is not None:
+                raise ValueError(f"--{side}-key {key} is the key of a file; give --{side}-features too")
+            if path is not None:
+                found, key = read_features(path, key, labels, reading)
+                self.sides[f"{side}_features"] = found
+                self.keys[side] = {"file": str(path), "key": key}
+        if not self.sides:
+            raise ValueError("give --row-features, --col-features or both; without any use 'halfseen fit als'")
+
+    @property
+    def is_one_class(self) -> bool:
+        """Whether entries say only that something was seen."""
+        return self.values.get("family") == (ONE_CLASS,)
+
+    def settle_family(self, trials: str | None) -> None:
+        if self.asked.settings.get("family") == ONE_CLASS:
+            from halfseen.losses import get_loss
+
+            self.loss, self.values["family"] = get_loss("gaussian"), (ONE_CLASS,)
+            return
+        super().settle_family(trials)
+
+    def check_ranks(self) -> None:
+        """Units may outnumber the table's shorter side."""
+
+    def split(self, data: Observed, share: float, seed: int) -> tuple[Observed, Observed]:
+        what = str(self.asked.part(HeldOption).held)
+        if what == "cols":
+            seen, hidden = data.T.split(share, random_state=seed, by="rows")
+            return seen.T, hidden.T
+        return data.split(share, random_state=seed, by=what, keep_covered=what == "entries")
+
+    def fit_arguments(self, data: Observed) -> dict[str, Any]:
+        return dict(self.sides)
+
+    def named(self, model: Any) -> str:
+        return f"inductive, {model.activation}, rank {model.rank_}"
+
+    def loss_of(self, scores: dict[str, float]) -> float:
+        return super().loss_of(scores) if "rmse" in scores else -scores["auc"]
+
+    def choose(self, seen: Observed, bar: Steps) -> dict[str, Any]:
+        self.known = seen
+        return super().choose(seen, bar)
+
+    def score(self, model: Any, hidden: Observed) -> tuple[np.ndarray | None, dict[str, float]]:
+        """Errors of hidden entries, or for one-class tables how they are ranked among what was not seen."""
+        if not self.is_one_class:
+            return super().score(model, hidden)
+        n, p = self.whole.shape
+        if n * p > MOST_CELLS:
+            raise ValueError(f"judging lists needs all {n} x {p} cells; use --held-out 0, or a smaller table")
+        relevant, known = np.zeros((n, p), dtype=bool), np.ones((n, p), dtype=bool)
+        relevant[hidden.rows, hidden.cols] = True
+        known[:] = False
+        known[self.whole.rows, self.whole.cols] = True
+        known &= ~relevant
+        scores = model.predict_table()
+        if isinstance(model, hs.ColumnMean):
+            scores = np.broadcast_to(np.asarray(known.sum(axis=0), dtype=float), (n, p))
+        rows = relevant.any(axis=1)
+        free = ~known[rows]
+        return None, {
+            "auc": hs.metrics.roc_auc(relevant[rows][free], scores[rows][free]),
+            "average precision": hs.metrics.average_precision(relevant[rows][free], scores[rows][free]),
+            f"recall at {RECALL_AT}": hs.metrics.recall_at(relevant[rows], scores[rows], RECALL_AT, known[rows]),
+        }
+
+    def rivals(self, seen: Observed) -> list[tuple[str, Any]]:
+        """The linear model, and means."""
+        others: list[tuple[str, Any]] = []
+        if self.model.activation != "linear":
+            linear = self.make(self.chosen).set_params(activation="linear")
+            others.append((f"inductive, linear, rank {self.model.rank_}", linear))
+        if self.is_one_class:
+            return [*others, ("popularity", hs.ColumnMean())]
+        return [*others, ("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]
+
+    def facts(self) -> dict[str, Any]:
+        found = super().facts() | {"features": self.keys, "ranking": []}
+        if self.is_one_class:
+            found |= {"ranking": self.figures, "figures": []}
+        return found
+
+    def after(self, facts: dict[str, Any]) -> Iterator[Any]:
+        if facts["ranking"]:
+            yield ""
+            yield lists_table(facts["ranking"])
+
+
+def lists_table(rows: list[dict[str, Any]]) -> Any:
+    """How held-out entries were ranked, a line per model."""
+    keys = [key for key in rows[0] if key != "model"]
+    shown = table("held-out ones among unseen cells", *keys)
+    columns = [figures(row[key] for row in rows) for key in keys]
+    for place, row in enumerate(rows):
+        shown.add_row(row["model"], *(column[place] for column in columns))
+    return shown
+
+
+def predict_new(model: Any, question: Question, record: dict[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:
+    """Predictions where rows, columns or both come with files of features."""
+    if not isinstance(model, hs.InductiveCompletion):
+        raise ValueError(f"--row-features and --top are for runs of 'fit inductive'; this is a {type(model).__name__}")
+    if question.level is not None:
+        raise ValueError("--level has no meaning here: intervals need the table of the fit (model.inference in Python)")
+    reading = TableOptions(sep=question.sep, no_header=question.no_header)
+    sides: list[SideFeatures | None] = []
+    for name, labels in (("row", model.row_labels_), ("col", model.col_labels_)):
+        path = getattr(question, f"{name}_features")
+        if path is None:
+            sides.append(None)
+            continue
+        key = getattr(question, f"{name}_key") or record.get("features", {}).get(name, {}).get("key")
+        sides.append(read_features(path, key, labels, reading)[0])
+    if question.pairs is not None or question.rows or question.cols:
+        return pairs_of(model, question, record, sides)
+    rows, cols = sides
+    A, names = (model.row_labels_, None) if rows is None else (rows.labels, rows)
+    B = model.col_labels_ if cols is None else cols.labels
+    A = np.arange(model.observed_shape_[0]) if A is None else A
+    B = np.arange(model.observed_shape_[1]) if B is None else B
+    if question.top is None:
+        table = model.predict_table(names, cols, question.kind)
+        return (np.repeat(A, len(B)), np.tile(B, len(A))), {"predicted": np.asarray(table, dtype=float).ravel()}
+    found = model.rank_columns(names, question.top, cols)
+    chosen = B[found.cols].ravel() if cols is not None or model.col_labels_ is None else found.cols.ravel()
+    return (np.repeat(A, found.scores.shape[1]), chosen), {"predicted": np.asarray(found.scores, dtype=float).ravel()}
+
+
+def _crossed(rows: list[str], cols: list[str]) -> tuple[list[str], list[str]]:
+    """All given rows against all given columns."""
+    if not rows or not cols:
+        raise ValueError("give --rows and --cols, or neither for all of them")
+    return [row for row in rows for _ in cols], [col for _ in rows for col in cols]
+
+
+def pairs_of(
+    model: Any, question: Question, record: dict[str, Any], sides: list[Any]
+) -> tuple[tuple[Any, Any], dict[str, Any]]:
+    """Chosen pairs, each name looked up in the file of features of its side, if there is one."""
+    if question.top is not None:
+        raise ValueError("--top chooses the columns itself; leave the pairs out")
+    if question.pairs is not None:
+        asked = read_pairs(question, record.get("table", {}))
+    else:
+        asked = _crossed(question.rows, question.cols)
+    labels, given = [], []
+    for wanted, side, known in zip(asked, sides, (model.row_labels_, model.col_labels_), strict=True):
+        names = labels_from_text(list(wanted), known)
+        labels.append(names)
+        given.append(names if side is None else side.aligned(len(names), names, "the file of features"))
+    length = max(map(len, labels))
+    numbers = np.asarray(model.predict(*given, kind=question.kind), dtype=float)
+    return tuple(np.resize(names, length) for names in labels), {"predicted": numbers}  # type: ignore[return-value]

@@ -1,0 +1,264 @@
+"""Fits of many sources over the same rows: factors shared and unique, or autoencoders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import halfseen as hs
+from halfseen.cli.job import Job, quietly
+from halfseen.cli.options import PlainOption, SourceOption
+from halfseen.cli.pictures import picture_size
+from halfseen.cli.screen import Steps, count, share, table
+from halfseen.cli.source import read_sources
+from halfseen.data import Observed, Sources, check_support
+from halfseen.losses import get_loss
+from halfseen.metrics import mae, rmse
+
+# JIVE fills whole tables and decomposes them in every sweep.
+DENSE_RIVAL_CELLS = 2_000_000
+RIVAL_RANK = 16
+SHOWN = 12
+
+
+class SourcesJob(Job):
+    """A fit of many sources."""
+
+    size: tuple[int, int] | None
+
+    def open(self) -> None:
+        asked = self.asked
+        if self.is_network:
+            from halfseen.nets import load_torch
+
+            load_torch("fit autoencoder")
+        self.whole = read_sources(asked.data, asked.part(SourceOption).source, asked.table, self.is_network)
+        self.size = picture_size(asked.output.image, "", self.whole.n_rows, "rows")
+        family = asked.settings.get("family")
+        if family is not None:
+            for source in self.whole.values():
+                check_support(source, get_loss(family), "family")
+        self.make({name: values[0] for name, values in self.several().items()})._checked()
+
+    @property
+    def is_network(self) -> bool:
+        """Whether autoencoders are fitted."""
+        return self.asked.method.name == "autoencoder"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one network takes all columns."""
+        return self.is_network and (self.asked.part(PlainOption).plain or len(self.whole) == 1)
+
+    def make(self, chosen: dict[str, Any]) -> Any:
+        if not self.is_network:
+            return super().make(chosen)
+        return self.network(chosen, self.is_plain)
+
+    def network(self, chosen: dict[str, Any], is_plain: bool) -> Any:
+        """An autoencoder with encoders of its own for every source, or one network for all columns."""
+        estimator: Any = hs.SparseAutoencoder if is_plain else hs.HeterogeneousAutoencoder
+        known = estimator._parameters
+        given = {name: values[0] for name, values in self.values.items() if len(values) == 1} | chosen
+        given = {name: value for name, value in given.items() if name in known}
+        given |= {"random_state": self.asked.judge.seed, "threads": self.asked.output.threads or 1}
+        return estimator(**given)
+
+    def several(self) -> dict[str, tuple[Any, ...]]:
+        found = super().several()
+        if self.whole is not None and self.is_plain:
+            found.pop("unique_penalty", None)
+        return found
+
+    def split(self, data: Sources, share: float, seed: int) -> tuple[Sources, Sources]:
+        seen, hidden = data.split(share, random_state=seed)
+        return seen, hidden
+
+    def choose(self, seen: Sources, bar: Steps) -> dict[str, Any]:
+        grid = self.several()
+        if self.is_network or not grid or "auto" in [value for values in grid.values() for value in values]:
+            return super().choose(seen, bar)
+        names = ("shared_rank", "unique_rank", "penalty")
+        model = self.make({name: values[0] for name, values in grid.items()})
+        if any(self.values.get(name, ("auto",)) == ("auto",) for name in names[:2]):
+            return super().choose(seen, bar)
+        tried = [grid.get(name, self.values.get(name, (getattr(model, name),))) for name in names]
+        bar.begin("ranks and penalty")
+        with quietly():
+            found = hs.select.choose_source_ranks(
+                model, seen, tried[0], tried[1], tried[2], random_state=self.asked.judge.seed
+            )
+        bar.end()
+        ordered = dict(zip(names, tried, strict=True))
+        losses = np.asarray(found.losses, dtype=float)
+        self.choice = {"tried": found.tried, "losses": losses, "names": {n: list(v) for n, v in ordered.items()}}
+        return {name: value for name, value in found.parameters.items() if name in names}
+
+    def settle(self, model: Any) -> None:
+        for name in ("shared_rank", "unique_rank"):
+            if name in model.get_params() and getattr(model, name) == "auto" and hasattr(model, f"{name}_"):
+                self.chosen[name] = getattr(model, f"{name}_")
+        search = getattr(model, "rank_search_", None)
+        if search is not None and self.choice is None:
+            self.choice = {"tried": search.tried, "losses": search.losses}
+
+    def named(self, model: Any) -> str:
+        if self.is_network:
+            own = f", own {model.unique_penalty:g}" if hasattr(model, "unique_penalty") else ""
+            kind = "heterogeneous autoencoder" if own else "sparse autoencoder"
+            return f"{kind}, width {model.width}, penalty {model.penalty:g}{own}"
+        unique = sorted(set(model.unique_rank_.values()))
+        text = str(unique[0]) if len(unique) == 1 else f"{unique[0]} to {unique[-1]}"
+        name = f"heterogeneous, shared {model.shared_rank_} + unique {text}"
+        return name + (f", penalty {model.penalty:g}" if model.penalty else "")
+
+    def score(self, model: Any, hidden: Sources) -> tuple[np.ndarray | None, dict[str, float]]:
+        if hasattr(model, "predict_entries"):
+            parts = [np.asarray(model.predict_entries(name, *places(one, one)), float) for name, one in hidden.items()]
+            predicted, truth = np.concatenate(parts), values_of(hidden)
+        else:  # a rival that was fitted to all columns side by side
+            pooled, test = self.seen.pooled(), aligned(self.seen, hidden)
+            predicted, truth = np.asarray(model.predict(*places(pooled, test)), dtype=float), test.values
+        return predicted, {"rmse": rmse(truth, predicted), "mae": mae(truth, predicted)}
+
+    def truth(self) -> np.ndarray:
+        return values_of(self.hidden)
+
+    def fit_one(self, model: Any, data: Any) -> None:
+        is_pooled = not hasattr(model, "predict_entries")
+        model.fit(data.pooled() if is_pooled else data)
+
+    def rivals(self, seen: Sources) -> list[tuple[str, Any]]:
+        """One network for all, JIVE where tables are small, one table of all columns, columns' means."""
+        seed, found = self.asked.judge.seed, []
+        widest = min(seen.n_rows, sum(p for _, p in seen.shapes.values()))
+        rank = min(RIVAL_RANK, widest)
+        if self.is_network and not self.is_plain:
+            one = self.network({name: value for name, value in self.chosen.items()}, True)
+            found.append((self.named(one), one))
+        elif not self.is_network:
+            unique = max(self.model.unique_rank_.values())
+            rank = max(1, min(self.model.shared_rank_ + unique, widest))
+            is_small = sum(n * p for n, p in seen.shapes.values()) <= DENSE_RIVAL_CELLS
+            if is_small and getattr(getattr(self.model, "loss_", None), "name", "gaussian") == "gaussian":
+                jive = hs.JIVE(self.model.shared_rank_, unique, max_iter=100, tol=1e-5)
+                found.append(("JIVE, imputing", jive))
+        als = hs.AlternatingLeastSquares(rank=rank, random_state=seed)
+        return [*found, (f"alternating least squares, pooled, rank {rank}", als), ("column mean", hs.ColumnMean())]
+
+    # ---- what is left behind ---------------------------------------------------------------------------------------
+
+    def facts(self) -> dict[str, Any]:
+        files, model, sources = self.asked.data, self.model, self.whole
+        found: dict[str, Any] = {
+            "data": {
+                "source": files[0] if len(files) == 1 else files,
+                "n_rows": sources.n_rows,
+                "n_entries": sources.n_entries,
+                "sources": {
+                    name: {"n_cols": one.shape[1], "n_entries": one.n_entries} for name, one in sources.items()
+                },
+            },
+            "n_judged": 0 if self.hidden is None else self.hidden.n_entries,
+        }  # fmt: skip
+        if self.choice is not None and "tried" in self.choice:
+            found["tried"] = self.choice["tried"]
+        if not self.is_network:
+            for name in ("shared_rank", "unique_rank", "misalignment", "shares", "restarted"):
+                if hasattr(model, f"{name}_"):
+                    found[name] = getattr(model, f"{name}_")
+            found["penalty"] = model.penalty
+        return found
+
+    def details(self) -> dict[str, Any]:
+        from halfseen.data.facts import SeenShares
+
+        return {"seen": SeenShares.of(self.whole.pooled()).as_dict(), "image": self.size}
+
+    def draw(self, folder: Path, facts: dict[str, Any]) -> None:
+        from halfseen.show import save_figure
+        from halfseen.show.fits import plot_trace
+        from halfseen.show.sources import (
+            part_images,
+            plot_embeddings,
+            plot_heterogeneity,
+            plot_shared_basis,
+            plot_shares,
+        )
+
+        model = self.model
+        save_figure(plot_trace(model.run_), folder / "trace.png")
+        if self.is_network:
+            save_figure(plot_embeddings(model, random_state=0), folder / "embeddings.png")
+            return
+        save_figure(plot_shares(model), folder / "shares.png")
+        if model.shared_basis_.shape[1]:
+            save_figure(plot_shared_basis(model), folder / "basis.png")
+        save_figure(plot_heterogeneity(model), folder / "index.png")
+        if self.size is not None:
+            save_figure(part_images(model, model.source_names_[0], self.size), folder / "parts.png")
+
+    def show(self, facts: dict[str, Any]) -> Iterator[Any]:
+        data, config = facts["data"], facts["config"]
+        n_sources = len(data["sources"])
+        n_tried = len((self.choice or {}).get("tried", ()))
+        tried = f" (best of {n_tried} on held-out entries)" if n_tried else ""
+        if self.is_network:
+            what = f"{facts['class']}, width {config['width']}, penalty {config['penalty']:g}"
+            what += f", own {config['unique_penalty']:g}" if "unique_penalty" in config else ""
+        else:
+            unique = sorted(set(facts["unique_rank"].values()))
+            text = str(unique[0]) if len(unique) == 1 else f"{unique[0]} to {unique[-1]}"
+            what = f"shared rank {facts['shared_rank']}, unique rank {text}"
+            what += f", penalty {facts['penalty']:g}" if facts["penalty"] else ""
+        yield (
+            f"{count(data['n_rows'])} rows, {n_sources} source{'s' * (n_sources > 1)}, {count(data['n_entries'])} "
+            f"entries; {what}{tried}"
+        )
+
+    def after(self, facts: dict[str, Any]) -> Iterator[Any]:
+        if self.is_network:
+            yield f"{facts['run']['n_iter']} sweeps ({facts['run']['reason']})"
+            return
+        yield ""
+        shown = table("source", "columns", "entries", "shared", "unique", "neither")
+        names = sorted(facts["shares"], key=lambda name: -facts["shares"][name]["unique"])
+        for name in names[:SHOWN]:
+            parts, own = facts["shares"][name], facts["data"]["sources"][name]
+            numbers = (share(max(parts[key], 0.0)) for key in ("shared", "unique", "residual"))
+            shown.add_row(name, count(own["n_cols"]), count(own["n_entries"]), *numbers)
+        yield shown
+        if len(names) > SHOWN:
+            yield f"... and {len(names) - SHOWN} sources with less of their own"
+        if facts.get("misalignment") is not None:
+            yield f"misalignment of the unique bases: {facts['misalignment']:.3f}"
+
+
+def values_of(sources: Sources) -> np.ndarray:
+    """The values of all sources, one after the other."""
+    return np.concatenate([np.asarray(one.values, dtype=float) for one in sources.values()])
+
+
+def aligned(seen: Sources, hidden: Sources) -> Observed:
+    """The held-out entries as one table with the columns of ``seen.pooled()``."""
+    rows, cols, values, start = [], [], [], 0
+    for name, one in seen.items():
+        if name in hidden.names:
+            rows.append(hidden[name].rows)
+            cols.append(hidden[name].cols + start)
+            values.append(hidden[name].values)
+        start += one.shape[1]
+    shape = (seen.n_rows, start)
+    return Observed.from_triplets(np.concatenate(rows), np.concatenate(cols), np.concatenate(values), shape=shape)
+
+
+def places(named: Observed, entries: Observed) -> tuple[Any, Any]:
+    """Rows and columns of entries, by the labels of a table that has them."""
+    rows, cols = named.row_labels, named.col_labels
+    return (
+        entries.rows if rows is None else rows[entries.rows],
+        entries.cols if cols is None else cols[entries.cols],
+    )

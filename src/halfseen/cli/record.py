@@ -1,0 +1,76 @@
+"""The record of a run, and the folder that it goes into."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import halfseen as hs
+from halfseen.cli.folder import MODEL, new_folder, write_records
+from halfseen.cli.screen import note, plain
+
+if TYPE_CHECKING:
+    from halfseen.cli.job import Job
+
+VERSIONED = ("numpy", "scipy", "scikit-learn", "pyarrow", "safetensors")
+
+
+def record(job: Job, command: str) -> dict[str, Any]:
+    """All facts of a run, ready for JSON."""
+    asked, model = job.asked, job.model
+    facts: dict[str, Any] = {
+        "command": command,
+        "method": asked.method.name,
+        "class": type(model).__name__,
+        "table": asdict(asked.table),
+        "judge": asdict(asked.judge),
+        "options": {name: value for part in asked.parts.values() for name, value in asdict(part).items()},
+        "config": config_of(model),
+        "figures": job.figures,
+        "seconds": job.seconds,
+        "warnings": list(getattr(model, "warnings_", ())),
+        "versions": versions(),
+        **job.facts(),
+    }
+    if job.intervals is not None:
+        facts["intervals"] = job.intervals
+    if job.choice is not None:
+        facts["choice"] = job.choice
+    run = getattr(model, "run_", None)
+    if run is not None:
+        facts["run"] = {"reason": run.reason, "converged": run.converged, "n_iter": run.n_iter, "value": run.value}
+    found: dict[str, Any] = plain(facts)
+    return found
+
+
+def config_of(model: Any) -> dict[str, Any]:
+    """The estimator's parameters, dataclasses spelled out."""
+    return {
+        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in model.get_params(deep=False).items()
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of this library and of those whose numbers it rests on."""
+    found = {"halfseen": hs.__version__}
+    for name in VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # pragma: no cover - a broken installation
+            found[name] = "not found"
+    return found
+
+
+def save_run(target: Path, job: Job, facts: dict[str, Any]) -> None:
+    """Write model, record and pictures; the folder is complete or not there at all."""
+    with new_folder(target) as folder:
+        hs.save(job.model, folder / MODEL)
+        if find_spec("matplotlib") is None:
+            note("no pictures: matplotlib is not installed (pip install 'halfseen[plots]')")
+        else:
+            job.draw(folder, facts)
+        write_records(folder, facts, plain(job.details()))

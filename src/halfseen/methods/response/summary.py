@@ -1,0 +1,103 @@
+"""The item response model with rows integrated out: a test and its takers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from halfseen.methods.response.summary_columns import chapter as of_columns
+from halfseen.methods.response.summary_columns import given_table, listed
+from halfseen.show.items import plot_curves, plot_test_information, plot_wright_map
+from halfseen.summary.common import fit_section, glance, three
+from halfseen.summary.parts import Chapter, Facts, Part, Picture, Section
+from halfseen.summary.scores import without_intervals
+from halfseen.summary.subject import Subject
+from halfseen.text import count
+
+# Rows of a leaderboard; more people are takers of a test, of whom a page shows the distribution.
+MOST_RANKED = 3000
+
+
+def chapter(subject: Subject) -> Chapter:
+    """Items, Wright map, curves, information, fit flags, and the rows where there are few."""
+    model, inference = subject.model, subject.inference
+    if model.engine_ != "rows":
+        return of_columns(subject)
+    made = Chapter(
+        title=f"Item response model, {model.kind_}",
+        lead="Items are parameters, abilities of the rows come from a normal distribution and are integrated out.",
+        glance=glance(subject),
+    )
+    if inference is None:
+        made.sections += [section for section in [without_intervals(subject)] if section is not None]
+    else:
+        sections = [listed(subject, inference.items, "Items", made)]
+        if model.rows_fit_.layout.dimensions == 1:
+            sections += [along(subject), flagged(subject, made)]
+        sections.append(listed(subject, lambda: model.population_, "Population", made))
+        if model.observed_shape_[0] <= MOST_RANKED:
+            sections.insert(0, listed(subject, inference.leaderboard, "Leaderboard", made))
+        made.sections += [section for section in sections if section is not None]
+    made.sections.append(fit_section(subject, [Facts(facts_of(model))]))
+    return made
+
+
+def along(subject: Subject) -> Section:
+    """Pictures along the ability."""
+    model, items = subject.model, subject.model.items_
+    information, curves = model.information(), model.curves()
+    name = "difficulty" if "difficulty" in items.data else "difficulty1"
+    return Section(
+        "Along the ability",
+        [
+            Picture(
+                lambda: plot_wright_map(model.row_factors_[:, 0], items[name], subject.labels(1)),
+                "abilities of the rows beside difficulties of the items",
+                "Wright map: rows and items on one scale.",
+            ),
+            Picture(
+                lambda: plot_curves(curves), "chances of answers along the ability",
+                "Characteristic curves of the first items, with bands.",
+            ),
+            Picture(
+                lambda: plot_test_information(
+                    information.ability, information.values[-1], information.low[-1], information.high[-1]
+                ),
+                "information of the test along the ability",
+                "Information of the whole test and the standard error of an ability that goes with it (dashed).",
+            ),
+        ],
+    )  # fmt: skip
+
+
+def flagged(subject: Subject, made: Chapter) -> Section | None:
+    """Fit statistics of the items; they need the answers."""
+    if getattr(subject.model, "answers_", None) is None:
+        return None
+    listing = subject.heard(subject.inference.item_fit)
+    return None if listing is None else Section("Fit of the items", _parts(subject, listing, made))
+
+
+def _parts(subject: Subject, listing: Any, made: Chapter) -> list[Part]:
+    return given_table(subject, listing, "item fit", made)
+
+
+def facts_of(model: Any) -> list[tuple[str, str]]:
+    """Numbers of the fit."""
+    fit = model.rows_fit_
+    facts = [
+        ("rows", "integrated out"),
+        ("log-likelihood", f"{model.log_likelihood_:.2f}"),
+        ("AIC", f"{model.aic_:.1f}"),
+        ("BIC", f"{model.bic_:.1f}"),
+        ("numbers estimated", count(fit.n_free)),
+        ("prior of the items", fit.prior_kind),
+        ("standard errors", f"{fit.covariance.kind} information"),
+        ("forms that answers connect", count(len(model.connectivity_.sizes))),
+    ]
+    if getattr(model, "answers_", None) is not None:
+        for name, value in model.reliability().items():
+            shown = ", ".join(three(float(part)) for part in np.atleast_1d(value))
+            facts.append((f"{name} reliability", shown))
+    return facts

@@ -1,0 +1,1 @@
+"""Renderers of a summary: text, notebook, JSON and the page."""

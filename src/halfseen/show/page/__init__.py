@@ -1,7 +1,0 @@
-"""Reports: one self-contained HTML page about a fitted model of any method."""
-
-from __future__ import annotations
-
-from halfseen.show.page.write import report
-
-__all__ = ["report"]

@@ -1,0 +1,22 @@
+"""Any fitted estimator that tells nothing of its own: its options, its fit, where the data are missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from halfseen.summary.common import fit_section, glance
+from halfseen.summary.parts import Chapter
+from halfseen.summary.subject import Subject
+from halfseen.summary.summary import writer_of
+
+
+def chapter(subject: Subject) -> Chapter:
+    """What is known of every model."""
+    return Chapter(type(subject.model).__name__, "", glance(subject), [fit_section(subject)])
+
+
+def imputer(subject: Subject) -> Chapter:
+    """The chapter of the model that an imputer has fitted."""
+    inner = subject.model.model_
+    told = writer_of(inner)(replace(subject, model=inner, data=None))
+    return replace(told, title=f"Imputer: {told.title}")
