@@ -449,7 +449,8 @@ RULES: dict[str, Callable[[Path], Findings]] = {
     rule.__name__: rule
     for rule in (
         imports_point_down, no_import_circles, loops_live_in_solvers, sizes, public_functions_are_short,
-        libraries_do_not_print, texts_are_clean, verdicts_follow_from_figures, imports_are_light, every_public_name_is_light,
+        libraries_do_not_print, texts_are_clean, verdicts_follow_from_figures, imports_are_light,
+        every_public_name_is_light,
     )
 }  # fmt: skip
 

@@ -97,9 +97,8 @@ def run(config: dict[str, Any], study: Any) -> None:
     ))  # fmt: skip
     study.target(
         "rank by rows held out (open question 4; asked: 18 of 20)",
-        "open",
-        f"right in {hits} of {runs}",
         "9 of 10",
+        f"right in {hits} of {runs}",
         figures={"right": hits, "tables": runs},
         rule="right >= 0.9 * tables",
         reason=f"{config['repetitions']} tables of each kind",

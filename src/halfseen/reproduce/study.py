@@ -180,9 +180,7 @@ class Study:
         self._keep({"what": what, "kind": "paper", "paper": paper, "ours": ours, "verdict": "not tested",
                     "reason": reason})  # fmt: skip
 
-    def _judge(
-        self, line: Row, figures: Mapping[str, Any], rules: tuple[str, str], reasons: tuple[str, str]
-    ) -> None:
+    def _judge(self, line: Row, figures: Mapping[str, Any], rules: tuple[str, str], reasons: tuple[str, str]) -> None:
         if not figures or not rules[0]:
             raise ValueError(f"{self.name}: {line['what']!r} needs figures and a rule that reads them")
         own = kept(figures)
