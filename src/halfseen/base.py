@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_n_features, check_is_fitted, validat
 from halfseen._typing import FloatArray, IntArray, Labels, RandomState, as_generator
 from halfseen.data import Observed, as_observed, check_support
 from halfseen.data.align import with_columns
-from halfseen.data.checks import holds_only_ones
+from halfseen.data.checks import check_scale, holds_only_ones
 from halfseen.data.frames import library_of
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.data.outgoing import check_size, filled, fingerprint, missing_cells
@@ -30,6 +30,8 @@ class CompletionEstimator(Parametrised, BaseEstimator):
     against all columns ``j``) and ``_linear_rows(observed)`` (whole new rows)."""
 
     loss_: Loss
+    # whether fit works in units of the data's spread throughout; other models square values as they are
+    _takes_any_scale: ClassVar[bool] = False
     observed_shape_: tuple[int, int]
     row_labels_: Labels | None
     col_labels_: Labels | None
@@ -217,6 +219,8 @@ class CompletionEstimator(Parametrised, BaseEstimator):
         else:  # an Observed has labels, not feature names: only their number is scikit-learn's business
             _check_n_features(self, R, reset=False)
         if reset:
+            if not self._takes_any_scale:
+                check_scale(observed.values)
             self.observed_shape_ = observed.shape
             self.row_labels_, self.col_labels_ = observed.row_labels, observed.col_labels
             self.fingerprint_ = fingerprint(observed)

@@ -15,10 +15,14 @@ from golden_readings import Make
 REALISED = "ends of realised scores come from the exact law of the sum of the hidden cells; estimates are the same"
 INSIDE = "the ends of a band over scores stay inside the range that scores can have; its quantile is the same"
 LEVEL = "a level that is a tenth of the squares is taken out before descent"
+NOISE = "rows of one-sided completion are placed and predicted with the noise of each column"
 DRAWN = "held-out entries are drawn by a hash of row and column, not by their place"
 CHOSEN = "the penalty of least squares is chosen on held-out entries, and a fit comes down the same path"
 OWN_UNITS = "weights are given back in the units of the features, which this fit scales; predictions are the same"
 CHANGED: dict[str, str] = {
+    "one-sided thin_rows": NOISE,
+    "one-sided gaussian": NOISE,
+    "one-sided complete": NOISE,
     "inductive, cross start": OWN_UNITS,
     "factor bernoulli map": REALISED,
     "factor bernoulli none": REALISED,

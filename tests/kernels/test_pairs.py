@@ -115,10 +115,10 @@ def test_packed_triangles_of_another_size_are_refused():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda starts: np.r_[starts[:3], 10**9, starts[4:]], "two.indptr must never fall; it does at column 3"),
-        (lambda starts: starts + 1, "two.indptr must run from 0 to the number of pairs"),
-        (lambda starts: starts[:-1], "two.indptr must run from 0 to the number of pairs"),
-        (lambda starts: starts[:0], "two.indptr must run from 0 to the number of pairs"),
+        (lambda starts: np.r_[starts[:3], 10**9, starts[4:]], "right.indptr must never fall; it does at column 3"),
+        (lambda starts: starts + 1, "right.indptr must run from 0 to the number of pairs"),
+        (lambda starts: starts[:-1], "right.indptr must run from 0 to the number of pairs"),
+        (lambda starts: starts[:0], "right.indptr must run from 0 to the number of pairs"),
     ],
 )
 def test_pair_tables_whose_ranges_are_none_are_not_merged(change, text, backend):

@@ -302,7 +302,7 @@ def test_the_row_space_and_the_assembled_moment(rows):
     i, j = model.moments_.pairs()
     kept = model.moments_.at_pairs()
     np.testing.assert_allclose(assembled[i, j], kept.sums / kept.counts)
-    np.testing.assert_allclose(model.second_moment(kind="with_psi") - T, model.psi_ * np.eye(30), atol=1e-12)
+    np.testing.assert_allclose(model.second_moment(kind="with_psi") - T, np.diag(model.column_noise_), atol=1e-12)
     np.testing.assert_allclose(model.second_moment(pairs=([0, 3], [5, 3])), T[[0, 3], [5, 3]])
 
 
@@ -324,10 +324,10 @@ def test_pairs_never_seen_are_filled_in_and_columns_never_seen_are_nan(rows):
 def test_predictions_are_the_best_linear_ones(rows):
     R, _ = rows
     model = hs.OneSidedCompletion(2, random_state=0).fit(R)
-    X, psi = model.components_.T, model.psi_
+    X, psi = model.components_.T, model.column_noise_
     row = R.take_rows([7])
     cols, x = row.cols, row.values
-    S = X @ X.T + psi * np.eye(30)
+    S = X @ X.T + np.diag(psi)
     wanted = (X @ X.T)[:, cols] @ np.linalg.solve(S[np.ix_(cols, cols)], x)
     np.testing.assert_allclose(model.predict(row)[0], wanted, rtol=1e-8)
     np.testing.assert_allclose(model.predict(row, [3, 5])[0], wanted[[3, 5]], rtol=1e-8)

@@ -40,6 +40,7 @@ def rows_of_activity(goes_with_size, seed=0, n=20_000, d=40):
     return R, L, M
 
 
+@pytest.mark.filterwarnings("ignore:rows with more entries have larger")
 def test_activity_that_goes_with_size_is_seen_and_its_bias_foretold():
     R, _, M = rows_of_activity(True)
     moments = hs.PairMoments.from_rows(R)

@@ -221,3 +221,30 @@ def test_what_has_no_row_scores_has_no_errors(rows):
     with pytest.raises(ValueError, match="elementwise"):
         model.standard_errors(([0, 1, 2], [0, 1]))
     assert model.inference(0.5).level == 0.5
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_values_of_new_rows_are_covered_in_quiet_and_in_noisy_columns(spread):
+    rng = np.random.default_rng(0)
+    n, d, r = 6000, 40, 2
+    loadings, psi = rng.normal(size=(d, r)), np.exp(spread * rng.normal(size=d))
+    signal = rng.normal(size=(n + 300, r)) @ loadings.T
+    values = signal + rng.normal(size=signal.shape) * np.sqrt(psi)
+    seen = np.where(rng.random(values.shape) < 5.5 / d, values, np.nan)
+    model = hs.OneSidedCompletion(r, random_state=0).fit(seen[:n])
+    assert model.noise_kind_ == ("columns" if spread else "common")
+    noise = np.log(model.column_noise_ / psi)
+    assert np.sqrt(np.mean(noise**2)) < 0.3
+    # 300 x 33 hidden values in rows of their own: a standard error of about .005
+    for columns in (slice(None), np.argsort(psi)[-d // 4 :]):
+        assert 0.925 < covered(model, seen[n:], values[n:], columns) < 0.975
+    common = hs.OneSidedCompletion(r, psi="common", random_state=0).fit(seen[:n])
+    gaps = [np.mean((one.predict(seen[n:]) - signal[n:]) ** 2) for one in (model, common)]
+    assert gaps[0] < (0.85 if spread else 1.01) * gaps[1]
+
+
+def covered(model, rows, values, columns) -> float:
+    """Share of the hidden values of some columns inside their intervals."""
+    found, hidden = model.inference().predict(rows), np.isnan(rows)[:, columns]
+    inside = (found.low <= values) & (values <= found.high)
+    return float(inside[:, columns][hidden].mean())

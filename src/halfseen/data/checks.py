@@ -54,6 +54,30 @@ def _numbers_from_objects(array: np.ndarray, name: str) -> FloatArray:
         raise type(error)(f"{name} holds something that is not a number: {error}") from error
 
 
+def check_scale(values: FloatArray, name: str = "R") -> None:
+    """Refuse values whose products leave the range of their dtype.
+
+    Examples
+    --------
+    >>> check_scale(np.array([1e200, -3.0]))
+    Traceback (most recent call last):
+    ...
+    ValueError: R holds values up to 1e+200, whose products float64 cannot add up; rescale them: R / 1e+200.
+    """
+    largest: float = float(max(abs(values.max(initial=0.0)), abs(values.min(initial=0.0))))
+    limits: Any = np.finfo(values.dtype)
+    # single precision has no room for fourth powers of ordinary values either
+    power: float = 0.4 if values.dtype == np.float32 else 0.25
+    if largest == 0.0 or float(limits.tiny) ** power <= largest <= float(limits.max) ** power:
+        return
+    unit = 10.0 ** max(float(np.round(np.log10(largest))), -307.0)
+    wider = " or give float64 values" if values.dtype == np.float32 else ""
+    raise ValueError(
+        f"{name} holds values up to {largest:.3g}, whose products {values.dtype} cannot add up; rescale them: "
+        f"{name} / {unit:.3g}{wider}."
+    )
+
+
 def _at(name: str, shape: tuple[int, ...], position: int) -> str:
     place = ", ".join(str(int(index)) for index in np.unravel_index(position, shape))
     return f"{name}[{place}]"

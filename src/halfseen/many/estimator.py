@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from halfseen import kernels
 from halfseen._typing import BoolArray, FloatArray
 from halfseen.data import Observed, Sources, as_sources
+from halfseen.data.checks import check_scale
 from halfseen.linalg.subspace import misalignment
 from halfseen.many.fitted import SourceParts
 from halfseen.many.parts import Parts
@@ -28,6 +29,8 @@ class SourcesModel(SourcePredictions, Parametrised, BaseEstimator):
     def _observe_sources(self, S: Any) -> Sources:
         """Validate at the edge and remember names, rows and columns."""
         sources = as_sources(S)
+        for name, table in sources.items():
+            check_scale(table.values, f"S[{name!r}]")
         self.source_names_ = sources.names
         self.n_rows_, self.row_labels_ = sources.n_rows, sources.row_labels
         self.col_labels_ = {name: table.col_labels for name, table in sources.items()}

@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from halfseen._typing import FloatArray, IntArray
 from halfseen.data import Observed
+from halfseen.data.checks import check_scale
 from halfseen.data.spread import weighted_mean
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
@@ -180,6 +181,7 @@ def automatic_rank(
     >>> search.rank, search.detected
     (2, 2)
     """
+    check_scale(observed.values)
     search_rng, seed_rng = rng.spawn(2)
     changes |= {"random_state": int(seed_rng.integers(2**31))}
     largest = max(min(LARGEST_RANK, *observed.shape), smallest)

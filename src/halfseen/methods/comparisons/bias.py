@@ -60,6 +60,7 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
     [3.0, 3.0]
     """
 
+    _takes_any_scale: ClassVar[bool] = True
     _parameters: ClassVar[Table] = {
         "row_penalty": Number(0),
         "col_penalty": Number(0),

@@ -150,6 +150,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
     rank_search_: RankSearch | None
     penalty_choice_: LeastSquaresPenalty | None
 
+    _takes_any_scale: ClassVar[bool] = True
     _summary: ClassVar[str] = "halfseen.methods.completion.summary:least_squares"
     _parameters: ClassVar[Table] = {
         "rank": RANK,

@@ -101,8 +101,7 @@ class Descent:
         assert observed is not None
         train, test = observed.split(rule.held_out, self.rng, keep_covered=True)
         halfway = self._descend(self.table.only(train), rule, "descent", watch, self.table.only(test))
-        assert halfway.curve is not None
-        if not rule.is_refitted or halfway.run.reason == "callback":
+        if halfway.curve is None or not rule.is_refitted or halfway.run.reason == "callback":
             return halfway
         self.step = halfway.setting.step  # one time scale for both descents
         full = self._descend(self.table, max(halfway.curve.best_time, 1), self.settings.solver, None)

@@ -169,7 +169,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     >>> truth = np.maximum(F @ rng.normal(size=(4, 2)), 0) @ np.maximum(G @ rng.normal(size=(4, 2)), 0).T
     >>> table = np.where(rng.random(truth.shape) < 0.3, truth, np.nan)
     >>> table[60:], table[:, 50:] = np.nan, np.nan  # rows and columns that are never seen
-    >>> model = hs.InductiveCompletion(rank=2, penalty=0.0, n_starts=8, random_state=0)
+    >>> model = hs.InductiveCompletion(rank=2, activation="relu", penalty=0.0, n_starts=8, random_state=0)
     >>> model = model.fit(table, row_features=F, col_features=G)
     >>> bool(np.abs(model.predict(F[60:], G[40:]) - truth[np.arange(60, 80), np.arange(40, 60)]).max() < 1e-3)
     True

@@ -103,6 +103,16 @@ def pair_positions(model: Any, pairs: Any) -> tuple[IntArray, IntArray]:
     return i, j
 
 
+def check_varied(observed: Observed) -> None:
+    """Refuse a table of one constant value: its pairs say which cells were seen, and nothing else."""
+    values = observed.values
+    if len(values) > 1 and values.min() == values.max() != 0:
+        raise ValueError(
+            f"all {len(values)} entries are {values[0]:g}: the table says only which cells there are. For positives "
+            "alone use a one-class model, hs.InductiveCompletion(family='one_class') or hs.comparisons.Popularity."
+        )
+
+
 def warn_about(model: Any) -> None:
     """One warning where the fit did not end well, or another method would have done better."""
     run, pairs = model.run_, model.diagnostics_
@@ -116,3 +126,8 @@ def warn_about(model: Any) -> None:
         model._warn(thin_text(pairs, model.rank_))
     if pairs is not None and model.rank_ < pairs.n_cols and pairs.entries_per_row > OFTEN_SEEN * model.rank_:
         model._warn(often_seen_text(pairs.entries_per_row, model.rank_))
+    if pairs is not None and pairs.is_biased_by_activity:
+        model._warn(
+            f"{pairs.activity_text()}: rows with many entries count more in every pair. Fit rows of few and of many "
+            "entries apart and compare the two, or give every row the same number of entries."
+        )

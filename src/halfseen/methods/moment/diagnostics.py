@@ -21,6 +21,10 @@ LEAST_PER_UNKNOWN = 1.5
 SIMULATED_ROWS = 20_000
 
 
+# A factor on second moments that is worth saying; and standard errors of a correlation beyond which it is no chance.
+LEAST_SLOPE, SURE = 0.1, 5.0
+
+
 @storable
 @dataclass(frozen=True)
 class PairDiagnostics:
@@ -64,6 +68,20 @@ class PairDiagnostics:
         """Connected components of the pair graph, unseen columns left out."""
         return len(np.unique(self.islands[~self.unseen])) if (~self.unseen).any() else 0
 
+    @property
+    def is_biased_by_activity(self) -> bool:
+        """Whether activity goes with size, beyond chance, by enough to move second moments."""
+        is_sure = abs(self.activity_correlation) * np.sqrt(self.n_rows) > SURE
+        return bool(is_sure and abs(self.activity_slope - 1.0) > LEAST_SLOPE)
+
+    def activity_text(self) -> str:
+        """What goes with activity, and what it can do."""
+        return (
+            f"rows with more entries have {'larger' if self.activity_slope > 1 else 'smaller'} values "
+            f"(correlation {self.activity_correlation:.2f}): second moments may be off by a factor of up to "
+            f"{self.activity_slope:.2f}"
+        )
+
     def messages(self, rank: int | None = None) -> list[str]:
         """What should be known, one sentence each; empty where all is well."""
         out = []
@@ -73,12 +91,8 @@ class PairDiagnostics:
             out.append(f"{n} columns were seen with fewer others than there are factors: unreliable there")
         if self.n_islands > 1:
             out.append(f"the pairs form {self.n_islands} islands: moments between them rest on nothing")
-        if abs(self.activity_slope - 1.0) > 0.1:
-            out.append(
-                f"rows with more entries have {'larger' if self.activity_slope > 1 else 'smaller'} values "
-                f"(correlation {self.activity_correlation:.2f}): second moments may be off by a factor of up to "
-                f"{self.activity_slope:.2f}"
-            )
+        if abs(self.activity_slope - 1.0) > LEAST_SLOPE:
+            out.append(self.activity_text())
         if rank and is_thin(self, rank):
             out.append(thin_text(self, rank))
         if rank and self.entries_per_row > OFTEN_SEEN * rank:

@@ -146,7 +146,7 @@ class OneSidedInference(TableInference):
     def predict(self, R: Any, cols: Any = None) -> Intervals:
         r"""Predictive intervals of the values of rows.
 
-        .. math:: \operatorname{var}(x_j \mid x_O) = \psi + \psi\,X_j^\top (X_O^\top X_O + \psi I)^{-1} X_j
+        .. math:: \operatorname{var}(x_j \mid x_O) = \psi_j + X_j^\top (X_O^\top \Psi_O^{-1} X_O + I)^{-1} X_j
                   + \operatorname{var}(\text{errors of } X)
 
         The last term, which grows with the number of entries seen beside the second one, which falls, comes from the
@@ -165,11 +165,11 @@ class OneSidedInference(TableInference):
         model = self.model
         rows = model._observe(R, reset=False) if is_table(R) else model._observe(np.atleast_2d(R), reset=False)
         j = model._positions(cols, "column")
-        predictor = LinearPredictor.of(self._X, model.psi_)
+        predictor = LinearPredictor.of(self._X, model.column_noise_)
         z, inverse = predictor.coordinates(rows.astype(np.float64)), predictor.inverses(rows)
         X, psi = self._X, predictor.psi
-        base = psi + psi * np.einsum("jk,tkl,jl->tj", X[j], inverse, X[j])
-        extra = np.array([self._row_error(rows, t, z[t], inverse[t], j) for t in range(rows.shape[0])])
+        base = psi[j] + np.einsum("jk,tkl,jl->tj", X[j], inverse, X[j])
+        extra = np.array([self._row_error(rows, t, z[t], inverse[t], psi, j) for t in range(rows.shape[0])])
         names = rows.row_labels if rows.row_labels is not None else np.arange(rows.shape[0])
         labels = {"row": np.asarray(names)[:, None], "column": self._named(j)[None, :]}
         return Intervals.symmetric(
@@ -183,13 +183,16 @@ class OneSidedInference(TableInference):
             library=self.library,
         )
 
-    def _row_error(self, rows: Observed, t: int, z: FloatArray, inverse: FloatArray, j: IntArray) -> FloatArray:
+    def _row_error(
+        self, rows: Observed, t: int, z: FloatArray, inverse: FloatArray, psi: FloatArray, j: IntArray
+    ) -> FloatArray:
         """Variance of one row's predictions from the errors of X, (n_cols,)."""
         part = slice(rows.by_rows.indptr[t], rows.by_rows.indptr[t + 1])
         seen, moves, X = rows.by_rows.indices[part], self.influence.moves, self._X
         rest = rows.by_rows.values[part].astype(float) - X[seen] @ z
-        moved = moves[:, seen]  # of z: A^-1 (dX' e - X' dX z)
-        turn = np.einsum("gmk,m->gk", moved, rest) - np.einsum("mk,gm->gk", X[seen], moved @ z)
+        rest /= psi[seen]
+        moved = moves[:, seen]  # of z: K (dX' Psi^-1 e - X' Psi^-1 dX z)
+        turn = np.einsum("gmk,m->gk", moved, rest) - np.einsum("mk,gm->gk", X[seen] / psi[seen, None], moved @ z)
         changes = moves[:, j] @ z + (turn @ inverse) @ X[j].T
         return np.square(self.influence.se(changes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -18,15 +19,17 @@ from halfseen.methods.moment.checks import (
     SeenRows,
     check_privacy,
     check_private_call,
+    check_varied,
     is_table,
     observe_rows,
     pair_positions,
     usable_rank,
     warn_about,
 )
+from halfseen.methods.moment.column_noise import ColumnNoise, column_noise
 from halfseen.methods.moment.diagnostics import PairDiagnostics, diagnose
 from halfseen.methods.moment.estimates import ESTIMATORS, SAMPLINGS
-from halfseen.methods.moment.fitting import fit_pairs, sweeps
+from halfseen.methods.moment.fitting import Fit, fit_pairs, sweeps
 from halfseen.methods.moment.moments import PairMoments
 from halfseen.methods.moment.private import Privacy, PrivateMoments, private_targets, release
 from halfseen.methods.moment.problem import PairTargets
@@ -76,7 +79,8 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
     psi : {"common", "columns"}, float or None
         Variance of what the factors do not explain, :math:`T_{ii} = \|X_i\|^2 + \psi`: one for all columns
         (estimated, at least 0), one per column (the diagonal then says nothing about X), or a known number. None:
-        "common", but 0 with paper weights.
+        0 with paper weights; else "columns" where what the factors leave of the diagonal differs between columns by
+        more than chance (`column_noise_`), and "common" where it does not.
     penalty : float
         Multiplies :math:`\frac12\|X\|^2`.
     weights : {"inverse_variance", "counts", "paper"} or None
@@ -118,7 +122,12 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
     eigenvalues_ : ndarray (r,)
         Of XX'.
     psi_ : float
-        Variance that the factors leave.
+        Variance that the factors leave, on average over the columns.
+    column_noise_ : ndarray (d,)
+        The same by column, shrunk towards the typical one; rows are placed and predicted with these unless ``psi`` is
+        given as "common" or a number.
+    noise_kind_ : {"common", "columns", "known"}
+        How X was fitted.
     moments_ : PairMoments
         Counts, sums and squares of all pairs (not of a private model).
     release_ : PrivateMoments or None
@@ -247,6 +256,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
         settings, rng = self._begin()
         observed = observe_rows(self, R, reset=True)
+        check_varied(observed)
         if self.privacy is not None:
             return self._fit_private(observed, settings, rng)
         if self.rank == "auto":
@@ -419,18 +429,36 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         dtype = np.float64 if observed is None else observed.dtype
 
         def fit(watch: Any) -> Any:
-            return fit_pairs(targets, self.rank_, settings, rng, settings.engine, watch, start)
+            return self._fit_noise(targets, settings, rng, watch, start)
 
         if observed is None:
-            solution = fit(None)
+            solution, noise = fit(None)
         else:
             with self._watched(observed, sweeps(settings), lambda params: {}) as watch:
-                solution = fit(watch)
+                solution, noise = fit(watch)
         self.components_ = np.ascontiguousarray(solution.X.T).astype(dtype)
         self.eigenvalues_, self.psi_ = solution.eigenvalues, solution.psi
+        self.column_noise_ = noise.psi
         self.run_, self.n_iter_ = solution.run, solution.run.n_iter
         warn_about(self)
         return self
+
+    def _fit_noise(
+        self, targets: PairTargets, settings: SimpleNamespace, rng: np.random.Generator, watch: Any, start: Any
+    ) -> tuple[Fit, ColumnNoise]:
+        """X with one noise for all columns, or with one for each where these differ by more than chance."""
+        self.noise_kind_ = targets.psi if isinstance(targets.psi, str) else "known"
+        solution = fit_pairs(targets, self.rank_, settings, rng, settings.engine, watch, start)
+        if self.noise_kind_ == "known" or settings.psi == "common" or self.privacy is not None:
+            return solution, ColumnNoise(np.full(targets.n_cols, solution.psi), 0.0)
+        counts = self.moments_.diagonal().counts
+        noise = column_noise(targets.diagonal, counts, solution.X, solution.psi)
+        if self.noise_kind_ == "common" and noise.is_unequal:
+            self.noise_kind_ = "columns"
+            targets = replace(targets, psi="columns")
+            solution = fit_pairs(targets, self.rank_, settings, rng, settings.engine, watch, solution.X)
+            noise = column_noise(targets.diagonal, counts, solution.X, solution.psi)
+        return solution, noise
 
     def _start(self) -> FloatArray | None:
         """Where the last block of rows left off."""
@@ -458,7 +486,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         return self._predictor().coordinates(observed, self.engine)
 
     def _predictor(self) -> LinearPredictor:
-        return LinearPredictor.of(np.ascontiguousarray(self.components_.T), self.psi_)
+        return LinearPredictor.of(np.ascontiguousarray(self.components_.T), self.column_noise_)
 
     def _kept_rows(self) -> FloatArray:
         if self.row_factors_ is None:

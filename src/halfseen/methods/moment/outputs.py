@@ -29,7 +29,8 @@ def second_moment(model: Any, pairs: tuple[IntArray, IntArray] | None, kind: str
         values = products(X, i, j)
     values = np.asarray(values, dtype=X.dtype)
     if kind == "with_psi":
-        values = values + np.where(i == j, model.psi_, 0.0).astype(X.dtype)
+        noise = model.column_noise_
+        values = values + np.where(i == j, noise[i], 0.0).astype(X.dtype)
     if kind == "assembled":
         moments = raw_moments(model, "second_moment(kind='assembled')")
         held = moments.at(i, j)

@@ -49,7 +49,9 @@ def targets_of(moments: PairMoments, estimator: str, settings: Any) -> PairTarge
     else:
         scale = 1.0 / steady_moments(moments)
         weights, on = counts * scale[i] * scale[j], 0.5 * seen * scale**2
-    psi = settings.psi if settings.psi is not None else (0.0 if kind == "paper" else "common")
+    psi = settings.psi
+    if psi is None:  # a fit that was settled says how
+        psi = 0.0 if kind == "paper" else getattr(settings, "noise_kind_", "common")
     indptr = np.searchsorted(i, np.arange(moments.n_cols + 1))
     return PairTargets(table_of_pairs(indptr, j, values, weights), diagonal, np.asarray(on, dtype=float), psi)
 

@@ -33,7 +33,8 @@ MOST_UNRESOLVED = 0.02
 MOST_SWEEPS = 100
 WEAK = (
     "the fit without a penalty, around which intervals hold best, does not exist for this table (some rows or columns "
-    "are predicted perfectly); intervals rest on a weak prior instead."
+    "are predicted perfectly); intervals rest on a weak prior instead. For yes/no answers "
+    "hs.ItemResponseModel('2pl'), which integrates rows out, holds better on such tables."
 )
 
 
