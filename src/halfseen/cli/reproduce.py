@@ -93,11 +93,11 @@ def _show(figure: Figure, record: dict[str, Any]) -> None:
     console.print(f"{figure.paper}/{figure.name}  {figure.title}  ({record['seconds']:.0f} s)")
     if not record["claims"]:
         return
-    made = table("", "the paper", "here", "verdict", left=4)
+    made = table("", "line", "the paper, or target", "here", "verdict", left=5)
     for column in made.columns:
         column.no_wrap = False
     for claim in record["claims"]:
-        made.add_row(claim["what"], _number(claim["paper"]), _number(claim["ours"]), claim["verdict"])
+        made.add_row(claim["what"], claim["kind"], _number(claim["paper"]), _number(claim["ours"]), claim["verdict"])
     console.print(made)
 
 
