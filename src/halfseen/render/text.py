@@ -32,7 +32,8 @@ def as_text(summary: Any, width: int = WIDTH, lines: int = LINES) -> str:
     if chapter.claims:
         found += ["", "What the numbers mean"]
         for claim in chapter.claims:
-            found += wrapped(f"{claim.what} ({claim.level}): {claim.text}", width)
+            level = f" ({claim.level})" if claim.level else ""
+            found += wrapped(f"{claim.what}{level}: {claim.text}", width)
     return "\n".join(found)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from halfseen._typing import FloatArray, RandomState, as_generator
 from halfseen.inference import normal_quantile
@@ -77,7 +78,7 @@ def class_curves(fit: RowsFit, ability: Any, *, level: float = 0.95, random_stat
         total += gap
         squares += gap**2
     spread = np.sqrt(np.maximum(squares - total**2 / BAND_DRAWS, 0.0) / (BAND_DRAWS - 1)) * normal_quantile(level)
-    ends = [1.0 / (1.0 + np.exp(-(here + s * spread))) for s in (-1.0, 1.0)]
+    ends = [expit(here + s * spread) for s in (-1.0, 1.0)]
     return Curves(shown, np.exp(log), ends[0], ends[1], level)
 
 
