@@ -7,6 +7,7 @@ Run ``python scripts/house_rules.py`` for the whole project, or name rules to ru
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -428,11 +429,42 @@ def every_public_name_is_light(root: Path) -> Findings:
     ]
 
 
+def verdicts_follow_from_figures(root: Path) -> Findings:
+    """Scripts of papers give figures and a rule, never a verdict; tracked verdicts are what these say."""
+    found = []
+    for path in sorted((root / "papers").glob("*/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                wrong = judged_by_hand(node) if node.func.attr in ("claim", "target") else ""
+                found += [f"{at(root, path, node.lineno)}: {wrong}"] if wrong else []
+    from halfseen.reproduce.rules import complaint
+
+    for path in sorted((root / "papers").glob("*/results/*.json")):
+        for claim in json.loads(path.read_text(encoding="utf-8")).get("claims", []):
+            wrong = complaint(claim)
+            found += [f"{at(root, path, 1)}: {claim['what']!r}: {wrong}"] if wrong else []
+    return found
+
+
+def judged_by_hand(call: ast.Call) -> str:
+    """What is wrong with a claim of a script: a verdict of its own, no rule, or no figure that was computed."""
+    given = {word.arg: word.value for word in call.keywords}
+    if "verdict" in given or len(call.args) > 3:
+        return "a verdict by hand; give figures= and rule=, from which it follows"
+    if "rule" not in given or "figures" not in given:
+        return "a claim without its rule and its figures"
+    figures = given["figures"]
+    if isinstance(figures, ast.Dict) and all(isinstance(value, ast.Constant) for value in figures.values):
+        return "figures that are written by hand; one at least is computed"
+    return ""
+
+
 RULES: dict[str, Callable[[Path], Findings]] = {
     rule.__name__: rule
     for rule in (
         imports_point_down, no_import_circles, loops_live_in_solvers, sizes, public_functions_are_short,
-        class_names_are_unique, libraries_do_not_print, texts_are_clean, imports_are_light, every_public_name_is_light,
+        class_names_are_unique, libraries_do_not_print, texts_are_clean, verdicts_follow_from_figures,
+        imports_are_light, every_public_name_is_light,
     )
 }  # fmt: skip
 

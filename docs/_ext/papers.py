@@ -16,8 +16,8 @@ PAGE = """```{{include}} ../../papers/{name}/README.md
 :relative-images:
 ```
 """
-COLUMNS = ("what", "paper", "ours", "verdict")
-HEADER = ["figure", "what", "the paper", "here", "verdict"]
+COLUMNS = ("what", "kind", "paper", "ours", "verdict", "rule")
+HEADER = ["figure", "what", "line", "the paper, or target", "here", "verdict", "rule"]
 
 
 def write_pages(app: Any) -> None:

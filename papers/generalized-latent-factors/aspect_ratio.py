@@ -67,20 +67,18 @@ def run(config: dict[str, Any], study: Any) -> None:
     last = f"over n / p >= {table[len(table) // 2]['ratio']}" if len(table) > 3 else "over all n / p"
     for side, law in (("X", "0"), ("Y", "-1/2")):
         text = ", ".join(f"{stage.replace('_', '-')} {found[stage][side]:.2f}" for stage in STAGES)
-        study.claim(
+        study.beyond(
             f"{side}: slope of log error on log n at constant p, {last}",
             f"left open; {law} if each factor follows its own dimension",
             text,
-            "beyond",
-            reps + ("; the noise of X enters the balance X'X = Y'Y and scales Y" if side == "Y" else ""),
+            reason=reps + ("; the noise of X enters the balance X'X = Y'Y and scales Y" if side == "Y" else ""),
         )
     excess = table[-1]["Y likelihood"] / table[-1]["Y denoised"]
-    study.claim(
+    study.beyond(
         f"error of Y at n / p = {table[-1]['ratio']}: likelihood in the printed gauge over corrected",
         "not said",
         f"{excess:.2f}",
-        "beyond",
-        "Firth's correction and the gauge without the errors' share",
+        reason="Firth's correction and the gauge without the errors' share",
     )
 
 

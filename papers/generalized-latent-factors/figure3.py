@@ -79,7 +79,6 @@ def claims(table: list[dict[str, Any]], repetitions_done: int, tables: int, stud
     """Figure 3's sentence."""
     for kind in KINDS:
         line = next(row for row in table if row["kind"] == kind and row["level"] == 0.95)
-        inside = line["low"] <= line["multiplier"] <= line["high"]
         text = (
             f"bootstrap {line['multiplier']:.2f} (Gaussian draws {line['gaussian']:.2f}), Monte Carlo "
             f"{line['monte carlo']:.2f} [{line['low']:.2f}, {line['high']:.2f}], held in {line['held']:.3f}"
@@ -90,12 +89,14 @@ def claims(table: list[dict[str, Any]], repetitions_done: int, tables: int, stud
                 what,
                 "bootstrap mimics Monte Carlo (figure)",
                 text,
-                "reproduced" if inside else "partly",
-                f"{repetitions_done} repetitions, {tables} tables bootstrapped"
-                + ("" if inside else "; plug-in standard errors leave the errors of the other side out"),
+                figures={"bootstrap": line["multiplier"], "low": line["low"], "high": line["high"]},
+                rule="low <= bootstrap <= high",
+                partly="0.9 * low <= bootstrap <= 1.1 * high",
+                reason=f"{repetitions_done} repetitions, {tables} tables bootstrapped",
+                otherwise="plug-in standard errors leave the errors of the other side out",
             )
         else:
-            study.claim(what, "not shown", text, "beyond", f"{repetitions_done} repetitions")
+            study.beyond(what, "not shown", text, reason=f"{repetitions_done} repetitions")
 
 
 def picture(table: list[dict[str, Any]]) -> Any:

@@ -157,13 +157,21 @@ def claim_all(table: list[dict[str, Any]], counts: list[int], study: Any) -> Non
                 (f"{k} random questions: error over the raw mean's", 0.80, random["rmse"] / random["raw"]),
                 (f"{k} questions: error of chosen ones over random ones", 0.65, adaptive["rmse"] / random["rmse"]),
             ):
-                verdict = "reproduced" if value <= most else "not reproduced"
-                study.claim(f"{where}, {what}", paper=f"target <= {most:.2f}", ours=f"{value:.3f}",
-                            verdict=verdict, reason="" if value <= most else few)  # fmt: skip
+                study.target(
+                    f"{where}, {what}",
+                    f"<= {most:.2f}",
+                    f"{value:.3f}",
+                    figures={"ratio": value, "most": most},
+                    rule="ratio <= most",
+                    otherwise=few,
+                )
             for way in WAYS:
                 values = [at[slopes, name, way, count]["coverage"] for count in counts]
-                is_met = all(0.92 <= value <= 0.98 for value in values)
-                study.claim(f"{where}, {way} questions: coverage", paper="target 0.92 to 0.98",
-                            ours=", ".join(f"{v:.3f} after {c}" for v, c in zip(values, counts, strict=True)),
-                            verdict="reproduced" if is_met else "partly",
-                            reason="" if is_met else "single cells leave the band")  # fmt: skip
+                study.target(
+                    f"{where}, {way} questions: coverage",
+                    "0.92 to 0.98",
+                    ", ".join(f"{v:.3f} after {c}" for v, c in zip(values, counts, strict=True)),
+                    figures={"coverage": values},
+                    rule="0.92 <= min(coverage) and max(coverage) <= 0.98",
+                    otherwise="single cells leave the band",
+                )

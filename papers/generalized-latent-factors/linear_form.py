@@ -85,20 +85,26 @@ def run(config: dict[str, Any], study: Any) -> None:
     last = [row for row in table if row["sweeps"] == max(config["sweeps"])]
     for part in PARTS:
         for form in FORMS:
-            study.claim(
-                f"remainder of the linear form of {part}, {form}", "vanishes against it", *judged(last, part, form)
-            )
+            judge(last, part, form, study)
 
 
-def judged(last: list[dict[str, Any]], part: str, form: str) -> tuple[str, str, str]:
+def judge(last: list[dict[str, Any]], part: str, form: str, study: Any) -> None:
     """Remainders over the sizes; whether they fall and the errors follow the form."""
     values, slope = [row[f"{part} {form}"] for row in last], last[-1][f"{part} {form} slope"]
     text = f"{', '.join(f'{value:.2f}' for value in values)} at n = {', '.join(str(row['n']) for row in last)}"
     text += f"; slope {slope:.2f}"
+    what, paper = f"remainder of the linear form of {part}, {form}", "vanishes against it"
     if form == "corrected":
-        return text, "beyond", "slope: of the errors on the form, at the largest n"
-    holds = abs(slope - 1) < 0.1 and values[-1] < values[0]
-    return text, "reproduced" if holds else "not reproduced", "" if holds else "the errors are not the form's size"
+        study.beyond(what, paper, text, "slope: of the errors on the form, at the largest n")
+        return
+    study.claim(
+        what,
+        paper,
+        text,
+        figures={"slope": slope, "first": values[0], "last": values[-1]},
+        rule="abs(slope - 1) < 0.1 and last < first",
+        otherwise="the errors are not the form's size",
+    )
 
 
 def picture(table: list[dict[str, Any]], config: dict[str, Any]) -> Any:

@@ -106,23 +106,28 @@ def claims(study: Any, table: list[dict[str, Any]], sweeps: int) -> None:
         within, seeds = sum(one["within"] for one in part), sum(one["seeds"] for one in part)
         arrived, slowest = sum(one["arrived"] for one in part), max(one["largest"] or 0 for one in part)
         least = min(one["entries per unknown"] for one in part)
-        is_done = within == seeds
-        study.claim(
+        study.target(
             f"{name}: error below 1e-12 within 30 exact sweeps (40 with 30 rows)",
-            ours=f"{within} of {seeds} draws within them, {arrived} of {seeds} in at most {slowest:.0f}; "
+            "all draws",
+            f"{within} of {seeds} draws within them, {arrived} of {seeds} in at most {slowest:.0f}; "
             f"{least:.2f} entries per unknown or more",
-            verdict="beyond" if is_done else "partly",
-            reason=""
-            if is_done
-            else "sparser than any cell of Table 2: convergence is linear, and slower with fewer entries",
+            figures={"within": within, "draws": seeds},
+            rule="within == draws",
+            otherwise="sparser than any cell of Table 2: convergence is linear, and slower with fewer entries",
         )
     for one in (one for one in table if one["condition"] > 1.0):
-        have_all = one["arrived"] == one["seeds"] and (one["condition"] > 10.0 or one["within"] == one["seeds"])
-        study.claim(
+        study.target(
             f"condition number {one['condition']:g}, {one['start']} start, {one['entries per unknown']:g} entries per "
             "unknown: error below 1e-12",
-            ours=f"{one['within']} of {one['seeds']} draws within 20 sweeps, {one['arrived']} of {one['seeds']} within "
+            "all draws",
+            f"{one['within']} of {one['seeds']} draws within 20 sweeps, {one['arrived']} of {one['seeds']} within "
             f"{sweeps} (of these half in {one['median']:.0f}, all in {one['largest']:.0f})",
-            verdict="beyond" if have_all else "partly",
-            reason="" if have_all else "small directions drown in what the missing entries of the large ones leave",
+            figures={
+                "within": one["within"],
+                "arrived": one["arrived"],
+                "draws": one["seeds"],
+                "condition": one["condition"],
+            },
+            rule="arrived == draws and (condition > 10 or within == draws)",
+            otherwise="small directions drown in what the missing entries of the large ones leave",
         )

@@ -89,8 +89,7 @@ def run(config: dict[str, Any], study: Any) -> None:
     study.picture(figure)
     right = {line["how"]: float(line["mean"]) for line in table if line["rank"] == config["ranks"][0]}
     over = {line["how"]: float(line["mean"]) for line in table if line["rank"] == config["ranks"][-1]}
-    study.claim(
+    study.beyond(
         f"ranks over-estimated {config['ranks'][-1] // 2} times: error against that of the right ranks",
         ours="; ".join(f"{how} {over[how] / right['exact blocks, no ridge']:.2f} times" for how in over),
-        verdict="beyond",
-    )  # fmt: skip
+    )

@@ -126,5 +126,4 @@ def run(config: dict[str, Any], study: Any) -> None:
     axes.legend(frameon=False, fontsize=7)
     study.picture(figure)
     shares = [float(line["coverage"]) for line in table]
-    study.claim("95 % intervals of the posterior hold the truth", ours=f"{min(shares):.3f} to {max(shares):.3f}",
-                verdict="beyond")  # fmt: skip
+    study.beyond("95 % intervals of the posterior hold the truth", ours=f"{min(shares):.3f} to {max(shares):.3f}")

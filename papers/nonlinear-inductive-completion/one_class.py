@@ -273,30 +273,45 @@ def claim_all(table: list[dict[str, Any]], sets: list[str], starts: int, study: 
     for name in sets:
         own = {line["method"]: (float(line["auc"]), float(line["ap"])) for line in table if line["data"] == name}
         linear, relu = own[f"IMC, {WIDTH} eigenvectors"], own[f"NIMC relu, {WIDTH} eigenvectors"]
-        wins = [relu[0] > linear[0], relu[1] > linear[1]]
         study.claim(
-            f"NIMC beats IMC for new rows, {name}", paper="yes, on gene-disease data with k > 100",
-            ours=f"area {relu[0]:.3f} against {linear[0]:.3f}, average precision {relu[1]:.3f} against {linear[1]:.3f} "
+            f"NIMC beats IMC for new rows, {name}",
+            "yes, on gene-disease data with k > 100",
+            f"area {relu[0]:.3f} against {linear[0]:.3f}, average precision {relu[1]:.3f} against {linear[1]:.3f} "
             f"({WIDTH} eigenvectors)",
-            verdict="reproduced" if all(wins) else "partly" if any(wins) else "not reproduced",
-            reason="" if all(wins) else "other data and features; linear is ahead in the rest of the list",
-        )  # fmt: skip
+            figures={"area": relu[0], "linear_area": linear[0], "precision": relu[1], "linear_precision": linear[1]},
+            rule="area > linear_area and precision > linear_precision",
+            partly="area > linear_area or precision > linear_precision",
+            otherwise="other data and features; linear is ahead in the rest of the list",
+        )
         one, two = (own[f"{title}, {starts} starts, {WIDTH} eigenvectors"] for title in ("IMC", "NIMC relu"))
         if name in TARGET:
-            is_met = relu[1] >= linear[1] - 0.02
-            study.claim(f"relu's average precision on {name}", paper="target: linear's - .02",
-                        ours=f"{relu[1]:.4f} against {linear[1]:.4f}",
-                        verdict="reproduced" if is_met else "not reproduced",
-                        reason="" if is_met else
-                        f"one start; the mean of {starts} has {two[1]:.4f} against {one[1]:.4f}")  # fmt: skip
+            study.target(
+                f"relu's average precision on {name}",
+                "linear's - .02",
+                f"{relu[1]:.4f} against {linear[1]:.4f}",
+                figures={"relu": relu[1], "linear": linear[1]},
+                rule="relu >= linear - 0.02",
+                otherwise=f"one start; the mean of {starts} has {two[1]:.4f} against {one[1]:.4f}",
+            )
         ahead = two[0] > one[0] and two[1] > one[1]
-        study.claim(f"the same, mean of {starts} starts, {name}", paper="not tried",
-                    ours=f"area {two[0]:.3f} against {one[0]:.3f}, average precision {two[1]:.3f} against {one[1]:.3f}"
-                    + ("; NIMC is ahead in both" if ahead else ""), verdict="beyond")  # fmt: skip
+        study.beyond(
+            f"the same, mean of {starts} starts, {name}",
+            "not tried",
+            f"area {two[0]:.3f} against {one[0]:.3f}, average precision {two[1]:.3f} against {one[1]:.3f}"
+            + ("; NIMC is ahead in both" if ahead else ""),
+        )
         best = max(own, key=lambda method: own[method][0]), max(own, key=lambda method: own[method][1])
-        study.claim(f"the best of all methods, {name}", paper="only IMC and NIMC compared",
-                    ours=f"area: {best[0]} {own[best[0]][0]:.3f}; average precision: {best[1]} {own[best[1]][1]:.3f}",
-                    verdict="beyond")  # fmt: skip
+        study.beyond(
+            f"the best of all methods, {name}",
+            "only IMC and NIMC compared",
+            f"area: {best[0]} {own[best[0]][0]:.3f}; average precision: {best[1]} {own[best[1]][1]:.3f}",
+        )
         if name in TARGET:
-            study.claim(f"IMC's area on {name}", paper="", ours=f"{linear[0]:.3f} (expected at least {TARGET[name]})",
-                        verdict="beyond")  # fmt: skip
+            study.target(
+                f"IMC's area on {name}",
+                f"at least {TARGET[name]}",
+                f"{linear[0]:.3f}",
+                figures={"area": linear[0], "least": TARGET[name]},
+                rule="area >= least",
+                otherwise="below what was measured before",
+            )

@@ -110,14 +110,15 @@ def claim_predictions(config: dict[str, Any], study: Any) -> None:
     for n in fixed["n"]:
         part = [line for line in table if line["n"] == n]
         ours, without = ([line[kind] for line in part] for kind in ("with the errors of T", "without"))
-        is_inside = min(ours) >= LOW and max(ours) <= HIGH
-        study.claim(
+        study.target(
             f"95 % predictive intervals of new rows with {min(fixed['m'])} to {max(fixed['m'])} entries, T from {n} "
             f"rows (asked: {LOW:g} to {HIGH:g})",
-            ours=f"{min(ours):.3f} to {max(ours):.3f}; without the errors of T {min(without):.3f} to "
-            f"{max(without):.3f}", verdict="beyond" if is_inside else "partly", reason="" if is_inside else
-            f"errors of T count to first order only; T is {100 * part[0]['error of T']:.0f} % off here",
-        )  # fmt: skip
+            f"{LOW:g} to {HIGH:g}",
+            f"{min(ours):.3f} to {max(ours):.3f}; without the errors of T {min(without):.3f} to {max(without):.3f}",
+            figures={"least": min(ours), "most": max(ours)},
+            rule="0.92 <= least and most <= 0.97",
+            otherwise=f"errors of T count to first order only; T is {100 * part[0]['error of T']:.0f} % off here",
+        )
 
 
 def run(config: dict[str, Any], study: Any) -> None:
@@ -138,11 +139,13 @@ def run(config: dict[str, Any], study: Any) -> None:
             continue
         clustered, alone = ([line[kind] for line in part] for kind in ("row-clustered", "pairs as independent"))
         tables = part[0]["repetitions"]
-        is_inside = min(clustered) >= LOW and max(clustered) <= HIGH
-        study.claim(
+        study.target(
             f"row-clustered 95 % intervals of T, {what} (asked: {LOW:g} to {HIGH:g})",
-            ours=f"{min(clustered):.3f} to {max(clustered):.3f} in {len(part)} settings, {tables} tables of each; "
+            f"{LOW:g} to {HIGH:g}",
+            f"{min(clustered):.3f} to {max(clustered):.3f} in {len(part)} settings, {tables} tables of each; "
             f"pairs taken as independent {min(alone):.2f} to {max(alone):.2f}",
-            verdict="beyond" if is_inside else "partly", reason="" if is_inside else "outside what was asked",
-        )  # fmt: skip
+            figures={"least": min(clustered), "most": max(clustered)},
+            rule="0.92 <= least and most <= 0.97",
+            otherwise="outside what was asked",
+        )
     claim_predictions(config, study)

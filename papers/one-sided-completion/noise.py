@@ -82,20 +82,32 @@ def run(config: dict[str, Any], study: Any) -> None:
     study.picture(picture(table, budget))
     last = table[-1]
     study.claim(
-        f"noise of {last['ratio']:g} times the entries' variance: error of T", "grows linearly in sigma^2",
-        f"{last['ours']:.3f} ({table[0]['ours']:.3f} without noise)", "partly",
-        "with psi on the diagonal the error grows like the noise's share; the paper's own weights it in full",
-    )  # fmt: skip
-    study.claim(
-        "the same with the diagonal as it is", "-", f"{last['diagonal as it is']:.3f}", "beyond",
-        "noise variance taken for signal",
-    )  # fmt: skip
+        f"noise of {last['ratio']:g} times the entries' variance: error of T",
+        "grows linearly in sigma^2",
+        f"{last['ours']:.3f} ({table[0]['ours']:.3f} without noise)",
+        figures={"first_slope": slope_of(table[:2]), "last_slope": slope_of(table[-2:])},
+        rule="0.8 * first_slope <= last_slope <= 1.25 * first_slope",
+        partly="last_slope > 0",
+        reason="with psi on the diagonal the error grows like the noise's share; the paper's own weights it in full",
+    )
+    study.beyond(
+        "the same with the diagonal as it is",
+        "-",
+        f"{last['diagonal as it is']:.3f}",
+        reason="noise variance taken for signal",
+    )
     best = budget[-1]
-    study.claim(
-        f"private release, epsilon {best['epsilon']:g}, n = {best['n']}", "not comparable",
-        f"{best['private']:.3f} ({best['without noise']:.3f} without noise)", "beyond",
-        "clipped rows, all pairs, joint sensitivity sqrt(m(m+1)), analytic Gaussian mechanism",
-    )  # fmt: skip
+    study.beyond(
+        f"private release, epsilon {best['epsilon']:g}, n = {best['n']}",
+        "not comparable",
+        f"{best['private']:.3f} ({best['without noise']:.3f} without noise)",
+        reason="clipped rows, all pairs, joint sensitivity sqrt(m(m+1)), analytic Gaussian mechanism",
+    )
+
+
+def slope_of(lines: list[dict[str, Any]]) -> float:
+    """How fast the error of T grows with the noise between the first line and the last."""
+    return float((lines[-1]["ours"] - lines[0]["ours"]) / (lines[-1]["ratio"] - lines[0]["ratio"]))
 
 
 def picture(table: list[dict[str, Any]], budget: list[dict[str, Any]]) -> Any:

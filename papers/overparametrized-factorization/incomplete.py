@@ -135,17 +135,18 @@ def claims(study: Any, rows: list[dict[str, Any]]) -> None:
         / float(np.mean([r["soft-impute"] for r in possible if r["cell"] == cell]))
         for cell in {row["cell"] for row in possible}
     )
-    study.claim(
-        "early-stopped descent completes matrices of unknown rank", paper="left as a direction",
-        ours=f"error over cross-validated soft-impute at p >= .25: at most {ratio:.3f} (means of cells)",
-        verdict="beyond", reason="better in every cell" if ratio < 1 else "not better in every cell",
-    )  # fmt: skip
+    study.beyond(
+        "early-stopped descent completes matrices of unknown rank",
+        "left as a direction",
+        f"error over cross-validated soft-impute at p >= .25: at most {ratio:.3f} (means of cells)",
+        reason="better in every cell" if ratio < 1 else "not better in every cell",
+    )
     same = np.mean([row["rank detector + polish"] == row["rank cross-validated ALS"] for row in possible])
     worst = max(row["detector + polish"] / row["cross-validated ALS"] for row in possible)
     speed = [row["seconds cross-validated ALS"] / row["seconds detector + polish"] for row in possible]
-    study.claim(
-        "descent as rank detector, polished by least squares, equals the full search", paper="not said",
-        ours=f"same rank in {100 * same:.0f} % of the runs, error at most {worst:.3f} times, "
+    study.beyond(
+        "descent as rank detector, polished by least squares, equals the full search",
+        "not said",
+        f"same rank in {100 * same:.0f} % of the runs, error at most {worst:.3f} times, "
         f"{np.median(speed):.1f} times less time (least {min(speed):.1f})",
-        verdict="beyond",
-    )  # fmt: skip
+    )

@@ -48,19 +48,25 @@ def run(config: dict[str, Any], study: Any) -> None:
     least = min(rows, key=lambda row: row["error"])
     study.table("", rows)
     study.picture(picture(rows, first, second, least["time"]))
-    good = 0 <= first < second < least["time"]
     study.claim(
-        "three phases follow each other", paper="alignment, growth, refinement",
-        ours=f"signal ratio {rows[0]['signal ratio']:.3f} at the start, 1 at {first}; A large at {second}; "
+        "three phases follow each other",
+        "alignment, growth, refinement",
+        f"signal ratio {rows[0]['signal ratio']:.3f} at the start, 1 at {first}; A large at {second}; "
         f"least error {least['error']:.1e} at {least['time']}",
-        verdict="reproduced" if good else "not reproduced", reason="" if good else "out of order",
-    )  # fmt: skip
+        figures={"aligned": first, "grown": second, "refined": least["time"]},
+        rule="0 <= aligned < grown < refined",
+        otherwise="out of order",
+    )
     drift = max(row["imbalance B"] for row in rows) / np.sqrt(s[0])
     study.claim(
-        "the imbalance stays small", paper="B stays small throughout",
-        ours=f"its norm is at most {drift:.1e} of the root of sigma_1",
-        verdict="reproduced" if drift < 0.01 else "partly", reason="" if drift < 0.01 else "above 1 %",
-    )  # fmt: skip
+        "the imbalance stays small",
+        "B stays small throughout",
+        f"its norm is at most {drift:.1e} of the root of sigma_1",
+        figures={"imbalance": drift},
+        rule="imbalance < 0.01",
+        partly="imbalance < 0.1",
+        otherwise="above 1 %",
+    )
 
 
 def picture(rows: list[dict[str, float]], first: int, second: int, last: int) -> Any:

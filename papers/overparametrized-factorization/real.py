@@ -57,12 +57,15 @@ def video(config: dict[str, Any], study: Any) -> None:
         axes.set_title(name, fontsize=10, loc="left")
     study.picture(figure, "video")
     study.claim(
-        "descent passes the best rank-1 approximation of a real video: its background", paper="any matrix with a gap",
-        ours=f"relative distance {rows[0]['relative distance to best']:.1e} at iteration {rows[0]['passed at']}; "
+        "descent passes the best rank-1 approximation of a real video: its background",
+        "any matrix with a gap",
+        f"relative distance {rows[0]['relative distance to best']:.1e} at iteration {rows[0]['passed at']}; "
         f"rank 2: {rows[1]['relative distance to best']:.1e}",
-        verdict="reproduced" if rows[0]["relative distance to best"] < 1e-2 else "partly",
-        reason="" if rows[0]["relative distance to best"] < 1e-2 else "more than 1 % off",
-    )  # fmt: skip
+        figures={"distance": rows[0]["relative distance to best"]},
+        rule="distance < 1e-2",
+        partly="distance < 0.1",
+        otherwise="more than 1 % off",
+    )
 
 
 def digits(config: dict[str, Any], study: Any) -> None:
@@ -84,20 +87,21 @@ def digits(config: dict[str, Any], study: Any) -> None:
     rows.append({"method": "nothing", "rmse": rmse(centred)})
     study.table("digits", rows)
     by = {row["method"]: row["rmse"] for row in rows}
-    study.claim(
-        "digits with noise: descent stopped by Stein's estimate", paper="not shown",
-        ours=f"RMSE {by['descent, sure']:.3f}; best truncation {by['best truncation, with the truth']:.3f}, optimal "
+    study.beyond(
+        "digits with noise: descent stopped by Stein's estimate",
+        "not shown",
+        f"RMSE {by['descent, sure']:.3f}; best truncation {by['best truncation, with the truth']:.3f}, optimal "
         f"shrinkage {by['optimal shrinkage']:.3f}, nothing {by['nothing']:.3f}",
-        verdict="beyond",
-    )  # fmt: skip
+    )
     table = hs.Observed.from_dense(truth)
     seen, hidden = table.split(0.5, random_state=0, keep_covered=True)
     compared = compare(seen, hidden, 32)
     study.table("digits-hidden", [compared])
-    study.claim(
-        "digits with half of the pixels hidden", paper="not shown",
-        ours=", ".join(f"{name} {value:.3f}" for name, value in compared.items()), verdict="beyond",
-    )  # fmt: skip
+    study.beyond(
+        "digits with half of the pixels hidden",
+        "not shown",
+        ", ".join(f"{name} {value:.3f}" for name, value in compared.items()),
+    )
 
 
 def ratings(config: dict[str, Any], study: Any) -> None:
@@ -110,11 +114,11 @@ def ratings(config: dict[str, Any], study: Any) -> None:
         rows.append({"split": seed, "all": "all", **compare(seen, held, 20)})
     study.table("ratings", rows)
     found = means(rows, ("all",), tuple(name for name in rows[0] if name not in ("split", "all")))[0]
-    study.claim(
-        "MovieLens-100k, held-out ratings", paper="not shown",
-        ours=", ".join(f"{name} {value:.4f}" for name, value in found.items() if name not in ("all", "repetitions")),
-        verdict="beyond",
-    )  # fmt: skip
+    study.beyond(
+        "MovieLens-100k, held-out ratings",
+        "not shown",
+        ", ".join(f"{name} {value:.4f}" for name, value in found.items() if name not in ("all", "repetitions")),
+    )
 
 
 def compare(seen: Any, hidden: Any, k: int) -> dict[str, float]:

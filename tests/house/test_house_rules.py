@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -212,3 +213,25 @@ def test_a_heavy_import_is_found():
         "typer" in "".join(house.imports_are_light(ROOT, "import typer"))
     )
     assert "fails" in "".join(house.imports_are_light(ROOT, "import no_such_module_here"))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ('study.claim("it holds", "1", "1", verdict="reproduced")', "a verdict by hand"),
+        ('study.claim("it holds", "1", "1", "reproduced")', "a verdict by hand"),
+        ('study.claim("it holds", "1", "1")', "without its rule"),
+        ('study.target("it holds", "1", "1", figures={"x": x})', "without its rule"),
+        ('study.claim("it holds", "1", "1", figures={"x": 1}, rule="x == 1")', "written by hand"),
+    ],
+)
+def test_a_verdict_by_hand_is_refused(tree, call, message):
+    assert message in findings("verdicts_follow_from_figures", tree("papers/lines/line.py", f"{call}\n"))
+
+
+def test_a_tracked_verdict_that_its_figures_do_not_give_is_refused(tree):
+    claim = {"what": "it holds", "kind": "paper", "verdict": "reproduced", "rule": "x < 1", "figures": {"x": 2}}
+    root = tree("papers/lines/results/line.json", json.dumps({"claims": [claim]}))
+    assert "its figures say 'not reproduced'" in findings("verdicts_follow_from_figures", root)
+    right = tree("papers/lines/results/line.json", json.dumps({"claims": [{**claim, "figures": {"x": 0.5}}]}))
+    assert findings("verdicts_follow_from_figures", right) == ""

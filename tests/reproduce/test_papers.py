@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from halfseen.reproduce import Request, find_papers, run_figure, write_page
-from halfseen.reproduce.page import BEGIN
+from halfseen.reproduce.page import BEGIN, END, results_text
+from halfseen.reproduce.rules import complaint
+from halfseen.reproduce.runs import claim_row, read_record
 from halfseen.reproduce.scripts import loaded
 from halfseen.reproduce.study import PICTURE_BYTES, MissingData
+from halfseen.reproduce.writing import csv_text
 
 ROOT = Path(__file__).parents[2] / "papers"
 PAPERS = find_papers(ROOT)
@@ -96,3 +99,26 @@ def test_tracked_results_are_what_the_records_say(paper):
             assert not name.endswith(".png") or (results / name).stat().st_size <= PICTURE_BYTES
     if known:
         assert BEGIN in (paper.path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=[paper.name for paper in PAPERS])
+def test_every_page_is_what_its_tracked_tables_say(paper):
+    text = (paper.path / "README.md").read_text(encoding="utf-8")
+    assert results_text(paper) == text.partition(f"{BEGIN}\n\n")[2].partition(f"\n{END}")[0]
+    for figure in paper.figures:
+        record = read_record(figure.results, figure.name)
+        if record is None:
+            continue
+        own = {"command": record["command"], "seconds": record["seconds"]}
+        table = csv_text([{**claim_row(claim), **own} for claim in record["claims"]])
+        assert (figure.results / f"{figure.name}-claims.csv").read_text(encoding="utf-8") == table, figure.name
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=[paper.name for paper in PAPERS])
+def test_every_tracked_verdict_follows_from_its_figures(paper):
+    wrong = {
+        f"{figure.name}: {claim['what']}": complaint(claim)
+        for figure in paper.figures
+        for claim in (read_record(figure.results, figure.name) or {"claims": []})["claims"]
+    }
+    assert {what: text for what, text in wrong.items() if text} == {}

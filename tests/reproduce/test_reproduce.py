@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from typer.testing import CliRunner
 from halfseen.cli.app import app
 from halfseen.cli.reproduce import data_sets
 from halfseen.reproduce import Kept, Request, Study, find_papers, find_root, run_figure, select, write_page
-from halfseen.reproduce.page import BEGIN, END
+from halfseen.reproduce.page import BEGIN, END, verdicts
+from halfseen.reproduce.rules import complaint
 from halfseen.reproduce.scripts import loaded
 from halfseen.reproduce.study import MissingData
 
@@ -34,7 +36,7 @@ def run(config, study):
     study.progress("drawing")
     study.table("", rows)
     study.table("again", rows[:1])
-    study.claim("the line | rises", paper="2", ours=rows[-1]["y"], verdict="reproduced")
+    study.claim("the line | rises", "2", rows[-1]["y"], figures={"end": rows[-1]["y"]}, rule="end > 0")
 '''
 
 
@@ -71,7 +73,7 @@ def test_papers_and_figures_are_listed_with_what_came_out(papers):
     assert done.exit_code == 0
     assert "lines/line" in done.stdout
     assert "A line: y against x." in done.stdout
-    assert "1 reproduced" in done.stdout
+    assert "the paper: 1 reproduced" in done.stdout
     (listed,) = json.loads(halfseen("--json").stdout)
     assert (listed["paper"], listed["figure"], listed["record"]["config"]) == ("lines", "line", {"n": 4})
 
@@ -98,10 +100,11 @@ def test_a_full_run_writes_tables_record_claims_and_page(papers):
     assert record["files"] == ["line-again.csv", "line.csv"]
     (claim,) = csv.DictReader((results / "line-claims.csv").read_text().splitlines())
     assert (claim["paper"], claim["ours"], claim["verdict"]) == ("2", "2", "reproduced")
+    assert (claim["kind"], claim["rule"], claim["figures"]) == ("paper", "end > 0", "end = 2")
     assert claim["command"] == record["command"]
     assert float(claim["seconds"]) == record["seconds"]
     page = (papers / "lines" / "README.md").read_text()
-    assert "| the line \\| rises | 2 | 2 | reproduced |  |" in page
+    assert "| the line \\| rises | 2 | 2 | reproduced | end > 0 (end = 2) |  |" in page
     assert "`halfseen reproduce lines/line`" in page
     assert "What the line shows." in page
 
@@ -239,16 +242,63 @@ def test_one_figure_that_cannot_run_does_not_stop_the_others(papers, add):
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("figures", "rule", "says"),
     [
-        ({"verdict": "fine"}, "verdict 'fine'"),
-        ({"verdict": "partly"}, "without a reason"),
-        ({"verdict": "not reproduced"}, "without a reason"),
+        ({}, "error <= 1", "needs figures and a rule"),
+        ({"error": 0.5}, "", "needs figures and a rule"),
+        ({"error": 0.5}, "1 <= 2", "reads no figure"),
+        ({"error": 0.5}, "eror <= 1", "reads 'eror'; the figures are error"),
+        ({"error": 0.5}, "error", "is no comparison"),
+        ({"error": 0.5}, "error <=", "cannot be read"),
+        ({"error": 0.5}, "open('x') == error", "may only compare"),
+        ({"error": 0.5}, "error >= 1", "'not reproduced' without a reason"),
     ],
 )
-def test_a_claim_needs_a_known_verdict_and_its_reason(given, says):
-    with pytest.raises(ValueError, match=says):
-        Study("figure").claim("it holds", **given)
+def test_a_claim_needs_figures_a_rule_that_reads_them_and_a_reason(figures, rule, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        Study("figure").claim("it holds", "1", "0.5", figures=figures, rule=rule)
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "reason"),
+    [(0.05, "reproduced", "as is"), (0.2, "partly", "as is; too far"), (0.9, "not reproduced", "as is; too far")],
+)
+def test_the_verdict_of_a_claim_follows_from_its_figures(error, verdict, reason):
+    study = Study("figure")
+    study.claim("it holds", "0", "here", figures={"error": error}, rule="error <= 0.1", partly="error <= 0.5",
+                reason="as is", otherwise="too far")  # fmt: skip
+    (claim,) = study.claims
+    assert (claim["verdict"], claim["reason"], claim["figures"]) == (verdict, reason, {"error": error})
+    assert complaint(claim) == ""
+    assert "its figures say" in complaint({**claim, "figures": {"error": 1.05 - error}})
+
+
+def test_what_is_not_the_papers_claim_is_told_apart():
+    study = Study("figure")
+    study.target("ours", "at most 1", "2", figures={"error": 2}, rule="error <= 1", otherwise="too few rows")
+    study.beyond("more", "not said", "3")
+    study.difference("the start", "random", "spectral", "it needs no luck")
+    study.untested("the rival", "59 % less", "no program is public")
+    kinds = [(claim["kind"], claim["verdict"]) for claim in study.claims]
+    assert kinds == [("target", "missed"), ("beyond", "beyond"), ("difference", "stated"), ("paper", "not tested")]
+    record = {"claims": study.claims}
+    assert verdicts(record) == "the paper: 1 not tested; our targets: 1 missed; 1 beyond; differences: 1 stated"
+    with pytest.raises(ValueError, match="without a reason"):
+        study.untested("the rival", "59 % less", "")
+
+
+def test_a_run_that_was_cut_short_records_what_was_run(add, monkeypatch):
+    figure = add(
+        "cut",
+        'study.table("", study.repeat("g", [{"seed": s} for s in range(config["repetitions"])], lambda seed: {"x": 1}, '
+        "at_least=3))",
+        '"""Title."""\nCONFIG = {"full": {"repetitions": 200}, "quick": {"repetitions": 1}}\n',
+    )
+    record = run_figure(figure, Request(minutes=0.0))
+    assert (record["config"], record["asked"]) == ({"repetitions": 3}, {"repetitions": 200})
+    page = write_page(find_papers(figure.path.parents[1])[0]).read_text()
+    assert '`{"repetitions": 3}` (asked for: repetitions 200; `--minutes` ended it)' in page
+    assert "asked" not in run_figure(figure, Request(quick=True))
 
 
 def test_tables_are_not_empty_and_have_names_of_their_own():

@@ -93,11 +93,11 @@ def _show(figure: Figure, record: dict[str, Any]) -> None:
     console.print(f"{figure.paper}/{figure.name}  {figure.title}  ({record['seconds']:.0f} s)")
     if not record["claims"]:
         return
-    grid = table("", "the paper", "here", "verdict", left=4)
+    grid = table("", "line", "the paper, or target", "here", "verdict", left=5)
     for column in grid.columns:
         column.no_wrap = False
     for claim in record["claims"]:
-        grid.add_row(claim["what"], _number(claim["paper"]), _number(claim["ours"]), claim["verdict"])
+        grid.add_row(claim["what"], claim["kind"], _number(claim["paper"]), _number(claim["ours"]), claim["verdict"])
     console.print(grid)
 
 

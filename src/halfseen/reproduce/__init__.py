@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from halfseen.reproduce.kept import Kept
 from halfseen.reproduce.page import write_page
+from halfseen.reproduce.rules import VERDICTS
 from halfseen.reproduce.runs import Request, run_figure
 from halfseen.reproduce.scripts import Figure, Paper, find_papers, find_root, select
-from halfseen.reproduce.study import VERDICTS, Study
+from halfseen.reproduce.study import Study
 
 __all__ = [
     "VERDICTS",

@@ -6,10 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+from halfseen.reproduce.rules import KINDS, figures_text, rule_text
 from halfseen.reproduce.runs import read_record
 from halfseen.reproduce.scripts import Figure, Paper
 from halfseen.reproduce.writing import replace
 
+# What stands above the lines of a kind, and what its middle columns are called.
+HEADS = {
+    "paper": ("The paper's claims", "the paper", "here"),
+    "target": ("Our own targets, which the paper does not state", "target", "here"),
+    "beyond": ("Beyond the paper", "the paper", "here"),
+    "difference": ("Done otherwise than in the paper", "the paper", "here"),
+}
+NAMES = {"paper": "the paper", "target": "our targets", "beyond": "", "difference": "differences"}
 BEGIN = "<!-- results: written by `halfseen reproduce`; edit above or below -->"
 END = "<!-- end of results -->"
 
@@ -45,13 +54,23 @@ def results_text(paper: Paper, quick: bool = False) -> str:
 
 
 def verdicts(record: dict[str, Any] | None) -> str:
-    """How many claims got which verdict."""
+    """How many lines of which kind got which verdict."""
     if record is None:
         return "not run yet"
-    counts: dict[str, int] = {}
+    counts: dict[str, dict[str, int]] = {}
     for claim in record["claims"]:
-        counts[claim["verdict"]] = counts.get(claim["verdict"], 0) + 1
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no claims"
+        own = counts.setdefault(claim["kind"], {})
+        own[claim["verdict"]] = own.get(claim["verdict"], 0) + 1
+    texts = [
+        f"{NAMES[kind]}: {_counted(counts[kind])}" if NAMES[kind] else _counted(counts[kind])
+        for kind in KINDS
+        if kind in counts
+    ]
+    return "; ".join(texts) or "no claims"
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 
 def _section(figure: Figure, record: dict[str, Any] | None, folder: str) -> str:
@@ -60,19 +79,42 @@ def _section(figure: Figure, record: dict[str, Any] | None, folder: str) -> str:
         lines += [figure.text, ""]
     if record is None:
         return "\n".join([*lines, f"Not run yet: `halfseen reproduce {figure.paper}/{figure.name}`.", ""])
-    if record["claims"]:
-        lines += ["| | the paper | here | verdict | reason |", "|---|---|---|---|---|"]
-        keys = ("what", "paper", "ours", "verdict", "reason")
-        lines += ["| " + " | ".join(_safe(_number(claim[key])) for key in keys) + " |" for claim in record["claims"]]
-        lines.append("")
+    for kind in KINDS:
+        lines += _lines(kind, [claim for claim in record["claims"] if claim["kind"] == kind])
     for name in record["files"]:
         if name.endswith(".png"):
             lines += [f"![{_safe(figure.title)}]({folder}{name})", ""]
     tables = ", ".join(f"`{folder}{name}`" for name in record["files"] if name.endswith(".csv"))
     where = f"{record['processor']}, halfseen {record['halfseen']}"
     lines.append(f"`{record['command']}`: {record['seconds']:.0f} s on {where}.")
-    lines += [f"Configuration `{json.dumps(record['config'])}`." + (f" Tables: {tables}." if tables else ""), ""]
-    return "\n".join(lines)
+    asked = ", ".join(f"{key} {count}" for key, count in record.get("asked", {}).items())
+    cut = f" (asked for: {asked}; `--minutes` ended it)" if asked else ""
+    lines.append(f"Configuration as run `{json.dumps(record['config'])}`{cut}.")
+    return "\n".join([*lines, f"Tables: {tables}.", ""] if tables else [*lines, ""])
+
+
+def _lines(kind: str, claims: list[dict[str, Any]]) -> list[str]:
+    """The table of one kind of line; what is only beyond the paper has neither verdict nor rule."""
+    if not claims:
+        return []
+    head, paper, here = HEADS[kind]
+    if kind in ("beyond", "difference"):
+        columns = [f"| | {paper} | {here} | remarks |", "|---|---|---|---|"]
+        cells = [[claim["what"], claim["paper"], claim["ours"], claim["reason"]] for claim in claims]
+    else:
+        columns = [f"| | {paper} | {here} | verdict | rule (and its figures) | reason |", "|---|---|---|---|---|---|"]
+        cells = [
+            [claim["what"], claim["paper"], claim["ours"], claim["verdict"], _judged(claim), claim["reason"]]
+            for claim in claims
+        ]
+    rows = ["| " + " | ".join(_safe(_number(cell)) for cell in row) + " |" for row in cells]
+    return [f"{head}:", "", *columns, *rows, ""]
+
+
+def _judged(claim: dict[str, Any]) -> str:
+    if not claim["rule"]:
+        return ""
+    return f"{rule_text(claim['rule'], claim['partly'])} ({figures_text(claim['figures'])})"
 
 
 def _words(name: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from halfseen.reproduce.kept import Kept
+from halfseen.reproduce.rules import figures_text, rule_text
 from halfseen.reproduce.scripts import Figure, loaded
 from halfseen.reproduce.study import SHARED, Study
 from halfseen.reproduce.writing import csv_text, json_text, replace_all
@@ -88,18 +89,26 @@ def run_figure(
         study = Study(figure.name, request.data, Kept(store, deadline), tell)
         script.run(dict(config), study)
         seconds = time.monotonic() - begin + study.kept.earlier_seconds
+    own, asked = study.ran(config)
     record = {
-        "title": figure.title, "command": request.command(figure), "config": config,
+        "title": figure.title, "command": request.command(figure), "config": own, **({"asked": asked} if asked else {}),
         "seconds": round(seconds, 1), "processor": processor(), "halfseen": _version(),
         "files": sorted(study.files), "claims": study.claims,
     }  # fmt: skip
     files, old = dict(study.files), (read_record(folder, figure.name) or {}).get("files", ())
     if study.claims:
         about = {"command": record["command"], "seconds": record["seconds"]}
-        files[f"{figure.name}-claims.csv"] = csv_text([{**claim, **about} for claim in study.claims])
+        files[f"{figure.name}-claims.csv"] = csv_text([{**claim_row(claim), **about} for claim in study.claims])
     files[f"{figure.name}.json"] = json_text(record)
     replace_all(folder, files, [*old, f"{figure.name}-claims.csv"])
     return record
+
+
+def claim_row(claim: dict[str, Any]) -> dict[str, Any]:
+    """A claim as a line of its table: both rules in one cell, the figures in another."""
+    row = {key: claim[key] for key in ("what", "kind", "paper", "ours", "verdict")}
+    rule = rule_text(claim["rule"], claim["partly"])
+    return {**row, "rule": rule, "figures": figures_text(claim["figures"]), "reason": claim["reason"]}
 
 
 def read_record(folder: Path, name: str) -> dict[str, Any] | None:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from halfseen import datasets
-from halfseen.errors import close_matches
 from halfseen.reproduce.kept import Kept, Row
+from halfseen.reproduce.rules import KINDS, complaint, kept, verdict_of
 from halfseen.reproduce.writing import as_plain, csv_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
-VERDICTS = ("reproduced", "partly", "not reproduced", "beyond")
 CLAIMS = "claims"
 SHARED = "_shared"
 PICTURE_BYTES = 200_000
+COUNTS = ("repetitions", "seeds", "splits", "trials", "draws")  # what configurations call their number of seeds
 DPI = (110, 90, 72, 60, 50)
 
 
@@ -46,11 +47,11 @@ class Study:
     --------
     >>> study = Study("figure1")
     >>> study.table("", [{"n": 400, "error": 0.25}, {"n": 800, "error": 0.125}])
-    >>> study.claim("error halves when n doubles", paper="1/2", ours=0.5, verdict="reproduced")
+    >>> study.claim("error halves when n doubles", "1/2", 0.5, figures={"ratio": 0.5}, rule="ratio <= 0.5")
     >>> sorted(study.files)
     ['figure1.csv']
-    >>> study.claims[0]["ours"]
-    0.5
+    >>> study.claims[0]["verdict"]
+    'reproduced'
     """
 
     name: str
@@ -59,6 +60,7 @@ class Study:
     tell: Callable[[str], None] = lambda text: None
     files: dict[str, str | bytes] = field(default_factory=dict, init=False)
     claims: list[Row] = field(default_factory=list, init=False)
+    done: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)
 
     def data(self, name: str) -> Path:
         """Return the path of a real data set.
@@ -111,8 +113,19 @@ class Study:
                 return
         raise ValueError(f"{self.name}: picture {name!r} is above {PICTURE_BYTES} bytes even at {DPI[-1]} dpi")
 
-    def claim(self, what: str, paper: Any = "", ours: Any = "", verdict: str = "", reason: str = "") -> None:
-        """Keep a statement of the paper beside what came out here.
+    def claim(
+        self,
+        what: str,
+        paper: Any,
+        ours: Any,
+        *,
+        figures: Mapping[str, Any],
+        rule: str,
+        partly: str = "",
+        reason: str = "",
+        otherwise: str = "",
+    ) -> None:
+        """Keep a statement of the paper beside what came out here; the verdict follows from figures by a rule.
 
         Parameters
         ----------
@@ -120,22 +133,71 @@ class Study:
             The statement.
         paper, ours : str or number
             The paper's number and ours, with what is needed to read them.
-        verdict : {"reproduced", "partly", "not reproduced", "beyond"}
-            "beyond" is for what the paper does not show.
+        figures : dict
+            The numbers that decide, by names that the rules read.
+        rule, partly : str
+            What makes it "reproduced", and what at least "partly": see `halfseen.reproduce.rules.holds`.
         reason : str
-            Why; needed unless it was simply reproduced or is beyond.
+            Why it came out as it did.
+        otherwise : str
+            The reason in case it is not simply reproduced.
 
         Raises
         ------
         ValueError
-            For another verdict, or a verdict without its reason.
+            Without figures or rule, for a rule that cannot be read, or without a reason where one is needed.
         """
-        if verdict not in VERDICTS:
-            raise ValueError(f"{self.name}: verdict {verdict!r} of {what!r}; {close_matches(verdict, VERDICTS)}")
-        if not reason and verdict in ("partly", "not reproduced"):
-            raise ValueError(f"{self.name}: {what!r} is {verdict!r} without a reason")
-        row = {"what": what, "paper": paper, "ours": ours, "verdict": verdict, "reason": reason}
-        self.claims.append(as_plain(row))
+        self._judge({"what": what, "kind": "paper", "paper": paper, "ours": ours}, figures, (rule, partly),
+                    (reason, otherwise))  # fmt: skip
+
+    def target(
+        self,
+        what: str,
+        target: Any,
+        ours: Any,
+        *,
+        figures: Mapping[str, Any],
+        rule: str,
+        reason: str = "",
+        otherwise: str = "",
+    ) -> None:
+        """Keep a target of our own, which no paper states: "reached" if its rule holds, else "missed"."""
+        self._judge({"what": what, "kind": "target", "paper": target, "ours": ours}, figures, (rule, ""),
+                    (reason, otherwise))  # fmt: skip
+
+    def beyond(self, what: str, paper: Any = "", ours: Any = "", reason: str = "") -> None:
+        """Keep a result that the paper does not show."""
+        self._keep({"what": what, "kind": "beyond", "paper": paper, "ours": ours, "verdict": "beyond",
+                    "reason": reason})  # fmt: skip
+
+    def difference(self, what: str, paper: Any, ours: Any, reason: str) -> None:
+        """Keep a place where this is deliberately done otherwise than in the paper, and why."""
+        self._keep({"what": what, "kind": "difference", "paper": paper, "ours": ours, "verdict": "stated",
+                    "reason": reason})  # fmt: skip
+
+    def untested(self, what: str, paper: Any, reason: str, ours: Any = "") -> None:
+        """Keep a statement of the paper that is not tested here, and why."""
+        self._keep({"what": what, "kind": "paper", "paper": paper, "ours": ours, "verdict": "not tested",
+                    "reason": reason})  # fmt: skip
+
+    def _judge(self, line: Row, figures: Mapping[str, Any], rules: tuple[str, str], reasons: tuple[str, str]) -> None:
+        if not figures or not rules[0]:
+            raise ValueError(f"{self.name}: {line['what']!r} needs figures and a rule that reads them")
+        own = kept(figures)
+        try:
+            verdict = verdict_of(line["kind"], *rules, own)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {line['what']!r}: {error}") from error
+        is_best = verdict == KINDS[line["kind"]][0]
+        why = "; ".join(text for text in (reasons[0], "" if is_best else reasons[1]) if text)
+        self._keep({**line, "verdict": verdict, "rule": rules[0], "partly": rules[1], "figures": own, "reason": why})
+
+    def _keep(self, line: Row) -> None:
+        wrong = complaint(as_plain(line))
+        if wrong:
+            raise ValueError(f"{self.name}: {line['what']!r}: {wrong}")
+        row = {key: line.get(key, "") for key in ("what", "kind", "paper", "ours", "verdict", "rule", "partly")}
+        self.claims.append(as_plain({**row, "figures": line.get("figures", {}), "reason": line["reason"]}))
 
     def progress(self, text: str) -> None:
         """Say what is being done."""
@@ -171,15 +233,24 @@ class Study:
         list of dict
             Of the points that are done, in their order.
         """
+        asked = list(points)
         rows = self.kept.rows(
             f"{SHARED if is_shared else self.name}.{name}",
-            points,
+            asked,
             work,
             at_least,
             lambda done, total: self.tell(f"{name} {done + 1} of {total}"),
         )
+        self.done[name] = (_seeds(rows), _seeds(asked))
         self.tell(f"{name}: {len(rows)} rows")
         return rows
+
+    def ran(self, config: Mapping[str, Any]) -> tuple[Row, Row]:
+        """The configuration as it was run, and of what ``--minutes`` cut short what had been asked for."""
+        cut = [pair for pair in self.done.values() if pair[0] < pair[1]]
+        asked = {key: config[key] for done, whole in cut for key in COUNTS if config.get(key) == whole}
+        fewer = {key: min(done for done, whole in cut if whole == count) for key, count in asked.items()}
+        return {**config, **fewer}, asked
 
     def _stem(self, name: str) -> str:
         return f"{self.name}-{name}" if name else self.name
@@ -188,6 +259,12 @@ class Study:
         if file in self.files:
             raise ValueError(f"{self.name}: {file} is written twice; give each table and picture its own name")
         self.files[file] = content
+
+
+def _seeds(rows: Iterable[Row]) -> int:
+    """How many seeds (or splits, or draws) the points of a repetition have; one that was broken off does not count."""
+    counts = Counter(row[key] for row in rows for key in ("seed", "split", "draw") if key in row)
+    return sum(count == max(counts.values()) for count in counts.values())
 
 
 def _existing(path: Path, name: str) -> Path:
