@@ -109,6 +109,13 @@ class TableOptions:
             metavar="WORD=N,...", help="Numbers that words stand for, e.g. no=0,yes=1.", rich_help_panel=READING
         ),
     ] = None
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Right answers of a multiple-choice test: a line per question (question, answer).",
+            rich_help_panel=READING,
+        ),
+    ] = None  # fmt: skip
     max_bytes: Annotated[
         str | None,
         typer.Option(metavar="SIZE", help="Memory that reading may take, e.g. 4GB.", rich_help_panel=READING),

@@ -34,11 +34,11 @@ def open_table(data: str, options: TableOptions, trials: str | None = None) -> O
             raise ValueError(f"{data} is a folder; give a file (Parquet, Feather, CSV, TSV, JSON Lines, .gz, .npz)")
         if trials is not None and is_wide(options):
             raise ValueError("--trials is for files with one entry per line; leave it or --wide out")
-        table = (
-            open_wide(data, options)
-            if is_wide(options)
-            else read_table(data, **reading(path, options), trials=column(trials))
-        )
+        table = answers_of_a_test(path, options)
+        if table is None and is_wide(options):
+            table = open_wide(data, options)
+        elif table is None:
+            table = read_table(data, **reading(path, options), trials=column(trials))
         for text in table.notes:
             note(in_options(text))
         return table
@@ -49,6 +49,21 @@ def open_table(data: str, options: TableOptions, trials: str | None = None) -> O
         raise ValueError(f"--{option} is for files; the data set {data!r} is read as it should be")
     found = datasets.load(data)
     return found.with_values(found.values + options.shift) if options.shift else found
+
+
+def answers_of_a_test(path: Path, options: TableOptions) -> Observed | None:
+    """The table of a file of a test: answers with a key, or all answers of a person on one line; else None."""
+    from halfseen.cli.answer_files import is_of_persons, open_keyed
+
+    if options.key is not None:
+        form = TextFormat(separator(options.sep), not options.no_header)
+        names = (column(options.row), column(options.col), column(options.value))
+        return open_keyed(path, options, form, names)
+    if str(path) != "-" and is_of_persons(path):
+        import halfseen as hs
+
+        return hs.irt.read_py_irt(path)
+    return None
 
 
 def is_wide(options: TableOptions) -> bool:
