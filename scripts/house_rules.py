@@ -345,6 +345,20 @@ def argument_counts(function: ast.FunctionDef) -> tuple[int, int]:
     return len(positional) + len(a.kwonlyargs), len(positional)
 
 
+def class_names_are_unique(root: Path) -> Findings:
+    """No two classes in src/ have one name: a search for a class leads to it, and files store some by name."""
+    places: dict[str, list[str]] = {}
+    for path, tree in python_files(root):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(at(root, path, node.lineno))
+    return [
+        f"{place}: class {name} stands at {first} too; name this one by what it holds"
+        for name, (first, *others) in sorted(places.items())
+        for place in others
+    ]
+
+
 def libraries_do_not_print(root: Path) -> Findings:
     """Nothing in src/ prints, but for the command line."""
     return [
@@ -449,8 +463,8 @@ RULES: dict[str, Callable[[Path], Findings]] = {
     rule.__name__: rule
     for rule in (
         imports_point_down, no_import_circles, loops_live_in_solvers, sizes, public_functions_are_short,
-        libraries_do_not_print, texts_are_clean, verdicts_follow_from_figures, imports_are_light,
-        every_public_name_is_light,
+        class_names_are_unique, libraries_do_not_print, texts_are_clean, verdicts_follow_from_figures,
+        imports_are_light, every_public_name_is_light,
     )
 }  # fmt: skip
 

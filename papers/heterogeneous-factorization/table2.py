@@ -114,7 +114,23 @@ def run(config: dict[str, Any], study: Any) -> None:
     study.table("", sorted(table, key=lambda line: (line["method"], -line["missing"])))
     study.table("cpu", grouped(rows, ("method",), "cpu"))
     claims(study, table)
+    without_numbers(study)
     claim_stops(study, stops, config["rounds"])
+
+
+def without_numbers(study: Any) -> None:
+    """Methods of Table 1 that no table of numbers has."""
+    study.untested(
+        "DMF (Table 1)",
+        "properties only",
+        "the paper gives no numbers; it factors one pooled table without unique parts, as the pooled completion of "
+        "`movielens` does",
+    )
+    study.untested(
+        "perDL (Table 1)",
+        "properties only",
+        "the paper gives no numbers; its dictionaries are sparse and it takes no missing entries",
+    )
 
 
 def claim_stops(study: Any, stops: list[dict[str, Any]], rounds: int) -> None:

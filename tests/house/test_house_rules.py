@@ -180,6 +180,23 @@ def test_a_print_outside_the_command_line_is_found(tree):
     assert "data/a.py" in findings("libraries_do_not_print", tree("src/halfseen/data/a.py", "print(1)"))
 
 
+@pytest.mark.parametrize("inner", ["class Bounds:\n    pass", "def f():\n    class Bounds:\n        pass"])
+def test_two_classes_of_one_name_are_found_nested_ones_too(tree, inner):
+    tree("src/halfseen/data/a.py", "class Bounds:\n    pass")
+    root = tree("src/halfseen/losses/b.py", "x = 1\n" + inner)
+    line = 2 + inner.startswith("def")
+    assert findings("class_names_are_unique", root) == (
+        f"src/halfseen/losses/b.py:{line}: class Bounds stands at src/halfseen/data/a.py:1 too; "
+        "name this one by what it holds"
+    )
+
+
+def test_classes_with_names_of_their_own_are_accepted(tree):
+    tree("src/halfseen/data/a.py", "class Bounds:\n    pass")
+    tree("tests/data/test_a.py", "class Bounds:\n    pass")
+    assert findings("class_names_are_unique", tree("src/halfseen/data/b.py", "class Limits:\n    Bounds = 1")) == ""
+
+
 @pytest.mark.parametrize("text", ["# TO" + "DO: later", "path = '/ho" + "me/someone/data'", "# FIX" + "ME"])
 def test_open_ends_and_machine_paths_are_found(tree, text):
     root = tree("docs/page.md", text)

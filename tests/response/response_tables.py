@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import halfseen as hs
-from halfseen.methods.response.table import AnswerTable
+from halfseen.methods.response.table import SeenAnswers
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Truth:
 
     @property
     def table(self):
-        return AnswerTable.of(self.observed, np.asarray(self.observed.values, dtype=float))
+        return SeenAnswers.of(self.observed, np.asarray(self.observed.values, dtype=float))
 
 
 def simulated(n=40, p=200, share=0.3, slope=0.0, seed=0, spread=1.5):

@@ -13,7 +13,7 @@ from halfseen.methods.response.fitting import fit_random
 from halfseen.methods.response.leanings import RowLeanings, row_leanings, shrunk, within_reach
 from halfseen.methods.response.leaveout import left_out
 from halfseen.methods.response.likelihood import MarginalLikelihood
-from halfseen.methods.response.table import AnswerTable
+from halfseen.methods.response.table import SeenAnswers
 
 
 def strayed(seed, n=50, p=400, share=0.4):
@@ -29,7 +29,7 @@ def strayed(seed, n=50, p=400, share=0.4):
 
 def fit_of(table, is_sloped=True):
     R = hs.Observed.from_dense(table)
-    return fit_random(AnswerTable.of(R, np.asarray(R.values, dtype=float)), is_sloped, False, 1e-8)
+    return fit_random(SeenAnswers.of(R, np.asarray(R.values, dtype=float)), is_sloped, False, 1e-8)
 
 
 class TestEstimates:
@@ -130,7 +130,7 @@ class TestScores:
             np.testing.assert_allclose(more - less, np.diag(share**2 * leanings.variance), atol=1e-12)
 
     def test_what_is_known_stays_within_the_blocks_it_was_seen_in(self):
-        table = AnswerTable(np.array([0, 0, 1]), np.array([0, 1, 0]), np.ones(3), np.ones(3), (3, 6))
+        table = SeenAnswers(np.array([0, 0, 1]), np.array([0, 1, 0]), np.ones(3), np.ones(3), (3, 6))
         unseen, every = within_reach(table, np.array([0, 0, 0, 1, 1, 1]))
         np.testing.assert_allclose(unseen, [1 / 4, 2 / 5, 0.0])
         np.testing.assert_allclose(every, [0.5, 0.5, 0.0])

@@ -16,7 +16,7 @@ from halfseen.methods.response.fitting import choose_kind, fit_random
 from halfseen.methods.response.leaveout import left_out_chances, lopsided
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point
 from halfseen.methods.response.nodes import Loadings, choose_nodes, column_modes, own_nodes, shared_nodes
-from halfseen.methods.response.table import AnswerTable
+from halfseen.methods.response.table import SeenAnswers
 
 RASCH, SLOPED = Loadings(0.3, 1.4), Loadings(0.3, 1.4, 0.1, 0.35)
 kinds = pytest.mark.parametrize(
@@ -102,7 +102,7 @@ class TestLikelihood:
         once, at = problem_of(truth, True, True)
         twice, _ = problem_of(truth, True, True, truth.table.scaled(2.0))
         parts = (np.repeat(getattr(truth.table, name), 2) for name in ("rows", "cols", "shares", "weights"))
-        doubled = AnswerTable(*parts, truth.table.shape)
+        doubled = SeenAnswers(*parts, truth.table.shape)
         naive = naive_log_likelihood(doubled, at.x, at.loadings, nodes=40).sum()
         found = sum(part.log_likelihood.sum() for part in twice.posteriors(at))
         assert found == pytest.approx(naive, abs=0.02)
@@ -243,7 +243,7 @@ class TestFit:
 
 
 def table_parts(observed):
-    table = AnswerTable.of(observed, np.asarray(observed.values, dtype=float))
+    table = SeenAnswers.of(observed, np.asarray(observed.values, dtype=float))
     return (block.weights.size for block in table.blocks(400))
 
 

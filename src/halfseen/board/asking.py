@@ -85,5 +85,5 @@ def questions_to_ask(models: list[Remaining], n: int) -> tuple[list[int], list[i
         models[model].ask(int(question))
         who.append(int(model))
         which.append(int(question))
-        errors.append(float(np.sqrt(sum(one.variance for one in models))))
+        errors.append(float(np.sqrt(sum(asked.variance for asked in models))))
     return who, which, errors

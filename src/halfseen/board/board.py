@@ -185,9 +185,9 @@ class Board:
     def _next_needed(self, order: Labels) -> FloatArray:
         needed = np.full(len(order), np.nan)
         estimate = self._of("like-these").estimate
-        for place, (one, two) in enumerate(itertools.pairwise(order)):
-            gap = float(estimate[one] - estimate[two])
-            number = questions_needed(self._spread(one, two), gap, self.level, 0.8)
+        for place, (better, worse) in enumerate(itertools.pairwise(order)):
+            gap = float(estimate[better] - estimate[worse])
+            number = questions_needed(self._spread(better, worse), gap, self.level, 0.8)
             needed[place] = np.nan if number is None else number
         return needed
 

@@ -90,11 +90,11 @@ def _links(answers: Answers) -> Iterator[Problem]:
 def _not_graded(board: Board) -> Iterator[Problem]:
     table = board.table()
     for place in np.flatnonzero(table["hangs"]):
-        one, two = (
+        better, worse = (
             f"{table['model'][k]} ({table['lowest'][k]:.3f} to {table['highest'][k]:.3f})" for k in (place, place + 1)
         )
         number = int(table["not_graded"][place] + table["not_graded"][place + 1])
-        what = f"the order of {one} and {two} hangs on {counted(number, 'trial')} that nobody graded"
+        what = f"the order of {better} and {worse} hangs on {counted(number, 'trial')} that nobody graded"
         yield Problem("not graded", what, "run them again")
 
 
@@ -110,9 +110,9 @@ def _same(answers: Answers) -> Iterator[Problem]:
     mean = np.bincount(np.asarray(answers.table.rows), np.asarray(answers.table.values, float), n) / answers.answered
     is_mixed = (mean > 0.02) & (mean < 0.98)
     is_same = (apart <= SAME * common) & (common >= FEWEST_QUESTIONS) & is_mixed[:, None] & is_mixed[None, :]
-    for one, two in zip(*np.nonzero(np.triu(is_same, 1)), strict=True):
-        pair = f"{answers.models[one]} and {answers.models[two]}"
-        what = f"the same answers to {common[one, two]} questions"
+    for first, second in zip(*np.nonzero(np.triu(is_same, 1)), strict=True):
+        pair = f"{answers.models[first]} and {answers.models[second]}"
+        what = f"the same answers to {common[first, second]} questions"
         yield Problem(pair, what, "see whether this is one log under two names; rename= joins them")
 
 
@@ -183,11 +183,11 @@ def benchmark_pairs(answers: Answers, level: float) -> Listing:
     is_told = count >= min(FEWEST_QUESTIONS, int(np.bincount(code).min()))
     names: list[tuple[str, str]] = []
     numbers: list[tuple[int, float, float, float]] = []
-    for one in range(B):
-        for two in range(one + 1, B):
-            both = is_told[:, one] & is_told[:, two]
-            names.append((str(blocks[one]), str(blocks[two])))
-            numbers.append((int(both.sum()), *_correlation(mean[both, one], mean[both, two], level)))
+    for first in range(B):
+        for second in range(first + 1, B):
+            both = is_told[:, first] & is_told[:, second]
+            names.append((str(blocks[first]), str(blocks[second])))
+            numbers.append((int(both.sum()), *_correlation(mean[both, first], mean[both, second], level)))
     table = np.array(numbers, dtype=float).reshape(len(numbers), 4)
     columns: dict[str, Labels] = {
         "first": np.array([pair[0] for pair in names], dtype=object),

@@ -120,7 +120,7 @@ def comparisons(board: Board) -> dict[str, Any]:
     return {
         "models": names,
         "ahead": {about: board.ahead(about)[np.ix_(order, order)] for about in ABOUT},
-        "neighbours": [board.compare(one, two).to_dict() for one, two in itertools.pairwise(names)],
+        "neighbours": [board.compare(better, worse).to_dict() for better, worse in itertools.pairwise(names)],
     }
 
 

@@ -46,7 +46,7 @@ def page_of(board: Board) -> str:
     ]  # fmt: skip
     kept = [section for section in sections if section.parts]
     bodies = [page.section(section, f"s{k}") for k, section in enumerate(kept, 1)]
-    links = "".join(f'<li><a href="#s{k}">{escaped(one.title)}</a></li>' for k, one in enumerate(kept, 1))
+    links = "".join(f'<li><a href="#s{k}">{escaped(section.title)}</a></li>' for k, section in enumerate(kept, 1))
     style, script = asset("style.css") + SWITCH + _shown_rules(), asset("script.js")
     version, when = import_module("halfseen").__version__, datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     benchmarks = sorted({str(name) for name in board._answers.benchmarks})
@@ -165,7 +165,7 @@ def _questions_section(items: Listing) -> Section:
 def _benchmarks_section(pairs: Listing) -> Section:
     if not len(pairs):
         return Section("Benchmarks", [])
-    names = [f"{one} and {two}" for one, two in zip(pairs["first"], pairs["second"], strict=True)]
+    names = [f"{first} and {second}" for first, second in zip(pairs["first"], pairs["second"], strict=True)]
     columns: list[Column | Interval] = [
         Column("pair", names, kind="text"),
         Column("models", pairs["models"], "from how many models", "count"),
@@ -177,6 +177,6 @@ def _benchmarks_section(pairs: Listing) -> Section:
 
 def _files_section(board: Board) -> Section:
     sources = board._evals.table.column("source").value_counts()
-    names, counts = ([one[name] for one in sources.to_pylist()] for name in ("values", "counts"))
+    names, counts = ([source[name] for source in sources.to_pylist()] for name in ("values", "counts"))
     columns = [Column("file", [str(name) for name in names], kind="text"), Column("trials", counts, "", "count")]
     return Section("Files read", [Table("Files", columns, "files")])

@@ -69,12 +69,12 @@ def demo(
 
     Example: [bold]halfseen demo -o halfseen-demo/[/bold]
     """
-    from halfseen.cli.job import Asked, run_fit
+    from halfseen.cli.job import AskedFit, run_fit
 
     settings = {"family": "binomial(16)", "rank": DEMO_RANKS}
     output = OutputOptions(out=out, force=force, json=json, threads=threads)
     parts = {TableOptions: TableOptions(), JudgeOptions: JudgeOptions(hide=0.6, seed=seed), OutputOptions: output}
-    run_fit(Asked(method_named("factor"), ["digits"], settings, parts))
+    run_fit(AskedFit(method_named("factor"), ["digits"], settings, parts))
 
 
 @app.command(cls=PlainCommand)

@@ -79,8 +79,8 @@ def show_board(board: Any, about: str, as_json: bool) -> None:
         return
     has_lost = bool(listing["not_graded"].any())
     headers = ["", "model", "group", "score", f"{100 * board.level:g} %", "answers", "to tell from next"]
-    made = table(*headers, *(["not graded", "bounds"] if has_lost else []))
-    made.columns[1].justify, made.columns[1].no_wrap = "left", False
+    grid = table(*headers, *(["not graded", "bounds"] if has_lost else []))
+    grid.columns[1].justify, grid.columns[1].no_wrap = "left", False
     records = listing.records()
     ends = [figures([record[name] for record in records]) for name in ("score", "low", "high", "lowest", "highest")]
     for place, record in enumerate(records):
@@ -92,8 +92,8 @@ def show_board(board: Any, about: str, as_json: bool) -> None:
         ]  # fmt: skip
         mark = " *" if record["hangs"] else ""
         lost = [count(record["not_graded"]) + mark, f"{lowest} to {highest}"] if has_lost else []
-        made.add_row(*map(literal, cells + lost))
-    console.print(made)
+        grid.add_row(*map(literal, cells + lost))
+    console.print(grid)
     for text in listing.notes:
         note(text)
     if bool(listing["hangs"].any()):
@@ -140,15 +140,15 @@ def run_compare(
     """Two models, as a sentence or as JSON."""
     about, power, gap = asked
     board = hs.Board.load(folder)
-    found = board.compare(*pair, about=about, power=power)
+    comparison = board.compare(*pair, about=about, power=power)
     needed = None if gap is None else board.needed(*pair, gap=gap, power=power)
     if as_json:
-        print_json(found.to_dict() | ({} if gap is None else {"wanted_gap": gap, "needed_for_it": needed}))
+        print_json(comparison.to_dict() | ({} if gap is None else {"wanted_gap": gap, "needed_for_it": needed}))
         return
-    say(str(found))
+    say(str(comparison))
     say(
-        f"With {len(board.questions)} questions a gap of {found.detectable:.3f} can be told "
-        f"({100 * power:g} % power); {found.common} were answered by both."
+        f"With {len(board.questions)} questions a gap of {comparison.detectable:.3f} can be told "
+        f"({100 * power:g} % power); {comparison.common} were answered by both."
     )
     if gap is not None:
         say(f"A gap of {gap:g} takes {needed} questions.")

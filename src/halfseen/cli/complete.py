@@ -104,11 +104,11 @@ class Completer:
         """Ends of the intervals of single values (of expected ones, where a single value has none)."""
         inference = self.model.inference(level)
         try:
-            found = inference.responses(*labels)
+            intervals = inference.responses(*labels)
         except NotStated:
-            found = inference.entries(*labels)
+            intervals = inference.entries(*labels)
         low, high = (np.asarray(end, dtype=float) * self.scales[cols] + self.means[cols]
-                     for end in (found.low, found.high))  # fmt: skip
+                     for end in (intervals.low, intervals.high))  # fmt: skip
         return low, high
 
 

@@ -71,27 +71,27 @@ def parameters_of(file: str, name: str) -> tuple[Parameter, ...]:
 
     Examples
     --------
-    >>> [one.name for one in parameters_of("methods/comparisons/mean.py", "ColumnMean")]
+    >>> [parameter.name for parameter in parameters_of("methods/comparisons/mean.py", "ColumnMean")]
     ['shrinkage']
     """
     tree = ast.parse((SOURCE / file).read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == name:
-            others = [one for one in tree.body if isinstance(one, ast.ClassDef) and one is not node]
+            others = [other for other in tree.body if isinstance(other, ast.ClassDef) and other is not node]
             texts: dict[str, tuple[str, str, bool]] = {}
-            for one in (*others, node):  # what is "as in the other class" is told there
-                texts |= documented(ast.get_docstring(one) or "")
+            for other in (*others, node):  # what is "as in the other class" is told there
+                texts |= documented(ast.get_docstring(other) or "")
             return tuple(_read(node, texts))
     raise ValueError(f"{file} has no class {name}")
 
 
 def _read(node: ast.ClassDef, texts: dict[str, tuple[str, str, bool]]) -> list[Parameter]:
-    start = next(one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__")
+    start = next(item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
     given = [*start.args.args[1:], *start.args.kwonlyargs]
     positional = start.args.defaults
     missing: list[ast.expr | None] = [None] * (len(start.args.args) - 1 - len(positional))
     defaults = [*missing, *positional, *start.args.kw_defaults]
-    found = []
+    parameters = []
     for argument, default in zip(given, defaults, strict=True):
         kind, text, is_fine = texts.get(argument.arg, ("str", "", True))
         value = None if default is None else _literal(default)
@@ -99,8 +99,8 @@ def _read(node: ast.ClassDef, texts: dict[str, tuple[str, str, bool]]) -> list[P
         is_text = isinstance(value, str | int | float) or re.search(r"['\"]", kind) or not NO_TEXT.search(kind)
         if argument.arg in OF_THE_JOB or not is_text:
             continue
-        found.append(Parameter(argument.arg, value, kind, text, is_fine))
-    return found
+        parameters.append(Parameter(argument.arg, value, kind, text, is_fine))
+    return parameters
 
 
 def _literal(node: ast.expr) -> Any:
@@ -119,7 +119,7 @@ def documented(docstring: str) -> dict[str, tuple[str, str, bool]]:
     {'a': ('int', 'Two. More.', False), 'b': ('int', 'Two. More.', False)}
     """
     lines = inspect.cleandoc(docstring).splitlines()
-    found: dict[str, tuple[str, str, bool]] = {}
+    described: dict[str, tuple[str, str, bool]] = {}
     names: list[str] = []
     kind, is_in, is_fine = "", False, False
     for place, line in enumerate(lines):
@@ -131,13 +131,13 @@ def documented(docstring: str) -> dict[str, tuple[str, str, bool]]:
             continue
         elif line[:1].strip() and (match := re.fullmatch(r"([\w, ]+?)\s*:\s*(.+)", line)):
             names, kind = [name.strip() for name in match[1].split(",")], re.sub(r",?\s*default=.*", "", match[2])
-            found |= {name: (kind, "", is_fine) for name in names}
+            described |= {name: (kind, "", is_fine) for name in names}
         elif line[:1].strip():
             names, is_fine = [], is_fine or "ine settings" in line
         else:
             for name in names:
-                found[name] = (kind, f"{found[name][1]} {plain_text(line)}".strip(), is_fine)
-    return found
+                described[name] = (kind, f"{described[name][1]} {plain_text(line)}".strip(), is_fine)
+    return described
 
 
 def plain_text(line: str) -> str:

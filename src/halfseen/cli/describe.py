@@ -45,23 +45,23 @@ def commands(data: str, reading: str, facts: dict[str, Any]) -> list[str]:
     if not facts["suggested_family"]:
         return []
     where = f"{shlex.quote(data)}{reading}"
-    found = [f"try: halfseen fit factor {where} {facts['suggested_family']}"]
+    suggested = [f"try: halfseen fit factor {where} {facts['suggested_family']}"]
     meant = {hint["value"] for hint in facts["hints"]}
     if "bayes" in meant:
-        found.append(f"or:  halfseen fit bayes {where}")
+        suggested.append(f"or:  halfseen fit bayes {where}")
     if "scale columns" in meant:
-        found.append(f"or:  halfseen complete {where} --scale columns -o completed.csv")
-    return ["", *found]
+        suggested.append(f"or:  halfseen complete {where} --scale columns -o completed.csv")
+    return ["", *suggested]
 
 
 def axes_table(facts: dict[str, Any]) -> Any:
     """Entries per row and per column."""
-    made = table("entries per", "fewest", "median", "most", "empty", "labels")
+    grid = table("entries per", "fewest", "median", "most", "empty", "labels")
     for axis, word in (("rows", "row"), ("cols", "column")):
         entries = facts[axis]["entries"]
         numbers = [count(int(entries["min"])), number(entries["median"]), count(int(entries["max"]))]
-        made.add_row(word, *numbers, count(facts[axis]["n_empty"]), "yes" if facts[axis]["labelled"] else "no")
-    return made
+        grid.add_row(word, *numbers, count(facts[axis]["n_empty"]), "yes" if facts[axis]["labelled"] else "no")
+    return grid
 
 
 def number(value: float) -> str:
@@ -72,15 +72,15 @@ def number(value: float) -> str:
 def values_table(values: dict[str, Any]) -> Any:
     """Each value with its count where there are few; else their range."""
     if "counts" not in values:
-        made = table("values", "min", "mean", "max", "sd")
-        made.add_row(values["kind"], *figures((values["min"], values["mean"], values["max"], values["sd"])))
-        return made
+        grid = table("values", "min", "mean", "max", "sd")
+        grid.add_row(values["kind"], *figures((values["min"], values["mean"], values["max"], values["sd"])))
+        return grid
     total, most = sum(values["counts"].values()), max(values["counts"].values())
-    made = table("value", "entries", "share", "")
-    made.columns[-1].justify = "left"
+    grid = table("value", "entries", "share", "")
+    grid.columns[-1].justify = "left"
     for value, number in values["counts"].items():
-        made.add_row(value, count(number), share(number / total), block() * max(1, round(BAR * number / most)))
-    return made
+        grid.add_row(value, count(number), share(number / total), block() * max(1, round(BAR * number / most)))
+    return grid
 
 
 def block() -> str:

@@ -97,15 +97,15 @@ def sources_side(model: Any, record: dict[str, Any], side: str, question: Factor
 def lines(side: str, labels: np.ndarray, factors: np.ndarray, errors: Any) -> dict[str, Any]:
     """Labels and components below each other, components first to last within a label."""
     n, r = factors.shape
-    found = {
+    columns = {
         "side": np.repeat({"rows": "row", "cols": "column"}[side], n * r),
         "label": np.repeat(labels, r),
         "component": np.tile(np.arange(1, r + 1), n),
         "factor": factors.ravel(),
     }
     if errors is not None:
-        found |= {name: np.asarray(value, dtype=float).reshape(n, r).ravel() for name, value in errors.items()}
-    return found
+        columns |= {name: np.asarray(value, dtype=float).reshape(n, r).ravel() for name, value in errors.items()}
+    return columns
 
 
 def errors_of(model: Any, record: dict[str, Any], side: str, question: FactorsQuestion) -> dict[str, Any] | None:
@@ -116,11 +116,13 @@ def errors_of(model: Any, record: dict[str, Any], side: str, question: FactorsQu
         return None
     rank = np.shape(model.shared_basis_ if hasattr(model, "shared_basis_") else model.row_factors_)[1]
     try:
-        found = inference_of(model, record, question.level, question.data)
-        ask = found.rows if side == "rows" else found.columns
+        inference = inference_of(model, record, question.level, question.data)
+        ask = inference.rows if side == "rows" else inference.columns
         each = [ask(k) for k in range(rank)]
     except (ValueError, IndexError) as error:
         note(f"no errors of the {word}: {error}")
         return None
     kept = {"factor": "estimate", "se": "se", "low": "low", "high": "high"}
-    return {name: np.column_stack([np.asarray(getattr(one, key)) for one in each]) for name, key in kept.items()}
+    return {
+        name: np.column_stack([np.asarray(getattr(intervals, key)) for intervals in each]) for name, key in kept.items()
+    }

@@ -37,8 +37,8 @@ class FeaturesJob(TableJob):
             if path is None and key is not None:
                 raise ValueError(f"--{side}-key {key} is the key of a file; give --{side}-features too")
             if path is not None:
-                found, key = read_features(path, key, labels, reading)
-                self.sides[f"{side}_features"] = found
+                features, key = read_features(path, key, labels, reading)
+                self.sides[f"{side}_features"] = features
                 self.keys[side] = {"file": str(path), "key": key}
         if not self.sides:
             raise ValueError("give --row-features, --col-features or both; without any use 'halfseen fit als'")
@@ -113,10 +113,10 @@ class FeaturesJob(TableJob):
         return [*others, ("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]
 
     def facts(self) -> dict[str, Any]:
-        found = super().facts() | {"features": self.keys, "ranking": []}
+        facts = super().facts() | {"features": self.keys, "ranking": []}
         if self.is_one_class:
-            found |= {"ranking": self.figures, "figures": []}
-        return found
+            facts |= {"ranking": self.figures, "figures": []}
+        return facts
 
     def after(self, facts: dict[str, Any]) -> Iterator[Any]:
         if facts["ranking"]:
@@ -159,9 +159,11 @@ def predict_new(model: Any, question: Question, record: dict[str, Any]) -> tuple
     if question.top is None:
         table = model.predict_table(names, cols, question.kind)
         return (np.repeat(A, len(B)), np.tile(B, len(A))), {"predicted": np.asarray(table, dtype=float).ravel()}
-    found = model.rank_columns(names, question.top, cols)
-    chosen = B[found.cols].ravel() if cols is not None or model.col_labels_ is None else found.cols.ravel()
-    return (np.repeat(A, found.scores.shape[1]), chosen), {"predicted": np.asarray(found.scores, dtype=float).ravel()}
+    ranking = model.rank_columns(names, question.top, cols)
+    chosen = B[ranking.cols].ravel() if cols is not None or model.col_labels_ is None else ranking.cols.ravel()
+    return (np.repeat(A, ranking.scores.shape[1]), chosen), {
+        "predicted": np.asarray(ranking.scores, dtype=float).ravel()
+    }
 
 
 def _crossed(rows: list[str], cols: list[str]) -> tuple[list[str], list[str]]:

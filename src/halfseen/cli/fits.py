@@ -32,25 +32,29 @@ def command_of(method: Method) -> Any:
     taken = {"data"}
     for group in groups:
         hints = typing.get_type_hints(group, include_extras=True)
-        taken |= {one.name for one in fields(group)}
+        taken |= {field.name for field in fields(group)}
         flat += [
-            inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
-            for one in fields(group)
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+            )
+            for field in fields(group)
         ]
-    derived = [one for one in method.parameters if one.name not in taken]
-    options = [option_of(one, PANELS, SEVERAL if one.name in method.searched else "") for one in derived]
+    derived = [parameter for parameter in method.parameters if parameter.name not in taken]
+    options = [
+        option_of(parameter, PANELS, SEVERAL if parameter.name in method.searched else "") for parameter in derived
+    ]
 
     @plainly
     def command(**given: Any) -> None:
-        from halfseen.cli.job import Asked, run_fit
+        from halfseen.cli.job import AskedFit, run_fit
 
-        parts = {group: group(**{one.name: given[one.name] for one in fields(group)}) for group in groups}
-        settings = {one.name: given[one.name] for one in derived if given[one.name] is not None}
+        parts = {group: group(**{field.name: given[field.name] for field in fields(group)}) for group in groups}
+        settings = {parameter.name: given[parameter.name] for parameter in derived if given[parameter.name] is not None}
         files = given["data"] if isinstance(given["data"], list) else [given["data"]]
-        run_fit(Asked(method, files, settings, parts))
+        run_fit(AskedFit(method, files, settings, parts))
 
     run: Any = command
     run.__signature__ = inspect.Signature([flat[0], *options, *flat[1:]])
-    run.__annotations__ = {one.name: one.annotation for one in (*flat, *options)} | {"return": None}
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*flat, *options)} | {"return": None}
     run.__name__ = f"fit_{method.name.replace('-', '_')}"
     return run

@@ -45,17 +45,17 @@ def check_target(target: Path, force: bool) -> None:
 def new_folder(target: Path) -> Iterator[Path]:
     """A temporary neighbour of ``target`` that takes its place once the block has ended without an error."""
     target = target.absolute()
-    made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        yield made
-        made.chmod(0o777 & ~_umask())
-        old = made.with_name(made.name + "-old")
+        yield fresh
+        fresh.chmod(0o777 & ~_umask())
+        old = fresh.with_name(fresh.name + "-old")
         if target.exists():
             os.replace(target, old)
-        os.replace(made, target)
+        os.replace(fresh, target)
         shutil.rmtree(old, ignore_errors=True)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def write_records(folder: Path, facts: dict[str, Any], details: dict[str, Any]) -> None:

@@ -50,16 +50,16 @@ def inference_of(model: Any, record: Mapping[str, Any], level: float, data: str 
         return model.inference(level)
     except ValueError as reason:
         try:
-            found = reopened(record, data)
+            entries = reopened(record, data)
         except (ValueError, OSError) as error:
             raise ValueError(
                 f"intervals need the data of the fit, which could not be read again: {error}; say where they are now "
                 "with --data"
             ) from error
-        if found is None:
+        if entries is None:
             raise reason from None
         name = "S" if hasattr(model, "source_names_") else "R"
-        return model.inference(level, **{name: found}, **features_again(record, found))
+        return model.inference(level, **{name: entries}, **features_again(record, entries))
 
 
 def interval_ends(
@@ -75,11 +75,11 @@ def interval_ends(
     record : mapping
     """
     level, kind, data = how
-    found = inference_of(model, record, level, data)
+    inference = inference_of(model, record, level, data)
     try:
-        ends = found.responses(*labels) if kind == "mean" else found.entries(*labels, kind)
+        ends = inference.responses(*labels) if kind == "mean" else inference.entries(*labels, kind)
     except NotStated:
-        ends = found.entries(*labels, kind)
+        ends = inference.entries(*labels, kind)
     what = "single values not seen yet" if ends.kind == "prediction" else "expected values"
     note(f"low and high: {100 * level:g} % intervals of {what}")
     return {"low": np.asarray(ends.low, dtype=float), "high": np.asarray(ends.high, dtype=float)}

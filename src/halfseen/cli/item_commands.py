@@ -29,7 +29,7 @@ class ItemTable(StrEnum):
     curves = "curves"
 
 
-class Method(StrEnum):
+class AbilityMethod(StrEnum):
     """How an ability is estimated."""
 
     eap = "eap"
@@ -71,8 +71,8 @@ def items(
 def scores(
     run: IrtRun,
     output: FileOptions,
-    method: Annotated[Method, typer.Option(help="Posterior mean, posterior mode, or weighted likelihood.")] = (
-        Method.eap
+    method: Annotated[AbilityMethod, typer.Option(help="Posterior mean, posterior mode, or weighted likelihood.")] = (
+        AbilityMethod.eap
     ),
     plausible: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="N plausible values of each row instead.")

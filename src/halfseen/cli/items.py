@@ -51,21 +51,21 @@ def run_items(run: Path, what: str, question: tuple[float, str | None, Path | No
     level, data, groups = question
     model, inference, record = opened(run, level, what != "items")
     if what == "items":
-        found = inference.items()
+        listed = inference.items()
     elif what in ("mirt", "difficulty"):
-        found = hs.irt.parameters(model, what)
+        listed = hs.irt.parameters(model, what)
     elif what in ("information", "curves"):
         curves = model.information(level=level) if what == "information" else model.curves(level=level)
-        found = curves.to_frame("pyarrow")
-        deliver({name: found.column(name) for name in found.column_names}, *out, n_labels=1)
+        listed = curves.to_frame("pyarrow")
+        deliver({name: listed.column(name) for name in listed.column_names}, *out, n_labels=1)
         return
     else:
         R = reopened(record, data)
         ask = {"fit": inference.item_fit, "pairs": inference.dependence, "dif": inference.dif}[what]
         if what == "dif" and groups is None:
             raise ValueError("--what dif needs --row-groups FILE, the file of groups that the fit was given")
-        found = ask(R, row_groups=groups_of(groups, R)) if groups is not None and what == "dif" else ask(R)
-    deliver(found.columns(), *out, n_labels=1)
+        listed = ask(R, row_groups=groups_of(groups, R)) if groups is not None and what == "dif" else ask(R)
+    deliver(listed.columns(), *out, n_labels=1)
 
 
 def run_scores(run: Path, question: ScoresQuestion, out: Out) -> None:

@@ -39,7 +39,7 @@ INNER = 0.1
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedFit:
     """What stands on the command line.
 
     Attributes
@@ -112,7 +112,7 @@ class Job(ABC):
 
     Attributes
     ----------
-    asked : Asked
+    asked : AskedFit
     whole, seen, hidden : data
         All of it, what the model was fitted to for judging, and what it was judged on (None: nothing).
     model : fitted estimator
@@ -130,7 +130,7 @@ class Job(ABC):
     seconds : dict
     """
 
-    asked: Asked
+    asked: AskedFit
     whole: Any = None
     seen: Any = None
     hidden: Any = None
@@ -307,19 +307,19 @@ def told(given: dict[str, Any]) -> str:
 
 def choice_facts(grid: dict[str, tuple[Any, ...]], losses: np.ndarray, best: int) -> dict[str, Any]:
     """What was tried: ranks with their losses at the best of all else, and penalties."""
-    found: dict[str, Any] = {"names": {name: list(values) for name, values in grid.items()}, "all_losses": losses}
+    facts: dict[str, Any] = {"names": {name: list(values) for name, values in grid.items()}, "all_losses": losses}
     table = losses.reshape([len(values) for values in grid.values()])
     at = list(np.unravel_index(best, table.shape))
     if "rank" in grid:
         axis = list(grid).index("rank")
         at[axis] = slice(None)  # type: ignore[call-overload]
-        found |= {"ranks": list(grid["rank"]), "losses": table[tuple(at)]}
+        facts |= {"ranks": list(grid["rank"]), "losses": table[tuple(at)]}
     if "penalty" in grid:
-        found["penalties"] = [str(value) for value in grid["penalty"]]
-    return found
+        facts["penalties"] = [str(value) for value in grid["penalty"]]
+    return facts
 
 
-def run_fit(asked: Asked) -> None:
+def run_fit(asked: AskedFit) -> None:
     """Run the whole job and show or save what came of it."""
     from halfseen.cli.record import record, save_run
     from halfseen.cli.show import show

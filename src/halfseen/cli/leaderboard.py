@@ -23,32 +23,32 @@ def run_rank(run: Path, question: tuple[float, str, int | None], seed: int, as_j
             f"{run} holds a {record.get('method', type(model).__name__)!r} fit without a leaderboard; fit one with "
             "'halfseen fit irt DATA -o RUN'"
         )
-    found = model.inference(level=level, random_state=seed).leaderboard(about)
-    rows = found.records()[:top]
+    board = model.inference(level=level, random_state=seed).leaderboard(about)
+    rows = board.records()[:top]
     if as_json:
-        print_json({"level": level, "about": about, "kind": model.kind_, "notes": found.notes, "rows": rows})
+        print_json({"level": level, "about": about, "kind": model.kind_, "notes": board.notes, "rows": rows})
         return
-    show(found, rows, model, top)
+    show(board, rows, model, top)
 
 
-def show(found: Any, rows: list[dict[str, Any]], model: Any, top: int | None) -> None:
+def show(board: Any, rows: list[dict[str, Any]], model: Any, top: int | None) -> None:
     """The table on the screen, and what to know of it on stderr of a terminal."""
-    percent = f"{100 * found.level:g} %"
-    made = table("", "row", "score", percent, "rank", "group", "answers", "raw mean")
-    made.columns[0].justify, made.columns[1].justify = "right", "left"
+    percent = f"{100 * board.level:g} %"
+    grid = table("", "row", "score", percent, "rank", "group", "answers", "raw mean")
+    grid.columns[0].justify, grid.columns[1].justify = "right", "left"
     ends = [figures([row[name] for row in rows]) for name in ("score", "low", "high", "raw")]
     for place, row in enumerate(rows):
         score, low, high, raw = (column[place] for column in ends)
-        made.add_row(
+        grid.add_row(
             str(row["rank"]), str(row["row"]), score, f"{low} to {high}", span(row["rank_low"], row["rank_high"]),
             str(row["group"]), count(row["answered"]), raw,
         )  # fmt: skip
     console = stdout()
-    console.print(made)
-    if top is not None and top < len(found):
-        console.print(f"{len(found) - top} more rows")
+    console.print(grid)
+    if top is not None and top < len(board):
+        console.print(f"{len(board) - top} more rows")
     if console.is_terminal:
-        for text in found.notes:
+        for text in board.notes:
             note(text)
 
 

@@ -68,10 +68,10 @@ class SourcesJob(Job):
         return estimator(**given)
 
     def several(self) -> dict[str, tuple[Any, ...]]:
-        found = super().several()
+        several = super().several()
         if self.whole is not None and self.is_plain:
-            found.pop("unique_penalty", None)
-        return found
+            several.pop("unique_penalty", None)
+        return several
 
     def split(self, data: Sources, share: float, seed: int) -> tuple[Sources, Sources]:
         seen, hidden = data.split(share, random_state=seed)
@@ -88,14 +88,14 @@ class SourcesJob(Job):
         tried = [grid.get(name, self.values.get(name, (getattr(model, name),))) for name in names]
         bar.begin("ranks and penalty")
         with quietly():
-            found = hs.select.choose_source_ranks(
+            choice = hs.select.choose_source_ranks(
                 model, seen, tried[0], tried[1], tried[2], random_state=self.asked.judge.seed
             )
         bar.end()
         ordered = dict(zip(names, tried, strict=True))
-        losses = np.asarray(found.losses, dtype=float)
-        self.choice = {"tried": found.tried, "losses": losses, "names": {n: list(v) for n, v in ordered.items()}}
-        return {name: value for name, value in found.parameters.items() if name in names}
+        losses = np.asarray(choice.losses, dtype=float)
+        self.choice = {"tried": choice.tried, "losses": losses, "names": {n: list(v) for n, v in ordered.items()}}
+        return {name: value for name, value in choice.parameters.items() if name in names}
 
     def settle(self, model: Any) -> None:
         for name in ("shared_rank", "unique_rank"):
@@ -117,7 +117,9 @@ class SourcesJob(Job):
 
     def score(self, model: Any, hidden: Sources) -> tuple[np.ndarray | None, dict[str, float]]:
         if hasattr(model, "predict_entries"):
-            parts = [np.asarray(model.predict_entries(name, *places(one, one)), float) for name, one in hidden.items()]
+            parts = [
+                np.asarray(model.predict_entries(name, *places(table, table)), float) for name, table in hidden.items()
+            ]
             predicted, truth = np.concatenate(parts), values_of(hidden)
         else:  # a rival that was fitted to all columns side by side
             pooled, test = self.seen.pooled(), aligned(self.seen, hidden)
@@ -133,45 +135,45 @@ class SourcesJob(Job):
 
     def rivals(self, seen: Sources) -> list[tuple[str, Any]]:
         """One network for all, JIVE where tables are small, one table of all columns, columns' means."""
-        seed, found = self.asked.judge.seed, []
+        seed, others = self.asked.judge.seed, []
         widest = min(seen.n_rows, sum(p for _, p in seen.shapes.values()))
         rank = min(RIVAL_RANK, widest)
         if self.is_network and not self.is_plain:
-            one = self.network({name: value for name, value in self.chosen.items()}, True)
-            found.append((self.named(one), one))
+            network = self.network({name: value for name, value in self.chosen.items()}, True)
+            others.append((self.named(network), network))
         elif not self.is_network:
             unique = max(self.model.unique_rank_.values())
             rank = max(1, min(self.model.shared_rank_ + unique, widest))
             is_small = sum(n * p for n, p in seen.shapes.values()) <= DENSE_RIVAL_CELLS
             if is_small and getattr(getattr(self.model, "loss_", None), "name", "gaussian") == "gaussian":
                 jive = hs.JIVE(self.model.shared_rank_, unique, max_iter=100, tol=1e-5)
-                found.append(("JIVE, imputing", jive))
+                others.append(("JIVE, imputing", jive))
         als = hs.AlternatingLeastSquares(rank=rank, random_state=seed)
-        return [*found, (f"alternating least squares, pooled, rank {rank}", als), ("column mean", hs.ColumnMean())]
+        return [*others, (f"alternating least squares, pooled, rank {rank}", als), ("column mean", hs.ColumnMean())]
 
     # ---- what is left behind ---------------------------------------------------------------------------------------
 
     def facts(self) -> dict[str, Any]:
         files, model, sources = self.asked.data, self.model, self.whole
-        found: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "data": {
                 "source": files[0] if len(files) == 1 else files,
                 "n_rows": sources.n_rows,
                 "n_entries": sources.n_entries,
                 "sources": {
-                    name: {"n_cols": one.shape[1], "n_entries": one.n_entries} for name, one in sources.items()
+                    name: {"n_cols": table.shape[1], "n_entries": table.n_entries} for name, table in sources.items()
                 },
             },
             "n_judged": 0 if self.hidden is None else self.hidden.n_entries,
         }  # fmt: skip
         if self.choice is not None and "tried" in self.choice:
-            found["tried"] = self.choice["tried"]
+            facts["tried"] = self.choice["tried"]
         if not self.is_network:
             for name in ("shared_rank", "unique_rank", "misalignment", "shares", "restarted"):
                 if hasattr(model, f"{name}_"):
-                    found[name] = getattr(model, f"{name}_")
-            found["penalty"] = model.penalty
-        return found
+                    facts[name] = getattr(model, f"{name}_")
+            facts["penalty"] = model.penalty
+        return facts
 
     def details(self) -> dict[str, Any]:
         from halfseen.data.facts import SeenShares
@@ -239,18 +241,18 @@ class SourcesJob(Job):
 
 def values_of(sources: Sources) -> np.ndarray:
     """The values of all sources, one after the other."""
-    return np.concatenate([np.asarray(one.values, dtype=float) for one in sources.values()])
+    return np.concatenate([np.asarray(table.values, dtype=float) for table in sources.values()])
 
 
 def aligned(seen: Sources, hidden: Sources) -> Observed:
     """The held-out entries as one table with the columns of ``seen.pooled()``."""
     rows, cols, values, start = [], [], [], 0
-    for name, one in seen.items():
+    for name, observed in seen.items():
         if name in hidden.names:
             rows.append(hidden[name].rows)
             cols.append(hidden[name].cols + start)
             values.append(hidden[name].values)
-        start += one.shape[1]
+        start += observed.shape[1]
     shape = (seen.n_rows, start)
     return Observed.from_triplets(np.concatenate(rows), np.concatenate(cols), np.concatenate(values), shape=shape)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from halfseen.cli.derive import Parameter, parameters_of
 from halfseen.cli.options import (
+    BlockedRowsOptions,
     FeatureFiles,
     GroupsOptions,
     HeldOption,
     PlainOption,
-    RowsOptions,
     SourceOption,
     TrialsOption,
 )
@@ -61,10 +61,16 @@ class Method:
     @property
     def parameters(self) -> list[Parameter]:
         """The parameters that become options; the first few are the main ones."""
-        given = [one for one in parameters_of(self.file, self.cls) if one.name not in self.left_out]
+        given = [parameter for parameter in parameters_of(self.file, self.cls) if parameter.name not in self.left_out]
         return [
-            Parameter(one.name, self.defaults.get(one.name, one.default), one.kind, one.text, place >= MAIN)
-            for place, one in enumerate(given)
+            Parameter(
+                parameter.name,
+                self.defaults.get(parameter.name, parameter.default),
+                parameter.kind,
+                parameter.text,
+                place >= MAIN,
+            )
+            for place, parameter in enumerate(given)
         ]
 
     @property
@@ -133,7 +139,7 @@ METHODS = (
         Rows go through in blocks, so files may be larger than memory.
 
         Example: [bold]halfseen fit moment visits.parquet --row user --col shop --value spent -o run/[/bold]""",
-        (RowsOptions,), searched=("rank",), defaults={"rank": "auto"}, left_out=("ranks", "keeps_rows"),
+        (BlockedRowsOptions,), searched=("rank",), defaults={"rank": "auto"}, left_out=("ranks", "keeps_rows"),
     ),
     Method(
         "heterogeneous", "heterogeneous", "methods/heterogeneous/model.py", "HeterogeneousFactorization", "sources",

@@ -13,7 +13,7 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.cli.job import Job
-from halfseen.cli.options import RowsOptions, TableOptions
+from halfseen.cli.options import BlockedRowsOptions, TableOptions
 from halfseen.cli.screen import Steps, count, figures, share, steps, table
 
 HELD_OUT = 0.2
@@ -25,7 +25,7 @@ class RowsJob(Job):
     inference: Any = None
 
     def open(self) -> None:
-        given, ranks = self.asked.part(RowsOptions), self.values["rank"]
+        given, ranks = self.asked.part(BlockedRowsOptions), self.values["rank"]
         if self.asked.output.image is not None:
             raise ValueError("--image has no meaning here: rows are not completed; leave it out")
         if not 0 < given.level < 1:
@@ -38,11 +38,11 @@ class RowsJob(Job):
         self.make({})._checked()
 
     def make(self, chosen: dict[str, Any]) -> Any:
-        return super().make({**chosen, "random_state": self.asked.part(RowsOptions).seed})
+        return super().make({**chosen, "random_state": self.asked.part(BlockedRowsOptions).seed})
 
     def run(self) -> None:
         """Pairs of all rows (to choose a rank, those of a fifth of the rows apart), the fit, and its errors."""
-        given, is_auto = self.asked.part(RowsOptions), self.values["rank"] == ("auto",)
+        given, is_auto = self.asked.part(BlockedRowsOptions), self.values["rank"] == ("auto",)
         with steps(2 + given.errors) as bar:
             clock = time.perf_counter()
             train, held_out = add_up(self.whole, given.seed if is_auto else None, bar)
@@ -76,7 +76,7 @@ class RowsJob(Job):
         return []
 
     def facts(self) -> dict[str, Any]:
-        model, found = self.model, self.model.diagnostics_
+        model, diagnostics = self.model, self.model.diagnostics_
         moments = model.moments_
         return {
             "data": {
@@ -90,14 +90,14 @@ class RowsJob(Job):
             "psi": model.psi_,
             "eigenvalues": model.eigenvalues_,
             "diagnostics": {
-                "entries_per_row": found.entries_per_row,
-                "rows_with_pairs": found.rows_with_pairs,
-                "share_of_pairs": found.share_of_pairs,
-                "unseen_columns": int(found.unseen.sum()),
-                "columns_with_few_partners": int(found.few_partners.sum()),
-                "islands": found.n_islands,
-                "activity_slope": found.activity_slope,
-                "messages": found.messages(model.rank_),
+                "entries_per_row": diagnostics.entries_per_row,
+                "rows_with_pairs": diagnostics.rows_with_pairs,
+                "share_of_pairs": diagnostics.share_of_pairs,
+                "unseen_columns": int(diagnostics.unseen.sum()),
+                "columns_with_few_partners": int(diagnostics.few_partners.sum()),
+                "islands": diagnostics.n_islands,
+                "activity_slope": diagnostics.activity_slope,
+                "messages": diagnostics.messages(model.rank_),
             },
         }
 
@@ -117,14 +117,14 @@ class RowsJob(Job):
             save_figure(figure, folder / "fit.png")
 
     def show(self, facts: dict[str, Any]) -> Iterator[Any]:
-        data, found = facts["data"], facts["diagnostics"]
+        data, diagnostics = facts["data"], facts["diagnostics"]
         yield (
             f"{data['source']}: {count(data['n_rows'])} rows x {count(data['n_cols'])} columns, "
-            f"{count(data['n_entries'])} entries, {found['entries_per_row']:.1f} per row"
+            f"{count(data['n_entries'])} entries, {diagnostics['entries_per_row']:.1f} per row"
         )
         yield (
-            f"{count(found['rows_with_pairs'])} rows with two or more; {share(found['share_of_pairs'])} of all pairs "
-            "of columns were seen together"
+            f"{count(diagnostics['rows_with_pairs'])} rows with two or more; "
+            f"{share(diagnostics['share_of_pairs'])} of all pairs of columns were seen together"
         )
         yield ""
         yield components_table(facts)
@@ -206,16 +206,16 @@ def errors_of(inference: Any, level: float) -> dict[str, Any]:
 
 def components_table(facts: dict[str, Any]) -> Any:
     """Eigenvalues, their intervals and angles."""
-    values, found = facts["eigenvalues"], facts.get("intervals")
+    values, intervals = facts["eigenvalues"], facts.get("intervals")
     psi = facts["psi"]
     total = sum(values) + (sum(psi) if isinstance(psi, list) else psi * facts["data"]["n_cols"])
     heads = ["eigenvalue", "of all"]
     columns = [figures(values), [share(value / total) if total > 0 else "-" for value in values]]
-    if found is not None:
-        low, high = (figures(found[f"eigenvalues_{end}"]) for end in ("low", "high"))
-        heads += [f"{found['level']:.0%} interval", "angle"]
-        columns += [[f"{a} .. {b}" for a, b in zip(low, high, strict=True)], [f"{a:.1f}" for a in found["angles"]]]
-    made = table("component", *heads)
+    if intervals is not None:
+        low, high = (figures(intervals[f"eigenvalues_{end}"]) for end in ("low", "high"))
+        heads += [f"{intervals['level']:.0%} interval", "angle"]
+        columns += [[f"{a} .. {b}" for a, b in zip(low, high, strict=True)], [f"{a:.1f}" for a in intervals["angles"]]]
+    grid = table("component", *heads)
     for k in range(len(values)):
-        made.add_row(str(k + 1), *(column[k] for column in columns))
-    return made
+        grid.add_row(str(k + 1), *(column[k] for column in columns))
+    return grid

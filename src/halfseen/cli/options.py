@@ -242,8 +242,8 @@ def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def call(**given: Any) -> Any:
-        made = {name: group(**{f.name: given.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
-        return command(**made, **given)
+        built = {name: group(**{f.name: given.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
+        return command(**built, **given)
 
     call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in flat}
@@ -321,7 +321,7 @@ class GroupsOptions:
 
 
 @dataclass(frozen=True)
-class RowsOptions:
+class BlockedRowsOptions:
     """What is done with rows that go through in blocks."""
 
     level: Annotated[float, typer.Option(metavar="X", help="Level of the intervals.", rich_help_panel=JUDGING)] = 0.95

@@ -39,10 +39,10 @@ def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
     target = run / PAGE if options.out is None else options.out
     if target.is_dir():
         raise ValueError(f"-o {target} is a folder; give the name of a file, such as {target / PAGE}")
-    found = None
+    entries = None
     if options.reads or options.data is not None:
         try:
-            found = reopened(record, options.data)
+            entries = reopened(record, options.data)
         except (ValueError, OSError) as error:
             if options.data is not None:
                 raise
@@ -51,8 +51,8 @@ def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
     record["details"] = details(run / DETAILS)
     record["pictures"] = {name: (run / name).read_bytes() for name in PICTURES if (run / name).is_file()}
     more: dict[str, Any] = {"level": options.level, "title": options.title, "limit": options.limit}
-    page = hs.report(model, target, found, record=record, **more)
-    facts: dict[str, Any] = {"page": str(page), "bytes": page.stat().st_size, "has_data": found is not None}
+    page = hs.report(model, target, entries, record=record, **more)
+    facts: dict[str, Any] = {"page": str(page), "bytes": page.stat().st_size, "has_data": entries is not None}
     if as_json:
         print_json(facts)
     else:
@@ -64,7 +64,7 @@ def details(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        details: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{file} is damaged: {error}") from error
-    return found
+    return details

@@ -63,8 +63,13 @@ def item_lines(model: Any, record: dict[str, Any], table: Observed, question: Pl
         return None
     abilities, scores = placed.abilities(), placed.scores()
     answer: dict[str, Any] = {"row": placed.row_labels, "answered": abilities.extra["answered"]}
-    for name, found in (("ability", abilities), ("score", scores)):
-        answer |= {name: found.estimate, f"{name} se": found.se, f"{name} low": found.low, f"{name} high": found.high}
+    for name, intervals in (("ability", abilities), ("score", scores)):
+        answer |= {
+            name: intervals.estimate,
+            f"{name} se": intervals.se,
+            f"{name} low": intervals.low,
+            f"{name} high": intervals.high,
+        }
     if question.questions:
         following = placed.next_items(question.questions, "pyarrow").to_pydict()
         place = {str(label): k for k, label in enumerate(placed.row_labels.tolist())}

@@ -40,7 +40,7 @@ class FileOptions:
     ] = False  # fmt: skip
 
 
-class Kind(StrEnum):
+class PredictionKind(StrEnum):
     """What is predicted."""
 
     mean = "mean"
@@ -123,8 +123,8 @@ def predict(
         list[str] | None, typer.Option(metavar="LABEL,...", help="These columns only; may be repeated.")
     ] = None,
     kind: Annotated[
-        Kind, typer.Option(help="Expected value, linear predictor, or the chance of every class (ordinal).")
-    ] = Kind.mean,
+        PredictionKind, typer.Option(help="Expected value, linear predictor, or the chance of every class (ordinal).")
+    ] = PredictionKind.mean,
     level: Annotated[
         float | None, typer.Option(metavar="P", help="Also the ends of intervals that hold with this probability.")
     ] = None,

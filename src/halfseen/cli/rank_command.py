@@ -11,7 +11,7 @@ import typer
 from halfseen.cli.screen import PlainCommand, plainly
 
 
-class About(StrEnum):
+class RankAbout(StrEnum):
     """What a score is about."""
 
     these = "these"
@@ -27,9 +27,9 @@ def rank(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit irt ... -o RUN'.")],
     level: Annotated[float, typer.Option(metavar="P", help="Probability with which intervals hold.")] = 0.95,
     about: Annotated[
-        About,
+        RankAbout,
         typer.Option(help="The score on the complete table (seen answers as they are), or were all asked again."),
-    ] = About.these,
+    ] = RankAbout.these,
     top: Annotated[int | None, typer.Option(metavar="N", help="Only the first N rows.")] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draws behind ranks.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,

@@ -42,8 +42,8 @@ def record(job: Job, command: str) -> dict[str, Any]:
     run = getattr(model, "run_", None)
     if run is not None:
         facts["run"] = {"reason": run.reason, "converged": run.converged, "n_iter": run.n_iter, "value": run.value}
-    found: dict[str, Any] = plain(facts)
-    return found
+    told: dict[str, Any] = plain(facts)
+    return told
 
 
 def config_of(model: Any) -> dict[str, Any]:
@@ -56,13 +56,13 @@ def config_of(model: Any) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of this library and of those whose numbers it rests on."""
-    found = {"halfseen": hs.__version__}
+    versions = {"halfseen": hs.__version__}
     for name in VERSIONED:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:  # pragma: no cover - a broken installation
-            found[name] = "not found"
-    return found
+            versions[name] = "not found"
+    return versions
 
 
 def save_run(target: Path, job: Job, facts: dict[str, Any]) -> None:

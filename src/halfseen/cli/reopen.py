@@ -23,28 +23,28 @@ def reopened(record: Mapping[str, Any], data: str | None) -> Observed | Sources 
         return None  # rows went through in blocks, and their errors are in the record
     source = record["data"]["source"] if data is None else data
     reading = table_options(record)
-    found: Observed | Sources
+    entries: Observed | Sources
     if record["method"] in ("heterogeneous", "autoencoder"):
         files = source if isinstance(source, list) else [source]
-        found = read_sources(files, record["options"]["source"], reading)
+        entries = read_sources(files, record["options"]["source"], reading)
     else:
-        found = open_table(source, reading)
-    if found.n_entries != record["data"]["n_entries"]:
-        raise ValueError(f"{source} has {found.n_entries} entries now, {record['data']['n_entries']} at the fit")
-    fitted = as_fitted(found, record.get("judge", {}))
-    if fitted is not found and fitted.n_entries != record.get("n_fitted", fitted.n_entries):
+        entries = open_table(source, reading)
+    if entries.n_entries != record["data"]["n_entries"]:
+        raise ValueError(f"{source} has {entries.n_entries} entries now, {record['data']['n_entries']} at the fit")
+    fitted = as_fitted(entries, record.get("judge", {}))
+    if fitted is not entries and fitted.n_entries != record.get("n_fitted", fitted.n_entries):
         raise ValueError("which entries were held out cannot be found again for this kind of run")
     return fitted
 
 
-def as_fitted(found: Observed | Sources, judge: Mapping[str, Any]) -> Observed | Sources:
+def as_fitted(entries: Observed | Sources, judge: Mapping[str, Any]) -> Observed | Sources:
     """The entries that the saved model was fitted to: all of them, or those that were not held out for good."""
     share = judge.get("held_out", 0) if judge.get("hide") is None else judge["hide"]
     if not share or (judge.get("hide") is None and judge.get("refit")):
-        return found
-    if isinstance(found, Sources):
-        return found.split(share, random_state=judge["seed"])[0]
-    return found.split(share, random_state=judge["seed"], keep_covered=True)[0]
+        return entries
+    if isinstance(entries, Sources):
+        return entries.split(share, random_state=judge["seed"])[0]
+    return entries.split(share, random_state=judge["seed"], keep_covered=True)[0]
 
 
 def table_options(record: Mapping[str, Any]) -> TableOptions:

@@ -29,12 +29,12 @@ def run_list(root: Path | None, as_json: bool) -> None:
             ]
         )
         return
-    made = table("figure", "what it shows", "last full run", "seconds", left=3)
-    made.columns[1].no_wrap = False
+    grid = table("figure", "what it shows", "last full run", "seconds", left=3)
+    grid.columns[1].no_wrap = False
     for figure, record in zip(figures, records, strict=True):
         seconds = f"{record['seconds']:.0f}" if record else ""
-        made.add_row(f"{figure.paper}/{figure.name}", figure.title, verdicts(record), seconds)
-    stdout().print(made)
+        grid.add_row(f"{figure.paper}/{figure.name}", figure.title, verdicts(record), seconds)
+    stdout().print(grid)
 
 
 def run_reproduce(what: str, root: Path | None, how: tuple[list[str], bool, float | None, bool], as_json: bool) -> None:
@@ -75,17 +75,17 @@ def data_sets(given: list[str]) -> dict[str, Path]:
     ValueError
         If a path is not there, or a name is given twice.
     """
-    found: dict[str, Path] = {}
+    places: dict[str, Path] = {}
     for words in given:
         name, equals, path = words.partition("=")
         if not equals or Path(words).exists():
             name, path = "", words
-        if name in found:
+        if name in places:
             raise ValueError(f"--data {words}: {f'data set {name!r}' if name else 'a path without a name'} comes twice")
-        found[name] = Path(path).expanduser()
-        if not found[name].exists():
+        places[name] = Path(path).expanduser()
+        if not places[name].exists():
             raise ValueError(f"--data {words}: no such file or folder")
-    return found
+    return places
 
 
 def _show(figure: Figure, record: dict[str, Any]) -> None:
@@ -93,12 +93,12 @@ def _show(figure: Figure, record: dict[str, Any]) -> None:
     console.print(f"{figure.paper}/{figure.name}  {figure.title}  ({record['seconds']:.0f} s)")
     if not record["claims"]:
         return
-    made = table("", "line", "the paper, or target", "here", "verdict", left=5)
-    for column in made.columns:
+    grid = table("", "line", "the paper, or target", "here", "verdict", left=5)
+    for column in grid.columns:
         column.no_wrap = False
     for claim in record["claims"]:
-        made.add_row(claim["what"], claim["kind"], _number(claim["paper"]), _number(claim["ours"]), claim["verdict"])
-    console.print(made)
+        grid.add_row(claim["what"], claim["kind"], _number(claim["paper"]), _number(claim["ours"]), claim["verdict"])
+    console.print(grid)
 
 
 def _number(value: Any) -> str:

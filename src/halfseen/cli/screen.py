@@ -53,9 +53,9 @@ __all__ = [
 
 def _without_types(parameters: Any) -> Any:
     """Parameters of a command, the type of a flag (there is no choice) taken out of the help."""
-    for one in parameters:
-        if getattr(one, "is_flag", False) or isinstance(one, typer.core.TyperArgument):
-            one.display_type_rich = lambda ctx: ""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False) or isinstance(parameter, typer.core.TyperArgument):
+            parameter.display_type_rich = lambda ctx: ""
     return parameters
 
 
@@ -213,15 +213,15 @@ def table(*headers: str, left: int = 1) -> Table:
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for position, header in enumerate(headers):
-        made.add_column(header, justify="left" if position < left else "right", no_wrap=position > 0)
-    add_row = made.add_row
+        grid.add_column(header, justify="left" if position < left else "right", no_wrap=position > 0)
+    add_row = grid.add_row
     # labels are text: brackets are no markup, and what a terminal would act on is written out
-    made.add_row = lambda *cells, **more: add_row(  # type: ignore[method-assign]
+    grid.add_row = lambda *cells, **more: add_row(  # type: ignore[method-assign]
         *(visible(cell) if isinstance(cell, str) else cell for cell in cells), **more
     )
-    return made
+    return grid
 
 
 class Steps:

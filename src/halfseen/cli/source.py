@@ -47,8 +47,8 @@ def open_table(data: str, options: TableOptions, trials: str | None = None) -> O
     if given := [name for name in changed(options) if name != "shift"]:
         option = given[0].replace("_", "-")
         raise ValueError(f"--{option} is for files; the data set {data!r} is read as it should be")
-    found = datasets.load(data)
-    return found.with_values(found.values + options.shift) if options.shift else found
+    observed = datasets.load(data)
+    return observed.with_values(observed.values + options.shift) if options.shift else observed
 
 
 def answers_of_a_test(path: Path, options: TableOptions) -> Observed | None:

@@ -87,13 +87,13 @@ class TableJob(Job):
         return data.split(share, random_state=seed, keep_covered=True)
 
     def fit_arguments(self, data: Observed) -> dict[str, Any]:
-        found: dict[str, Any] = {} if data.trials is None else {"trials": data.trials}
+        arguments: dict[str, Any] = {} if data.trials is None else {"trials": data.trials}
         given = self.asked.part(GroupsOptions)
         if given.blocks is not None:
-            found["blocks"] = blocks_of(data.col_labels, given.blocks)
+            arguments["blocks"] = blocks_of(data.col_labels, given.blocks)
         if given.row_groups is not None:
-            found["row_groups"] = groups_of(given.row_groups, data)
-        return found
+            arguments["row_groups"] = groups_of(given.row_groups, data)
+        return arguments
 
     def fit_one(self, model: Any, data: Observed) -> None:
         is_own = isinstance(model, self.asked.method.estimator)
@@ -151,7 +151,7 @@ class TableJob(Job):
 
     def facts(self) -> dict[str, Any]:
         observed = self.whole
-        found: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "data": {
                 "source": self.asked.data[0],
                 "n_rows": observed.shape[0],
@@ -164,21 +164,21 @@ class TableJob(Job):
             "rank": self.chosen.get("rank", getattr(self.model, "rank_", None)),
             "penalty": str(self.chosen["penalty"]) if "penalty" in self.chosen else None,
         }
-        if found["rank"] is None and "rank" in self.values:
-            found["rank"] = self.values["rank"][0]
+        if facts["rank"] is None and "rank" in self.values:
+            facts["rank"] = self.values["rank"][0]
         if self.asked.method.name == "descent":
-            found["stop"] = stop_facts(self.model)
-            found["rank"] = columns_of(self.model)
-        return found
+            facts["stop"] = stop_facts(self.model)
+            facts["rank"] = columns_of(self.model)
+        return facts
 
     def details(self) -> dict[str, Any]:
         from halfseen.data.facts import SeenShares
         from halfseen.show.fits import held_out_bins
 
-        found: dict[str, Any] = {"seen": SeenShares.of(self.whole).as_dict(), "image": self.size}
+        details: dict[str, Any] = {"seen": SeenShares.of(self.whole).as_dict(), "image": self.size}
         if self.judged is not None and len(self.judged[0]) == len(self.judged[1]) > 0:
-            found["held_out"] = held_out_bins(*self.judged)
-        return found
+            details["held_out"] = held_out_bins(*self.judged)
+        return details
 
     def draw(self, folder: Path, facts: dict[str, Any]) -> None:
         from halfseen.show import save_figure
@@ -204,16 +204,16 @@ class TableJob(Job):
     def after(self, facts: dict[str, Any]) -> Iterator[Any]:
         """What is printed below the errors on held-out entries."""
         if "intervals" in facts:
-            found = facts["intervals"]
+            intervals = facts["intervals"]
             yield (
-                f"{share(found['level'])} predictive intervals held {100 * found['coverage']:.1f} % of them "
-                f"(mean width {found['mean_width']:.3g})"
+                f"{share(intervals['level'])} predictive intervals held {100 * intervals['coverage']:.1f} % of them "
+                f"(mean width {intervals['mean_width']:.3g})"
             )
         if "stop" in facts:
-            found = facts["stop"]
+            stop = facts["stop"]
             yield (
-                f"stopped after {found['time']} iterations with {found['n_components']} components above the "
-                f"threshold {found['threshold']:.3g} of that time"
+                f"stopped after {stop['time']} iterations with {stop['n_components']} components above the "
+                f"threshold {stop['threshold']:.3g} of that time"
             )
 
 
@@ -222,8 +222,8 @@ def tried_ranks(model: Any, seen: Observed, ranks: tuple[Any, ...], seed: int, b
     bar.begin(f"ranks {', '.join(map(str, ranks))}" + (f"; {text}" if text else ""))
     bar.watch(model)
     with quietly():  # what candidates complain about is why they lose
-        found = hs.select.choose_rank(model, seen, ranks, n_splits=1, random_state=seed, is_warm=False)
-    return np.asarray(found.losses, dtype=float).reshape(len(ranks), -1).mean(axis=1)
+        choice = hs.select.choose_rank(model, seen, ranks, n_splits=1, random_state=seed, is_warm=False)
+    return np.asarray(choice.losses, dtype=float).reshape(len(ranks), -1).mean(axis=1)
 
 
 def als_rank(seen: Observed, seed: int) -> int:
@@ -249,11 +249,11 @@ def as_shares(table: Observed) -> Observed:
 
 def judge_intervals(model: Any, hidden: Observed) -> dict[str, float]:
     """Share of the hidden values inside their predictive intervals, and the intervals' mean width."""
-    found = model.inference(LEVEL).responses(*places(hidden), weights=hidden.weights)
+    intervals = model.inference(LEVEL).responses(*places(hidden), weights=hidden.weights)
     return {
         "level": LEVEL,
-        "coverage": float(coverage(found.low, found.high, hidden.values)),
-        "mean_width": float(mean_width(found.low, found.high)),
+        "coverage": float(coverage(intervals.low, intervals.high, hidden.values)),
+        "mean_width": float(mean_width(intervals.low, intervals.high)),
     }
 
 

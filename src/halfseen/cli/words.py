@@ -37,8 +37,8 @@ PHRASES: tuple[tuple[str, Any], ...] = (
     (r"\b(pass|read a wide one with|leave it or) wide=True\b", r"\1 --wide"),
     (r"\bwide=True\b|\bwide=(?!\w)", "--wide"),
     (r"\blabels=False\b", "--no-labels"),
-    (r"\b(columns|drop)=\[([^\]]*)\]", lambda found: f"--{OPTION_NAMES.get(found[1], found[1])} {_listed(found[2])}"),
-    (r"\bvalues=\{([^}]*)\}", lambda found: f"--values {_meanings(found[1])}"),
+    (r"\b(columns|drop)=\[([^\]]*)\]", lambda match: f"--{OPTION_NAMES.get(match[1], match[1])} {_listed(match[2])}"),
+    (r"\bvalues=\{([^}]*)\}", lambda match: f"--values {_meanings(match[1])}"),
     (r"\bfit\(R, trials=R\.trials\)", "trials of fit in Python"),
     (r"pass sep\b(?!=)", "give --sep"),
     (r"pass (?=row=|col=|value=|weight=|sep=)", "give "),
@@ -61,8 +61,8 @@ def in_options(message: str) -> str:
     for pattern, words in PHRASES:
         message = re.sub(pattern, words, message)
     message = re.sub(rf"(?<![\w-])({OPTIONS})={VALUE}", _option_with_value, message)
-    message = re.sub(rf"(?<![\w-])({OPTIONS})=", lambda found: _option(found[1]), message)
-    return re.sub(r"(?<![\w-])(bias_penalty|penalty|alpha) must\b", lambda found: f"{_option(found[1])} must", message)
+    message = re.sub(rf"(?<![\w-])({OPTIONS})=", lambda match: _option(match[1]), message)
+    return re.sub(r"(?<![\w-])(bias_penalty|penalty|alpha) must\b", lambda match: f"{_option(match[1])} must", message)
 
 
 def of_argument(error: Any) -> str:
@@ -79,7 +79,7 @@ def _option(name: str) -> str:
     return f"--{OPTION_NAMES.get(name, name).replace('_', '-')}"
 
 
-def _option_with_value(found: re.Match[str]) -> str:
-    value = found[2]
+def _option_with_value(match: re.Match[str]) -> str:
+    value = match[2]
     plain = value[1:-1] if re.fullmatch(r"(['\"])[\w.+-]+\1", value) else value
-    return f"{_option(found[1])} {plain}"
+    return f"{_option(match[1])} {plain}"

@@ -112,7 +112,7 @@ def as_text(answer: Answer, suffix: str, is_raw: bool = False, has_header: bool 
     if suffix in (".json", ".jsonl"):
         records = [dict(zip(answer, line, strict=True)) for line in lines]
         if suffix == ".jsonl":
-            return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records)
+            return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")

@@ -19,22 +19,22 @@ LINES, LABEL = 12, 28
 def as_text(summary: Any, width: int = WIDTH, lines: int = LINES) -> str:
     """Title, facts, notes, and the sections below each other."""
     chapter = summary.chapter
-    found = [visible(chapter.title)]
+    text_lines = [visible(chapter.title)]
     if chapter.lead:
-        found += wrapped(chapter.lead, width)
-    found += facts_lines(chapter.glance, width)
+        text_lines += wrapped(chapter.lead, width)
+    text_lines += facts_lines(chapter.glance, width)
     for note in summary.notes:
-        found += wrapped(f"{'warning' if note.is_warning else 'note'}: {note.text}", width)
+        text_lines += wrapped(f"{'warning' if note.is_warning else 'note'}: {note.text}", width)
     for section in chapter.sections:
         told = [line for part in section.parts for line in part_lines(part, width, lines)]
         if told:
-            found += ["", visible(section.title), "-" * min(len(section.title), width), *told]
+            text_lines += ["", visible(section.title), "-" * min(len(section.title), width), *told]
     if chapter.claims:
-        found += ["", "What the numbers mean"]
+        text_lines += ["", "What the numbers mean"]
         for claim in chapter.claims:
             level = f" ({claim.level})" if claim.level else ""
-            found += wrapped(f"{claim.what}{level}: {claim.text}", width)
-    return "\n".join(found)
+            text_lines += wrapped(f"{claim.what}{level}: {claim.text}", width)
+    return "\n".join(text_lines)
 
 
 def part_lines(part: Part, width: int, lines: int) -> list[str]:
@@ -65,22 +65,22 @@ def table_lines(table: Table, width: int, lines: int) -> list[str]:
     n = len(table)
     if not n:
         return []
-    columns = [one for one in table.columns if isinstance(one, Interval) or says_something(one)]
-    words = [[one.title, *cells(one)[:lines]] for one in columns]
+    columns = [col for col in table.columns if isinstance(col, Interval) or says_something(col)]
+    words = [[col.title, *cells(col)[:lines]] for col in columns]
     wide = [max(map(len, column)) for column in words]
     kept = 1
     while kept < len(wide) and sum(wide[: kept + 1]) + 2 * kept <= width:  # not an iteration: columns that fit
         kept += 1
-    found = [visible(table.caption)]
+    text_lines = [visible(table.caption)]
     for place in range(min(n, lines) + 1):
         cut = [
-            column[place].ljust(size) if is_text(one) else column[place].rjust(size)
-            for one, column, size in zip(columns[:kept], words, wide, strict=False)
+            column[place].ljust(size) if is_text(col) else column[place].rjust(size)
+            for col, column, size in zip(columns[:kept], words, wide, strict=False)
         ]
-        found.append("  ".join(cut).rstrip())
+        text_lines.append("  ".join(cut).rstrip())
     left = [f"{count(n - lines)} more lines"] if n > lines else []
-    left += [f"further columns: {', '.join(one.title for one in columns[kept:])}"] if kept < len(columns) else []
-    return found + ([f"({'; '.join(left)})"] if left else [])
+    left += [f"further columns: {', '.join(col.title for col in columns[kept:])}"] if kept < len(columns) else []
+    return text_lines + ([f"({'; '.join(left)})"] if left else [])
 
 
 def is_text(column: Column | Interval) -> bool:
@@ -130,7 +130,7 @@ def as_dict(summary: Any) -> dict[str, Any]:
             {"title": section.title, "parts": [plain_part(part) for part in section.parts]}
             for section in chapter.sections
         ],
-        "claims": [{"what": one.what, "level": one.level, "text": one.text} for one in chapter.claims],
+        "claims": [{"what": claim.what, "level": claim.level, "text": claim.text} for claim in chapter.claims],
     }
 
 
@@ -139,7 +139,7 @@ def plain_part(part: Part) -> dict[str, Any]:
     if isinstance(part, Facts):
         return {"kind": "facts", "items": dict(part.items)}
     if isinstance(part, Table):
-        return {"kind": "table", "caption": part.caption, "columns": [plain_column(one) for one in part.columns]}
+        return {"kind": "table", "caption": part.caption, "columns": [plain_column(column) for column in part.columns]}
     if isinstance(part, Picture):
         return {"kind": "picture", "alt": part.alt, "caption": part.caption}
     if isinstance(part, Text | Code | Note):

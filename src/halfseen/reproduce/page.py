@@ -99,16 +99,16 @@ def _lines(kind: str, claims: list[dict[str, Any]]) -> list[str]:
         return []
     head, paper, here = HEADS[kind]
     if kind in ("beyond", "difference"):
-        made = [f"| | {paper} | {here} | remarks |", "|---|---|---|---|"]
+        columns = [f"| | {paper} | {here} | remarks |", "|---|---|---|---|"]
         cells = [[claim["what"], claim["paper"], claim["ours"], claim["reason"]] for claim in claims]
     else:
-        made = [f"| | {paper} | {here} | verdict | rule (and its figures) | reason |", "|---|---|---|---|---|---|"]
+        columns = [f"| | {paper} | {here} | verdict | rule (and its figures) | reason |", "|---|---|---|---|---|---|"]
         cells = [
             [claim["what"], claim["paper"], claim["ours"], claim["verdict"], _judged(claim), claim["reason"]]
             for claim in claims
         ]
     rows = ["| " + " | ".join(_safe(_number(cell)) for cell in row) + " |" for row in cells]
-    return [f"{head}:", "", *made, *rows, ""]
+    return [f"{head}:", "", *columns, *rows, ""]
 
 
 def _judged(claim: dict[str, Any]) -> str:

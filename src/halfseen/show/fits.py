@@ -102,8 +102,8 @@ def plot_held_out(truth: ArrayLike, predicted: ArrayLike, bins: int = 20, ax: Ax
     -------
     matplotlib.figure.Figure
     """
-    found = held_out_bins(truth, predicted, bins)
-    return plot_bins(found, ax)
+    binned = held_out_bins(truth, predicted, bins)
+    return plot_bins(binned, ax)
 
 
 def held_out_bins(truth: ArrayLike, predicted: ArrayLike, bins: int = 20) -> dict[str, NDArray[np.float64]]:

@@ -84,9 +84,9 @@ class LivePlot:
         self._drawn, self.pictures = time.monotonic(), self.pictures + 1
         figure = self.figure()
         if self.path is not None:
-            made = self.path.with_name(f".{self.path.stem}-new{self.path.suffix}")  # viewers never see half a picture
-            save_figure(figure, made)
-            os.replace(made, self.path)
+            fresh = self.path.with_name(f".{self.path.stem}-new{self.path.suffix}")  # viewers never see half a picture
+            save_figure(figure, fresh)
+            os.replace(fresh, self.path)
         else:
             self.display(figure)
 

@@ -137,8 +137,8 @@ def plot_moment_fit(model: Any, inference: Any = None) -> Figure | None:
         plot_rank_choice(choice.ranks, choice.losses, choice.rank, "loss on held-out rows", ax=axes["rank"])
     if inference is not None:
         plot_eigenvalues(inference.eigenvalues(), ax=axes["eigenvalues"])
-        found = Widths.of(model, inference)
-        plot_widths(found, found.counts, ax=axes["widths"])
+        widths = Widths.of(model, inference)
+        plot_widths(widths, widths.counts, ax=axes["widths"])
     return figure
 
 

@@ -170,9 +170,11 @@ def plot_embeddings(model: Any, colours: Any = None, random_state: int = 0, ax: 
     """
     from sklearn.manifold import TSNE
 
-    words = {name: [name] * len(one) for name, one in model.embeddings_.items()} if colours is None else colours
+    words = (
+        {name: [name] * len(embedding) for name, embedding in model.embeddings_.items()} if colours is None else colours
+    )
     every = np.array([str(word) for name in model.embeddings_ for word in words[name]])
-    points = np.vstack([np.asarray(one, dtype=float) for one in model.embeddings_.values()])
+    points = np.vstack([np.asarray(embedding, dtype=float) for embedding in model.embeddings_.values()])
     if len(every) != len(points):
         raise ValueError(f"colours has {len(every)} words for {len(points)} columns; give one per column")
     axes = ax if ax is not None else new_figure(6.0, 5.0).subplots()

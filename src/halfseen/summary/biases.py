@@ -14,9 +14,9 @@ def biases(subject: Subject) -> Chapter:
     """Means and biases alone."""
     model = subject.model
     lead = "Mean and biases without factors: what every other model has to beat."
-    made = Chapter(type(model).__name__, lead, glance(subject))
-    made.sections += [_biases_section(subject), fit_section(subject)]
-    return made
+    chapter = Chapter(type(model).__name__, lead, glance(subject))
+    chapter.sections += [_biases_section(subject), fit_section(subject)]
+    return chapter
 
 
 def biased_chapter(subject: Subject, title: str, more: list[Part]) -> Chapter:
@@ -24,13 +24,13 @@ def biased_chapter(subject: Subject, title: str, more: list[Part]) -> Chapter:
     model = subject.model
     labels = subject.labels(0), subject.labels(1)
     lead = "An entry is a mean, a bias of its row, a bias of its column and a product of factors."
-    made = Chapter(title, lead, glance(subject))
-    made.sections += [
+    chapter = Chapter(title, lead, glance(subject))
+    chapter.sections += [
         factor_section(model.row_factors_, model.col_factors_, labels),
         _biases_section(subject),
         fit_section(subject, more),
     ]
-    return made
+    return chapter
 
 
 def _biases_section(subject: Subject) -> Section:

@@ -129,16 +129,16 @@ def held_out(record: Mapping[str, Any]) -> list[Part]:
     text = f"Judged on {count(record.get('n_judged', 0))} entries that no fit had seen."
     if judge.get("hide") is None and judge.get("refit"):
         text += " The model of this page was then fitted to all entries."
-    found: list[Part] = [Table("Errors on held-out entries", columns), Text(text)]
+    parts: list[Part] = [Table("Errors on held-out entries", columns), Text(text)]
     if seen := record.get("intervals", {}).get("coverage"):
         level, width = record["intervals"]["level"], record["intervals"]["mean_width"]
-        found.append(
+        parts.append(
             Text(f"{share(level)} predictive intervals held {100 * seen:.1f} % of them; mean width {three(width)}.")
         )
     best = min(rows, key=lambda row: row["rmse"])
     if best is not rows[0]:
-        found.append(Note(f"{best['model']} predicts the held-out entries better than this model does."))
-    return found
+        parts.append(Note(f"{best['model']} predicts the held-out entries better than this model does."))
+    return parts
 
 
 def missing_section(subject: Subject) -> Section | None:
@@ -168,8 +168,8 @@ def missing_section(subject: Subject) -> Section | None:
         ),
     ]
     if observed is not None:
-        found = describe(observed)
-        facts += [(f"{name} without any entry", count(found[key]["n_empty"]))
+        described = describe(observed)
+        facts += [(f"{name} without any entry", count(described[key]["n_empty"]))
                   for name, key in (("rows", "rows"), ("columns", "cols"))]  # fmt: skip
     parts.insert(0, Facts(facts))
     parts += selection_notes(observed)
@@ -189,7 +189,7 @@ def selection_notes(observed: Observed | None) -> list[Part]:
     """Whether what is seen more often is larger or smaller: then missing is not by chance alone."""
     if observed is None:
         return []
-    found: list[Part] = []
+    parts: list[Part] = []
     for axis, (name, places) in enumerate((("rows", observed.rows), ("columns", observed.cols))):
         length = observed.shape[axis]
         counts = np.bincount(places, minlength=length)
@@ -199,7 +199,7 @@ def selection_notes(observed: Observed | None) -> list[Part]:
             continue
         r = float(np.corrcoef(logs, means)[0, 1])
         if abs(r) > max(0.15, 4.0 / math.sqrt(len(logs))):
-            found.append(
+            parts.append(
                 Note(
                     f"{name.capitalize()} seen more often have {'larger' if r > 0 else 'smaller'} values (correlation "
                     f"of the logarithm of the count with the mean: {r:.2f}). Rows and columns of their own account for "
@@ -208,7 +208,7 @@ def selection_notes(observed: Observed | None) -> list[Part]:
                     is_warning=False,
                 )
             )
-    return found
+    return parts
 
 
 def made_section(subject: Subject, chapter: Chapter, when: str) -> Section:
@@ -257,15 +257,15 @@ def _facts_of_run(subject: Subject, when: str) -> list[tuple[str, str]]:
 
 
 def _flat(options: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in options.items():
         if is_dataclass(value) and not isinstance(value, type):
             value = asdict(value)
         if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{before}{name}.")
+            flat |= _flat(value, f"{before}{name}.")
         else:
-            found[before + name] = value
-    return found
+            flat[before + name] = value
+    return flat
 
 
 def _word(value: Any) -> str:

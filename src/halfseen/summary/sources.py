@@ -26,7 +26,7 @@ def chapter(subject: Subject) -> Chapter:
     names, r1 = model.source_names_, model.shared_basis_.shape[1]
     ranks = sorted({model.unique_basis_[name].shape[1] for name in names})
     unique = str(ranks[0]) if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
-    made = Chapter(
+    chapter = Chapter(
         f"Many sources: shared rank {r1}, unique rank {unique}",
         f"{type(model).__name__}: what {len(names)} tables over the same rows share, and what is each one's own.",
         [("sources", count(len(names))), ("rows", count(model.n_rows_)),
@@ -39,10 +39,12 @@ def chapter(subject: Subject) -> Chapter:
         )
     if restarted := getattr(model, "restarted_", []):
         subject.note(f"Started afresh on the way: {', '.join(map(str, restarted[:5]))}.", is_warning=False)
-    made.sections += [_shares(subject), _shared(subject, made), *_images(subject), fit_section(subject)]
+    chapter.sections += [_shares(subject), _shared(subject, chapter), *_images(subject), fit_section(subject)]
     text = "Descriptions of the fit. Shared and unique parts are what they are called only if the unique bases differ "
-    made.claim("shares, index", "none", text + "between sources (misalignment away from 0) and both ranks are right.")
-    return made
+    chapter.claim(
+        "shares, index", "none", text + "between sources (misalignment away from 0) and both ranks are right."
+    )
+    return chapter
 
 
 def _shares(subject: Subject) -> Section:
@@ -88,7 +90,7 @@ def _shares(subject: Subject) -> Section:
     return Section("What is shared and what is unique", parts)
 
 
-def _shared(subject: Subject, made: Chapter) -> Section:
+def _shared(subject: Subject, chapter: Chapter) -> Section:
     """Rows that stand out on the shared factors, and on the unique ones."""
     model = subject.model
     labels = np.arange(model.n_rows_) if model.row_labels_ is None else np.asarray(model.row_labels_)
@@ -104,25 +106,27 @@ def _shared(subject: Subject, made: Chapter) -> Section:
         Column("rows at one end", [ends(vector[:, None], labels, 1)[0] for _, _, vector in lines], kind="text"),
         Column("rows at the other end", [ends(vector[:, None], labels, -1)[0] for _, _, vector in lines], kind="text"),
     ]
-    parts: list[Part] = [Table("Rows that stand out on each factor", columns, "factors"), *_errors(subject, made)]
+    parts: list[Part] = [Table("Rows that stand out on each factor", columns, "factors"), *_errors(subject, chapter)]
     if model.shared_basis_.shape[1]:
         parts.append(Picture(lambda: plot_shared_basis(model), "the shared basis as a heat map",
                              "The shared basis: rows below each other, factors side by side."))  # fmt: skip
     return Section("Factors", parts)
 
 
-def _errors(subject: Subject, made: Chapter) -> list[Part]:
+def _errors(subject: Subject, chapter: Chapter) -> list[Part]:
     """The shared basis with intervals, where the model has them and its data are small enough to leave parts out."""
     if not isinstance(subject.data, Sources) or subject.data.n_entries > MOST_REFITTED or not subject.inference:
         return []
-    found, space = subject.inference.shared_basis(), subject.inference.shared_space()
-    columns: list[Column | Interval] = [Column("row", np.asarray(found.labels["row"])[:, 0], kind="text")]
-    for k in range(found.estimate.shape[1]):
-        columns.append(Column(f"factor {k + 1}", found.estimate[:, k]))
-        title = f"{100 * found.level:g} % interval of {k + 1}"
-        columns.append(Interval(title, found.low[:, k], found.high[:, k], found.estimate[:, k]))
-    made.claim("entry of the shared basis", found.level, f"{found.claim}. Which direction comes first is a convention.")
-    made.claim("angle of the shared space", space.level, f"{found.claim}.")
+    basis, space = subject.inference.shared_basis(), subject.inference.shared_space()
+    columns: list[Column | Interval] = [Column("row", np.asarray(basis.labels["row"])[:, 0], kind="text")]
+    for k in range(basis.estimate.shape[1]):
+        columns.append(Column(f"factor {k + 1}", basis.estimate[:, k]))
+        title = f"{100 * basis.level:g} % interval of {k + 1}"
+        columns.append(Interval(title, basis.low[:, k], basis.high[:, k], basis.estimate[:, k]))
+    chapter.claim(
+        "entry of the shared basis", basis.level, f"{basis.claim}. Which direction comes first is a convention."
+    )
+    chapter.claim("angle of the shared space", space.level, f"{basis.claim}.")
     text = f"The shared space lies within {three(space.largest)} degrees of the true one ({space.level:.0%})."
     return [Text(text), Table("Shared basis", columns, "shared-basis")]
 

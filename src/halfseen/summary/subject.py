@@ -70,14 +70,14 @@ class Subject:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                found = work()
+                answer = work()
             except ValueError as error:
-                found = None
+                answer = None
                 self.note(f"No intervals: {error}")
-        for one in caught:
-            if issubclass(one.category, UserWarning):
-                self.note(str(one.message))
-        return found
+        for warning in caught:
+            if issubclass(warning.category, UserWarning):
+                self.note(str(warning.message))
+        return answer
 
     def note(self, text: str, is_warning: bool = True) -> None:
         """Remember something for the top of the page, once."""
@@ -87,8 +87,8 @@ class Subject:
 
     def labels(self, axis: int) -> Labels:
         """Names of rows (0) or columns (1): labels, else positions."""
-        found = getattr(self.model, ("row_labels_", "col_labels_")[axis], None)
-        return np.arange(self.model.observed_shape_[axis]) if found is None else np.asarray(found)
+        labels = getattr(self.model, ("row_labels_", "col_labels_")[axis], None)
+        return np.arange(self.model.observed_shape_[axis]) if labels is None else np.asarray(labels)
 
     def seen(self) -> SeenShares | None:
         """Where the table was seen: counted from the data, as the fit left it, or as the chapter found it."""
@@ -133,6 +133,6 @@ def data_of(model: Any, R: Any) -> Observed | Sources | None:
                 raise ValueError(f"the {name[:3]} labels of R are not those of the fit; give the table of the fit")
         return observed
     kept = getattr(model, "_seen", None)
-    found = kept.entries() if hasattr(kept, "entries") else kept.rows() if hasattr(kept, "rows") else None
-    found = found[0] if isinstance(found, tuple) else found
-    return found if isinstance(found, Observed) else None
+    entries = kept.entries() if hasattr(kept, "entries") else kept.rows() if hasattr(kept, "rows") else None
+    entries = entries[0] if isinstance(entries, tuple) else entries
+    return entries if isinstance(entries, Observed) else None

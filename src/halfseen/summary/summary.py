@@ -32,8 +32,8 @@ def writer_of(model: Any) -> Callable[[Subject], Chapter]:
     if where is None:
         raise TypeError(f"a report needs a fitted estimator; got {type(model).__name__}")
     module, name = where.split(":")
-    found: Callable[[Subject], Chapter] = getattr(import_module(module), name)
-    return found
+    writer: Callable[[Subject], Chapter] = getattr(import_module(module), name)
+    return writer
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ class Summary:
     @property
     def facts(self) -> dict[str, str]:
         """What everyone wants to know first, and the facts of all sections."""
-        found = dict(self.chapter.glance)
+        facts = dict(self.chapter.glance)
         for section in self.chapter.sections:
             for part in section.parts:
                 if isinstance(part, Facts):
-                    found |= dict(part.items)
-        return found
+                    facts |= dict(part.items)
+        return facts
 
     @property
     def tables(self) -> list[Table]:
@@ -116,8 +116,8 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """The parts as plain values: dictionaries, lists, numbers and text; pictures by what they show."""
-        found: dict[str, Any] = _render("text").as_dict(self)
-        return found
+        plain: dict[str, Any] = _render("text").as_dict(self)
+        return plain
 
     def to_json(self) -> str:
         """The same as JSON."""

@@ -90,10 +90,10 @@ def _deepeval_cases(top: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str,
 
 def read_deepeval(file: LogFile, asked: Asked, trials: Trials) -> None:
     """Read one metric of each test case; an error of the metric is not an answer of the model."""
-    found = _deepeval_cases(mapping(file.json))
-    if not found:
+    tested = _deepeval_cases(mapping(file.json))
+    if not tested:
         raise RefusedFileError("has no test cases with metrics", "run deepeval again")
-    run, cases = found
+    run, cases = tested
     settings = mapping(run.get("hyperparameters"))
     model = settings.get("model") or settings.get("Model") or run.get("model")
     try:

@@ -7,7 +7,7 @@ from typing import Any
 from halfseen.data.evals.access import mapping, sequence, text_of
 from halfseen.data.evals.files import LogFile
 from halfseen.data.evals.problems import RefusedFileError
-from halfseen.data.evals.trials import Asked, F, G, Listing, Log, Trials, U
+from halfseen.data.evals.trials import Asked, F, G, IdListing, Log, Trials, U
 
 # The sets verified, lite and test hold the same instances under the same ids; the others have instances of their own.
 SAME = ("verified", "lite", "test", "bash-only")
@@ -69,7 +69,7 @@ def read_submission_lists(file: LogFile, asked: Asked, trials: Trials) -> None:
     for name, outcome in (("no_generation", (0.0, F)), ("no_logs", (None, U)), ("resolved", (1.0, G))):
         known.update(dict.fromkeys(_ids(top.get(name)), outcome))
     log = trials.open(Log(file.name, "swe-bench", asked.pick_model(folder, top), benchmark, time=folder))
-    trials.listings.append(Listing(log, known, group, (0.0, G), False, lambda id_: _cluster(asked, id_)))
+    trials.listings.append(IdListing(log, known, group, (0.0, G), False, lambda id_: _cluster(asked, id_)))
 
 
 def read_submission_details(file: LogFile, asked: Asked, trials: Trials) -> None:
@@ -81,7 +81,7 @@ def read_submission_details(file: LogFile, asked: Asked, trials: Trials) -> None
         name, resolved = text_of(instance), mapping(value).get("resolved")
         if name is not None:
             known[name] = (float(resolved), G) if isinstance(resolved, bool) else (None, U)
-    trials.listings.append(Listing(log, known, group, (None, U), True, lambda id_: _cluster(asked, id_)))
+    trials.listings.append(IdListing(log, known, group, (None, U), True, lambda id_: _cluster(asked, id_)))
 
 
 def read_harness(file: LogFile, asked: Asked, trials: Trials) -> None:
@@ -118,7 +118,7 @@ def read_pro(file: LogFile, asked: Asked, trials: Trials) -> None:
         name = text_of(instance)
         if name is not None:
             known[name] = (None, U) if value is None else (float(value), G)
-    trials.listings.append(Listing(log, known, "pro", (None, U), True, lambda id_: _cluster(asked, id_)))
+    trials.listings.append(IdListing(log, known, "pro", (None, U), True, lambda id_: _cluster(asked, id_)))
 
 
 def _ids(value: Any) -> list[str]:

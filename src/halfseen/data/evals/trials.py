@@ -110,7 +110,7 @@ class Log:
 
 
 @dataclass
-class Listing:
+class IdListing:
     """A submission that lists ids instead of answers; it needs the whole set of questions."""
 
     log: int
@@ -135,7 +135,7 @@ class Trials:
     uuid: list[str | None] = field(default_factory=list)
     content: list[str | None] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    listings: list[Listing] = field(default_factory=list)
+    listings: list[IdListing] = field(default_factory=list)
     # Inspect's logs by their id: its data frames of samples name no model.
     by_eval: dict[str, Log] = field(default_factory=dict)
 

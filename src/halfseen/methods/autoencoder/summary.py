@@ -19,8 +19,8 @@ MOST_MAPPED = 5000
 def chapter(subject: Subject) -> Chapter:
     """Sources and their embeddings, rows, fit."""
     model = subject.model
-    n_cols = sum(len(one) for one in model.embeddings_.values())
-    made = Chapter(
+    n_cols = sum(len(embedding) for embedding in model.embeddings_.values())
+    chapter = Chapter(
         f"{type(model).__name__}, width {model.width}",
         "Columns are encoded into a few numbers and decoded again; what was not seen is what the decoder says.",
         [
@@ -30,10 +30,10 @@ def chapter(subject: Subject) -> Chapter:
             *glance(subject),
         ],
     )
-    made.sections += [_embeddings(subject, n_cols), _rows(subject), fit_section(subject, _tried(subject))]
+    chapter.sections += [_embeddings(subject, n_cols), _rows(subject), fit_section(subject, _tried(subject))]
     text = "A network gives predictions without intervals; judge it by its held-out errors beside simpler models."
-    made.claim("all numbers", "none", text)
-    return made
+    chapter.claim("all numbers", "none", text)
+    return chapter
 
 
 def _embeddings(subject: Subject, n_cols: int) -> Section:
@@ -91,5 +91,5 @@ def _tried(subject: Subject) -> list[Part]:
         return []
     keys = list(tried[0])
     columns = [Column("setting", [str(k + 1) for k in range(len(tried))], kind="text")]
-    columns += [Column(key.replace("_", " "), [one[key] for one in tried], kind="figures") for key in keys]
+    columns += [Column(key.replace("_", " "), [trial[key] for trial in tried], kind="figures") for key in keys]
     return [Table("Penalties tried on held-out entries", columns)]

@@ -28,10 +28,10 @@ def least_squares(subject: Subject) -> Chapter:
                 f"Descent saw {search.detected} components; the search went on from there.",
             )
         )
-    made = biased_chapter(subject, f"Alternating least squares, rank {model.rank_}", parts)
+    chapter = biased_chapter(subject, f"Alternating least squares, rank {model.rank_}", parts)
     text = "Least squares gives estimates without intervals: judge it by its held-out errors, or fit the Bayesian "
-    made.claim("all numbers", "none", text + "factorisation or the factor model, which have intervals.")
-    return made
+    chapter.claim("all numbers", "none", text + "factorisation or the factor model, which have intervals.")
+    return chapter
 
 
 def bayesian(subject: Subject) -> Chapter:
@@ -40,15 +40,15 @@ def bayesian(subject: Subject) -> Chapter:
     is_real = model.family == "gaussian"
     facts = [("noise (sd) of an entry", three(model.noise_sd_))] if is_real else []
     parts: list[Part] = [Facts([*facts, ("draws kept", str(len(model.draws_)))])]
-    made = biased_chapter(subject, f"Bayesian factorisation, rank {model.rank_}", parts)
-    found = subject.inference
+    chapter = biased_chapter(subject, f"Bayesian factorisation, rank {model.rank_}", parts)
+    inference = subject.inference
     n, p = model.observed_shape_
     rng = np.random.default_rng(0)
     i, j = rng.integers(0, n, SAMPLED), rng.integers(0, p, SAMPLED)
     names = subject.labels(0)[i], subject.labels(1)[j]
     asked = {"an expected value": "entries", "a single value": "responses"} if is_real else {"a probability": "entries"}
-    level = f"{100 * found.level:g} %"
-    widths = {what: getattr(found, name)(*names).width for what, name in asked.items()}
+    level = f"{100 * inference.level:g} %"
+    widths = {what: getattr(inference, name)(*names).width for what, name in asked.items()}
     parts = [
         Facts(
             [
@@ -58,11 +58,13 @@ def bayesian(subject: Subject) -> Chapter:
         ),
         Text("Of randomly chosen cells. 'halfseen predict RUN PAIRS --level P' gives the intervals of any cells."),
     ]
-    made.sections.insert(1, Section("Uncertainty", parts))
+    chapter.sections.insert(1, Section("Uncertainty", parts))
     drawn = "normal noise of one variance, factors and biases drawn from one normal distribution per side"
-    made.claim("expected value of a cell", found.level, f"{found.claim}, of the model: {drawn}.")
-    made.claim("single value of a cell", found.level, f"{found.claim}; the value's own noise is counted too.")
-    return made
+    chapter.claim("expected value of a cell", inference.level, f"{inference.claim}, of the model: {drawn}.")
+    chapter.claim(
+        "single value of a cell", inference.level, f"{inference.claim}; the value's own noise is counted too."
+    )
+    return chapter
 
 
 def soft_impute(subject: Subject) -> Chapter:
@@ -81,7 +83,7 @@ def soft_impute(subject: Subject) -> Chapter:
                 "Held-out error along the path; the penalty that was taken is circled.",
             )
         )
-    made = biased_chapter(subject, f"Soft-impute, rank {model.rank_}", parts)
+    chapter = biased_chapter(subject, f"Soft-impute, rank {model.rank_}", parts)
     text = "A penalised fit gives estimates without intervals; judge it by its held-out errors."
-    made.claim("all numbers", "none", text)
-    return made
+    chapter.claim("all numbers", "none", text)
+    return chapter

@@ -19,15 +19,15 @@ def chapter(subject: Subject) -> Chapter:
     """The path, the components that are there, the fit."""
     model = subject.model
     there = grown(model)
-    made = Chapter(
+    chapter = Chapter(
         f"Overparametrized descent: {there} component{'' if there == 1 else 's'} found",
         "Gradient descent from a small start, with more columns than needed, stopped early: no rank was given.",
         [*glance(subject), ("stopped after", f"{count(model.stop_time_)} iterations")],
     )
-    made.sections += [_path(model, there), _components(subject, there), fit_section(subject)]
+    chapter.sections += [_path(model, there), _components(subject, there), fit_section(subject)]
     text = "Descent gives estimates without intervals: judge it by its held-out errors. Components that had not "
-    made.claim("all numbers", "none", text + "grown at the stop are what is left of the start, and noise.")
-    return made
+    chapter.claim("all numbers", "none", text + "grown at the stop are what is left of the start, and noise.")
+    return chapter
 
 
 def grown(model: Any) -> int:
@@ -37,7 +37,7 @@ def grown(model: Any) -> int:
     scale, and only the second says something.
     """
     above = int(np.sum(np.asarray(model.singular_values_, dtype=float) > model.threshold_))
-    return max(above, max((one.rank for one in model.path_.passed), default=0))
+    return max(above, max((passed.rank for passed in model.path_.passed), default=0))
 
 
 def _path(model: Any, there: int) -> Section:
@@ -77,9 +77,9 @@ def _path(model: Any, there: int) -> Section:
     parts.insert(0, Facts(facts))
     if path.passed:
         columns = [
-            Column("rank", [str(one.rank) for one in path.passed], kind="text"),
-            Column("passed at iteration", [one.time for one in path.passed], kind="count"),
-            Column("off by", [one.error for one in path.passed], "estimated distance to the best of that rank"),
+            Column("rank", [str(passed.rank) for passed in path.passed], kind="text"),
+            Column("passed at iteration", [passed.time for passed in path.passed], kind="count"),
+            Column("off by", [passed.error for passed in path.passed], "estimated distance to the best of that rank"),
         ]
         parts.append(Table("Best approximations that descent passed", columns))
     return Section("The descent", parts)

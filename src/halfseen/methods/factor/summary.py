@@ -34,21 +34,23 @@ def chapter(subject: Subject) -> Chapter:
     """Leaderboard of the rows, table of the columns, fit."""
     model = subject.model
     family = model.loss_.name
-    made = Chapter(
+    chapter = Chapter(
         title=f"Factor model, {family}, rank {model.row_factors_.shape[1]}",
         lead="Rows and columns are placed on common factors; the score of a row is its expected mean over all "
         "columns, seen and unseen.",
         glance=glance(subject),
     )
     inference = subject.inference
-    made.sections += [section for section in (leaderboard(subject, inference, made), items(subject, inference, made))
-                      if section is not None]  # fmt: skip
-    made.sections.append(factor_section(model.row_factors_, model.col_factors_, (subject.labels(0), subject.labels(1))))
-    made.sections.append(fit_section(subject, penalty_parts(model)))
-    return made
+    listed = leaderboard(subject, inference, chapter), items(subject, inference, chapter)
+    chapter.sections += [section for section in listed if section is not None]
+    chapter.sections.append(
+        factor_section(model.row_factors_, model.col_factors_, (subject.labels(0), subject.labels(1)))
+    )
+    chapter.sections.append(fit_section(subject, penalty_parts(model)))
+    return chapter
 
 
-def leaderboard(subject: Subject, inference: Any, made: Chapter) -> Section | None:
+def leaderboard(subject: Subject, inference: Any, chapter: Chapter) -> Section | None:
     """Score, interval, rank interval, tie group and entries seen of every row, best first."""
     if inference is None:
         return without_intervals(subject)
@@ -57,7 +59,7 @@ def leaderboard(subject: Subject, inference: Any, made: Chapter) -> Section | No
         subject.note(f"Scores are means over all {n} x {p} cells; this page leaves them out.", is_warning=False)
         return without_intervals(subject)
     scores = inference.scores()
-    made.claim("score (mean expected response)", scores.level, f"{scores.claim}.")
+    chapter.claim("score (mean expected response)", scores.level, f"{scores.claim}.")
     order = np.argsort(-scores.estimate, kind="stable")
     columns: list[Column | Interval] = [
         Column("row", subject.labels(0), kind="text"),
@@ -69,13 +71,13 @@ def leaderboard(subject: Subject, inference: Any, made: Chapter) -> Section | No
     if ranks is not None:
         columns.append(Interval("rank", ranks.low, ranks.high, is_whole=True, help="interval of the rank"))
         text = f"Each interval for itself, by pairwise comparison. {ranks.claim}."
-        made.claim("rank", ranks.level, text)
+        chapter.claim("rank", ranks.level, text)
     if ties is not None:
         columns.append(Column("tie group", ties.extra["group"], "rows of one group are not told apart", "count"))
-        made.claim("tie group", ties.level, "The groups surely stand in this order, all at once.")
+        chapter.claim("tie group", ties.level, "The groups surely stand in this order, all at once.")
     if subject.counts is not None:
         columns.append(Column("entries", subject.counts[0], "entries seen of this row", "count"))
-    columns += residual_columns(subject, 0, made)
+    columns += residual_columns(subject, 0, chapter)
     columns.append(Column("flags", flags(subject, scores, 0), kind="text"))
     table = Table("Rows, best first", columns, "leaderboard", ~np.broadcast_to(scores.reliable, n)).take(order)
     parts: list[Part] = [table]
@@ -105,7 +107,7 @@ def ranked(inference: Any, n: int) -> tuple[Intervals | None, Intervals | None]:
         return ranks, None
 
 
-def items(subject: Subject, inference: Any, made: Chapter) -> Section | None:
+def items(subject: Subject, inference: Any, chapter: Chapter) -> Section | None:
     """Difficulty, discrimination, errors and flags of every column."""
     model = subject.model
     strength = np.linalg.norm(model.col_factors_.astype(float), axis=1)
@@ -117,7 +119,7 @@ def items(subject: Subject, inference: Any, made: Chapter) -> Section | None:
         reliable = np.broadcast_to(means.reliable, p)
         columns.append(Column("mean response", means.estimate, "expected over all rows, seen and unseen"))
         columns.append(Interval(f"{100 * means.level:g} % interval", means.low, means.high, means.estimate))
-        made.claim("mean response of a column", means.level, f"{means.claim}.")
+        chapter.claim("mean response of a column", means.level, f"{means.claim}.")
     if inference is not None:
         errors = subject.heard(inference.items)
     columns.append(Column("intercept", model.intercept_, "linear predictor of a row in the middle"))
@@ -139,7 +141,7 @@ def items(subject: Subject, inference: Any, made: Chapter) -> Section | None:
             columns.append(Column("\u00b1 discrimination", se, "standard error of the discrimination"))
     if subject.counts is not None:
         columns.append(Column("entries", subject.counts[1], "entries seen of this column", "count"))
-    columns += residual_columns(subject, 1, made)
+    columns += residual_columns(subject, 1, chapter)
     columns.append(Column("flags", flags(subject, None, 1, reliable), kind="text"))
     return Section("Items", [Table("Columns", columns, "items", ~reliable)])
 
@@ -149,18 +151,18 @@ def finite(values: Any) -> Array:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def residual_columns(subject: Subject, axis: int, made: Chapter) -> list[Column]:
+def residual_columns(subject: Subject, axis: int, chapter: Chapter) -> list[Column]:
     """Mean squared standardised residual of every row or column."""
-    found = misfit(subject, axis)
-    if found is None:
+    squares = misfit(subject, axis)
+    if squares is None:
         return []
     what = "mean squared standardised residual; 1 where the model is right"
     if axis == 0:
         text = (
             "Mean squared standardised residual of the entries that were fitted: 1 where the model is right, a little "
         )
-        made.claim("misfit", "none", text + "less with few entries. A description, not a test.")
-    return [Column("misfit", found, what)]
+        chapter.claim("misfit", "none", text + "less with few entries. A description, not a test.")
+    return [Column("misfit", squares, what)]
 
 
 def misfit(subject: Subject, axis: int) -> Array | None:

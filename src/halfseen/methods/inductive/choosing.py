@@ -183,7 +183,9 @@ def settled_structure(
     best = _climbed(judge, {**begin, "activation": tries[0]})
     if len(tries) > 1:
         # other units at the same penalty, and at the evidence's own
-        others = [{**best, "activation": tries[1], "penalty": one} for one in {best["penalty"]: 0, "evidence": 0}]
+        others = [
+            {**best, "activation": tries[1], "penalty": penalty} for penalty in {best["penalty"]: 0, "evidence": 0}
+        ]
         other = min(others, key=lambda choice: judge(**choice))
         best = other if judge.gains(other, best) else best
     can_add = is_plain and settings.solver != "levenberg-marquardt" and settings.gauge != "first_row"
@@ -209,11 +211,11 @@ def _climbed(judge: Judge, choice: dict[str, Any]) -> dict[str, Any]:
     if weights < train.n_entries / 4 and loss <= AT_NOISE * noise / judge.parts.size:
         return choice
     own = [{**choice, "penalty": penalty} for penalty in PENALTIES]
-    best = min([choice, *own], key=lambda one: judge(**one))
+    best = min([choice, *own], key=lambda candidate: judge(**candidate))
     if best["penalty"] == "evidence":
         return best
     closer = [{**choice, "penalty": best["penalty"] * factor} for factor in CLOSER]
-    best = min([best, *closer], key=lambda one: judge(**one))
+    best = min([best, *closer], key=lambda candidate: judge(**candidate))
     return best if judge.gains(best, choice) else choice
 
 

@@ -45,5 +45,5 @@ def median_distance(X: FloatArray, rng: np.random.Generator) -> float:
     """Median distance of random pairs of rows."""
     i, j = rng.integers(0, len(X), (2, SAMPLE))
     distance = np.linalg.norm(X[i].astype(float) - X[j], axis=1)
-    found = float(np.median(distance[distance > 0])) if np.any(distance > 0) else 1.0
-    return found
+    median = float(np.median(distance[distance > 0])) if np.any(distance > 0) else 1.0
+    return median

@@ -85,8 +85,8 @@ class FeatureMap:
         if self.features is None:
             out[np.arange(len(places)), places] = 1
         else:
-            found = self.features[places]
-            out[:, : self.d] = found.toarray() if self.is_sparse else found
+            chosen = self.features[places]
+            out[:, : self.d] = chosen.toarray() if self.is_sparse else chosen
         if self.has_intercept:
             out[:, self.d] = 1
         return out

@@ -19,21 +19,21 @@ SIDES = (("row", "rows"), ("col", "columns"))
 def chapter(subject: Subject) -> Chapter:
     """Weights of the features, components, effects, fit."""
     model = subject.model
-    made = Chapter(
+    chapter = Chapter(
         f"Inductive completion, {model.activation}, rank {model.rank_}",
         "Rows and columns are placed by their features, so that new ones have predictions too.",
         glance(subject),
     )
     labels = subject.labels(0), subject.labels(1)
-    made.sections += [
+    chapter.sections += [
         _weights(model),
         factor_section(model.row_factors_, model.col_factors_, labels),
         *_effects(subject),
         fit_section(subject, [*_starts(model), *_ranking(subject)]),
     ]
     text = "Weights and factors are estimates without intervals here: those of predictions come from model.inference("
-    made.claim("all numbers", "none", text + "R, row_features=..., col_features=...), which needs the features.")
-    return made
+    chapter.claim("all numbers", "none", text + "R, row_features=..., col_features=...), which needs the features.")
+    return chapter
 
 
 def _weights(model: Any) -> Section:

@@ -15,14 +15,14 @@ from halfseen.text import count
 def chapter(subject: Subject) -> Chapter:
     """Sizes, features, scales, fit."""
     model = subject.model
-    made = Chapter(
+    chapter = Chapter(
         f"Clusters by similarity, {model.activation}",
         "Items are alike if a few known pairs of items like them are.",
         [("items", count(len(model.labels_))), ("clusters", count(len(model.centres_))), *glance(subject)],
     )
-    made.sections += [_sizes(model.labels_), _features(model), fit_section(subject, _scales(model.scale_errors_))]
-    made.claim("all numbers", "none", "Clusters are estimates; nothing here has an interval.")
-    return made
+    chapter.sections += [_sizes(model.labels_), _features(model), fit_section(subject, _scales(model.scale_errors_))]
+    chapter.claim("all numbers", "none", "Clusters are estimates; nothing here has an interval.")
+    return chapter
 
 
 def _sizes(labels: np.ndarray) -> Section:

@@ -22,27 +22,27 @@ ROWS_CLAIM = "Confidence: rows are an independent sample; T is the second moment
 def chapter(subject: Subject) -> Chapter:
     """Components, second moments, columns, fit."""
     model = subject.model
-    made = Chapter(
+    chapter = Chapter(
         f"One-sided completion, rank {model.rank_}",
         "How columns move together, learned from rows of which only a few cells each were seen.",
         glance(subject),
     )
-    made.glance.append(("variance that no factor explains", f"{three(float(model.psi_))} per column"))
+    chapter.glance.append(("variance that no factor explains", f"{three(float(model.psi_))} per column"))
     if model.privacy is not None:
-        made.claim("everything on this page", "privacy", model.privacy.statement())
+        chapter.claim("everything on this page", "privacy", model.privacy.statement())
         subject.note("This is a private model: it holds noisy sums only, and this page shows nothing of single rows. "
                      "Intervals need the raw rows and are not stated.", is_warning=False)  # fmt: skip
     for text in getattr(model.diagnostics_, "messages", lambda rank: [])(model.rank_):
         subject.note(text[0].upper() + text[1:] + ".")
     if model.privacy is None:
         subject.shares = _seen(model.moments_)
-    made.sections += [_components(subject, made), *_moments(subject, made)]
-    made.sections.append(fit_section(subject, [] if "choice" in subject.record else _rank(model)))
-    return made
+    chapter.sections += [_components(subject, chapter), *_moments(subject, chapter)]
+    chapter.sections.append(fit_section(subject, [] if "choice" in subject.record else _rank(model)))
+    return chapter
 
 
-def _components(subject: Subject, made: Chapter) -> Section:
-    model, found = subject.model, _eigenvalues(subject)
+def _components(subject: Subject, chapter: Chapter) -> Section:
+    model, errors = subject.model, _eigenvalues(subject)
     values = np.asarray(model.eigenvalues_, dtype=float)
     total = values.sum() + float(model.psi_) * model.components_.shape[1]
     columns: list[Column | Interval] = [
@@ -50,18 +50,18 @@ def _components(subject: Subject, made: Chapter) -> Section:
         Column("eigenvalue", values),
         Column("share", values / (total or np.nan), "of the whole variance", "share"),
     ]
-    if found is not None:
-        intervals, angles, largest = found
+    if errors is not None:
+        intervals, angles, largest = errors
         columns.append(Interval(f"{100 * intervals.level:g} % interval", intervals.low, intervals.high, values))
         columns.append(Column("angle", angles, "root mean square angle to the true space, in degrees"))
-        made.claim("eigenvalue", intervals.level, f"First order, errors clustered by rows. {ROWS_CLAIM}")
-        made.claim("angle", "rms", f"Of each direction to the true row space. {ROWS_CLAIM}")
+        chapter.claim("eigenvalue", intervals.level, f"First order, errors clustered by rows. {ROWS_CLAIM}")
+        chapter.claim("angle", "rms", f"Of each direction to the true row space. {ROWS_CLAIM}")
     points = model.components_.T.astype(float)
     labels = subject.labels(1)
     columns.append(Column("columns at one end", ends(points, labels, 1), kind="text"))
     columns.append(Column("columns at the other end", ends(points, labels, -1), kind="text"))
     parts: list[Part] = [Table("Components of the second moment", columns, "components")]
-    if found is not None:
+    if errors is not None:
         parts.append(
             Text(f"The row space lies within {three(largest)} degrees of the true one ({intervals.level:.0%}).")
         )
@@ -88,15 +88,15 @@ def _eigenvalues(subject: Subject) -> tuple[Intervals, Any, float] | None:
     values = np.asarray(model.eigenvalues_, dtype=float)
     if kept is not None and len(kept["eigenvalues_low"]) == len(values):
         low, high = (np.array(kept[f"eigenvalues_{end}"], dtype=float) for end in ("low", "high"))
-        found = Intervals("eigenvalue", values, np.full(len(values), np.nan), low, high, kept["level"])
-        return found, kept["angles"], float(kept["largest_angle"])
+        intervals = Intervals("eigenvalue", values, np.full(len(values), np.nan), low, high, kept["level"])
+        return intervals, kept["angles"], float(kept["largest_angle"])
     if model.privacy is not None or subject.inference is None:
         return None
     space = subject.inference.row_space()
     return subject.inference.eigenvalues(), space.angles, space.largest
 
 
-def _moments(subject: Subject, made: Chapter) -> list[Section]:
+def _moments(subject: Subject, chapter: Chapter) -> list[Section]:
     """T before and after, widths against counts, and the table of columns."""
     model = subject.model
     if model.privacy is not None:
@@ -119,14 +119,14 @@ def _moments(subject: Subject, made: Chapter) -> list[Section]:
             )
         )
         text = f"First order, errors clustered by rows. {ROWS_CLAIM}"
-        made.claim("second moment of a pair", widths.level, text)
-    found = model.diagnostics_
+        chapter.claim("second moment of a pair", widths.level, text)
+    diagnostics = model.diagnostics_
     facts = Facts(
         [
-            ("entries per row", three(found.entries_per_row)),
-            ("rows with two or more", count(found.rows_with_pairs)),
-            ("pairs of columns seen together", share(found.share_of_pairs)),
-            ("islands of columns", count(found.n_islands)),
+            ("entries per row", three(diagnostics.entries_per_row)),
+            ("rows with two or more", count(diagnostics.rows_with_pairs)),
+            ("pairs of columns seen together", share(diagnostics.share_of_pairs)),
+            ("islands of columns", count(diagnostics.n_islands)),
         ]
     )
     return [
@@ -138,14 +138,14 @@ def _moments(subject: Subject, made: Chapter) -> list[Section]:
 def _columns(subject: Subject) -> Table:
     """Rows, second moments and flags of every column, the most frequent first."""
     model = subject.model
-    found = model.diagnostics_
+    diagnostics = model.diagnostics_
     diagonal = model.moments_.diagonal()
     counts = np.asarray(diagonal.counts)
     raw = np.divide(diagonal.sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
     X = model.components_.astype(float)
     flags = [
         "never seen" if unseen else "fewer partners than factors" if few else ""
-        for unseen, few in zip(found.unseen, found.few_partners, strict=True)
+        for unseen, few in zip(diagnostics.unseen, diagnostics.few_partners, strict=True)
     ]
     columns: list[Column | Interval] = [
         Column("column", subject.labels(1), kind="text"),
@@ -153,10 +153,12 @@ def _columns(subject: Subject) -> Table:
         Column("mean square", raw, "of the entries seen"),
         Column("completed", np.square(X).sum(axis=0) + float(model.psi_), "second moment by the model"),
         Column("by the factors", np.square(X).sum(axis=0), "part that the factors explain"),
-        Column("island", found.islands + 1, "columns of different islands were never seen together", "count"),
+        Column("island", diagnostics.islands + 1, "columns of different islands were never seen together", "count"),
         Column("flags", flags, kind="text"),
     ]
-    table = Table("Columns, most frequent first", columns, "columns", np.asarray(found.unseen | found.few_partners))
+    table = Table(
+        "Columns, most frequent first", columns, "columns", np.asarray(diagnostics.unseen | diagnostics.few_partners)
+    )
     return table.take(np.argsort(-counts, kind="stable"))
 
 

@@ -24,7 +24,7 @@ MOST_ROWS = 3000
 
 @storable
 @dataclass(frozen=True)
-class Scores:
+class MeanResponses:
     """Mean responses (as shares) of all rows: estimates, joint covariance, and the ends they cannot leave."""
 
     estimate: FloatArray
@@ -57,12 +57,12 @@ class Items:
 
 @storable
 @dataclass(frozen=True)
-class Board:
+class ColumnsBoard:
     """All that intervals need of a fit.
 
     Attributes
     ----------
-    realised, expected : Scores
+    realised, expected : MeanResponses
         On the complete table, its seen answers as they are; and of chances of success over all columns.
     ability : ndarray (n,)
     ability_covariance : ndarray (n, n)
@@ -73,12 +73,12 @@ class Board:
     leanings : RowLeanings
     trials : float
         What a share of 1 is in the responses' unit.
-    alike : Scores or None
+    alike : MeanResponses or None
         Over other columns of the kind (None in models of older files).
     """
 
-    realised: Scores
-    expected: Scores
+    realised: MeanResponses
+    expected: MeanResponses
     ability: FloatArray
     ability_covariance: FloatArray
     answered: IntArray
@@ -87,10 +87,10 @@ class Board:
     blocks: BlockEffects | None
     leanings: RowLeanings
     trials: float
-    alike: Scores | None = None
+    alike: MeanResponses | None = None
 
 
-def make_board(fit: RandomFit, groups: tuple[IntArray, Labels] | None, trials: float) -> tuple[Board, Bank]:
+def make_board(fit: RandomFit, groups: tuple[IntArray, Labels] | None, trials: float) -> tuple[ColumnsBoard, Bank]:
     """Board and bank of a fit; ``groups`` are the columns' codes and the blocks' names."""
     table, at, n = fit.problem.table, fit.at, len(fit.at.x)
     prior_sd = float(np.sqrt(fit.problem.prior_variance))
@@ -107,7 +107,9 @@ def make_board(fit: RandomFit, groups: tuple[IntArray, Labels] | None, trials: f
     realised, expected = _scores(fit, V, (answered, right), _Strays(blocks, leanings, reach))
     raw = np.divide(right, answered, out=np.full(n, np.nan), where=answered > 0)
     alike = _alike(fit, realised, Bank(knots, logits, prior_sd, fit.dispersion))
-    board = Board(realised, expected, at.x, V[:n, :n], answered, raw, items, blocks, leanings, float(trials), alike)
+    board = ColumnsBoard(
+        realised, expected, at.x, V[:n, :n], answered, raw, items, blocks, leanings, float(trials), alike
+    )
     return board, Bank(knots, logits, prior_sd, fit.dispersion)
 
 
@@ -122,19 +124,21 @@ class _Strays:
 
 def _scores(
     fit: RandomFit, V: FloatArray, known: tuple[IntArray, FloatArray], strays: _Strays
-) -> tuple[Scores, Scores]:
+) -> tuple[MeanResponses, MeanResponses]:
     answered, right = known
     p = fit.problem.table.shape[1]
     unseen, every = fit.score_sums()
     added = np.zeros(len(right)) if strays.blocks is None else strays.blocks.added
 
-    def scores(sums: ScoreSums, known: FloatArray, left: FloatArray, noise: FloatArray, reach: FloatArray) -> Scores:
+    def scores(
+        sums: ScoreSums, known: FloatArray, left: FloatArray, noise: FloatArray, reach: FloatArray
+    ) -> MeanResponses:
         """Of known answers and so many cells that the model speaks for."""
         lowest, highest = known / p, (known + left) / p
         effect, unknown = strays.leanings.over(left / p, reach)
         estimate = np.clip((known + sums.expected) / p + effect, lowest, highest)
         variance = added + noise / p**2 + unknown
-        return Scores(estimate, _covariance(sums, V) / p**2 + np.diag(variance), lowest, highest)
+        return MeanResponses(estimate, _covariance(sums, V) / p**2 + np.diag(variance), lowest, highest)
 
     return (
         scores(unseen, right, p - answered.astype(float), fit.dispersion * unseen.noise, strays.reach[0]),
@@ -142,7 +146,7 @@ def _scores(
     )
 
 
-def _alike(fit: RandomFit, realised: Scores, bank: Bank) -> Scores:
+def _alike(fit: RandomFit, realised: MeanResponses, bank: Bank) -> MeanResponses:
     """Scores over other columns of which these are a sample: realised ones with the spread over columns."""
     table, x, (n, p) = fit.problem.table, fit.at.x, fit.problem.table.shape
 
@@ -155,7 +159,7 @@ def _alike(fit: RandomFit, realised: Scores, bank: Bank) -> Scores:
 
     V = over_columns(realised.covariance, realised.estimate, blocks(), p)
     ends = np.zeros(n), np.ones(n)
-    return Scores(realised.estimate, never_sure(V, realised.estimate, 0.0, 1.0, p), *ends)
+    return MeanResponses(realised.estimate, never_sure(V, realised.estimate, 0.0, 1.0, p), *ends)
 
 
 def _covariance(sums: ScoreSums, V: FloatArray) -> FloatArray:
@@ -183,15 +187,19 @@ def _items(fit: RandomFit, knots: FloatArray) -> tuple[Items, FloatArray]:
 def _moments(problem: MarginalLikelihood, at: Point, knots: FloatArray) -> Any:
     """Per block of columns: moments of (intercept, slope), and logits of the chances at the knots."""
     for whole in problem.posteriors(at):
-        for found in parts_of(whole, len(knots)):
-            pair = np.stack([found.z, found.y], axis=-1)
-            W = found.chance[:, :, None]
+        for posterior in parts_of(whole, len(knots)):
+            pair = np.stack([posterior.z, posterior.y], axis=-1)
+            W = posterior.chance[:, :, None]
             mean = np.sum(W * pair, axis=1)
             away = pair - mean[:, None, :]
             covariance = np.einsum("bgk,bgl->bkl", W * away, away)
-            curve = _chances(found.z, found.y, knots)
-            P = found.chance @ curve[0] if found.is_shared else np.matmul(found.chance[:, None, :], curve)[:, 0]
-            yield found.block.cols, (mean, covariance, logit(np.clip(P, 1e-15, 1.0 - 1e-15)))
+            curve = _chances(posterior.z, posterior.y, knots)
+            P = (
+                posterior.chance @ curve[0]
+                if posterior.is_shared
+                else np.matmul(posterior.chance[:, None, :], curve)[:, 0]
+            )
+            yield posterior.block.cols, (mean, covariance, logit(np.clip(P, 1e-15, 1.0 - 1e-15)))
 
 
 def _chances(z: FloatArray, y: FloatArray, x: FloatArray) -> FloatArray:

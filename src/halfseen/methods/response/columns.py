@@ -21,7 +21,7 @@ from halfseen.inference.table import TableNames
 from halfseen.methods.response.board import MOST_ROWS, make_board
 from halfseen.methods.response.fitting import RandomFit, choose_kind, fit_random
 from halfseen.methods.response.inference import ItemResponseInference
-from halfseen.methods.response.table import AnswerTable
+from halfseen.methods.response.table import SeenAnswers
 from halfseen.parameters import BadArgument
 
 KINDS = ("rasch", "2pl")
@@ -61,7 +61,7 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed, given: SimpleNamespa
     if observed.n_entries == 0:
         raise ValueError("all entries have weight 0; nothing was observed.")
     coded = block_codes(blocks, observed)
-    table = AnswerTable.of(observed, np.asarray(observed.values, dtype=float))
+    table = SeenAnswers.of(observed, np.asarray(observed.values, dtype=float))
     has_dispersion = bool(np.any((table.shares > 0) & (table.shares < 1)))
     kinds = KINDS if settings.kind == "auto" else (settings.kind,)
     with model._watched(observed, settings.max_iter, lambda params: {}) as watch:

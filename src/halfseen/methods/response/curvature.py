@@ -44,20 +44,21 @@ class ScoreSums:
         return cls(np.zeros(n), np.zeros((n, size)), np.zeros((n, n)), np.zeros(n))
 
 
-def parts_of(found: Posterior, size: int) -> list[Posterior]:
+def parts_of(posterior: Posterior, size: int) -> list[Posterior]:
     """The same columns in smaller blocks, of about ``NUMBERS_AT_ONCE`` numbers when a column has size x G of them."""
-    b, G = found.chance.shape
+    b, G = posterior.chance.shape
     size_of_part = max(1, NUMBERS_AT_ONCE // (size * G))
-    parts, first = [], found.block.cols.start
+    parts, first = [], posterior.block.cols.start
     for begun in range(0, b, size_of_part):
         cut = slice(begun, min(b, begun + size_of_part))
         block = ColumnBlock(
-            slice(first + begun, first + cut.stop), found.block.successes[cut], found.block.weights[cut]
+            slice(first + begun, first + cut.stop), posterior.block.successes[cut], posterior.block.weights[cut]
         )
-        u, z, y, mean = (
-            part if found.is_shared else part[cut] for part in (found.u, found.z, found.y, found.mean)
-        )  # fmt: skip
-        parts.append(Posterior(block, found.log_likelihood[cut], found.chance[cut], u, z, y, mean, found.is_shared))
+        at_nodes = posterior.u, posterior.z, posterior.y, posterior.mean
+        u, z, y, mean = (part if posterior.is_shared else part[cut] for part in at_nodes)
+        parts.append(
+            Posterior(block, posterior.log_likelihood[cut], posterior.chance[cut], u, z, y, mean, posterior.is_shared)
+        )
     return parts
 
 
@@ -71,12 +72,12 @@ def hessian(problem: MarginalLikelihood, at: Point) -> FloatArray:
     size = len(at.theta)
     H = np.diag(problem.prior_precision())
     for whole in problem.posteriors(at):
-        for found in parts_of(whole, size):
-            S = complete_scores(at, found)
-            S_mean = np.matmul(S, found.chance[:, :, None])[:, :, 0]
-            flat = _flat(S, np.sqrt(found.chance))
+        for posterior in parts_of(whole, size):
+            S = complete_scores(at, posterior)
+            S_mean = np.matmul(S, posterior.chance[:, :, None])[:, :, 0]
+            flat = _flat(S, np.sqrt(posterior.chance))
             H += S_mean.T @ S_mean - flat @ flat.T
-            _add_complete(H, at, found)
+            _add_complete(H, at, posterior)
     return 0.5 * (H + H.T)
 
 
@@ -85,28 +86,28 @@ def score_sums(problem: MarginalLikelihood, at: Point) -> tuple[ScoreSums, Score
     n, size = len(at.x), len(at.theta)
     unseen, every = ScoreSums.zeros(n, size), ScoreSums.zeros(n, size)
     for whole in problem.posteriors(at):
-        for found in parts_of(whole, size):
-            S = complete_scores(at, found)
-            root, P = np.sqrt(found.chance), found.expected(found.mean)
-            scores = _flat(S, root), np.matmul(S, found.chance[:, :, None])[:, :, 0]
-            _add(unseen, at, found, 1.0 - found.block.is_seen, (P, root, scores))
-            _add(every, at, found, np.ones_like(P), (P, root, scores))
+        for posterior in parts_of(whole, size):
+            S = complete_scores(at, posterior)
+            root, P = np.sqrt(posterior.chance), posterior.expected(posterior.mean)
+            scores = _flat(S, root), np.matmul(S, posterior.chance[:, :, None])[:, :, 0]
+            _add(unseen, at, posterior, 1.0 - posterior.block.is_seen, (P, root, scores))
+            _add(every, at, posterior, np.ones_like(P), (P, root, scores))
     return unseen, every
 
 
-def complete_scores(at: Point, found: Posterior) -> FloatArray:
+def complete_scores(at: Point, posterior: Posterior) -> FloatArray:
     """Gradients (b, size, G) of a column's complete log-likelihood by ``theta``."""
-    n, block = len(at.x), found.block
-    S = np.empty((len(block.weights), len(at.theta), found.chance.shape[1]))
+    n, block = len(at.x), posterior.block
+    S = np.empty((len(block.weights), len(at.theta), posterior.chance.shape[1]))
     e = S[:, :n]
-    np.multiply(block.weights[:, :, None], -found.mean, out=e)
+    np.multiply(block.weights[:, :, None], -posterior.mean, out=e)
     e += block.successes[:, :, None]
     S[:, n] = e.sum(axis=1)
-    S[:, n + 1] = S[:, n] * found.u[..., 0]
+    S[:, n + 1] = S[:, n] * posterior.u[..., 0]
     if at.is_sloped:
         moved = np.matmul(at.x, e)
-        S[:, n + 2], S[:, n + 3] = moved * found.u[..., 0], moved * found.u[..., 1]
-        e *= found.y[:, None, :]
+        S[:, n + 2], S[:, n + 3] = moved * posterior.u[..., 0], moved * posterior.u[..., 1]
+        e *= posterior.y[:, None, :]
     return S
 
 
@@ -117,47 +118,47 @@ def _flat(cells: FloatArray, factor: FloatArray) -> FloatArray:
     return out.reshape(len(out), -1)
 
 
-def _over_columns(found: Posterior, cells: FloatArray) -> FloatArray:
+def _over_columns(posterior: Posterior, cells: FloatArray) -> FloatArray:
     """Cells (b, n) times posterior chances: summed over columns (1, n, G) where these share nodes, else (b, n, G)."""
-    if found.is_shared:
-        return np.asarray((cells.T @ found.chance)[None])
-    return cells[:, :, None] * found.chance[:, None, :]
+    if posterior.is_shared:
+        return np.asarray((cells.T @ posterior.chance)[None])
+    return cells[:, :, None] * posterior.chance[:, None, :]
 
 
-def _along(at: Point, found: Posterior) -> list[tuple[FloatArray, int]]:
+def _along(at: Point, posterior: Posterior) -> list[tuple[FloatArray, int]]:
     """Derivatives of m by the loadings: functions (1 or b, 1, G) of the node, times x to the power 0 or 1."""
-    u1, u2 = found.u[..., 0][:, None, :], found.u[..., 1][:, None, :]
+    u1, u2 = posterior.u[..., 0][:, None, :], posterior.u[..., 1][:, None, :]
     return [(np.ones_like(u1), 0), (u1, 0), (u1, 1), (u2, 1)][: len(at.theta) - len(at.x)]
 
 
 def _add(
-    sums: ScoreSums, at: Point, found: Posterior, counted: FloatArray,
+    sums: ScoreSums, at: Point, posterior: Posterior, counted: FloatArray,
     known: tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray]],
 ) -> None:  # fmt: skip
     """Another block of columns, of which the cells in ``counted`` (b, n) count."""
     P, root, (S, S_mean) = known
     n = len(at.x)
-    UW, w = _over_columns(found, counted), found.mean * (1.0 - found.mean)
-    sums.expected[:] += np.sum(UW * found.mean, axis=(0, 2))
+    UW, w = _over_columns(posterior, counted), posterior.mean * (1.0 - posterior.mean)
+    sums.expected[:] += np.sum(UW * posterior.mean, axis=(0, 2))
     felt = UW * w
     sums.noise[:] += felt.sum(axis=(0, 2))
-    cells = counted[:, :, None] * found.mean
+    cells = counted[:, :, None] * posterior.mean
     flat, mean = _flat(cells, root), counted * P
     sums.column_covariance[:] += flat @ flat.T - mean.T @ mean
     sums.slopes[:] += flat @ S.T - mean.T @ S_mean
-    sums.slopes[np.arange(n), np.arange(n)] += np.sum(felt * found.y[:, None, :], axis=(0, 2))
-    for k, (f, power) in enumerate(_along(at, found)):
+    sums.slopes[np.arange(n), np.arange(n)] += np.sum(felt * posterior.y[:, None, :], axis=(0, 2))
+    for k, (f, power) in enumerate(_along(at, posterior)):
         sums.slopes[:, n + k] += np.sum(felt * f, axis=(0, 2)) * at.x**power
 
 
-def _add_complete(H: FloatArray, at: Point, found: Posterior) -> None:
+def _add_complete(H: FloatArray, at: Point, posterior: Posterior) -> None:
     """Add the posterior means of the complete information and of the bend of the bilinear predictor."""
-    n, x, y = len(at.x), at.x, found.y[:, None, :]
-    NW = _over_columns(found, found.block.weights)
-    e = _over_columns(found, found.block.successes) - NW * found.mean
-    info = NW * (found.mean * (1.0 - found.mean))
+    n, x, y = len(at.x), at.x, posterior.y[:, None, :]
+    NW = _over_columns(posterior, posterior.block.weights)
+    e = _over_columns(posterior, posterior.block.successes) - NW * posterior.mean
+    info = NW * (posterior.mean * (1.0 - posterior.mean))
     H[np.arange(n), np.arange(n)] += np.sum(info * y**2, axis=(0, 2))
-    along = _along(at, found)
+    along = _along(at, posterior)
     for k, (f, power) in enumerate(along):
         cross = np.sum(info * (y * f), axis=(0, 2)) * x**power
         if power:

@@ -15,7 +15,7 @@ from halfseen.methods.response.curvature import ScoreSums, hessian, score_sums
 from halfseen.methods.response.leaveout import deviances, dispersion, left_out_chances
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point
 from halfseen.methods.response.nodes import Loadings, choose_nodes
-from halfseen.methods.response.table import AnswerTable
+from halfseen.methods.response.table import SeenAnswers
 from halfseen.solvers import GradientNorm, LimitedMemory, Run, SweepResult, loop
 
 MAX_ROUNDS = 12
@@ -91,7 +91,7 @@ class KindChoice:
     gain_se: float
 
 
-def start_of(table: AnswerTable, is_sloped: bool) -> Point:
+def start_of(table: SeenAnswers, is_sloped: bool) -> Point:
     """Abilities from the shares of right answers, shrunk towards the middle."""
     n = table.shape[0]
     right, asked = np.bincount(table.rows, table.successes, n), np.bincount(table.rows, table.weights, n)
@@ -105,7 +105,7 @@ class VarianceRounds:
     """One round as a sweep: L-BFGS at fixed nodes, then the abilities' variance and the dispersion in closed form."""
 
     def __init__(
-        self, table: AnswerTable, is_sloped: bool, has_dispersion: bool, tol: float, max_iter: int, watch: Any = None
+        self, table: SeenAnswers, is_sloped: bool, has_dispersion: bool, tol: float, max_iter: int, watch: Any = None
     ) -> None:
         self.table, self.is_sloped, self.has_dispersion = table, is_sloped, has_dispersion
         self.tol, self.max_iter = tol, max_iter
@@ -151,7 +151,7 @@ def covariance_of(H: FloatArray) -> FloatArray:
 
 
 def fit_random(
-    table: AnswerTable, is_sloped: bool, has_dispersion: bool, tol: float, max_iter: int = 200, watch: Any = None
+    table: SeenAnswers, is_sloped: bool, has_dispersion: bool, tol: float, max_iter: int = 200, watch: Any = None
 ) -> RandomFit:
     """Abilities, loadings, their prior's variance and the dispersion.
 
@@ -163,10 +163,10 @@ def fit_random(
     start = State(start_of(table, is_sloped), 1.0, 1.0)
     # the "gradient norm" is the relative change of the variance and of the dispersion
     outer = loop(rounds, start, [GradientNorm(ROUND_TOL)], max_iter=MAX_ROUNDS)
-    found, inner = outer.params, rounds.inner
+    state, inner = outer.params, rounds.inner
     assert inner is not None
-    chances = left_out_chances(found.problem, found.at)
-    return RandomFit(found.at, found.problem, found.hessian, chances, found.dispersion, inner.record())
+    chances = left_out_chances(state.problem, state.at)
+    return RandomFit(state.at, state.problem, state.hessian, chances, state.dispersion, inner.record())
 
 
 def choose_kind(fits: dict[str, RandomFit], n_cols: int) -> KindChoice:

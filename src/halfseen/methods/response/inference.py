@@ -29,7 +29,7 @@ from halfseen.inference.alike import ends_alike
 from halfseen.inference.linked import Linking
 from halfseen.inference.new_rows import NewRows
 from halfseen.losses import at_columns
-from halfseen.methods.response.board import Board, Scores
+from halfseen.methods.response.board import ColumnsBoard, MeanResponses
 from halfseen.methods.response.tables import item_listing, leaderboard, score_notes
 from halfseen.parameters import BadArgument
 
@@ -81,7 +81,7 @@ class ItemResponseInference(TableInference):
     def __init__(self, model: Any, level: float, draws: int, random_state: Any) -> None:
         super().__init__(TableNames.of(model), level, CLAIM, draws, random_state, model.library_)
         self._model = model
-        self._board: Board = model.board_
+        self._board: ColumnsBoard = model.board_
         self._linking: Linking | None = getattr(model, "linking_", None)
         self.block_effects, self.leanings = self._board.blocks, self._board.leanings
 
@@ -219,18 +219,18 @@ class ItemResponseInference(TableInference):
         _rows_only(axis)
         if over is not None:
             raise NotStated("scores() are means over all columns here; fit the table of these columns instead.")
-        found, N = self._scores(about), self._board.trials
-        se = np.sqrt(np.diag(found.covariance))
+        scores, N = self._scores(about), self._board.trials
+        se = np.sqrt(np.diag(scores.covariance))
 
         def ends(q: float) -> tuple[FloatArray, FloatArray]:
             if about == "like-these":
-                low, high = ends_alike(found.estimate, se, q, 0.0, 1.0, self.names.shape[1])
+                low, high = ends_alike(scores.estimate, se, q, 0.0, 1.0, self.names.shape[1])
                 return N * low, N * high
-            low, high = found.estimate - q * se, found.estimate + q * se
-            return N * np.maximum(low, found.lowest), N * np.minimum(high, found.highest)
+            low, high = scores.estimate - q * se, scores.estimate + q * se
+            return N * np.maximum(low, scores.lowest), N * np.minimum(high, scores.highest)
 
         return Intervals(
-            self._score_name(about), N * found.estimate, N * se, *ends(normal_quantile(self.level)), self.level,
+            self._score_name(about), N * scores.estimate, N * se, *ends(normal_quantile(self.level)), self.level,
             self.names.column(0), self.claim, reliable=self._reliable(), extra={"answered": self._board.answered},
             library=self.library,
             statement=Statement(self, self._score_errors(about), ends),
@@ -340,22 +340,22 @@ class ItemResponseInference(TableInference):
         errors = self._drawn(covariance)
         drawn, spread = drawn_rank_intervals(estimate, errors, self.level)
         pair = _pair_se(covariance)
-        q, extra, found = float("nan"), {}, drawn
+        q, extra, ranks = float("nan"), {}, drawn
         if kind == "per_item":
             q = normal_quantile(self.level)
-            found = rank_intervals(estimate, lambda rows: pair[rows], q)
+            ranks = rank_intervals(estimate, lambda rows: pair[rows], q)
         elif kind in ("simultaneous", "ties"):
             q = upper_quantile(dense_pair_maximum(errors, lambda rows: pair[rows]), self.level)
-            found = rank_intervals(estimate, lambda rows: pair[rows], q)
+            ranks = rank_intervals(estimate, lambda rows: pair[rows], q)
             if kind == "ties":
-                extra["group"], found = tie_groups(estimate, lambda rows: pair[rows], q)
-        return self._rank_intervals(f"rank by {of if of == 'score' else 'ability'}", found, spread, extra, q)
+                extra["group"], ranks = tie_groups(estimate, lambda rows: pair[rows], q)
+        return self._rank_intervals(f"rank by {of if of == 'score' else 'ability'}", ranks, spread, extra, q)
 
     def _rank_intervals(
-        self, name: str, found: Ranks, spread: FloatArray, extra: dict[str, Labels], q: float
+        self, name: str, ranks: Ranks, spread: FloatArray, extra: dict[str, Labels], q: float
     ) -> Intervals:
         return Intervals(
-            name, found.estimate, spread, found.low, found.high, self.level, self.names.column(0), self.claim, "ranks",
+            name, ranks.estimate, spread, ranks.low, ranks.high, self.level, self.names.column(0), self.claim, "ranks",
             True, extra, q, self.library,
         )  # fmt: skip
 
@@ -373,12 +373,12 @@ class ItemResponseInference(TableInference):
             Columns ``row, score, se, low, high, rank, rank_low, rank_high, group, answered, raw, ability, ability_se``;
             ``notes`` say what each interval assumes.
         """
-        found = {
+        parts = {
             "scores": self.scores(about), "ranks": self.ranks(about=about),
             "groups": self.ranks(kind="ties", about=about).extra["group"],
         }  # fmt: skip
         notes = score_notes(self._board, about, self.level, self._model.kind_)
-        return leaderboard(self._board, found, self.names.labels(0), notes, (self.level, self.claim, self.library))
+        return leaderboard(self._board, parts, self.names.labels(0), notes, (self.level, self.claim, self.library))
 
     def items(self) -> Listing:
         """Columns in their order: answers, difficulty, discrimination, errors, fit and flags."""
@@ -405,7 +405,7 @@ class ItemResponseInference(TableInference):
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _scores(self, about: str) -> Scores:
+    def _scores(self, about: str) -> MeanResponses:
         if about not in ABOUT:
             raise BadArgument("about", about, f"one of {', '.join(map(repr, ABOUT))}")
         if about == "like-these":
@@ -426,8 +426,8 @@ class ItemResponseInference(TableInference):
             raise BadArgument("of", of, "'score' or 0 (the ability)")
         if of == 0:
             return self._board.ability, self._board.ability_covariance
-        found = self._scores(about)
-        return self._board.trials * found.estimate, self._board.trials**2 * found.covariance
+        scores = self._scores(about)
+        return self._board.trials * scores.estimate, self._board.trials**2 * scores.covariance
 
     def _score_errors(self, about: str) -> CommonErrors:
         return CommonErrors({"scores": _root(self._scores(about).covariance)}, f"scores about {about!r}")

@@ -17,13 +17,23 @@ from halfseen.data import Observed, as_observed
 from halfseen.errors import shown
 from halfseen.inference import Listing
 from halfseen.methods.response.rows_faces import item_faces
-from halfseen.methods.response.rows_limited import Comparison, compare_fits
+from halfseen.methods.response.rows_limited import NestedComparison, compare_fits
 from halfseen.methods.response.rows_linking import Link, stocking_lord
 from halfseen.methods.response.rows_result import RowsFit
 from halfseen.methods.response.words import WordTable, coding_of
 
-__all__ = ["Comparison", "Forms", "Link", "answers", "compare", "connectivity", "from_girth", "link", "parameters",
-           "read_py_irt"]  # fmt: skip
+__all__ = [
+    "Forms",
+    "Link",
+    "NestedComparison",
+    "answers",
+    "compare",
+    "connectivity",
+    "from_girth",
+    "link",
+    "parameters",
+    "read_py_irt",
+]  # fmt: skip
 
 # girth and numpy's masked users mark what was not answered by it.
 GIRTH_MISSING = -99999
@@ -37,7 +47,7 @@ def _fit_of(model: Any, name: str) -> RowsFit:
     return fit
 
 
-def compare(first: Any, second: Any) -> Comparison:
+def compare(first: Any, second: Any) -> NestedComparison:
     """Two nested models of the same answers: likelihood-ratio test, AIC and BIC.
 
     Parameters
@@ -47,7 +57,7 @@ def compare(first: Any, second: Any) -> Comparison:
 
     Returns
     -------
-    Comparison
+    NestedComparison
         ``statistic``, ``degrees``, ``p_value``; ``aic`` and ``bic`` of the smaller and the larger model.
 
     Raises

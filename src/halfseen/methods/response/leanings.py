@@ -15,7 +15,7 @@ from halfseen.data.storable import storable
 from halfseen.methods.response.fitting import RandomFit
 from halfseen.methods.response.leaveout import left_out
 from halfseen.methods.response.likelihood import Posterior
-from halfseen.methods.response.table import AnswerTable
+from halfseen.methods.response.table import SeenAnswers
 
 # A row of less variance has the same slope in all its columns: its ability has its mean right by itself.
 LEAST_VARIANCE = 1e-12
@@ -81,7 +81,7 @@ def row_leanings(fit: RandomFit) -> RowLeanings:
     return shrunk(d, v)
 
 
-def within_reach(table: AnswerTable, codes: IntArray | None) -> tuple[FloatArray, FloatArray]:
+def within_reach(table: SeenAnswers, codes: IntArray | None) -> tuple[FloatArray, FloatArray]:
     """Shares (n,) of each row's unseen cells, and of all columns, in blocks it has answers of; 1 without blocks."""
     n, p = table.shape
     if codes is None:
@@ -109,7 +109,7 @@ def shrunk(d: FloatArray, v: FloatArray) -> RowLeanings:
     return RowLeanings(float(np.sqrt(variance)), keep * d, np.where(told, keep * v, variance))
 
 
-def _slopes(found: Posterior) -> tuple[FloatArray, ...]:
+def _slopes(posterior: Posterior) -> tuple[FloatArray, ...]:
     """Slopes, and derivatives of the chances by the ability, at every node."""
-    y = found.y[:, None, :]
-    return y, found.mean * (1.0 - found.mean) * y
+    y = posterior.y[:, None, :]
+    return y, posterior.mean * (1.0 - posterior.mean) * y

@@ -23,14 +23,14 @@ FEWEST_IN_BLOCK = 15
 FINER = 60
 
 
-def without_each(found: Posterior) -> FloatArray:
+def without_each(posterior: Posterior) -> FloatArray:
     """Posterior chances (b, n, G) of the nodes without each row's answer; unseen cells keep the whole posterior."""
-    p = np.clip(found.mean, 1e-15, 1.0 - 1e-15)
-    block = found.block
+    p = np.clip(posterior.mean, 1e-15, 1.0 - 1e-15)
+    block = posterior.block
     k, rest = block.successes[:, :, None], (block.weights - block.successes)[:, :, None]
     log = -(k * np.log(p) + rest * np.log1p(-p))
     log -= log.max(axis=2, keepdims=True)
-    chance = found.chance[:, None, :] * np.exp(log)
+    chance = posterior.chance[:, None, :] * np.exp(log)
     return np.asarray(chance / chance.sum(axis=2, keepdims=True))
 
 
@@ -55,21 +55,23 @@ def left_out(
     -----
     The abilities and loadings are those of all answers: n + 4 numbers, against one answer of many.
     """
-    table, made = problem.table, []
+    table, parts = problem.table, []
     for whole in problem.posteriors(at):
-        for found in parts_of(whole, len(at.x)):
-            without = without_each(found)
-            cols = found.block.cols
+        for posterior in parts_of(whole, len(at.x)):
+            without = without_each(posterior)
+            cols = posterior.block.cols
             part = slice(*table.starts[[cols.start, cols.stop]])
             place = table.cols[part] - cols.start, table.rows[part]
-            means = (np.einsum("bng,bng->bn", without, np.broadcast_to(own, without.shape)) for own in values(found))
-            made.append([mean[place] for mean in means])
-    return np.concatenate(made, axis=1)
+            means = (
+                np.einsum("bng,bng->bn", without, np.broadcast_to(own, without.shape)) for own in values(posterior)
+            )
+            parts.append([mean[place] for mean in means])
+    return np.concatenate(parts, axis=1)
 
 
 def left_out_chances(problem: MarginalLikelihood, at: Point) -> FloatArray:
     """Chance of success of every seen cell (in the table's order), its own answer not counted in its column."""
-    (chances,) = left_out(problem, at, lambda found: (found.mean,))
+    (chances,) = left_out(problem, at, lambda posterior: (posterior.mean,))
     return np.clip(chances, 1e-9, 1.0 - 1e-9)
 
 
@@ -81,8 +83,8 @@ def deviances(shares: FloatArray, chances: FloatArray) -> FloatArray:
 
 def dispersion(shares: FloatArray, chances: FloatArray, weights: FloatArray, n_parameters: int) -> float:
     r"""Left-out dispersion :math:`\phi = \sum (R - P)^2 / \sum P (1 - P)`, corrected for what the fit has spent."""
-    found = float(np.sum(weights * (shares - chances) ** 2) / np.sum(weights * chances * (1.0 - chances)))
-    return float(np.clip(found / max(1.0 - n_parameters / len(shares), 0.2), 1e-3, 1.0))
+    left_out_ratio = float(np.sum(weights * (shares - chances) ** 2) / np.sum(weights * chances * (1.0 - chances)))
+    return float(np.clip(left_out_ratio / max(1.0 - n_parameters / len(shares), 0.2), 1e-3, 1.0))
 
 
 @storable
@@ -145,9 +147,9 @@ def block_effects(
             others = np.delete(seen[:, i], b)
             scale = 1.0 + float(np.sum((others / others.sum()) ** 2))
             ratios[b].append(((successes[b, i] / seen[b, i] - mean) ** 2 - variance) / scale)
-    every = np.concatenate([np.asarray(found) for found in ratios]) if any(ratios) else np.zeros(0)
+    every = np.concatenate([np.asarray(squares) for squares in ratios]) if any(ratios) else np.zeros(0)
     variance = max(float(every.mean()), 0.0) if every.size else 0.0
-    by_block = np.array([np.sqrt(max(float(np.mean(found)), 0.0)) if found else np.nan for found in ratios])
+    by_block = np.array([np.sqrt(max(float(np.mean(squares)), 0.0)) if squares else np.nan for squares in ratios])
     sizes = np.bincount(codes, minlength=len(names))[:, None].astype(float)
     return BlockEffects(names, float(np.sqrt(variance)), by_block, len(every), variance * lopsided(seen, sizes))
 
@@ -168,13 +170,13 @@ def _block_sums(
     seen, successes = np.zeros((n_blocks, n)), np.zeros((n_blocks, n))
     log, chance, noise = (np.zeros((n_blocks, n, Q)) for _ in range(3))
     for whole in problem.posteriors(at):
-        for found in parts_of(whole, n + Q):
-            curve = expit(found.z[..., None] + found.y[..., None] * knots)
-            P = np.clip(np.matmul(without_each(found), curve), 1e-12, 1.0 - 1e-12)
-            k, w, is_seen = found.block.successes, found.block.weights, found.block.is_seen
+        for posterior in parts_of(whole, n + Q):
+            curve = expit(posterior.z[..., None] + posterior.y[..., None] * knots)
+            P = np.clip(np.matmul(without_each(posterior), curve), 1e-12, 1.0 - 1e-12)
+            k, w, is_seen = posterior.block.successes, posterior.block.weights, posterior.block.is_seen
             shares = np.divide(k, w, out=np.zeros_like(k), where=w > 0)
             parts = k[..., None] * np.log(P) + (w - k)[..., None] * np.log1p(-P)
-            own = codes[found.block.cols]
+            own = codes[posterior.block.cols]
             for total, part in (
                 (seen, is_seen), (successes, shares), (log, parts), (chance, is_seen[..., None] * P),
                 (noise, is_seen[..., None] * P * (1.0 - P)),

@@ -13,7 +13,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray
 from halfseen.methods.response.nodes import Loadings, Nodes
-from halfseen.methods.response.table import AnswerTable, ColumnBlock
+from halfseen.methods.response.table import ColumnBlock, SeenAnswers
 
 # Standard deviation of the prior on the slopes' loadings: a slope of 1 +- .5 already ranges from 0 to 2.
 SLOPE_PRIOR = 0.5
@@ -77,7 +77,7 @@ class MarginalLikelihood:
 
     Parameters
     ----------
-    table : AnswerTable
+    table : SeenAnswers
     nodes : Nodes
     is_sloped : bool
         2pl; else rasch.
@@ -90,7 +90,7 @@ class MarginalLikelihood:
     of size p x n x G on shared nodes, O(p n G) exponentials on own ones. Memory: one block of columns.
     """
 
-    def __init__(self, table: AnswerTable, nodes: Nodes, is_sloped: bool, prior_variance: float) -> None:
+    def __init__(self, table: SeenAnswers, nodes: Nodes, is_sloped: bool, prior_variance: float) -> None:
         self.table, self.nodes, self.is_sloped = table, nodes, is_sloped
         self.prior_variance = float(prior_variance)
 
@@ -121,21 +121,21 @@ class MarginalLikelihood:
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         at = Point.of(theta, self.is_sloped)
         n, value, g = len(at.x), 0.0, np.zeros(len(theta))
-        for found in self.posteriors(at):
-            value -= float(found.log_likelihood.sum())
-            block, W = found.block, found.chance
-            if found.is_shared:
-                e = (block.successes.T @ W - (block.weights.T @ W) * found.mean[0])[None]
+        for posterior in self.posteriors(at):
+            value -= float(posterior.log_likelihood.sum())
+            block, W = posterior.block, posterior.chance
+            if posterior.is_shared:
+                e = (block.successes.T @ W - (block.weights.T @ W) * posterior.mean[0])[None]
             else:
-                e = W[:, None, :] * (block.successes[:, :, None] - block.weights[:, :, None] * found.mean)
+                e = W[:, None, :] * (block.successes[:, :, None] - block.weights[:, :, None] * posterior.mean)
             by_node = e.sum(axis=1)
-            g[:n] -= np.einsum("bng,bg->n", e, found.y, optimize=True)
+            g[:n] -= np.einsum("bng,bg->n", e, posterior.y, optimize=True)
             g[n] -= by_node.sum()
-            g[n + 1] -= np.sum(by_node * found.u[..., 0])
+            g[n + 1] -= np.sum(by_node * posterior.u[..., 0])
             if self.is_sloped:
                 moved = np.einsum("bng,n->bg", e, at.x, optimize=True)
-                g[n + 2] -= np.sum(moved * found.u[..., 0])
-                g[n + 3] -= np.sum(moved * found.u[..., 1])
+                g[n + 2] -= np.sum(moved * posterior.u[..., 0])
+                g[n + 3] -= np.sum(moved * posterior.u[..., 1])
         return value + self._priors(theta, g), g
 
     def _priors(self, theta: FloatArray, g: FloatArray) -> float:

@@ -333,8 +333,8 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         the mean log-probability of the answers.
         """
         check_is_fitted(self)
-        found: float = self._integration().score(self, self._observe(R, reset=False), trials)
-        return found
+        score: float = self._integration().score(self, self._observe(R, reset=False), trials)
+        return score
 
     def inference(self, level: float = 0.95, *, draws: int = 1000, random_state: Any = 0) -> ItemResponseInference:
         """Intervals, bands, ranks, a leaderboard and a table of the items; it needs no entries.
@@ -352,8 +352,8 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         ItemResponseInference (columns), or RowsInference (rows), which has fit statistics too.
         """
         check_is_fitted(self)
-        made: ItemResponseInference = self._integration().infer(self, level, draws, random_state)
-        return made
+        inference: ItemResponseInference = self._integration().infer(self, level, draws, random_state)
+        return inference
 
     # ---- curves (rows) ---------------------------------------------------------------------------------------------
 

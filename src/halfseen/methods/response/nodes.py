@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from halfseen._typing import FloatArray
-from halfseen.methods.response.table import AnswerTable
+from halfseen.methods.response.table import SeenAnswers
 from halfseen.solvers import GradientNorm, SweepResult, largest, loop
 
 # A grid of all columns: (most weighted answers of a column, nodes along each axis) on +-4, for rasch 61 on +-5; beyond
@@ -55,7 +55,7 @@ class Nodes:
         return self if self.is_shared else Nodes(self.u[cols], self.log_weight[cols], False)
 
 
-def choose_nodes(table: AnswerTable, x: FloatArray, loadings: Loadings, is_sloped: bool) -> Nodes:
+def choose_nodes(table: SeenAnswers, x: FloatArray, loadings: Loadings, is_sloped: bool) -> Nodes:
     """Shared nodes where they are fine enough for the fullest column, else own ones."""
     most = table.most_per_column
     for limit, size in SHARED_GRIDS:
@@ -77,19 +77,19 @@ def shared_nodes(is_sloped: bool, size: tuple[int, int] = (21, 13)) -> Nodes:
         line = np.linspace(-LINE_REACH, LINE_REACH, LINE)
         u = np.stack([line, np.zeros(LINE)], axis=-1)
     else:
-        one, two = np.meshgrid(*(np.linspace(-REACH, REACH, k) for k in size), indexing="ij")
-        u = np.stack([one.ravel(), two.ravel()], axis=-1)
+        first, second = np.meshgrid(*(np.linspace(-REACH, REACH, k) for k in size), indexing="ij")
+        u = np.stack([first.ravel(), second.ravel()], axis=-1)
     log_weight = -0.5 * np.sum(u**2, axis=-1)
     return Nodes(u[None], (log_weight - np.log(np.exp(log_weight).sum()))[None], True)
 
 
-def own_nodes(table: AnswerTable, x: FloatArray, loadings: Loadings, is_sloped: bool) -> Nodes:
+def own_nodes(table: SeenAnswers, x: FloatArray, loadings: Loadings, is_sloped: bool) -> Nodes:
     """A grid per column around the mode of its posterior, in units of its curvature there."""
     mode, H = column_modes(table, x, loadings, is_sloped)
     s = np.arange(-RADIUS, RADIUS + 1e-9, STEP)
     if is_sloped:
-        one, two = np.meshgrid(s, s, indexing="ij")
-        grid = np.stack([one.ravel(), two.ravel()], axis=-1)
+        first, second = np.meshgrid(s, s, indexing="ij")
+        grid = np.stack([first.ravel(), second.ravel()], axis=-1)
         grid = grid[np.sum(grid**2, axis=-1) <= RADIUS**2 + 1e-9]
     else:
         s = np.linspace(-LINE_REACH, LINE_REACH, 21)
@@ -104,7 +104,7 @@ def own_nodes(table: AnswerTable, x: FloatArray, loadings: Loadings, is_sloped: 
 
 
 def column_modes(
-    table: AnswerTable, x: FloatArray, loadings: Loadings, is_sloped: bool
+    table: SeenAnswers, x: FloatArray, loadings: Loadings, is_sloped: bool
 ) -> tuple[FloatArray, FloatArray]:
     r"""Modes (p, 2) of the columns' posteriors and their curvatures (p, 2, 2).
 

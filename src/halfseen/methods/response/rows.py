@@ -199,8 +199,8 @@ def flag_sentences(fit: RowsFit, R: Observed | ByteTable) -> list[str]:
 
 def linear_pairs(model: Any, i: IntArray, j: IntArray) -> FloatArray:
     """Log odds of the expected answers of chosen cells."""
-    found = model.answering_.linear(model.abilities_[i], np.asarray(j))
-    return np.asarray(found, dtype=model.row_factors_.dtype)
+    linear = model.answering_.linear(model.abilities_[i], np.asarray(j))
+    return np.asarray(linear, dtype=model.row_factors_.dtype)
 
 
 def linear_block(model: Any, i: IntArray, j: IntArray) -> FloatArray:
@@ -214,8 +214,8 @@ def linear_rows(model: Any, observed: Observed) -> FloatArray:
     ability = posterior(model.rows_fit_, new_table(model.rows_fit_, observed, model.col_labels_))
     p = model.rows_fit_.shape[1]
     rows, cols = np.repeat(np.arange(len(ability)), p), np.tile(np.arange(p), len(ability))
-    found = model.answering_.linear(ability[rows], cols).reshape(len(ability), p)
-    return np.asarray(found, dtype=model.row_factors_.dtype)
+    linear = model.answering_.linear(ability[rows], cols).reshape(len(ability), p)
+    return np.asarray(linear, dtype=model.row_factors_.dtype)
 
 
 def probabilities(model: Any, i: IntArray, j: IntArray) -> FloatArray:
@@ -226,8 +226,8 @@ def probabilities(model: Any, i: IntArray, j: IntArray) -> FloatArray:
 def abilities(model: Any, observed: Observed, given: SimpleNamespace) -> FloatArray:
     """Posterior means (m, D) of new rows."""
     table, covariates = table_of_new(model, observed, given)
-    found = posterior(model.rows_fit_, table, covariates).mean @ turn(model)
-    return np.asarray(found, dtype=observed.dtype)
+    means = posterior(model.rows_fit_, table, covariates).mean @ turn(model)
+    return np.asarray(means, dtype=observed.dtype)
 
 
 def score(model: Any, observed: Observed, trials: Any) -> float:
@@ -242,11 +242,11 @@ def score(model: Any, observed: Observed, trials: Any) -> float:
             f"R has {observed.shape[0]} rows; needed: other entries of the {model.observed_shape_[0]} training rows."
         )
     cols = model._columns_of(observed)
-    found = model.answering_.log_chance(model.abilities_[rows], cols, np.asarray(observed.values, dtype=float))
-    if np.isnan(found).any():
-        e = int(np.isnan(found).argmax())
+    log_chances = model.answering_.log_chance(model.abilities_[rows], cols, np.asarray(observed.values, dtype=float))
+    if np.isnan(log_chances).any():
+        e = int(np.isnan(log_chances).argmax())
         raise ValueError(f"column {int(cols[e])} has the answer {observed.values[e]:g}, which the fit does not know.")
-    return float(np.average(found, weights=observed.weights))
+    return float(np.average(log_chances, weights=observed.weights))
 
 
 def infer(model: Any, level: float, draws: int, random_state: Any) -> RowsInference:

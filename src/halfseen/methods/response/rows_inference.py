@@ -401,22 +401,22 @@ class RowsInference(TableInference):
         shape = self.draws, part.shared.shape[1]
         errors = part.errors(rng.standard_normal(shape), rng.standard_normal((self.draws, len(part.own))))
         drawn, spread = drawn_rank_intervals(part.estimate, errors, self.level)
-        q, extra, found = float("nan"), {}, drawn
+        q, extra, ranks = float("nan"), {}, drawn
         if kind == "per_item":
             q = normal_quantile(self.level)
-            found = rank_intervals(part.estimate, part.pair_se, q)
+            ranks = rank_intervals(part.estimate, part.pair_se, q)
         elif kind in ("simultaneous", "ties"):
             q = upper_quantile(dense_pair_maximum(errors, part.pair_se), self.level)
-            found = rank_intervals(part.estimate, part.pair_se, q)
+            ranks = rank_intervals(part.estimate, part.pair_se, q)
             if kind == "ties":
-                extra["group"], found = tie_groups(part.estimate, part.pair_se, q)
-        return self._rank_intervals(f"rank by {of if of == 'score' else 'ability'}", found, spread, extra, q)
+                extra["group"], ranks = tie_groups(part.estimate, part.pair_se, q)
+        return self._rank_intervals(f"rank by {of if of == 'score' else 'ability'}", ranks, spread, extra, q)
 
     def _rank_intervals(
-        self, name: str, found: Ranks, spread: FloatArray, extra: dict[str, Labels], q: float
+        self, name: str, ranks: Ranks, spread: FloatArray, extra: dict[str, Labels], q: float
     ) -> Intervals:
         return Intervals(
-            name, found.estimate, spread, found.low, found.high, self.level, self.names.column(0), self.claim, "ranks",
+            name, ranks.estimate, spread, ranks.low, ranks.high, self.level, self.names.column(0), self.claim, "ranks",
             True, extra, q, self.library,
         )  # fmt: skip
 
@@ -428,11 +428,11 @@ class RowsInference(TableInference):
         about : {"these", "again", "like-these"}
             As for :meth:`scores`.
         """
-        found = {
+        parts = {
             "scores": self.scores(about), "ranks": self.ranks(about=about),
             "groups": self.ranks(kind="ties", about=about).extra["group"],
         }  # fmt: skip
-        return listings.leaderboard(self._model, self._board, found, self.names.labels(0), self._of(), about)
+        return listings.leaderboard(self._model, self._board, parts, self.names.labels(0), self._of(), about)
 
     def items(self) -> Listing:
         """Columns in their order: answers, slope, intercepts, difficulties with errors, flags."""

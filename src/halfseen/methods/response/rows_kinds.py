@@ -31,7 +31,7 @@ START_SLOPE, START_GPCM = 1.0, 0.6
 START_WIDER = 1.2
 
 
-class Curves(NamedTuple):
+class ClassCurves(NamedTuple):
     """Of items of one formula and number of classes, at G places.
 
     Attributes
@@ -54,7 +54,7 @@ def n_rest(formula: str, n_classes: int) -> int:
     return {"2pl": 1, "3pl": 2}.get(formula, n_classes - 1)
 
 
-def curves(formula: str, n_classes: int, m: FloatArray, rest: FloatArray) -> Curves:
+def curves(formula: str, n_classes: int, m: FloatArray, rest: FloatArray) -> ClassCurves:
     """Log-probabilities and derivatives for ``m`` (J, G) and the items' other numbers (J, q)."""
     if formula == "2pl":
         return _two(m, rest)
@@ -71,14 +71,14 @@ def log_chances(formula: str, n_classes: int, m: FloatArray, rest: FloatArray) -
     return curves(formula, n_classes, m, rest).log
 
 
-def _two(m: FloatArray, rest: FloatArray) -> Curves:
+def _two(m: FloatArray, rest: FloatArray) -> ClassCurves:
     z = m + rest[:, :1]
     right = log_expit(z)
     slope = np.stack([-np.exp(right), -np.expm1(right)], axis=1)
-    return Curves(np.stack([right - z, right], axis=1), slope, slope[:, :, None, :])
+    return ClassCurves(np.stack([right - z, right], axis=1), slope, slope[:, :, None, :])
 
 
-def _three(m: FloatArray, rest: FloatArray) -> Curves:
+def _three(m: FloatArray, rest: FloatArray) -> ClassCurves:
     z = m + rest[:, :1]
     log_s, c = log_expit(z), expit(rest[:, 1:2])
     s, wrong = np.exp(log_s), expit(-z)
@@ -86,10 +86,10 @@ def _three(m: FloatArray, rest: FloatArray) -> Curves:
     log = np.stack([np.log1p(-c) + log_s - z, np.log(right)], axis=1)
     slope = np.stack([-s, (1.0 - c) * s * wrong / right], axis=1)
     guess = np.stack([np.broadcast_to(-c, z.shape), c * (1.0 - c) * wrong / right], axis=1)
-    return Curves(log, slope, np.stack([slope, guess], axis=2))
+    return ClassCurves(log, slope, np.stack([slope, guess], axis=2))
 
 
-def _graded(n_classes: int, m: FloatArray, rest: FloatArray) -> Curves:
+def _graded(n_classes: int, m: FloatArray, rest: FloatArray) -> ClassCurves:
     J, G = m.shape
     gap = np.exp(rest[:, 1:])  # (J, K - 2)
     d = rest[:, :1] - np.concatenate([np.zeros((J, 1)), np.cumsum(gap, axis=1)], axis=1)
@@ -111,10 +111,10 @@ def _graded(n_classes: int, m: FloatArray, rest: FloatArray) -> Curves:
         out[:, u + 2 :, 1 + u] -= high[:, u + 1 :] * width
         out[:, u + 1 : -1, 1 + u] -= low[:, u + 1 :] * width
         out[:, u + 1, 1 + u] += width[:, 0] / np.expm1(width[:, 0])
-    return Curves(log, slope, out)
+    return ClassCurves(log, slope, out)
 
 
-def _partial(n_classes: int, m: FloatArray, rest: FloatArray) -> Curves:
+def _partial(n_classes: int, m: FloatArray, rest: FloatArray) -> ClassCurves:
     k = np.arange(n_classes)
     total = np.concatenate([np.zeros((len(rest), 1)), np.cumsum(rest, axis=1)], axis=1)
     z = k[None, :, None] * m[:, None, :] + total[:, :, None]
@@ -124,7 +124,7 @@ def _partial(n_classes: int, m: FloatArray, rest: FloatArray) -> Curves:
     slope = k[None, :, None] - np.einsum("k,jkg->jg", k.astype(float), chance)[:, None, :]
     reached = np.cumsum(chance[:, ::-1], axis=1)[:, ::-1][:, 1:]  # P(y >= h), h = 1 ..
     passed = (k[:, None] >= np.arange(1, n_classes)).astype(float)
-    return Curves(log, slope, passed[None, :, :, None] - reached[:, None])
+    return ClassCurves(log, slope, passed[None, :, :, None] - reached[:, None])
 
 
 def start(formula: str, shares: FloatArray, dimensions: int, guess: float) -> FloatArray:

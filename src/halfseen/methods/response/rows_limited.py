@@ -300,7 +300,7 @@ def joined_statistic(counts: FloatArray, expected: FloatArray) -> tuple[float, i
 
 
 @dataclass(frozen=True)
-class Comparison:
+class NestedComparison:
     """Two nested models of the same answers.
 
     Attributes
@@ -319,7 +319,7 @@ class Comparison:
     bic: tuple[float, float]
 
 
-def compare_fits(first: RowsFit, second: RowsFit) -> Comparison:
+def compare_fits(first: RowsFit, second: RowsFit) -> NestedComparison:
     """Likelihood-ratio test and information criteria of two fits to the same answers, the smaller nested in the other.
 
     Raises
@@ -335,4 +335,4 @@ def compare_fits(first: RowsFit, second: RowsFit) -> Comparison:
         raise ValueError(f"both fits have {small.n_free} free numbers: neither is nested in the other; see aic, bic.")
     statistic = 2.0 * (large.log_likelihood - small.log_likelihood)
     p = float(chdtrc(degrees, max(statistic, 0.0)))
-    return Comparison(statistic, degrees, p, (small.aic, large.aic), (small.bic, large.bic))
+    return NestedComparison(statistic, degrees, p, (small.aic, large.aic), (small.bic, large.bic))

@@ -161,12 +161,12 @@ def anchor_places(first: RowsFit, second: RowsFit, anchors: Any) -> tuple[tuple[
     pairs = [(c, c) for c in where[0] if c in where[1]] if anchors is None else [tuple(pair) for pair in anchors]
     if not pairs:
         raise ValueError("the two fits have no items in common; give anchors=, pairs of columns of the same item.")
-    for one, two in pairs:
-        for column, known, name in ((one, where[0], "first"), (two, where[1], "second")):
+    for left, right in pairs:
+        for column, known, name in ((left, where[0], "first"), (right, where[1], "second")):
             if column not in known:
                 raise ValueError(f"anchors has column {shown(column)}, which the {name} fit does not have.")
-        a, b = where[0][one], where[1][two]
+        a, b = where[0][left], where[1][right]
         if first.layout.formulas[a] != second.layout.formulas[b] or first.layout.classes[a] != second.layout.classes[b]:
-            raise ValueError(f"anchors: columns {shown(one)} and {shown(two)} differ in kind or number of classes.")
+            raise ValueError(f"anchors: columns {shown(left)} and {shown(right)} differ in kind or number of classes.")
     places = tuple(np.array([known[pair[k]] for pair in pairs]) for k, known in enumerate(where))
     return (places[0], places[1]), pairs

@@ -55,13 +55,13 @@ def blocks_note(effects: Any) -> str:
     )
 
 
-def leaderboard(model: Any, board: RowsBoard, found: dict[str, Any], labels: Labels, of: Of, about: str) -> Listing:
+def leaderboard(model: Any, board: RowsBoard, parts: dict[str, Any], labels: Labels, of: Of, about: str) -> Listing:
     """Rows by falling score, from intervals of scores and ranks and the groups."""
-    scores, ranks = found["scores"], found["ranks"]
+    scores, ranks = parts["scores"], parts["ranks"]
     order = np.argsort(ranks.estimate, kind="stable")
     columns = {
         "row": labels, "score": scores.estimate, "se": scores.se, "low": scores.low, "high": scores.high,
-        "rank": ranks.estimate, "rank_low": ranks.low, "rank_high": ranks.high, "group": found["groups"],
+        "rank": ranks.estimate, "rank_low": ranks.low, "rank_high": ranks.high, "group": parts["groups"],
         "answered": board.answered, "raw": board.raw,
     }  # fmt: skip
     for d, part in enumerate(board.abilities):

@@ -81,9 +81,9 @@ def kinds_of(kind: Any, p: int) -> list[str]:
     kind = list(kind)
     if len(kind) != p:
         raise ValueError(f"kind has {len(kind)} entries; needed: one word, or one for each of the {p} columns.")
-    for j, one in enumerate(kind):
-        if one not in KINDS:
-            raise ValueError(f"kind[{j}]={one!r} is not known; known: {', '.join(KINDS)}.")
+    for j, name in enumerate(kind):
+        if name not in KINDS:
+            raise ValueError(f"kind[{j}]={name!r} is not known; known: {', '.join(KINDS)}.")
     if "rasch" in kind and set(kind) != {"rasch"}:
         raise ValueError("kind 'rasch' sets the scale of the ability for all columns; beside other kinds use '1pl'.")
     return kind

@@ -52,11 +52,11 @@ def board(model: Any) -> RowsBoard:
         outside = np.full(model.rows_fit_.shape[0], model.answering_.constant[model.answering_.item_of < 0].sum())
     else:
         outside = totals[2]
-    made = make_board(
+    bare = make_board(
         model.rows_fit_, kept.table, model.answering_, outside, covariates=kept.covariates,
         rotated=model.rotated_,
     )  # fmt: skip
-    board: RowsBoard = made if totals is None else with_raw(made, totals[0], totals[1])
+    board: RowsBoard = bare if totals is None else with_raw(bare, totals[0], totals[1])
     if model.block_effects_ is not None:
         board = with_blocks(board, model.block_effects_.added)
     model.board_ = board

@@ -24,23 +24,23 @@ def chapter(subject: Subject) -> Chapter:
     model, inference = subject.model, subject.inference
     if model.engine_ != "rows":
         return of_columns(subject)
-    made = Chapter(
+    chapter = Chapter(
         title=f"Item response model, {model.kind_}",
         lead="Items are parameters, abilities of the rows come from a normal distribution and are integrated out.",
         glance=glance(subject),
     )
     if inference is None:
-        made.sections += [section for section in [without_intervals(subject)] if section is not None]
+        chapter.sections += [section for section in [without_intervals(subject)] if section is not None]
     else:
-        sections = [listed(subject, inference.items, "Items", made)]
+        sections = [listed(subject, inference.items, "Items", chapter)]
         if model.rows_fit_.layout.dimensions == 1:
-            sections += [along(subject), flagged(subject, made)]
-        sections.append(listed(subject, lambda: model.population_, "Population", made))
+            sections += [along(subject), flagged(subject, chapter)]
+        sections.append(listed(subject, lambda: model.population_, "Population", chapter))
         if model.observed_shape_[0] <= MOST_RANKED:
-            sections.insert(0, listed(subject, inference.leaderboard, "Leaderboard", made))
-        made.sections += [section for section in sections if section is not None]
-    made.sections.append(fit_section(subject, [Facts(facts_of(model))]))
-    return made
+            sections.insert(0, listed(subject, inference.leaderboard, "Leaderboard", chapter))
+        chapter.sections += [section for section in sections if section is not None]
+    chapter.sections.append(fit_section(subject, [Facts(facts_of(model))]))
+    return chapter
 
 
 def along(subject: Subject) -> Section:
@@ -71,16 +71,16 @@ def along(subject: Subject) -> Section:
     )  # fmt: skip
 
 
-def flagged(subject: Subject, made: Chapter) -> Section | None:
+def flagged(subject: Subject, chapter: Chapter) -> Section | None:
     """Fit statistics of the items; they need the answers."""
     if getattr(subject.model, "answers_", None) is None:
         return None
     listing = subject.heard(subject.inference.item_fit)
-    return None if listing is None else Section("Fit of the items", _parts(subject, listing, made))
+    return None if listing is None else Section("Fit of the items", _parts(subject, listing, chapter))
 
 
-def _parts(subject: Subject, listing: Any, made: Chapter) -> list[Part]:
-    return given_table(subject, listing, "item fit", made)
+def _parts(subject: Subject, listing: Any, chapter: Chapter) -> list[Part]:
+    return given_table(subject, listing, "item fit", chapter)
 
 
 def facts_of(model: Any) -> list[tuple[str, str]]:

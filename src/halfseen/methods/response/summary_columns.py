@@ -20,7 +20,7 @@ STATED = ("interval", "rank interval", "group")
 def chapter(subject: Subject) -> Chapter:
     """Leaderboard of the rows, table of the items, fit."""
     model, inference = subject.model, subject.inference
-    made = Chapter(
+    chapter = Chapter(
         title=f"Item response model, {model.kind_}",
         lead="Rows stand on one ability, columns are items; the score of a row is its mean on the complete table, seen "
         "answers as they are.",
@@ -30,31 +30,33 @@ def chapter(subject: Subject) -> Chapter:
         sections = [without_intervals(subject)]
     else:
         sections = [
-            listed(subject, inference.leaderboard, "Leaderboard", made),
-            listed(subject, inference.items, "Items", made),
+            listed(subject, inference.leaderboard, "Leaderboard", chapter),
+            listed(subject, inference.items, "Items", chapter),
         ]
-    made.sections += [section for section in sections if section is not None]
-    made.sections.append(factor_section(model.row_factors_, model.col_factors_, (subject.labels(0), subject.labels(1))))
-    made.sections.append(fit_section(subject, [Facts(integrated_facts(model))]))
-    return made
+    chapter.sections += [section for section in sections if section is not None]
+    chapter.sections.append(
+        factor_section(model.row_factors_, model.col_factors_, (subject.labels(0), subject.labels(1)))
+    )
+    chapter.sections.append(fit_section(subject, [Facts(integrated_facts(model))]))
+    return chapter
 
 
-def listed(subject: Subject, ask: Any, title: str, made: Chapter) -> Section | None:
+def listed(subject: Subject, ask: Any, title: str, chapter: Chapter) -> Section | None:
     """A table that the inference brings along."""
     listing = subject.heard(ask)
-    return None if listing is None else Section(title, given_table(subject, listing, title.lower(), made))
+    return None if listing is None else Section(title, given_table(subject, listing, title.lower(), chapter))
 
 
-def given_table(subject: Subject, found: Any, name: str, made: Chapter) -> list[Part]:
+def given_table(subject: Subject, given: Any, name: str, chapter: Chapter) -> list[Part]:
     """A table that the inference brings along: labels first, ``low`` and ``high`` become intervals."""
-    columns = dict(found.columns()) if hasattr(found, "columns") and callable(found.columns) else named(found)
+    columns = dict(given.columns()) if hasattr(given, "columns") and callable(given.columns) else named(given)
     parts = table_columns(columns)
-    if claim := getattr(found, "claim", ""):
-        made.claim(name, float(getattr(found, "level", subject.level)), f"{claim}.")
-    for note in getattr(found, "notes", ()):
+    if claim := getattr(given, "claim", ""):
+        chapter.claim(name, float(getattr(given, "level", subject.level)), f"{claim}.")
+    for note in getattr(given, "notes", ()):
         head, _, text = note.partition(": ") if ": " in note else (name, "", note)
-        level = float(found.level) if head in STATED else ""
-        made.claim(head, level, f"{text[:1].upper()}{text[1:]}.")
+        level = float(given.level) if head in STATED else ""
+        chapter.claim(head, level, f"{text[:1].upper()}{text[1:]}.")
     reliable = columns.get("reliable")
     marked = None if reliable is None else ~np.asarray(reliable, dtype=bool)
     caption = "Rows, best first" if name == "leaderboard" else "Columns"
@@ -70,18 +72,18 @@ def named(frame: Any) -> dict[str, Any]:
 
 def table_columns(columns: dict[str, Any]) -> list[Column | Interval]:
     """``x_low`` and ``x_high`` (or ``low`` and ``high``) side by side as one column, the others as they are."""
-    made: list[Column | Interval] = []
+    sided: list[Column | Interval] = []
     for name, values in columns.items():
         values = np.asarray(values)
-        is_text = values.dtype.kind in "OU" or not made
+        is_text = values.dtype.kind in "OU" or not sided
         if name.endswith("low") and (high := f"{name[:-3]}high") in columns:
             what = name[:-3].rstrip("_").replace("_", " ")
             whole = values.dtype.kind in "iu"
-            made.append(Interval(f"{what} interval".strip(), values, np.asarray(columns[high]), is_whole=whole))
+            sided.append(Interval(f"{what} interval".strip(), values, np.asarray(columns[high]), is_whole=whole))
         elif not (name.endswith("high") and f"{name[:-4]}low" in columns) and name != "reliable":
             kind = "text" if is_text else "count" if values.dtype.kind in "iub" else "number"
-            made.append(Column(name.replace("_", " "), values, kind=kind))
-    return made
+            sided.append(Column(name.replace("_", " "), values, kind=kind))
+    return sided
 
 
 def integrated_facts(model: Any) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ class ColumnBlock:
 
 
 @dataclass(frozen=True)
-class AnswerTable:
+class SeenAnswers:
     """Seen answers, by column and then by row.
 
     Attributes
@@ -51,7 +51,7 @@ class AnswerTable:
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, observed: Any, shares: FloatArray) -> AnswerTable:
+    def of(cls, observed: Any, shares: FloatArray) -> SeenAnswers:
         """From the entries of an Observed (any order) and their answers as shares."""
         order = np.lexsort((observed.rows, observed.cols))
         weights = np.ones(len(order)) if observed.weights is None else np.asarray(observed.weights, dtype=float)
@@ -71,13 +71,13 @@ class AnswerTable:
         """Where each column's entries begin, and the end."""
         return np.searchsorted(self.cols, np.arange(self.shape[1] + 1))
 
-    def scaled(self, factor: float) -> AnswerTable:
+    def scaled(self, factor: float) -> SeenAnswers:
         """The same answers, counting ``factor`` times as much."""
-        return AnswerTable(self.rows, self.cols, self.shares, self.weights * factor, self.shape)
+        return SeenAnswers(self.rows, self.cols, self.shares, self.weights * factor, self.shape)
 
-    def select(self, which: Any) -> AnswerTable:
+    def select(self, which: Any) -> SeenAnswers:
         """Only some of the entries."""
-        return AnswerTable(self.rows[which], self.cols[which], self.shares[which], self.weights[which], self.shape)
+        return SeenAnswers(self.rows[which], self.cols[which], self.shares[which], self.weights[which], self.shape)
 
     @property
     def most_per_column(self) -> float:

@@ -8,13 +8,13 @@ import numpy as np
 
 from halfseen._typing import FloatArray, Labels
 from halfseen.inference import Listing, normal_quantile
-from halfseen.methods.response.board import Board, Items
+from halfseen.methods.response.board import ColumnsBoard, Items
 
 # An item is flagged when its squared errors are so many standard deviations beyond what the model expects of them.
 MISFIT = 3.0
 
 
-def score_notes(board: Board, about: str, level: float, kind: str) -> tuple[str, ...]:
+def score_notes(board: ColumnsBoard, about: str, level: float, kind: str) -> tuple[str, ...]:
     """How scores were made and what their intervals assume."""
     is_complete = bool((board.answered == len(board.items.answered)).all())
     what = {
@@ -51,14 +51,14 @@ def score_notes(board: Board, about: str, level: float, kind: str) -> tuple[str,
 
 
 def leaderboard(
-    board: Board, found: dict[str, Any], labels: Labels, notes: tuple[str, ...], of: tuple[float, str, str]
+    board: ColumnsBoard, parts: dict[str, Any], labels: Labels, notes: tuple[str, ...], of: tuple[float, str, str]
 ) -> Listing:
     """Rows by falling score, from intervals of scores and ranks and the groups; ``of`` is level, claim and library."""
-    scores, ranks = found["scores"], found["ranks"]
+    scores, ranks = parts["scores"], parts["ranks"]
     order = np.argsort(ranks.estimate, kind="stable")
     columns = {
         "row": labels, "score": scores.estimate, "se": scores.se, "low": scores.low, "high": scores.high,
-        "rank": ranks.estimate, "rank_low": ranks.low, "rank_high": ranks.high, "group": found["groups"],
+        "rank": ranks.estimate, "rank_low": ranks.low, "rank_high": ranks.high, "group": parts["groups"],
         "answered": board.answered, "raw": board.trials * board.raw, "ability": board.ability,
         "ability_se": np.sqrt(np.diag(board.ability_covariance)),
     }  # fmt: skip

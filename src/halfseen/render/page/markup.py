@@ -66,21 +66,21 @@ class Page:
 
     @staticmethod
     def _grid(grid: list[str]) -> list[str]:
-        made = [f'<div class="pictures">{"".join(grid)}</div>'] if grid else []
+        wrapped = [f'<div class="pictures">{"".join(grid)}</div>'] if grid else []
         grid.clear()
-        return made
+        return wrapped
 
     def part(self, part: Part) -> str:
         """One part."""
-        made: dict[type, Callable[[Any], str]] = {
+        writers: dict[type, Callable[[Any], str]] = {
             Facts: facts,
-            Text: lambda one: f"<p>{escaped(one.text)}</p>",
-            Code: lambda one: f"<pre><code>{escaped(one.text)}</code></pre>",
+            Text: lambda piece: f"<p>{escaped(piece.text)}</p>",
+            Code: lambda piece: f"<pre><code>{escaped(piece.text)}</code></pre>",
             Note: note,
             Table: self.table,
             Bitmap: bitmap,
         }
-        return made[type(part)](part)
+        return writers[type(part)](part)
 
     def picture(self, picture: Picture) -> str:
         """A figure with its caption."""
@@ -205,14 +205,14 @@ def interval_cells(column: Interval) -> list[str]:
     first, last = (known.min(), known.max()) if known.size else (0.0, 1.0)
     reach = max(last - first, 1e-300)
     cells = []
-    for k, (one, two) in enumerate(zip(printed(low_texts), printed(high_texts), strict=True)):
+    for k, (low_text, high_text) in enumerate(zip(printed(low_texts), printed(high_texts), strict=True)):
         bar = ""
         if math.isfinite(low[k]) and math.isfinite(high[k]):
             left, right = (100 * (float(end[k]) - first) / reach for end in (low, high))
             bar = f'<i style="left:{left:.1f}%;width:{max(right - left, 0.5):.1f}%"></i>'
             if column.estimate is not None and np.isfinite(column.estimate[k]):
                 bar += f'<b style="left:{100 * (float(column.estimate[k]) - first) / reach:.1f}%"></b>'
-        text = one if one == two else f"{one}{SPACE}..{SPACE}{two}"
+        text = low_text if low_text == high_text else f"{low_text}{SPACE}..{SPACE}{high_text}"
         cells.append(
             f'<td data-v="{sort_key(float(low[k]))}">{text}<span class="range" aria-hidden="true">{bar}</span></td>'
         )

@@ -15,8 +15,9 @@ def as_html(summary: Any) -> str:
     """Title, facts, notes and tables; pictures are on the page that ``to_html`` writes."""
     chapter, page = summary.chapter, Page("summary", LINES, False)
     sections = [
-        Section(one.title, [part for part in one.parts if not isinstance(part, Picture)]) for one in chapter.sections
+        Section(section.title, [part for part in section.parts if not isinstance(part, Picture)])
+        for section in chapter.sections
     ]
-    bodies = [page.section(one, f"s{k}") for k, one in enumerate(sections, 1) if one.parts]
+    bodies = [page.section(section, f"s{k}") for k, section in enumerate(sections, 1) if section.parts]
     head = f"<h3>{escaped(chapter.title)}</h3><p>{escaped(chapter.lead)}</p>{facts(Facts(chapter.glance))}"
-    return "".join([f"<div>{head}", *(note(one) for one in summary.notes), *bodies, "</div>"])
+    return "".join([f"<div>{head}", *(note(remark) for remark in summary.notes), *bodies, "</div>"])

@@ -136,5 +136,5 @@ def _value(name: str, value: str, salt: str) -> str:
     if name == "clip-path":
         return value.replace("url(#", f"url(#{salt}-")
     if name == "style":
-        return FONTS.sub("font-family: inherit", COLOUR.sub(lambda found: THEME[found[0].lower()], value))
+        return FONTS.sub("font-family: inherit", COLOUR.sub(lambda match: THEME[match[0].lower()], value))
     return value

@@ -120,7 +120,7 @@ def document(subject: Subject, chapter: Chapter, page: Page, title: str | None, 
         sections.append(missing)
     sections.append(made_section(subject, chapter, when))
     bodies = [page.section(section, f"s{k}") for k, section in enumerate(sections, 1)]
-    links = "".join(f'<li><a href="#s{k}">{escaped(one.title)}</a></li>' for k, one in enumerate(sections, 1))
+    links = "".join(f'<li><a href="#s{k}">{escaped(section.title)}</a></li>' for k, section in enumerate(sections, 1))
     source = subject.record.get("data", {}).get("source")
     named = Path(source).name if isinstance(source, str) else ""
     heading = escaped(title or named or chapter.title)
@@ -139,7 +139,7 @@ def document(subject: Subject, chapter: Chapter, page: Page, title: str | None, 
             f'<body><header><h1>{heading}</h1><p class="lead">{lead}</p>',
             f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>',
             f"<main>{facts(Facts(chapter.glance))}",
-            *(note(one) for one in subject.notes),
+            *(note(remark) for remark in subject.notes),
             *bodies,
             f"</main><footer>Written by halfseen {escaped(version)} on {escaped(when)}. This file needs no network and "
             "no server.</footer>",
