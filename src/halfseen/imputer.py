@@ -13,6 +13,7 @@ from halfseen._typing import BoolArray, FloatArray, IntArray, RandomState
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed, as_observed
 from halfseen.data.outgoing import check_size, filled, missing_cells, with_columns
+from halfseen.errors import shown
 from halfseen.parameters import RANDOM_STATE, Flag, Nothing, Parametrised, Suits, Table, Whole
 
 # Draws that are made where their number is not given: enough for a tenth of the information missing.
@@ -226,7 +227,7 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
     def _tell_of_empty(self, counts: Any, observed: Observed) -> None:
         empty = np.flatnonzero(np.asarray(counts) == 0)
         if len(empty):
-            first = empty[0] if observed.col_labels is None else repr(observed.col_labels[empty[0]])
+            first = empty[0] if observed.col_labels is None else shown(observed.col_labels[empty[0]])
             self._warn(
                 f"{len(empty)} columns have no seen cell, first {first}: nothing is known of them, and they are filled "
                 "with the mean of all others; leave them out"

@@ -7,6 +7,15 @@ import re
 from collections.abc import Iterable
 
 
+def with_article(name: str) -> str:
+    """A name with its article.
+
+    >>> with_article("AlternatingLeastSquares"), with_article("BiasModel")
+    ('an AlternatingLeastSquares', 'a BiasModel')
+    """
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
 def figures(values: Iterable[float], digits: int = 3) -> list[str]:
     """Numbers of one column, all with the same number of decimals: ``digits`` significant ones for the smallest.
 

@@ -40,7 +40,7 @@ def pressed_at(module, words, folder):
     [
         ("halfseen.cli.app", ["--version"]),  # before any command is known
         ("typer.main", ["--version"]),  # inside another library's import
-        ("halfseen.cli.fit", ["demo", "-o", "run"]),  # inside the command
+        ("halfseen.cli.fits", ["demo", "-o", "run"]),  # inside the command
         ("sklearn.datasets", ["demo", "-o", "run"]),
     ],
 )

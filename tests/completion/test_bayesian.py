@@ -250,3 +250,13 @@ def test_wrong_questions_are_refused():
         model.inference().entries([0, 1], [0, 1, 2])
     with pytest.raises(ValueError, match="weights must be positive"):
         model.inference().responses([0], [0], weights=[0.0])
+
+
+@pytest.mark.parametrize("value", [7.0, -3e-5, 0.0, 4e9])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_constant_table_is_filled_with_its_constant(value, dtype):
+    table = np.full((10, 4), value, dtype)
+    table[0, 1] = table[3, 2] = np.nan
+    model = hs.BayesianFactorization(random_state=0).fit(table)
+    np.testing.assert_allclose(model.predict_table(), value, rtol=1e-5, atol=1e-5)
+    assert model.inference().responses([0], [1]).width[0] <= 1e-4 * max(abs(value), 1.0)

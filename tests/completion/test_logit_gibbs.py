@@ -148,6 +148,7 @@ def test_single_precision_gives_nearly_the_same_chain():
     np.testing.assert_allclose(one.predict_table(), two.predict_table(), atol=2e-3)
 
 
+@pytest.mark.filterwarnings("ignore:every seen cell is 1")
 def test_answers_of_one_kind_only_still_have_a_probability():
     table = np.ones((20, 10))
     table[::3, ::2] = np.nan

@@ -48,7 +48,7 @@ ESTIMATORS = {
     # relu has kinks: with a smaller penalty single and double precision end in different minima
     "InductiveCompletion": Case(lambda: hs.InductiveCompletion(penalty=0.3, random_state=0)),
     "InductiveCompletion of a linear model with effects": Case(
-        lambda: hs.InductiveCompletion(3, "linear", effects="both", free_rank=1, random_state=0),
+        lambda: hs.InductiveCompletion(3, "linear", effects="both", free_rank=1, penalty=0.3, random_state=0),
     ),
     "OneSidedCompletion": Case(lambda: hs.OneSidedCompletion(random_state=0)),
     "OverparametrizedFactorization": Case(lambda: hs.OverparametrizedFactorization(random_state=0)),

@@ -75,6 +75,8 @@ CASES = {
     "NeighbourProfile": Case(c.NeighbourProfile(), POSITIVES, KERNELS),
     "RowKernelRidge": Case(c.RowKernelRidge(), POSITIVES, KERNELS),
     "KronRidge": Case(c.KronRidge(), POSITIVES, KERNELS),
+    "EASE": Case(c.EASE(), POSITIVES),
+    "ItemNeighbours": Case(c.ItemNeighbours(), POSITIVES),
     "Imputer": Case(hs.Imputer(random_state=0)),
 }
 if find_spec("torch"):
@@ -115,6 +117,7 @@ TOGETHER: dict[tuple[str, str, Any], tuple[dict[str, Any], Any]] = {
     # third moments of relu are zero; they tell at most three units apart
     ("InductiveCompletion", "start", "tensor"): ({"activation": "sigmoid"}, None),
     ("SimilarityClustering", "start", "tensor"): ({"activation": "sigmoid", "rank": 2}, None),
+    ("InductiveCompletion", "start", "cross"): ({"activation": "relu"}, None),
     ("SimilarityClustering", "start", "cross"): ({"rank": 2}, None),
     # folds share the embedding out, and something must be left beside it
     ("HeterogeneousAutoencoder", "folds", 2): ({"width": 8}, None),

@@ -55,6 +55,8 @@ EXEMPT = {
     "Popularity": "of tables that hold positives only",
     "NeighbourProfile": "of tables that hold positives only",
     "RowKernelRidge": "of tables that hold positives only",
+    "EASE": "of tables that hold positives only",
+    "ItemNeighbours": "of tables that hold positives only",
     "KronRidge": "of tables that hold positives only",
     "SecondMoment": "second moments are of the values as they are; see the test of their unit",
     "OneSidedCompletion": "second moments are of the values as they are; see the test of their unit",

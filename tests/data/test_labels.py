@@ -218,6 +218,7 @@ def test_words_of_a_command_line_become_labels_of_the_known_kind(texts, labels, 
     assert labels_from_text(texts, labels).tolist() == expected
 
 
+@pytest.mark.filterwarnings("ignore:every seen cell is 1")
 def test_sparse_positions_become_labels_with_a_note_and_given_lengths_keep_them():
     rng = np.random.default_rng(0)
     ids = np.r_[rng.choice(10**6 - 1, 150, replace=False), 10**6 - 1]

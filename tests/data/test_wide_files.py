@@ -267,3 +267,24 @@ def test_a_long_file_with_a_hole_is_not_taken_for_a_wide_one(tmp_path):
     path.write_text("user,item,rating,time,place\n1,7,5,1,4\n1,8,,2,5\n2,7,3,9,4\n")
     with pytest.raises(ValueError, match="'rating' has no number in entry 1"):
         read_table(path)
+
+
+def test_semicolons_and_decimal_commas_are_read_as_they_are_meant(tmp_path):
+    path = tmp_path / "panel.csv"
+    path.write_text("day;a;b;c;d\nd1;44,73;1;;-2,5\nd2;3,5;-;7,25;0\nd3;1,5;2; ;1\n")
+    R = read_table(path)
+    np.testing.assert_array_equal(
+        R.to_dense(), [[44.73, 1, np.nan, -2.5], [3.5, np.nan, 7.25, 0], [1.5, 2, np.nan, 1]]
+    )
+    assert "commas in numbers are taken for decimal points" in " ".join(R.notes)
+    path.write_text("user;item;rating\nann;tea;4,5\nbob;jam;3\n")
+    assert read_table(path).values.tolist() == [4.5, 3.0]
+    path.write_text("user;item;rating\nann;tea;4.5\nbob;jam;3\n")
+    assert read_table(path).values.tolist() == [4.5, 3.0]
+
+
+def test_words_are_suggested_in_the_order_they_are_known_to_have(tmp_path):
+    path = tmp_path / "answers.csv"
+    path.write_text("who,what,answer\nann,q1,right\nbob,q1,wrong\n")
+    with pytest.raises(ValueError, match=r"values=\{'wrong': 0, 'right': 1\}"):
+        read_table(path)

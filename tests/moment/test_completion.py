@@ -373,7 +373,7 @@ def test_settings_that_make_no_sense_are_named(rows, change, message):
 
 
 def test_rows_with_a_single_entry_say_nothing():
-    R = hs.Observed.from_triplets(np.arange(20), np.arange(20) % 5, np.ones(20))
+    R = hs.Observed.from_triplets(np.arange(20), np.arange(20) % 5, np.arange(20.0))
     with pytest.raises(ValueError, match="none of the 20 rows has two entries"):
         hs.OneSidedCompletion(2, random_state=0).fit(R)
     with pytest.raises(ValueError, match="R has weights"):

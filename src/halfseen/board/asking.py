@@ -85,5 +85,6 @@ def questions_to_ask(models: list[Remaining], n: int) -> tuple[list[int], list[i
         models[model].ask(int(question))
         who.append(int(model))
         which.append(int(question))
-        errors.append(float(np.sqrt(sum(asked.variance for asked in models))))
+        # rounding may leave less than nothing where all questions are asked
+        errors.append(float(np.sqrt(max(sum(asked.variance for asked in models), 0.0))))
     return who, which, errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,15 @@ METHODS: dict[str, str] = {
     "means": "BiasModel",
 }
 
+# Families whose values are counts: least squares would predict less than nothing.
+COUNTS = ("poisson", "negative_binomial")
+
 
 @dataclass(frozen=True)
 class CompletePlan:
     """How the table is to be completed."""
 
-    method: str = "bayes"
+    method: str = "auto"
     family: str | None = None
     rank: str | None = None
     scale: str = "auto"
@@ -57,6 +60,7 @@ def run_complete(
     check_plan(plan, out)
     with TableFile.opened(data, reading) as file, on_threads(plan.threads):
         cells_of(file.observed)
+        plan = settled(plan, file.observed)
         maker = maker_of(plan, file.observed)
         judged = judge(maker, file.observed, plan)
         filled = fill(maker(file.observed), file, plan)
@@ -76,11 +80,12 @@ def run_complete(
 def check_plan(plan: CompletePlan, out: Path | None) -> None:
     """Refuse what cannot be done before any work."""
     check_out(out)
-    if plan.method not in METHODS:
-        raise ValueError(f"--method {plan.method!r} is not known; known are {', '.join(METHODS)}")
+    if plan.method not in ("auto", *METHODS):
+        raise ValueError(f"--method {plan.method!r} is not known; known are auto, {', '.join(METHODS)}")
     if plan.interval is not None and not 0 < plan.interval < 1:
         raise ValueError(f"--interval {plan.interval:g} must lie between 0 and 1, such as 0.9")
-    if plan.interval is not None and not hasattr(getattr(hs, METHODS[plan.method]), "inference"):
+    method = METHODS.get(plan.method, METHODS["bayes"])
+    if plan.interval is not None and not hasattr(getattr(hs, method), "inference"):
         raise ValueError(f"--interval: --method {plan.method} has no intervals; take bayes or factor")
     if not 0 <= plan.held_out < 1:
         raise ValueError(f"--held-out {plan.held_out} must be at least 0 and less than 1 (0.1 keeps a tenth back)")
@@ -140,6 +145,17 @@ def maker_of(plan: CompletePlan, observed: Observed) -> Callable[[Observed], Com
         return Completer(estimator(**given).fit(table.with_values(values)), means, scales)
 
     return fitted
+
+
+def settled(plan: CompletePlan, observed: Observed) -> CompletePlan:
+    """The plan with a method: that of counts for counts, else the Bayesian one."""
+    if plan.method != "auto":
+        return plan
+    family = next((hint["value"] for hint in observed.describe()["hints"] if hint["kind"] == "family"), "")
+    if (plan.family or family) not in COUNTS:
+        return replace(plan, method="bayes")
+    note(f"counts: completed by --method factor --family {plan.family or family}")
+    return replace(plan, method="factor", family=plan.family or family)
 
 
 def parsed(estimator: Any, name: str, text: str) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from halfseen.cli.inferring import inference_of, open_run
 from halfseen.cli.screen import note
 from halfseen.cli.written import check_out, deliver
+from halfseen.text import with_article
 
 SIDES = ("rows", "cols")
 
@@ -33,7 +34,7 @@ def run_factors(run: Path, question: FactorsQuestion, out: Path | None, as_json:
         turn(model, question.rotation)
     parts = [part for side in question.sides for part in side_of(model, record, side, question)]
     if not parts:
-        raise ValueError(f"{run} holds a {type(model).__name__}, which has no factors")
+        raise ValueError(f"{run} holds {with_article(type(model).__name__)}, which has no factors")
     names = [name for name in parts[0] if any(name in part for part in parts)]
     names += [name for part in parts for name in part if name not in names]
     lengths = [len(part["label"]) for part in parts]
@@ -56,7 +57,7 @@ def turn(model: Any, rotation: str) -> None:
 
     cols = getattr(model, "col_factors_", None)
     if cols is None or not hasattr(model, "row_factors_"):
-        raise ValueError(f"--rotation {rotation}: a {type(model).__name__} has no pair of factors to turn")
+        raise ValueError(f"--rotation {rotation}: {with_article(type(model).__name__)} has no pair of factors to turn")
     matrix = varimax(np.asarray(cols, dtype=float))
     model.row_factors_, model.col_factors_ = np.asarray(model.row_factors_) @ matrix, np.asarray(cols) @ matrix
     model.is_turned_ = True
@@ -112,7 +113,7 @@ def errors_of(model: Any, record: dict[str, Any], side: str, question: FactorsQu
     """Estimates, standard errors and interval ends of all components, or None with a note that says why."""
     word = {"rows": "rows", "cols": "columns"}[side]
     if not hasattr(model, "inference"):
-        note(f"no errors of the {word}: a {type(model).__name__} has none")
+        note(f"no errors of the {word}: {with_article(type(model).__name__)} has none")
         return None
     rank = np.shape(model.shared_basis_ if hasattr(model, "shared_basis_") else model.row_factors_)[1]
     try:

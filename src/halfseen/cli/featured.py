@@ -16,6 +16,7 @@ from halfseen.cli.tables import TableJob
 from halfseen.data import Observed, SideFeatures
 from halfseen.data.labels import labels_from_text
 from halfseen.methods.inductive.options import ONE_CLASS
+from halfseen.text import with_article
 
 RECALL_AT = 10
 MOST_CELLS = 50_000_000
@@ -137,7 +138,8 @@ def lists_table(rows: list[dict[str, Any]]) -> Any:
 def predict_new(model: Any, question: Question, record: dict[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:
     """Predictions where rows, columns or both come with files of features."""
     if not isinstance(model, hs.InductiveCompletion):
-        raise ValueError(f"--row-features and --top are for runs of 'fit inductive'; this is a {type(model).__name__}")
+        kind = with_article(type(model).__name__)
+        raise ValueError(f"--row-features and --top are for runs of 'fit inductive'; this is {kind}")
     if question.level is not None:
         raise ValueError("--level has no meaning here: intervals need the table of the fit (model.inference in Python)")
     reading = TableOptions(sep=question.sep, no_header=question.no_header)

@@ -14,6 +14,7 @@ from halfseen.cli.folder import MODEL, RECORD
 from halfseen.cli.reopen import features_again, reopened
 from halfseen.cli.screen import note
 from halfseen.inference import NotStated
+from halfseen.text import with_article
 
 
 def open_run(run: Path) -> tuple[Any, dict[str, Any]]:
@@ -44,7 +45,7 @@ def inference_of(model: Any, record: Mapping[str, Any], level: float, data: str 
         raise ValueError(f"--level {level:g} must lie between 0 and 1, such as 0.95")
     if not hasattr(model, "inference"):
         raise ValueError(
-            f"a {type(model).__name__} has no intervals; fit a model that does, such as halfseen fit bayes"
+            f"{with_article(type(model).__name__)} has no intervals; fit a model that does, such as halfseen fit bayes"
         )
     try:
         return model.inference(level)

@@ -15,6 +15,7 @@ from halfseen.cli.screen import note
 from halfseen.cli.source import changed, open_table
 from halfseen.cli.written import check_out, deliver
 from halfseen.data import Observed
+from halfseen.text import with_article
 
 # Draws whose quantiles are the ends of a new row's intervals.
 DRAWS = 400
@@ -40,7 +41,7 @@ def run_place(
         raise ValueError(f"--level {question.level:g} must lie between 0 and 1, such as 0.95")
     model, record = open_run(run)
     if hasattr(model, "source_names_") or not hasattr(model, "predict"):
-        raise ValueError(f"{run} holds a {type(model).__name__}, which places no new rows")
+        raise ValueError(f"{run} holds {with_article(type(model).__name__)}, which places no new rows")
     table = open_table(rows, merged(record, reading))
     answer = item_lines(model, record, table, question)
     n_labels = 1
@@ -96,7 +97,7 @@ def cell_lines(model: Any, record: dict[str, Any], table: Observed, question: Pl
     answer = {"row": labels[i], "col": columns[j], "predicted": predicted[i, j] - shift}
     try:
         if not hasattr(model, "inference"):
-            raise ValueError(f"a {type(model).__name__} has none")
+            raise ValueError(f"{with_article(type(model).__name__)} has none")
         draws = model._drawn(seen, i, j, DRAWS, np.random.default_rng(question.seed))
     except ValueError as error:
         note(f"no intervals of new rows: {error}")

@@ -74,8 +74,11 @@ def complete(
     output: FileOptions,
     method: Annotated[
         str,
-        typer.Option(metavar="NAME", help="bayes, als, soft-impute, factor, descent, irt or means."),
-    ] = "bayes",
+        typer.Option(
+            metavar="NAME",
+            help="bayes, als, soft-impute, factor, descent, irt or means; auto: factor for counts, else bayes.",
+        ),
+    ] = "auto",
     family: Annotated[
         str | None, typer.Option(metavar="NAME", help="How values are distributed; else by their look.")
     ] = None,

@@ -13,6 +13,7 @@ from halfseen.data.arrow_sizes import MAGIC, check_messages, checked_batch
 from halfseen.data.blanks import Squeezed
 from halfseen.data.limits import LONGEST_LINE, Budget
 from halfseen.data.parquet_sizes import check_pages
+from halfseen.data.words import suggested
 from halfseen.errors import UnknownLabelError, close_matches, shown
 
 PARQUET = (".parquet", ".pq")
@@ -25,6 +26,10 @@ HEAD = 1 << 16
 # Where a line is longer than a block of its file, the block is made this many times the first line.
 LINES_PER_BLOCK = 4
 LABEL, NUMBER, WORD = "label", "number", "word"
+
+# Numbers with a decimal comma, and with a point; cells that people leave for "nothing".
+COMMA, POINT = re.compile(r"-?\d+,\d+"), re.compile(r"-?\d+\.\d+")
+BLANKS = (" ", "  ", "-", "--")
 
 
 @dataclass(frozen=True)
@@ -198,10 +203,11 @@ class TextSource:
         with told(path, "text"):
             first = self._first_line()
             self._block = max(BLOCK, LINES_PER_BLOCK * len(first))
-            self.sep = form.sep or TEXT.get(suffix_of(path)) or self._guess(first)
+            self.sep = form.sep or self._usual(first) or self._guess(first)
             if len(self.sep) != 1:
                 raise ValueError(f"sep must be one character, got {form.sep!r}")
             self._blanks = self.sep == " "
+            self._decimal = self._decimal_point(first)
             with self._open() as source:
                 self.names = self._column_names(source)
 
@@ -227,6 +233,25 @@ class TextSource:
                         f"{self.path.name}: its first line has more than {LONGEST_LINE >> 20} MiB; is it a text file?"
                     )
         return b"".join(pieces)
+
+    def _usual(self, first: bytes) -> str | None:
+        """The separator that the file's name stands for, if the first line has it (or has no other either)."""
+        usual = TEXT.get(suffix_of(self.path))
+        if usual is None or usual.encode() in first or not any(other in first for other in (b";", b"\t", b"|")):
+            return usual
+        return None
+
+    def _decimal_point(self, first: bytes) -> str:
+        """A comma, where columns are separated by something else and numbers are written as in 44,73 throughout."""
+        if self.sep == ",":
+            return "."
+        with self._open() as source:
+            head = source.read(max(HEAD, len(first) + HEAD)).decode("utf-8", "replace")
+        fields = [field.strip().strip('"') for line in head.splitlines()[:40] for field in line.split(self.sep)]
+        if not any(COMMA.fullmatch(field) for field in fields) or any(POINT.fullmatch(field) for field in fields):
+            return "."
+        self.notes.append(f"{self.path.name}: commas in numbers are taken for decimal points (44,73 is 44.73)")
+        return ","
 
     def _guess(self, first: bytes) -> str:
         """Return the separator that splits the first lines alike; a blank only where there is no other."""
@@ -255,7 +280,10 @@ class TextSource:
                 autogenerate_column_names=not self._header, use_threads=threads, block_size=block
             ),
             parse_options=csv.ParseOptions(delimiter=self.sep),
-            convert_options=csv.ConvertOptions(include_columns=columns, column_types=types),
+            convert_options=csv.ConvertOptions(
+                include_columns=columns, column_types=types, decimal_point=self._decimal,
+                null_values=[*csv.ConvertOptions().null_values, *BLANKS],
+            ),
         )
 
     def batches(self, columns: list[str], kinds: list[str] | None = None) -> Iterator[Any]:
@@ -313,11 +341,9 @@ class TextSource:
         """Say which words a column of values holds, if words are all it holds: a few, and none of them a number."""
         words = [word for word in column.unique().to_pylist() if word]
         if 1 <= len(words) <= 20 and not any(_is_number(word) for word in words):
-            codes = ", ".join(f"{shown(word)}: {code}" for code, word in enumerate(words[:6]))
-            more = ", ..." if len(words) > 6 else ""
             raise ValueError(
                 f"{self.path}: column {name!r} holds words; say what numbers they stand for, in their order: "
-                f"values={{{codes}{more}}}"
+                f"{suggested(words)}"
             )
 
     def _retell(self, error: Exception, types: dict[str, Any], columns: list[str]) -> None:

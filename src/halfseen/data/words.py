@@ -13,6 +13,17 @@ from halfseen.errors import close_matches, shown
 # How files write that there is no value; a mapping may give any of these a meaning of its own.
 NOTHING = frozenset(("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>"))
 
+# Orders of words that need no explanation; the first that has all words of a table is taken.
+SCALES = (
+    ("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("wrong", "right"), ("incorrect", "correct"),
+    ("fail", "pass"), ("failed", "passed"), ("no", "perhaps", "yes"), ("no", "maybe", "yes"),
+    ("never", "rarely", "sometimes", "often", "always"),
+    ("strongly disagree", "disagree", "neutral", "agree", "strongly agree"),
+    ("strongly disagree", "disagree", "neither agree nor disagree", "agree", "strongly agree"),
+    ("not at all", "a little", "moderately", "quite a bit", "extremely"), ("none", "mild", "moderate", "severe"),
+    ("low", "medium", "high"), ("poor", "fair", "good", "very good", "excellent"),
+)  # fmt: skip
+
 
 class Words:
     """What words mean as numbers.
@@ -113,11 +124,25 @@ def words_of(values: Any) -> Words | None:
     return values if values is None or isinstance(values, Words) else Words(values)
 
 
-def suggested(words: list[Any], most: int = 6) -> str:
-    """How a user may write the meaning of a few words, in their order.
+def in_order(words: list[Any]) -> list[Any]:
+    """Words in the order that they are known to have (no before yes, wrong before right), else as they come.
 
-    >>> suggested(["no", "yes"])
+    >>> in_order(["Right", "wrong"]), in_order(["blue", "amber"])
+    (['wrong', 'Right'], ['blue', 'amber'])
+    """
+    texts = [str(word).strip().lower() for word in words]
+    for scale in SCALES:
+        if set(texts) <= set(scale):
+            return [word for _, word in sorted(zip(map(scale.index, texts), words, strict=True), key=lambda p: p[0])]
+    return list(words)
+
+
+def suggested(words: list[Any], most: int = 6) -> str:
+    """How a user may write the meaning of a few words, in their order where that is known.
+
+    >>> suggested(["yes", "no"])
     "values={'no': 0, 'yes': 1}"
     """
+    words = in_order(words)
     codes = ", ".join(f"{shown(word)}: {code}" for code, word in enumerate(words[:most]))
     return f"values={{{codes}{', ...' if len(words) > most else ''}}}"

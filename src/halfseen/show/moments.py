@@ -55,8 +55,7 @@ def plot_second_moment(model: Any, columns: Any = None) -> Figure:
     i, j = (part.ravel() for part in np.meshgrid(chosen, chosen, indexing="ij"))
     held, shape = model.moments_.at(i, j), (len(chosen), len(chosen))
     raw = np.divide(held.sums, held.counts, out=np.full(len(i), np.nan), where=held.counts > 0).reshape(shape)
-    X = model.components_.T[chosen].astype(float)
-    completed = X @ X.T + model.psi_ * np.eye(len(chosen))
+    completed = model.second_moment(kind="with_psi")[np.ix_(chosen, chosen)].astype(float)
     # the noise of single pairs must not set the colours
     reach = float(np.nanpercentile(np.abs(completed), 99)) or 1.0
     figure = new_figure(7.6, 3.8)

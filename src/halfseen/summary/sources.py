@@ -117,6 +117,8 @@ def _errors(subject: Subject, chapter: Chapter) -> list[Part]:
     """The shared basis with intervals, where the model has them and its data are small enough to leave parts out."""
     if not isinstance(subject.data, Sources) or subject.data.n_entries > MOST_REFITTED or not subject.inference:
         return []
+    if not hasattr(subject.inference, "shared_basis"):  # the Bayesian model has a posterior instead
+        return []
     basis, space = subject.inference.shared_basis(), subject.inference.shared_space()
     columns: list[Column | Interval] = [Column("row", np.asarray(basis.labels["row"])[:, 0], kind="text")]
     for k in range(basis.estimate.shape[1]):

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from halfseen.methods.completion.posterior_intervals import PosteriorInference
 
 FRUGAL_FROM = 3_000_000  # as for alternating least squares: columns regrouped part by part from here on
+CONSTANT = 1e-6  # what is taken for the spread of a constant table, as a share of its size
 START_SCALE, START_PENALTY = 0.1, 0.05  # of the ALS-WR iterations before the chain, in the unit of the values
 MEBIBYTE, AUTO_MEMORY = 1 << 20, 64.0
 
@@ -193,6 +194,8 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
             observed, get_loss("gaussian"), settings.engine, is_frugal=observed.n_entries >= FRUGAL_FROM
         )
         spread = weighted_spread(observed, self.mean_) if settings.family == "gaussian" else 1.0
+        if settings.family == "gaussian" and np.ptp(observed.values) == 0:
+            spread *= CONSTANT  # values that do not differ say that nothing does
         start = self._start(passes, spread, settings, start_rng)
         collector = Collector(settings.burn_in, settings.max_iter, thin)
         total = settings.burn_in + settings.max_iter

@@ -12,19 +12,8 @@ from halfseen._typing import FloatArray, Labels
 from halfseen.data import Observed
 from halfseen.data.frames import is_frame
 from halfseen.data.storable import storable
-from halfseen.data.words import NOTHING, Words
+from halfseen.data.words import NOTHING, SCALES, Words
 from halfseen.errors import shown
-
-# Orders of words that need no explanation; the first that has all words of a table is taken.
-SCALES = (
-    ("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("wrong", "right"), ("incorrect", "correct"),
-    ("fail", "pass"), ("failed", "passed"), ("no", "perhaps", "yes"), ("no", "maybe", "yes"),
-    ("never", "rarely", "sometimes", "often", "always"),
-    ("strongly disagree", "disagree", "neutral", "agree", "strongly agree"),
-    ("strongly disagree", "disagree", "neither agree nor disagree", "agree", "strongly agree"),
-    ("not at all", "a little", "moderately", "quite a bit", "extremely"), ("none", "mild", "moderate", "severe"),
-    ("low", "medium", "high"), ("poor", "fair", "good", "very good", "excellent"),
-)  # fmt: skip
 
 
 @storable

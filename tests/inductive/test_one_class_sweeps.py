@@ -99,11 +99,16 @@ def test_features_of_a_one_class_table_may_have_any_unit(likes):
     np.testing.assert_allclose(left @ right.T, model.predict_table(), atol=1e-9)
 
 
-@pytest.mark.parametrize("make", [hs.AlternatingLeastSquares, hs.OneSidedCompletion, hs.SoftImpute, hs.ColumnMean])
-@pytest.mark.filterwarnings("ignore:only .* second moments:UserWarning")
+@pytest.mark.parametrize("make", [hs.AlternatingLeastSquares, hs.SoftImpute, hs.ColumnMean])
 def test_a_table_of_ones_is_pointed_to_the_one_class_model(likes, make):
     with pytest.warns(UserWarning, match="every seen cell is 1: .*family='one_class'"):
         make().fit(likes)
+
+
+@pytest.mark.filterwarnings("ignore:every seen cell is 1")
+def test_one_sided_completion_refuses_ones_and_names_the_one_class_model(likes):
+    with pytest.raises(ValueError, match="entries are 1: .*family='one_class'"):
+        hs.OneSidedCompletion().fit(likes)
 
 
 def test_a_full_table_of_ones_is_pointed_nowhere():
