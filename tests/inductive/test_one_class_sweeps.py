@@ -107,7 +107,7 @@ def test_a_table_of_ones_is_pointed_to_the_one_class_model(likes, make):
 
 @pytest.mark.filterwarnings("ignore:every seen cell is 1")
 def test_one_sided_completion_refuses_ones_and_names_the_one_class_model(likes):
-    with pytest.raises(ValueError, match="entries are 1: .*family='one_class'"):
+    with pytest.raises(ValueError, match=r"entries are 1: .*family='one_class'"):
         hs.OneSidedCompletion().fit(likes)
 
 
