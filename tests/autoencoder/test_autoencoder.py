@@ -196,6 +196,7 @@ class TestTraining:
             np.testing.assert_array_equal(model.predict_table(name), again.predict_table(name))
             assert not np.allclose(model.predict_table(name), other.predict_table(name))
 
+    @pytest.mark.slow
     def test_it_predicts_entries_it_has_not_seen_from_the_structure_of_the_table(self, data):
         train, test = data.sources.split(0.1, random_state=0)
         model = self.model(unique_penalty=0.05, max_iter=40).fit(train)

@@ -145,4 +145,4 @@ def test_a_level_adds_the_ends_of_predictive_intervals(halfseen, table, tmp_path
 def test_a_level_is_refused_where_the_model_has_no_intervals(halfseen, run):
     done = halfseen("predict", run, "--rows", "u00", "--cols", "f03", "--level", 0.9)
     assert done.exit_code == 2
-    assert "a AlternatingLeastSquares has no intervals" in done.output
+    assert "an AlternatingLeastSquares has no intervals" in done.output

@@ -111,6 +111,7 @@ class TestEveryFamily:
         np.testing.assert_allclose(other, one[np.ix_(rows, cols)], atol=1e-7 * np.abs(one).max())
 
 
+@pytest.mark.slow
 def test_the_stages_improve_row_by_row():
     """Section 8 of the study: spectral > one-step in (2, infinity) error and in Frobenius error, at lambda=1, pi=.5."""
     data = hs.datasets.make_factor_data(
@@ -131,6 +132,7 @@ def test_the_stages_improve_row_by_row():
     assert fit(data, penalty="none", bias="none", solver="alternating").run_.work <= 80
 
 
+@pytest.mark.slow
 def test_weaker_signals_stay_within_their_bounds():
     data = hs.datasets.make_factor_data(
         1000, 500, rank=2, family="bernoulli", strength=0.5, observed=0.5, random_state=0

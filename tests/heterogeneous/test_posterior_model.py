@@ -129,6 +129,7 @@ def one_factor(seed=1, n=80, widths=(30, 40)):
 
 
 @pytest.mark.filterwarnings("ignore:the fit ended:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.slow
 def test_loud_rows_are_found_and_believed_less():
     truth, rng = one_factor()
     loud = np.arange(80) < 20
@@ -144,6 +145,7 @@ def test_loud_rows_are_found_and_believed_less():
 
 
 @pytest.mark.filterwarnings("ignore:the fit ended:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.slow
 def test_weights_of_rows_do_what_row_noise_learns():
     truth, rng = one_factor()
     size = np.where(np.arange(80) < 20, 4.0, 0.5)

@@ -47,6 +47,7 @@ def test_new_items_go_to_the_clusters_of_their_kind(digits):
     assert hs.metrics.roc_auc(same, alike) > 0.95
 
 
+@pytest.mark.slow
 def test_the_scale_is_the_one_that_predicts_held_out_pairs_best(digits):
     X, y, _ = digits
     i, j = np.random.default_rng(2).integers(0, 400, (2, 3000))

@@ -22,6 +22,12 @@ FIGURES = [figure for paper in PAPERS for figure in paper.figures]
 NAMES = [f"{figure.paper}/{figure.name}" for figure in FIGURES]
 # Quick runs of more than a few seconds; the full suite runs them.
 SLOW = {
+    "nonlinear-inductive-completion/clustering",
+    "nonlinear-inductive-completion/recovery",
+    "one-sided-completion/error_c",
+    "one-sided-completion/error_n",
+    "overparametrized-factorization/figure3",
+    "overparametrized-factorization/stops",
     "generalized-latent-factors/aspect_ratio",
     "generalized-latent-factors/coverage",
     "generalized-latent-factors/figure1",

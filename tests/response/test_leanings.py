@@ -94,10 +94,12 @@ class TestScores:
         _, seen = strayed(1)
         assert row_leanings(fit_of(seen, is_sloped=False)).sd == 0
 
+    @pytest.mark.slow
     def test_tables_of_the_model_have_next_to_none(self):
         found = [row_leanings(fit_of(simulated(40, 300, 0.3, slope=0.4, seed=k).observed.to_dense())) for k in range(4)]
         assert np.mean([one.sd for one in found]) < 0.006
 
+    @pytest.mark.slow
     def test_scores_of_rows_that_stray_come_nearer_and_are_covered(self):
         plain, better, inside, bare = [], [], [], []
         for seed in range(3):
