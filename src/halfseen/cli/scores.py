@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from halfseen.losses import ColumnLoss, Loss
+from halfseen.losses import Loss, has_columns, is_quadratic
 from halfseen.metrics import mae, mean_deviance, rmse
 from halfseen.select import held_out_deviance
 
@@ -21,11 +21,11 @@ def judge_model(model: Any, hidden: Any, loss: Loss) -> tuple[np.ndarray, dict[s
     predicted = np.asarray(model.predict(*places(hidden)), dtype=float)
     truth, weights = hidden.values, hidden.weights
     scores = {"rmse": rmse(truth, predicted, weights), "mae": mae(truth, predicted, weights)}
-    if isinstance(loss, ColumnLoss):
+    if has_columns(loss):
         scores["deviance"] = float("nan")
         if model.loss_.name == loss.name:
             scores["deviance"] = held_out_deviance(model, hidden)
-    elif loss.name != "gaussian":
+    elif not is_quadratic(loss):
         scores["deviance"] = mean_deviance(truth, loss.link(predicted), loss, weights)
     return predicted, scores
 

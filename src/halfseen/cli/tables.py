@@ -19,7 +19,7 @@ from halfseen.cli.scores import judge_model, places
 from halfseen.cli.screen import Steps, count, share
 from halfseen.cli.source import family_of, open_table
 from halfseen.data import Observed, check_support
-from halfseen.losses import ColumnLoss, Loss, get_loss
+from halfseen.losses import Loss, get_loss, has_columns
 from halfseen.metrics import coverage, mean_width
 
 LEVEL = 0.95
@@ -65,7 +65,8 @@ class TableJob(Job):
         is_graded = self.values.get("kind", ("",))[0] in GRADED
         self.loss = get_loss("gaussian" if is_graded else code)
         if self.whole.trials is None and self.asked.method.name != "irt":
-            known = self.loss.learned(self.whole) if isinstance(self.loss, ColumnLoss) else self.loss
+            loss: Any = self.loss
+            known = loss.learned(self.whole) if has_columns(loss) else loss
             check_support(self.whole, known, "family")
 
     def check_ranks(self) -> None:
