@@ -308,7 +308,6 @@ def test_the_demo_beats_the_column_mean_and_least_squares(process, tmp_path):
     # 3.18 against 3.40 and 4.34 when this was written; the margin is that of a different BLAS, not of another seed
     assert rmse["factor model"] < 3.3 < rmse["alternating least squares"] < rmse["column mean"]
     assert (tmp_path / "halfseen-demo" / "completed.png").exists()
-    assert facts["seconds"]["total"] < 60
 
 
 def test_als_finds_its_own_rank_unless_it_is_given_ranks_to_try(halfseen, table):

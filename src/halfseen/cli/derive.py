@@ -71,7 +71,7 @@ def parameters_of(file: str, name: str) -> tuple[Parameter, ...]:
 
     Examples
     --------
-    >>> [parameter.name for parameter in parameters_of("methods/comparisons/mean.py", "ColumnMean")]
+    >>> [parameter.name for parameter in parameters_of("methods/comparisons/bias.py", "ColumnMean")]
     ['shrinkage']
     """
     tree = ast.parse((SOURCE / file).read_text(encoding="utf-8"))

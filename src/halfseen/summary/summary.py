@@ -55,7 +55,7 @@ class Summary:
     >>> data = hs.datasets.make_factor_data(60, 40, rank=1, observed=0.6, random_state=0)
     >>> summary = hs.AlternatingLeastSquares(1, random_state=0).fit(data.observed).summary()
     >>> summary.facts["rows"], [table.caption for table in summary.tables][0]
-    ('60', 'Components')
+    ('60', 'Components and what stands out on each')
     """
 
     subject: Subject
