@@ -179,19 +179,9 @@ class NewRows:
         ValueError
             For a count below 1.
         """
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"count={count!r} must be a whole number of at least 1.")
-        rows, places, items, values = [], [], [], []
-        for row in range(len(self)):
-            information = self.information(row)
-            free = len(information) - len(self._answered(row))
-            best = np.argsort(-information, kind="stable")[: min(count, free)]
-            rows.append(np.repeat(self.row_labels[row : row + 1], len(best)))
-            places.append(np.arange(1, len(best) + 1))
-            items.append(self.col_labels[best])
-            values.append(information[best])
-        parts = {"row": rows, "place": places, "item": items, "information": values}
-        return as_frame({name: np.concatenate(part) for name, part in parts.items()}, backend or self.library)
+        told = [self.information(row) for row in range(len(self))]
+        free = [len(known) - len(self._answered(row)) for row, known in enumerate(told)]
+        return most_telling(told, free, count, self.row_labels, self.col_labels, backend or self.library)
 
     def width_curve(self, counts: Any = (5, 10, 20, 50, 100, 200)) -> WidthCurve:
         r"""Expected width of the score intervals after so many further questions.
@@ -271,3 +261,32 @@ def place(
     rows = np.arange(m) if observed.row_labels is None else observed.row_labels
     cols = np.arange(p) if col_labels is None else col_labels
     return NewRows(bank, answers, counts, level, rows, cols, trials, library)
+
+
+def most_telling(
+    information: list[FloatArray], free: list[int], count: int, row_labels: Labels, col_labels: Labels, library: str
+) -> Any:
+    """The questions that say most about each row, best first: a table of row, place, item, information.
+
+    Parameters
+    ----------
+    information : list of ndarray (p,)
+        Of every question about each row.
+    free : list of int
+        How many questions may be asked of each row.
+    count : int
+        At most so many of each row.
+    row_labels, col_labels : ndarray
+    library : {"pyarrow", "pandas", "polars"}
+    """
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+        raise ValueError(f"count={count!r} must be a whole number of at least 1.")
+    rows, places, items, values = [], [], [], []
+    for row, (known, most) in enumerate(zip(information, free, strict=True)):
+        best = np.argsort(-known, kind="stable")[: min(count, most)]
+        rows.append(np.repeat(row_labels[row : row + 1], len(best)))
+        places.append(np.arange(1, len(best) + 1))
+        items.append(col_labels[best])
+        values.append(known[best])
+    parts = {"row": rows, "place": places, "item": items, "information": values}
+    return as_frame({name: np.concatenate(part) for name, part in parts.items()}, library)

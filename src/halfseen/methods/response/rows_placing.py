@@ -11,7 +11,7 @@ from scipy.special import logit
 from halfseen._typing import FloatArray, Labels
 from halfseen.inference import Intervals, normal_quantile
 from halfseen.inference.bank import Bank, ability_knots
-from halfseen.inference.intervals import as_frame
+from halfseen.inference.new_rows import most_telling
 from halfseen.methods.response import rows_kinds
 from halfseen.methods.response.rows_answers import NOT_SEEN, AnswerTable
 from halfseen.methods.response.rows_board import RowsBoard, make_board, posterior
@@ -94,18 +94,9 @@ class PlacedRows:
         ValueError
             For a count below 1.
         """
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"count={count!r} must be a whole number of at least 1.")
-        rows, places, items, values = [], [], [], []
-        for row in range(len(self)):
-            known = self.information(row)
-            best = np.argsort(-known, kind="stable")[: min(count, int(np.count_nonzero(known)))]
-            rows.append(np.repeat(self.row_labels[row : row + 1], len(best)))
-            places.append(np.arange(1, len(best) + 1))
-            items.append(self.col_labels[best])
-            values.append(known[best])
-        parts = {"row": rows, "place": places, "item": items, "information": values}
-        return as_frame({name: np.concatenate(part) for name, part in parts.items()}, backend or self.library)
+        told = [self.information(row) for row in range(len(self))]
+        free = [int(np.count_nonzero(known)) for known in told]
+        return most_telling(told, free, count, self.row_labels, self.col_labels, backend or self.library)
 
 
 def expected_information(fit: RowsFit, ability: Abilities) -> FloatArray:
