@@ -154,7 +154,7 @@ class PosteriorInference(TableInference):
         share = 1.0 if weights is None else np.asarray(weights, dtype=float)
         if np.any(~(np.asarray(share) > 0)):
             raise ValueError("weights must be positive: a value of weight 0 has no distribution")
-        noise = self._model.noise_sd_**2 / share
+        noise = self._model.draws_.noise_variances(i) / share
         return self._cells("response", mean, variance + noise, (i, j), "prediction", True)
 
     def rows(self, component: int | None = None) -> Intervals:
