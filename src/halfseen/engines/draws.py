@@ -103,7 +103,7 @@ def draw_rows(
 
         def draw_part(block: tuple[int, int]) -> float:
             part = slice(*block)
-            own = {name: None if array is None else array[part] for name, array in by_row.items()}
+            own: dict[str, Any] = {name: None if array is None else array[part] for name, array in by_row.items()}
             fixed = {**given, "pull": given["pull"][part]} if pull.ndim > 1 else given
             return float(kernels.row_draws(parts.build(part), features, noise[part], **own, **fixed).value)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from halfseen.kernels.arguments import _of_dtype, writable
 from halfseen.kernels.backend import backend
 from halfseen.kernels.newton import Array
+
+IntArray = NDArray[np.integer[Any]]
 
 
 class FeatureColumns(NamedTuple):
@@ -25,8 +28,8 @@ class FeatureColumns(NamedTuple):
         What all features of a row are multiplied by; None: 1.
     """
 
-    indptr: Array
-    indices: Array
+    indptr: IntArray
+    indices: IntArray
     values: Array | None
     row_scale: Array | None
 
@@ -158,7 +161,7 @@ def shift_draws(
     return int(n_failed)
 
 
-def _checked(features: FeatureColumns, dtype: np.dtype) -> tuple[Array, Array, Array | None, Array | None]:
+def _checked(features: FeatureColumns, dtype: np.dtype) -> tuple[IntArray, IntArray, Array | None, Array | None]:
     """The features' arrays in the arithmetic of the rows."""
     values, scale = (
         None if part is None else np.ascontiguousarray(part, dtype) for part in (features.values, features.row_scale)

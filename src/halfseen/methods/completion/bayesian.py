@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -15,6 +16,7 @@ from halfseen.base import PlacesRows
 from halfseen.biased import BiasedPredictions
 from halfseen.data import Observed
 from halfseen.data.features import FeatureCode
+from halfseen.data.outgoing import fingerprint
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.completion.convergence import potential_scale_reduction, tell_of_chains
@@ -326,7 +328,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         if self.rank is None:
             usual = RANK_OF_MOST if observed.n_entries < MANY_ENTRIES else 2 * RANK_OF_MOST
             return min(usual, *observed.shape), None
-        plain = {"implicit": "none" if self.implicit == "auto" else self.implicit, "n_chains": 1}
+        plain: dict[str, Any] = {"implicit": "none" if self.implicit == "auto" else self.implicit, "n_chains": 1}
         return settled_rank(self, observed, rng, rule="tie", **plain)
 
     def _choices(self, sampler: Sampler, settings: SimpleNamespace, rng: np.random.Generator) -> Choices:
@@ -427,6 +429,16 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         """New rows under every draw, by their entries and their features."""
         passes = EntryPasses(observed.astype(self.draws_.rows.dtype), self.loss_, self.engine)
         return self.draws_.place(passes, self.mean_, self._features_of(observed, row_features), rng)
+
+    def _with_rows(self, R: Any, row_features: Any, rng: np.random.Generator) -> Self:
+        """A model of new rows in the place of the fitted ones, each drawn given every draw of the columns."""
+        observed = self._observe(R, reset=False)
+        placed = self._placed(observed, row_features, rng)
+        other = copy(self)
+        other.draws_ = replace(self.draws_, rows=placed.coefficients, row_weights=placed.weights)
+        other.observed_shape_, other.row_labels_ = observed.shape, observed.row_labels
+        other.fingerprint_ = fingerprint(observed)
+        return other
 
     def _features_of(self, observed: Observed, row_features: Any) -> list[Any]:
         """Features of new rows, group by group."""

@@ -99,5 +99,5 @@ def settled_implicit(sampler: Sampler, choices: Choices, rng: np.random.Generato
     gain = losses["none"] - losses["both"]
     error = float(np.std(gain) / np.sqrt(len(gain)))
     is_ahead = bool(np.mean(gain) > AHEAD * error)
-    means = (float(np.mean(losses[word])) for word in ("none", "both"))
-    return ImplicitChoice("both" if is_ahead else "none", *means, error)
+    without, with_both = (float(np.mean(losses[word])) for word in ("none", "both"))
+    return ImplicitChoice("both" if is_ahead else "none", without, with_both, error)

@@ -101,7 +101,10 @@ def refuse_values(features: Any, names: list[str], observed: Observed, axis: int
     with_entries = counts >= LEAST_ENTRIES
     if with_entries.sum() <= LEAST_ENTRIES:
         return
-    targets = {"mean": sums[with_entries] / counts[with_entries], "sum": sums[with_entries]}
+    targets: dict[str, FloatArray] = {
+        "mean": np.asarray(sums[with_entries] / counts[with_entries]),
+        "sum": np.asarray(sums[with_entries]),
+    }
     for word, target in targets.items():
         same = _correlations(features[np.flatnonzero(with_entries)], target)
         if len(same) and np.max(same) > SAME_MEAN:

@@ -199,7 +199,7 @@ class RowDraw:
 
     def alternated(self, row_noise: RowNoise, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
         """Coefficients and noise weights, each given the other, a few times: both start at what most rows have."""
-        weights = np.ones(self.passes.shape[0])
+        weights: FloatArray = np.ones(self.passes.shape[0])
         for _ in range(ALTERNATIONS):
             coefficients, squares = self.draw(weights, rng)
             if rng is None:
