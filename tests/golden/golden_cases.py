@@ -210,10 +210,11 @@ add("Bayes bernoulli", "BayesianFactorization", "yes_no", [*BIASED, "linear", "p
     parameters={"rank": 1, "family": "bernoulli", "max_iter": 30, "burn_in": 5, "random_state": 0},
     intervals=["entries", "linear entries", "columns"])  # fmt: skip
 add("Bayes, other choices", "BayesianFactorization", "labelled", BIASED, inference={"level": 0.8},
-    parameters={"rank": 3, **PLAIN_BAYES, "max_iter": 30, "burn_in": 5, "start_iter": 2, "memory": 0.02, "clip": "range",
-                "random_state": 1}, intervals=["entries", "responses"])  # fmt: skip
+    parameters={"rank": 3, **PLAIN_BAYES, "max_iter": 30, "burn_in": 5, "start_iter": 2, "memory": 0.02,
+                "clip": "range", "random_state": 1}, intervals=["entries", "responses"])  # fmt: skip
 add("Bayes in single precision", "BayesianFactorization", "gaussian", ["predictions"],
-    parameters={"rank": 2, **PLAIN_BAYES, "max_iter": 20, "burn_in": 5, "precision": "float32", "random_state": 0})  # fmt: skip
+    parameters={"rank": 2, **PLAIN_BAYES, "max_iter": 20, "burn_in": 5, "precision": "float32",
+                "random_state": 0})  # fmt: skip
 
 # ---- overparametrized descent --------------------------------------------------------------------------------------
 
