@@ -56,5 +56,6 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_memory": False,
     "image_scrapers": ("figures",),
+    "within_subsection_order": "figures.place_of",
     "write_computation_times": False,
 }
