@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -70,3 +71,13 @@ sphinx_gallery_conf = {
     "within_subsection_order": "figures.place_of",
     "write_computation_times": False,
 }
+
+
+def without_last_blank_lines(app, name, source):
+    """Code blocks end at their last line: the blank one that ends a doctest's output is not shown."""
+    source[0] = re.sub(r"\n\n```$", "\n```", source[0], flags=re.M)
+
+
+def setup(app):
+    """Sphinx's hook."""
+    app.connect("source-read", without_last_blank_lines)
