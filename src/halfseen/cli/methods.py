@@ -110,8 +110,9 @@ METHODS = (
         "bayes", "Bayesian factorisation", "methods/completion/bayesian.py", "BayesianFactorization", "table",
         f"""Bayesian factorisation by Gibbs sampling: nothing to tune, and predictive intervals.
 
-        Example: [bold]halfseen fit bayes ratings.parquet {READ} -o run/[/bold], then
+        Example: [bold]halfseen fit bayes ratings.parquet {READ} --row-features users.csv -o run/[/bold], then
         [bold]halfseen predict run/ pairs.csv --level 0.95[/bold]""",
+        (FeatureFiles,),
         (ScaleOption,),
     ),
     Method(
