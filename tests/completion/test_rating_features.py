@@ -224,6 +224,17 @@ def test_r_hat_tells_chains_that_agree_from_chains_that_do_not(table):
     assert hs.BayesianFactorization(1, **SHORT).fit(table[0]).r_hat_ is None
 
 
+def test_rows_that_share_no_column_are_told_of():
+    rng = np.random.default_rng(0)
+    apart = np.full((40, 20), np.nan)
+    apart[:20, :10], apart[20:, 10:] = rng.normal(size=(20, 10)), 5 + rng.normal(size=(20, 10))
+    model = hs.BayesianFactorization(1, **SHORT)
+    with pytest.warns(UserWarning, match="40 rows fall into 2 groups that share no column"):
+        model.fit(apart)
+    apart[0, 10:12] = 5.0
+    assert model.fit(apart).linking_ is None
+
+
 @pytest.mark.slow
 def test_the_sampler_with_features_and_row_noise_leaves_the_joint_distribution_as_it_is():
     """Geweke (2004), as for the plain sampler: parameters from the prior, and along a chain that redraws the data."""

@@ -18,6 +18,7 @@ from halfseen.data import Observed
 from halfseen.data.features import FeatureCode
 from halfseen.data.outgoing import fingerprint
 from halfseen.engines import Engine, EntryPasses
+from halfseen.inference.linked import Linking, linking_of
 from halfseen.losses import get_loss
 from halfseen.methods.completion.convergence import potential_scale_reduction, tell_of_chains
 from halfseen.methods.completion.gibbs import GibbsState
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
 
 # The rank where none is given, and from how many entries on twice as many factors are worth their time.
 RANK_OF_MOST, MANY_ENTRIES = 16, 500_000
-MEBIBYTE, AUTO_MEMORY = 1 << 20, 64.0
+# What the mean over the draws is not known to costs: MovieLens-1M, .8186 with 30 draws kept, .8171 with 200.
+MEBIBYTE, AUTO_MEMORY = 1 << 20, 256.0
 
 
 class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
@@ -90,7 +92,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     start_iter : int
         Iterations of alternating least squares (penalty per entry, "ALS-WR") before the chain.
     memory : "auto" or float
-        MiB that the kept draws may take; "auto" is 64, or twice the size of the entries where that is more. If the
+        MiB that the kept draws may take; "auto" is 256, or twice the size of the entries where that is more. If the
         draws of all sweeps do not fit, every second, third, ... is kept.
     precision : None, "float32" or "float64"
         Arithmetic of the draws; None is that of the data. Hyperparameters are always drawn in float64.
@@ -119,6 +121,8 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         What ``implicit="auto"`` saw on held-out entries.
     row_code_, col_code_ : FeatureCode or None
         How features became numbers.
+    linking_ : Linking or None
+        Groups of rows and columns that share nothing; None where everything hangs together.
     r_hat_ : ndarray (n_cells,) or None
         Of several chains: potential scale reduction of expected values at randomly chosen cells.
     draws_ : PosteriorDraws
@@ -179,6 +183,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     row_code_: FeatureCode | None
     col_code_: FeatureCode | None
     r_hat_: FloatArray | None
+    linking_: Linking | None
 
     _summary: ClassVar[str] = "halfseen.methods.completion.summary:bayesian"
     _parameters: ClassVar[Table] = {
@@ -243,6 +248,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         settings = self._checked()
         self.__dict__.pop("draws_", None)  # of an earlier fit: callbacks look at this one's state
         observed = self._observe_family(R, settings)
+        self._look_at(observed)
         sampler = self._sampler(observed, settings, (row_features, col_features))
         seed = as_generator(settings.random_state)
         self.rank_, self.rank_search_ = self._settled_rank(observed, seed)
@@ -316,6 +322,13 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
             check_answers(observed, settings.clip)
             self.loss_, self.mean_ = get_loss("bernoulli"), base_rate(observed.values)
         return observed
+
+    def _look_at(self, observed: Observed) -> None:
+        """Say where rows fall into groups that share no column: nothing but the prior compares them."""
+        self.linking_ = linking_of(observed, 1)
+        if self.linking_ is not None and self.linking_.speaks:
+            labels = np.arange(observed.shape[0]) if self.row_labels_ is None else self.row_labels_
+            self._warn(self.linking_.sentence(labels))
 
     def _sampler(self, observed: Observed, settings: SimpleNamespace, features: tuple[Any, Any]) -> Sampler:
         """The table and the features of its sides; learns how these are encoded on the way."""
