@@ -156,7 +156,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     Gaussian by one Pólya-Gamma weight per entry and sweep; ``kind="linear"`` of their predictions is the log odds of
     the posterior mean probability. Rows without entries are drawn from the prior, around what their features say. An
     implicit feature counts 1 / sqrt(n_i) for a row of n_i entries, and :math:`\alpha_i \sim G(\nu/2, \nu/2)` with
-    :math:`\nu = 10`. The
+    a :math:`\nu` that is drawn too (4 to 2000). The
     noise vectors are drawn for all rows at once, in their order, so the bits do not depend on threads.
 
     Sources: Salakhutdinov & Mnih (2008) for the model; Koren (2008) for implicit features, here of both sides and as
