@@ -147,6 +147,17 @@ def test_errors_of_items_hold_what_is_not_known_of_the_priors_means():
     assert (np.diag(wanted) > np.diag(np.linalg.inv(H))).all()
 
 
+def test_a_slope_without_a_maximum_is_flagged_and_the_way_out_works():
+    rng = np.random.default_rng(0)
+    y = np.repeat((rng.normal(size=(60, 1)) > 0).astype(np.uint8), 4, axis=1)
+    y[:, 3] = rng.random(60) < 0.5
+    fit = fit_rows(y, "2pl", options=PLAIN)
+    assert "runaway slope" in fit.flags.values()
+    assert any("use item_prior='empirical'" in text for text in fit.warnings)
+    held = fit_rows(y, "2pl", options=RowsOptions(item_prior="empirical"))
+    assert "runaway slope" not in held.flags.values()
+
+
 def test_the_means_of_a_prior_have_errors_where_an_observed_information_is_below_the_priors():
     held = np.diag([30.0, 60.0])
     wide = means_covariance(held, np.array([[31.0, 0.5], [0.5, 20.0]]))
