@@ -49,7 +49,7 @@ class TestRounds:
         plan = plan_of(weight_decay=0.1, local_steps=local_steps)
         start, totals = start_of(plan, OWN), fitting.entries_of(seen)
         copies = [as_weights(start, "cpu") for _ in seen]
-        steps = [AdamWSteps(copy, 0.05, 0.1) for copy in copies]
+        steps = [AdamWSteps(copy, 0.05 * np.sqrt(2), 0.1 / np.sqrt(2)) for copy in copies]
         values = []
         for _ in range(2):
             values.append(0.0)
@@ -74,6 +74,39 @@ class TestRounds:
         for name, array in as_arrays(results[1].params).items():
             place = 1 if name.startswith(OWN[1]) else 0
             np.testing.assert_allclose(array, copies[place][name].detach(), atol=1e-12, err_msg=name)
+
+    def test_a_round_of_many_sources_moves_what_is_shared_about_as_far_as_a_step_on_everything(self):
+        """Of N signs that have little to do with each other the mean is 1/sqrt(N); steps are longer by as much."""
+        data = hs.datasets.make_sources_data(9, 9, 12, 2, 1, observed=0.7, random_state=0)
+        seen = [(f"unique/{place}", table) for place, table in enumerate(data.sources.values())]
+        plan = plan_of(learning_rate=0.004)
+        start = start_of(plan, [own for own, _ in seen])
+        moved = {}
+        for kind, clients in (("rounds", [[one] for one in seen]), ("adamw", [seen])):
+            copies = fitting.copies_of(as_weights(start, "cpu"), clients)
+            sweep = fitting.AveragingRounds(plan, clients, copies, None, np.random.default_rng(0))
+            for _ in range(10):
+                after = as_arrays(sweep(None).params)
+            names = [name for name in fitting.shared_names(start) if name.endswith("weight")]
+            moved[kind] = np.sqrt(sum(np.sum((after[name] - start[name]) ** 2) for name in names))
+        assert 0.6 < moved["rounds"] / moved["adamw"] < 1.6
+
+    @pytest.mark.slow
+    def test_rounds_reach_the_error_of_steps_on_everything(self):
+        design = hs.datasets.SourcesDesign(noise=0.3)
+        data = hs.datasets.make_sources_data(6, 30, 20, 2, 1, observed=0.6, design=design, random_state=0)
+        sizes = {"hidden": 12, "unique_hidden": 6, "folds": 2, "max_iter": 40, "is_refitted": False}
+        errors = {}
+        for solver in ("adamw", "rounds"):
+            model = hs.HeterogeneousAutoencoder(
+                6, penalty=0.1, unique_penalty=0.1, solver=solver, random_state=0, **sizes
+            ).fit(data.sources)
+            off = []
+            for name, table in data.sources.items():
+                truth, hidden = data.shared[name] + data.unique[name], np.isnan(table.to_dense())
+                off.append(np.mean((model.predict_table(name) - truth)[hidden] ** 2) / truth.var())
+            errors[solver] = np.sqrt(np.mean(off))
+        assert errors["rounds"] < 1.1 * errors["adamw"]
 
     @pytest.mark.parametrize("solver", ["adamw", "rounds"])
     def test_clients_are_the_sources_in_rounds_and_one_for_all_sources_else(self, tables, solver):
