@@ -75,24 +75,9 @@ class TestRounds:
             place = 1 if name.startswith(OWN[1]) else 0
             np.testing.assert_allclose(array, copies[place][name].detach(), atol=1e-12, err_msg=name)
 
-    def test_a_round_of_many_sources_moves_what_is_shared_about_as_far_as_a_step_on_everything(self):
-        """Of N signs that have little to do with each other the mean is 1/sqrt(N); steps are longer by as much."""
-        data = hs.datasets.make_sources_data(9, 9, 12, 2, 1, observed=0.7, random_state=0)
-        seen = [(f"unique/{place}", table) for place, table in enumerate(data.sources.values())]
-        plan = plan_of(learning_rate=0.004)
-        start = start_of(plan, [own for own, _ in seen])
-        moved = {}
-        for kind, clients in (("rounds", [[one] for one in seen]), ("adamw", [seen])):
-            copies = fitting.copies_of(as_weights(start, "cpu"), clients)
-            sweep = fitting.AveragingRounds(plan, clients, copies, None, np.random.default_rng(0))
-            for _ in range(10):
-                after = as_arrays(sweep(None).params)
-            names = [name for name in fitting.shared_names(start) if name.endswith("weight")]
-            moved[kind] = np.sqrt(sum(np.sum((after[name] - start[name]) ** 2) for name in names))
-        assert 0.6 < moved["rounds"] / moved["adamw"] < 1.6
-
     @pytest.mark.slow
     def test_rounds_reach_the_error_of_steps_on_everything(self):
+        """With one rate for all they lag behind (.779 against .708 here): steps that disagree average to less."""
         design = hs.datasets.SourcesDesign(noise=0.3)
         data = hs.datasets.make_sources_data(6, 30, 20, 2, 1, observed=0.6, design=design, random_state=0)
         sizes = {"hidden": 12, "unique_hidden": 6, "folds": 2, "max_iter": 40, "is_refitted": False}
@@ -115,7 +100,8 @@ class TestRounds:
         start = fitting.start(plan, OWN, np.random.default_rng(seed_and_rng()[0]))
         found = fitting.train(seen, plan, 0.0, np.random.default_rng(0)).weights
         # The first step of AdamW moves every weight by the rate; an average of two such steps that disagree is none.
-        moves = np.abs(found["decoder.1.weight"] - start["decoder.1.weight"]) / 0.05
+        rate = 0.05 * (np.sqrt(2) if solver == "rounds" else 1.0)
+        moves = np.abs(found["decoder.1.weight"] - start["decoder.1.weight"]) / rate
         assert (moves.min() < 0.01) == (solver == "rounds")
         assert moves.max() == pytest.approx(1.0, abs=0.01)
 
@@ -244,7 +230,7 @@ def test_training_begins_at_the_shared_weights_of_the_pretraining(tables, solver
     shared = fitting.train([(None, table) for _, table in seen], alone, 0.0, np.random.default_rng(0)).weights
     start = fitting.start(plan, OWN, np.random.default_rng(seed_and_rng()[0]))
     step = max(np.abs(found[name] - array).max() for name, array in shared.items())
-    assert step < 0.0501  # one step of AdamW at rate .05
+    assert step < 0.0501 * np.sqrt(2 if solver == "rounds" else 1)  # one step of AdamW at rate .05
     assert max(np.abs(array - start[name]).max() for name, array in shared.items()) > 0.15
 
 
