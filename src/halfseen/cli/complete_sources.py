@@ -16,7 +16,7 @@ from halfseen.cli.screen import count, figures, note, print_json, say, share
 from halfseen.cli.source import open_sources
 from halfseen.cli.threads import on_threads
 from halfseen.cli.written import deliver, write_file
-from halfseen.data import Sources
+from halfseen.data import Observed, Sources
 from halfseen.metrics import rmse
 
 # What a source's values may look like that is no real number.
@@ -90,7 +90,8 @@ def judge(sources: Sources, family: dict[str, str], plan: CompletePlan) -> dict[
         model = hs.HeterogeneousFactorization(family=family, random_state=plan.seed).fit(seen)
         judged = {}
         for name, table in hidden.items():
-            labels = table.row_labels[table.rows], table.col_labels[table.cols]
+            rows, cols = names_of(table)
+            labels = rows[table.rows], cols[table.cols]
             means = hs.ColumnMean().fit(seen[name]).predict(*labels)
             ours = rmse(table.values, model.predict_entries(name, *labels))
             judged[name] = {"n_held_out": table.n_entries, "rmse": ours, "rmse_column_mean": rmse(table.values, means)}
@@ -104,16 +105,16 @@ def lines_of(model: Any, sources: Sources, level: float | None, shift: float) ->
         parts |= {"low": [], "high": []}
     inference = None if level is None else model.inference(level)
     for name, table in sources.items():
-        n, p = table.shape
+        (n, p), (rows, cols) = table.shape, names_of(table)
         missing = np.ones((n, p), dtype=bool)
         missing[table.rows, table.cols] = False
         i, j = np.nonzero(missing)
         numbers = np.full((n, p), np.nan)
         numbers[table.rows, table.cols] = table.values
         if len(i):
-            numbers[i, j] = model.predict_entries(name, table.row_labels[i], table.col_labels[j])
-        for key, values in (("source", [name] * (n * p)), ("row", np.repeat(table.row_labels, p)),
-                            ("col", np.tile(table.col_labels, n)), ("value", (numbers - shift).ravel()),
+            numbers[i, j] = model.predict_entries(name, rows[i], cols[j])
+        for key, values in (("source", [name] * (n * p)), ("row", np.repeat(rows, p)),
+                            ("col", np.tile(cols, n)), ("value", (numbers - shift).ravel()),
                             ("is_filled", missing.ravel())):  # fmt: skip
             parts[key].append(np.asarray(values))
         if inference is not None:
@@ -124,6 +125,13 @@ def lines_of(model: Any, sources: Sources, level: float | None, shift: float) ->
                     side[i, j] = (np.asarray(getattr(ends, key), dtype=float) - shift).tolist()
                 parts[key].append(side.ravel())
     return {key: np.concatenate(values) for key, values in parts.items()}
+
+
+def names_of(table: Observed) -> tuple[np.ndarray, np.ndarray]:
+    """Names of rows and columns, else their positions."""
+    n, p = table.shape
+    rows, cols = table.row_labels, table.col_labels
+    return np.arange(n) if rows is None else rows, np.arange(p) if cols is None else cols
 
 
 def tell(facts: dict[str, Any], sources: Sources, out: Path) -> None:

@@ -43,8 +43,8 @@ def run_place(
         raise ValueError(f"--level {question.level:g} must lie between 0 and 1, such as 0.95")
     model, record = open_run(run)
     if hasattr(model, "posterior_") and hasattr(model, "place_samples"):
-        answer, n_labels = place_sources(model, record, rows, merged(record, reading), question.level, question.scores)
-        deliver(answer, out, as_json, is_raw, n_labels)
+        lines, n_names = place_sources(model, record, rows, merged(record, reading), question.level, question.scores)
+        deliver(lines, out, as_json, is_raw, n_names)
         return
     if question.scores:
         raise ValueError("--scores is for runs of many sources; leave it out")

@@ -12,10 +12,9 @@ from halfseen.data import Observed, Sources, as_observed
 from halfseen.data.incoming import is_multimodal
 from halfseen.data.labels import find_labels
 from halfseen.data.outgoing import check_size, filled, missing_cells
-from halfseen.many.predictions import SourcePredictions
 
 
-def completed_sources(model: SourcePredictions, S: Any) -> Any:
+def completed_sources(model: Any, S: Any) -> Any:
     """The tables of ``S`` with predictions in their missing cells; see `SourcePredictions.complete`."""
     if is_multimodal(S):
         return {str(name): completed_source(model, str(name), table) for name, table in S.mod.items()}
@@ -27,7 +26,7 @@ def completed_sources(model: SourcePredictions, S: Any) -> Any:
     return completed_source(model, model.source_names_[0], S)
 
 
-def completed_source(model: SourcePredictions, name: str, table: Any) -> Any:
+def completed_source(model: Any, name: str, table: Any) -> Any:
     """One source's table with predictions in its missing cells."""
     name = model._source(name)
     given = as_observed(table, name=f"S[{name!r}]")
@@ -37,7 +36,7 @@ def completed_source(model: SourcePredictions, name: str, table: Any) -> Any:
     return filled(table, given, missing, model.predict_entries(name, *labels_of(model, name, i, j)))
 
 
-def labels_of(model: SourcePredictions, name: str, i: IntArray, j: IntArray) -> tuple[Any, Any]:
+def labels_of(model: Any, name: str, i: IntArray, j: IntArray) -> tuple[Any, Any]:
     """Positions of the fit as what predictions are asked by."""
     rows, cols = model.row_labels_, model.col_labels_[name]
     return (i if rows is None else rows[i]), (j if cols is None else cols[j])

@@ -149,7 +149,7 @@ def plot_samples(model: Any, factors: tuple[int, int] | None = None, ax: Axes | 
         raise ValueError(f"factors={factors!r} must be two factors from 0 to {scores.shape[1] - 1}")
     labels = np.arange(len(scores)) if model.row_labels_ is None else np.asarray(model.row_labels_)
     axes = ax if ax is not None else new_figure(4.8, 4.0).subplots()
-    figure = plot_factor_map(scores, labels, "samples", tuple(factors), axes)
+    figure = plot_factor_map(scores, labels, "samples", (int(factors[0]), int(factors[1])), axes)
     axes.set_xlabel(short(model.factor_names_[factors[0]]))
     axes.set_ylabel(short(model.factor_names_[factors[1]]))
     axes.set_title("samples on two factors", fontsize=10, loc="left")

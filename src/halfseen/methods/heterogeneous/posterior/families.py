@@ -255,11 +255,11 @@ def column_units(table: Observed, level: float, centre: bool, is_robust: bool) -
     p = table.shape[1]
     counts = np.maximum(np.bincount(table.cols, minlength=p), 1.0)
     rest = table.values.astype(float) - level
-    offset = np.bincount(table.cols, weights=rest, minlength=p) / counts if centre else np.zeros(p)
+    offset: FloatArray = np.bincount(table.cols, weights=rest, minlength=p) / counts if centre else np.zeros(p)
     if is_robust and centre:
         offset = column_medians(rest, table.cols, p)
     rest = rest - offset[table.cols]
-    unit = np.sqrt(np.bincount(table.cols, weights=np.square(rest), minlength=p) / counts)
+    unit: FloatArray = np.sqrt(np.bincount(table.cols, weights=np.square(rest), minlength=p) / counts)
     if is_robust:
         sizes = 1.4826 * column_medians(np.abs(rest), table.cols, p)
         unit = np.where(sizes > 0, sizes, unit)

@@ -17,7 +17,7 @@ ENTRIES_PER_UNKNOWN = 2.0
 # Rows that a source must have in common with others, for what it shares to rest on more than chance.
 LEAST_COMMON = 5
 # So many times the usual distance from a column's median no normal noise goes; columns of so many cells are asked.
-FAR, LEAST_CELLS = 100.0, 8
+FAR, LEAST_CELLS = 1000.0, 8
 
 
 def notes_of(
@@ -38,7 +38,7 @@ def notes_of(
         unknowns = table.shape[1] * (1 + active) + rows * own
         if table.n_entries < ENTRIES_PER_UNKNOWN * unknowns:
             thin.append((name, table.n_entries, unknowns))
-    notes += [*unlinked(sources), *without_factors(posterior), *far_out(posterior, sources)]
+    notes += [*unlinked(sources), *([] if thin else without_factors(posterior)), *far_out(posterior, sources)]
     if thin:
         name, entries, unknowns = thin[0]
         text = (
