@@ -18,8 +18,8 @@ FEWEST_SHARING = 5
 LEAST_VARIANCE = 1e-3
 # The least share of a number that the answers tell, and the most by which a prior's variance changes in a round.
 LEAST_TOLD, MOST_CHANGE = 0.02, 4.0
-# Items that the variance which rounds start from counts as (60 x 60, 60 % missing: with 0, intervals of slopes cover .92,
-# with 1 .958, with 3 .973).
+# Items that the variance which rounds start from counts as (60 x 60, 60 % missing: intervals of slopes cover .92 with 0
+# of them, .958 with 1, .973 with 3).
 ITEMS_OF_START = 1.0
 
 
