@@ -112,8 +112,7 @@ METHODS = (
 
         Example: [bold]halfseen fit bayes ratings.parquet {READ} --row-features users.csv -o run/[/bold], then
         [bold]halfseen predict run/ pairs.csv --level 0.95[/bold]""",
-        (FeatureFiles,),
-        (ScaleOption,),
+        (FeatureFiles, ScaleOption),
     ),
     Method(
         "soft-impute", "soft-impute", "methods/completion/soft_impute.py", "SoftImpute", "table",
