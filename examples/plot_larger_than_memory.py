@@ -56,6 +56,7 @@ left.loglog(rows, error[0] * np.sqrt(rows[0] / rows), ":", color="0.4", label="o
 left.set(xlabel="rows read", ylabel="relative error", xticks=rows[[0, 2, 4, 5]])
 left.set_xticklabels([f"{count:,.0f}" for count in rows[[0, 2, 4, 5]]])
 left.minorticks_off()
+left.set_yticks([0.015, 0.03, 0.06], labels=["0.015", "0.03", "0.06"])
 left.legend(frameon=False)
 right.fill_between(np.arange(1, n_blocks + 1), np.array(read) / 1e6, color="0.88", label="all entries")
 right.plot(np.arange(1, n_blocks + 1), np.array(held) / 1e6, color="#e76f51", linewidth=2, label="held at one time")
