@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
 # The rank where none is given, and from how many entries on twice as many factors are worth their time.
 RANK_OF_MOST, MANY_ENTRIES = 16, 500_000
+# Entries per row from which rows have noise of their own. Measured: on ratings of magazines, 1.2 per person, it costs
+# .006 of RMSE in standard deviations; with 20 to 100 per row it takes .005 off, or changes nothing.
+ROW_NOISE_FROM = 10
 # What the mean over the draws is not known to costs: MovieLens-1M, .8186 with 30 draws kept, .8171 with 200.
 MEBIBYTE, AUTO_MEMORY = 1 << 20, 256.0
 
@@ -78,8 +81,9 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     implicit : {"auto", "both", "rows", "cols", "none"}
         Whether which cells were seen counts as features of rows (the columns they have), of columns (the rows they
         have), of both or of neither. "auto" takes both where held-out entries are predicted better for it.
-    noise : {"row", "equal"}
-        Noise of its own for each row, or one for all.
+    noise : {"auto", "row", "equal"}
+        Noise of its own for each row, or one for all. "auto" is "row" where rows have ten entries and more on average:
+        of fewer, one that does not fit cannot be told from a noisy row.
     max_iter : int
         Sweeps (columns, then rows, each drawn given the other) after the burn-in; means are over their draws.
     burn_in : int
@@ -114,7 +118,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     noise_sd_ : float
         Posterior root mean square of the noise of an entry; of yes/no answers there is none.
     row_noise_sd_ : ndarray (n,)
-        The same of each row's entries, under ``noise="row"``.
+        The same of each row's entries, where rows have noise of their own.
     implicit_ : {"both", "rows", "cols", "none"}
         As used.
     implicit_choice_ : ImplicitChoice or None
@@ -190,7 +194,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         "rank": RANK | Nothing(),
         "family": Word("gaussian", "bernoulli"),
         "implicit": Word("auto", *IMPLICIT),
-        "noise": Word("row", "equal"),
+        "noise": Word("auto", "row", "equal"),
         "max_iter": Whole(2),
         "burn_in": Whole(0),
         "clip": CLIP,
@@ -209,7 +213,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         family: str = "gaussian",
         *,
         implicit: str = "auto",
-        noise: str = "row",
+        noise: str = "auto",
         max_iter: int = 200,
         burn_in: int = 20,
         clip: str | tuple[float, float] | None = None,
@@ -346,7 +350,11 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
 
     def _choices(self, sampler: Sampler, settings: SimpleNamespace, rng: np.random.Generator) -> Choices:
         """What is drawn; ``implicit="auto"`` is settled."""
-        has_row_noise = settings.noise == "row" and settings.family == "gaussian"
+        seen = max(int(np.count_nonzero(sampler.observed.by_rows.counts)), 1)
+        is_told = sampler.observed.n_entries >= ROW_NOISE_FROM * seen
+        has_row_noise = settings.family == "gaussian" and (
+            settings.noise == "row" or (settings.noise == "auto" and is_told)
+        )
         self.implicit_, self.implicit_choice_ = settings.implicit, None
         choices = Choices(self.rank_, settings.implicit, has_row_noise, settings.feature_draws, settings.start_iter)
         if settings.implicit == "auto":
