@@ -72,4 +72,4 @@ def test_the_record_of_the_last_run_has_no_finding():
     counts = dict(zip(head, total, strict=True))
     assert int(counts["inputs"]) >= 100_000
     assert int(counts["inputs"]) == int(counts["read"]) + int(counts["refused"])
-    assert {line.split(",")[0] for line in lines[1:-1]} == set(FORMATS)
+    assert {line.split(",")[1] for line in lines[1:-1]} == set(FORMATS)
