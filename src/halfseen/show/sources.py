@@ -199,7 +199,8 @@ def plot_embeddings(model: Any, colours: Any = None, random_state: int = 0, ax: 
     dots, names = [], list(dict.fromkeys(every))
     for place, word in enumerate(names):
         chosen = every == word
-        dots.append(axes.scatter(points[chosen, 0], points[chosen, 1], s=6, alpha=0.8, color=f"C{place % 10}", linewidths=0))
+        x, y = points[chosen].T
+        dots.append(axes.scatter(x, y, s=6, alpha=0.8, color=f"C{place % 10}", linewidths=0))
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color(FRAME)
