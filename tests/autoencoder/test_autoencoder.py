@@ -184,6 +184,7 @@ class TestTraining:
             given |= {"unique_hidden": 12, "folds": 2}
         return kind(**(given | more))
 
+    @pytest.mark.fast_cases("lbfgs")
     @pytest.mark.parametrize("solver", ["lbfgs", "adamw", "rounds"])
     @pytest.mark.parametrize("kind", [hs.SparseAutoencoder, hs.HeterogeneousAutoencoder])
     def test_the_value_falls_and_the_seed_reproduces_every_bit(self, data, solver, kind):
@@ -212,6 +213,7 @@ class TestTraining:
             assert np.abs(np.einsum("jkd,jld->jkl", A, B)).max() < 1e-4
             assert np.abs(unique).max() > 1e-3
 
+    @pytest.mark.slow
     def test_training_ends_on_held_out_entries_and_goes_once_more_over_all(self, data):
         noisy = hs.Sources({name: table.with_values(np.random.default_rng(0).normal(size=table.n_entries))
                             for name, table in data.sources.items()})  # fmt: skip
@@ -230,6 +232,7 @@ class TestTraining:
             np.testing.assert_array_equal(np.sort(both), np.sort(whole.rows * 60 + whole.cols))
             assert judged.n_entries > 0.1 * whole.n_entries
 
+    @pytest.mark.slow
     def test_several_starts_average_their_predictions(self, data):
         both = self.model(held_out=0, n_starts=2, max_iter=3).fit(data.sources)
         alone = []
@@ -327,6 +330,7 @@ class TestBadInput:
         with pytest.raises(ValueError, match="no source None; there are '0', '1'"):
             model.predict_columns(np.ones((8, 2)))
 
+    @pytest.mark.slow
     def test_a_missing_torch_is_named_before_any_work(self):
         code = "import numpy as np, halfseen as hs; hs.HeterogeneousAutoencoder().fit(np.eye(3))"
         done = run_without("torch", code)

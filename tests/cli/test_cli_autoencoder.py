@@ -21,6 +21,7 @@ def long(write_long):
     return write_long(DATA.sources)
 
 
+@pytest.mark.slow
 def test_sources_get_encoders_of_their_own_and_a_folder_that_predicts(long, tmp_path, halfseen):
     out = tmp_path / "run"
     done = halfseen("fit", "autoencoder", long, "--source", "site", *SMALL, "--penalty", "0.1,1", "-o", out)

@@ -26,6 +26,7 @@ def test_a_fit_prints_held_out_errors_beside_simpler_models(halfseen, table):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_ordered_classes_are_fitted_and_their_chances_predicted(halfseen, tmp_path):
     data = hs.datasets.make_factor_data(60, 20, 1, "ordinal", strength=2.0, observed=0.9, random_state=0)
     R, path = data.observed, tmp_path / "answers.csv"
@@ -163,6 +164,7 @@ def test_a_run_folder_holds_model_record_and_picture(halfseen, table, tmp_path, 
     assert hs.load(run / "model.safetensors").rank == 1
 
 
+@pytest.mark.slow
 def test_the_saved_model_has_seen_the_held_out_entries_unless_told_otherwise(halfseen, table, tmp_path, quick):
     halfseen(*quick("-o", tmp_path / "again"))
     halfseen(*quick("-o", tmp_path / "once", "--no-refit"))
@@ -180,6 +182,7 @@ def test_hidden_entries_stay_hidden(halfseen, quick):
     assert facts["n_judged"] == pytest.approx(0.4 * facts["data"]["n_entries"], abs=1)
 
 
+@pytest.mark.slow
 def test_rows_that_are_pictures_are_drawn(halfseen, quick, tmp_path):
     assert halfseen(*quick("--image", "4x5", "-o", tmp_path / "run")).exit_code == 0
     assert (tmp_path / "run" / "completed.png").exists()

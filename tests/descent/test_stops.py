@@ -71,6 +71,7 @@ def test_going_on_for_ever_is_much_worse(noisy, oracle):
     assert error(fit(X, "none", max_iter=1500), truth) > 1.5 * oracle
 
 
+@pytest.mark.slow
 def test_auto_is_sure_for_complete_tables_discrepancy_for_operators_and_held_out_for_others(noisy):
     _, X = noisy
     assert fit(X, "auto").sure_ is not None

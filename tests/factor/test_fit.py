@@ -83,6 +83,7 @@ class TestEveryFamily:
             assert np.all(Y.sum(axis=0) >= 0)
             assert np.all(np.diff(np.diag(X.T @ X)) <= 0)
 
+    @pytest.mark.fast_cases("gaussian")
     def test_all_solvers_find_the_same_predictor(self, family):
         data = small(family)
         tight = {"tol": 1e-9, "max_iter": 20_000}
@@ -176,6 +177,7 @@ def test_the_default_beats_the_intercepts_or_warns(strength, observed, seed, rec
     assert model.score(test) > null.score(test) or is_warned
 
 
+@pytest.mark.slow
 def test_gradient_descent_contracts_linearly_and_keeps_the_balance():
     """Remark 3 and Theorem 2.6, measured: a constant factor per sweep, and X'X = Y'Y hardly moves."""
     data = hs.datasets.make_factor_data(400, 200, rank=2, family="bernoulli", observed=0.6, random_state=0)
@@ -299,6 +301,7 @@ def test_the_dispersion_is_the_residual_variance():
     assert model.dispersion_ == pytest.approx(data.dispersion, abs=4 * np.sqrt(2 / data.observed.n_entries))
 
 
+@pytest.mark.slow
 def test_nothing_of_the_size_of_the_table_is_made():
     rng = np.random.default_rng(0)
     n, p, entries = 300_000, 200_000, 400_000  # 480 GB as a dense table

@@ -146,6 +146,7 @@ def test_the_same_bits_come_from_two_workers():
 
 
 # free factors turn on the way, which rounding may put off by a sweep: a hundredth of the noise
+@pytest.mark.fast_cases("1e-05")
 @pytest.mark.parametrize(("ranks", "tolerance"), [(("auto", "auto"), 3e-3), ((2, 1), 1e-5)])
 def test_levels_and_units_do_not_matter(ranks, tolerance):
     data = make_sources_data(3, 40, [20, 25, 18], 2, 1, 0.7, SourcesDesign(noise=0.3), 1)
@@ -204,6 +205,7 @@ def test_the_pattern_of_factors_is_found():
     assert np.all(model.variance_explained_[:, :2] > 0.05)
 
 
+@pytest.mark.slow
 def test_noise_is_learnt_column_by_column():
     rng = np.random.default_rng(0)
     sizes = np.exp(rng.normal(size=40))
@@ -215,6 +217,7 @@ def test_noise_is_learnt_column_by_column():
     np.testing.assert_allclose(found[is_plain], sizes[is_plain], rtol=0.2)
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_entries():
     rng = np.random.default_rng(0)
     shape, n_entries = (200_000, 100_000), 4000  # the whole table would take 160 GB

@@ -484,6 +484,7 @@ def test_both_ranks_and_a_penalty_are_chosen_on_held_out_entries():
         hs.select.choose_source_ranks(model, data.sources, [60], [1])
 
 
+@pytest.mark.slow
 def test_automatic_ranks_are_those_of_the_truth_and_given_ones_stay():
     data = make_sources_data(6, 50, 40, 2, 1, 0.7, SourcesDesign(noise=0.5), 0)
     model = hs.HeterogeneousFactorization(solver="als", centre=False, random_state=0).fit(data.sources)

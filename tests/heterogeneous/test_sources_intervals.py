@@ -70,6 +70,7 @@ def test_intervals_hold_the_truth_over_many_tables(more):
     assert 0.93 <= found[:, 0].mean() <= 0.98
 
 
+@pytest.mark.slow
 def test_leaving_groups_out_and_going_on_is_refitting_without_them():
     _, sources = drawn(3)
     model = fitted(sources)
@@ -108,6 +109,7 @@ def test_leaving_sources_out_is_refitting_without_them():
     assert "sources are an independent sample" in found.claim
 
 
+@pytest.mark.slow
 def test_weights_of_sources_count_and_threads_change_no_bit():
     _, sources = drawn(0)
     weights = {"s0": 30.0}
@@ -181,6 +183,7 @@ def test_what_makes_no_sense_is_refused():
         hs.HeterogeneousFactorization(0, 1, solver="als", centre=False, random_state=0).fit(sources).inference()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_fit_that_is_not_at_its_end_has_no_intervals():
     _, sources = drawn(0, observed=0.4)

@@ -64,6 +64,7 @@ def test_a_condition_number_of_10_takes_20_sweeps_and_algorithm_1_fails():
         assert data.subspace_error(fitted(data, 400, solver="gd")) > 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_rows", "observed"), [(120, 0.7), (60, 0.5)])
 def test_a_condition_number_of_100_is_solved_factor_by_factor(n_rows, observed):
     for seed in range(4):

@@ -80,6 +80,7 @@ def test_pairs_may_be_a_table_and_repeated_pairs_count_once(digits):
     np.testing.assert_array_equal(fits[0].labels_, fits[1].labels_)
 
 
+@pytest.mark.slow
 def test_labels_of_some_items_are_pairs_of_them(digits):
     X, y, _ = digits
     rng = np.random.default_rng(4)

@@ -397,6 +397,7 @@ def test_units_that_cannot_reach_the_data_say_so(activation, family):
         model.fit(data.observed.with_values(values), **data.features)
 
 
+@pytest.mark.slow
 def test_the_automatic_rank_is_next_to_that_of_the_truth():
     data = Realizable("linear", 80, 2500, k=3, d=6, noise=0.3)
     model = hs.InductiveCompletion("auto", "linear", penalty=1e-3, random_state=0).fit(data.observed, **data.features)

@@ -23,6 +23,7 @@ def fitted(data, activation, family="gaussian", observed=None, penalty=0.0, k=2)
     return model.fit(data.observed if observed is None else observed, **data.features)
 
 
+@pytest.mark.fast_cases("linear-model")
 @pytest.mark.parametrize("variance", ["model", "sandwich"])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
 def test_intervals_for_new_pairs_hold_as_often_as_they_say(activation, variance):
@@ -50,6 +51,7 @@ def test_null_directions_are_left_out_and_the_noise_is_found():
         assert np.all(values.se > 0.15)
 
 
+@pytest.mark.slow
 def test_intervals_of_probabilities_lie_between_zero_and_one_and_hold():
     shares = []
     for seed in range(20):

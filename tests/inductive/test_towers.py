@@ -89,6 +89,7 @@ def test_what_towers_cannot_do_is_refused(data):
         TwoTowerCompletion(2, hidden=(0,)).fit(data.observed, **data.features)
 
 
+@pytest.mark.slow
 def test_inductive_completion_never_loads_torch():
     code = (
         "import sys, numpy as np, halfseen as hs; "

@@ -130,6 +130,7 @@ class TestShrinking:
         np.testing.assert_allclose(mean[0], estimate[1:].mean(axis=0), atol=0.05)
         assert np.all(np.diag(covariance[0]) > np.diag(covariance[1]))
 
+    @pytest.mark.slow
     def test_a_fixed_bank_holds_for_questions_that_were_chosen(self):
         """Without shrinking .81 of the scores lie in their intervals; the steepest slopes are overestimated ones."""
         rng = np.random.default_rng(2)

@@ -140,6 +140,7 @@ class TestLeftOut:
             i, j = problem.table.rows[e], problem.table.cols[e]
             assert found[e] == pytest.approx(part.expected(part.mean)[j, i], abs=1e-10)
 
+    @pytest.mark.slow
     def test_2pl_is_kept_only_where_it_predicts_better(self):
         for slope, share, wanted in ((0.8, 0.9, "2pl"), (0.0, 0.15, "rasch")):
             truth = simulated(40, 150, share, slope=slope, seed=7)
@@ -256,6 +257,7 @@ class TestBlocks:
         assert added[1] == pytest.approx(0.6**2 * 2.0)
         assert added[2] == pytest.approx(0.4**2 + 0.6**2)
 
+    @pytest.mark.slow
     def test_block_effects_are_found_where_they_are(self):
         blocks = np.repeat(["a", "b", "c", "d"], 150)
         found = {}

@@ -90,6 +90,7 @@ def models():
     }
 
 
+@pytest.mark.fast_cases("JIVE", "Second moments")
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("word", list(models()))
 def test_every_method_has_a_page_of_its_own(word, tmp_path, request):
