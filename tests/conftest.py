@@ -1,17 +1,25 @@
-"""Which cases of a parametrised test the fast suite runs: ``@pytest.mark.fast_cases("poisson", "rank=1")``.
-
-A test of many cases that cost much stays in ``make test`` with those cases that the mark names; ``make slow`` runs
-the others. A case is named by its whole id or by a part of it between hyphens.
-"""
+"""Which tests are slow beyond those that say so themselves, and the record of the slow suite."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from fast_cases import is_named
 
 
-def is_named(case: str, names: tuple[str, ...]) -> bool:
-    """Whether a case's id is one of the names, or holds one between its hyphens."""
-    return any(case == name or f"-{name}-" in f"-{case}-" for name in names)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", metavar="FILE", help="run the slow tests that this record lacks; note how they end")
+    parser.addoption("--record-keep", action="store_true", help="keep what the record has of earlier commits")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--record"):
+        from slow_record import Record, Recorder, commit_of
+
+        path = Path(config.getoption("--record")).absolute()
+        record = Record(path, commit_of(config.rootpath), keep=config.getoption("--record-keep"))
+        config.pluginmanager.register(Recorder(record, writes=not hasattr(config, "workerinput")), "slow-record")
 
 
 @pytest.hookimpl(tryfirst=True)
