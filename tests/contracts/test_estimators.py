@@ -125,6 +125,7 @@ class TestEveryEstimator:
         case.make().fit(table)
         np.testing.assert_array_equal(table, before)
 
+    @pytest.mark.fast_cases("AlternatingLeastSquares", "BiasModel", "ColumnMean", "InductiveCompletion", "SoftImpute")
     def test_all_kinds_of_input_are_the_same_table(self, case, table):
         i, j = np.nonzero(~np.isnan(table))
         kinds = [

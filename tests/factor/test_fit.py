@@ -72,6 +72,7 @@ class TestEveryFamily:
         assert model.run_.reason == "gradient"
         assert np.abs(problem.value_and_gradient(theta)[1]).max() <= 1e-6 * max(model.dispersion_, 1.0)
 
+    @pytest.mark.fast_cases("gaussian", "bernoulli")
     def test_the_gauge_is_exact(self, family):
         for rho in (1.0, 1.5):
             model = fit(informative(family), family=family, penalty="none", rho=rho)
@@ -94,6 +95,7 @@ class TestEveryFamily:
         for other in fits[1:]:
             assert np.linalg.norm(other - fits[0]) <= 1e-7 * np.linalg.norm(fits[0])
 
+    @pytest.mark.fast_cases("gaussian", "bernoulli")
     def test_training_rows_are_placed_where_they_were(self, family):
         data = informative(family)
         for penalty in ("map", "none"):
@@ -197,6 +199,7 @@ def test_gradient_descent_contracts_linearly_and_keeps_the_balance():
     assert np.linalg.norm(moved - before) <= 1e-2 * np.linalg.norm(done.final.rows.T @ done.final.rows)
 
 
+@pytest.mark.slow
 def test_gradient_descent_needs_many_more_passes_than_newton():
     data = hs.datasets.make_factor_data(300, 150, rank=2, family="bernoulli", observed=0.6, random_state=0)
     newton = fit(data, penalty="none", bias="none")

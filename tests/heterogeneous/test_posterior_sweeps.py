@@ -127,6 +127,7 @@ def test_a_turn_of_the_axes_leaves_predictions_and_their_variances_alone(moved):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_listed_cells_give_the_fit_of_a_dense_table(monkeypatch):
     data = make_sources_data(3, 40, [20, 25, 18], 1, 1, 0.6, SourcesDesign(noise=0.3), 1)
     dense, _ = fit_posterior(data.sources, random_state=0)

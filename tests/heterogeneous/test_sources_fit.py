@@ -144,6 +144,7 @@ def test_weights_of_entries_count(data):
     assert data.subspace_error(model) < 0.05
 
 
+@pytest.mark.slow
 def test_outliers_rule_the_squared_loss_and_not_hubers():
     clean = make_sources_data(8, 60, 80, 2, 1, 0.9, SourcesDesign(noise=0.1), 1)
     rng = np.random.default_rng(0)

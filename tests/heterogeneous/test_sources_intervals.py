@@ -153,6 +153,7 @@ def test_angles_of_the_moves_of_a_basis_leave_turns_inside_its_span_out():
     np.testing.assert_allclose([*found.angles, found.largest], 0.0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_loaded_model_wants_its_sources_again(tmp_path):
     _, sources = drawn(0)
     model = fitted(sources)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from fast_cases import is_named
 from slow_record import Record
 

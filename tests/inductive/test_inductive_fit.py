@@ -149,6 +149,7 @@ def test_one_hot_features_are_plain_factorization():
     np.testing.assert_allclose(plain.predict_table(), truth, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*never negative:UserWarning")
 def test_free_factors_learn_what_features_do_not_know():
     rng = np.random.default_rng(0)

@@ -58,6 +58,7 @@ class TestItems:
         np.testing.assert_array_equal(found["answered"], np.isfinite(table).sum(axis=0))
         np.testing.assert_allclose(found["raw"], np.nanmean(table, axis=0))
 
+    @pytest.mark.slow
     def test_difficulties_are_covered(self):
         inside = []
         for seed in range(4):
@@ -100,6 +101,7 @@ def test_thin_columns_of_a_penalised_fit_are_sent_to_integrated_ones():
 
 
 class TestShrinking:
+    @pytest.mark.slow
     def test_the_distribution_is_that_of_maximum_likelihood(self):
         rng = np.random.default_rng(0)
         p, spread = 400, np.array([[1.0, 0.3], [0.3, 0.2]])

@@ -156,6 +156,7 @@ class TestFit:
         assert fit.problem.value(fit.at.theta) <= other.fun + 1e-6
         np.testing.assert_allclose(fit.at.x, other.x[:12], atol=1e-3)
 
+    @pytest.mark.fast_cases("2pl")
     @pytest.mark.parametrize("kind", ["rasch", "2pl", "auto"])
     def test_it_predicts_unseen_answers_better_than_means(self, kind):
         truth = simulated(40, 200, 0.3, seed=9)
@@ -187,6 +188,7 @@ class TestFit:
         # left out, they would shrink it to nothing
         assert 0.1 < np.mean(np.diag(V)) / model.prior_variance_ < 0.6
 
+    @pytest.mark.slow
     def test_pass_rates_of_dependent_runs_count_for_what_they_are_worth(self):
         truth = simulated(40, 150, 0.5, seed=11)
         rng = np.random.default_rng(0)

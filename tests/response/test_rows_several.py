@@ -115,6 +115,7 @@ def test_varimax_stays_orthogonal_and_raises_its_criterion(plane):
         assert varimax_criterion(found.loadings @ turn) <= varimax_criterion(found.loadings) + 1e-8
 
 
+@pytest.mark.slow
 def test_rotations_leave_what_is_predicted(plane):
     *_, fit, table = plane
     plain = score_several(fit, table)
@@ -149,6 +150,7 @@ def test_abilities_follow_the_truth_and_new_rows_get_the_same(plane):
     assert (score_several(fit, new_table(fit, y[:20]), item_draws=5).sd > 0).all()
 
 
+@pytest.mark.slow
 def test_three_abilities_are_fitted():
     rng = np.random.default_rng(3)
     A = rng.normal(0, 0.4, (18, 3))
