@@ -59,6 +59,7 @@ class TestFigures:
         loop(FactorDescent(DenseObjective(X), 0.5), start, max_iter=until, watchers=[watch])
         return np.array(found)
 
+    @pytest.mark.slow
     def test_small_starts_reach_the_best_approximation_and_moderate_ones_never(self):
         """Figure 1; 4.1 times at its full size."""
         rng = np.random.default_rng(0)

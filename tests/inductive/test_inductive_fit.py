@@ -28,6 +28,7 @@ def test_weights_are_recovered_from_six_entries_each(activation, n):
     assert data.error(model) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_certificate_tells_a_trap_from_the_bottom_and_goes_on():
     # three entries a weight: a single start is trapped here
     data = Realizable("relu", 40, 140, k=3, d=8, seed=3)
@@ -314,6 +315,7 @@ def test_moments_that_vanish_are_refused_with_their_reason(activation, start, me
         model.fit(data.observed, **data.features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "start", "n", "m", "most"),
     [("sigmoid", "tensor", 1500, None, 0.3), ("relu", "cross", 800, 60000, 0.3)],

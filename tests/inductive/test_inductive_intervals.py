@@ -170,6 +170,7 @@ def with_effects(size, seed, n=150, p=120, d=4, k=2, m=2500):
     return F, G, truth, hs.Observed.from_triplets(i, j, noisy[i, j], shape=(n, p)), noisy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0.0, 0.5, 1.0])
 def test_intervals_hold_where_rows_and_columns_have_effects(size):
     shares, singles = [], []

@@ -25,6 +25,7 @@ def linear(d, k):
     return torch.nn.Linear(d, k, bias=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["gaussian", "one_class", "bernoulli"])
 def test_gradients_through_towers_are_those_of_differences(data, family):
     R = data.observed.with_values((data.observed.values > 1).astype(float))
