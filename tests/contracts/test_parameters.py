@@ -61,7 +61,7 @@ CASES = {
     "ItemResponseModel": Case(hs.ItemResponseModel(max_iter=20, random_state=0), ANSWERS),
     "OverparametrizedFactorization": Case(hs.OverparametrizedFactorization(max_iter=200, random_state=0)),
     "OneSidedCompletion": Case(hs.OneSidedCompletion(rank=2, random_state=0)),
-    "InductiveCompletion": Case(hs.InductiveCompletion(2, max_iter=15, random_state=0), more=FEATURES),
+    "InductiveCompletion": Case(hs.InductiveCompletion(2, penalty=0.1, max_iter=15, random_state=0), more=FEATURES),
     "SimilarityClustering": Case(hs.SimilarityClustering(2, max_iter=30, random_state=0), ROWS, PAIRS),
     "HeterogeneousFactorization": Case(hs.HeterogeneousFactorization(1, 1, max_iter=30, random_state=0), SOURCES),
     "JIVE": Case(c.JIVE(1, 1, max_iter=30), SOURCES),
@@ -140,7 +140,7 @@ LONG = (
     ("OneSidedCompletion", "rank", "auto"),
     ("SparseAutoencoder", "threads", 2),
 )
-# Their fits take longer than a search around them: it tries two of their parameters, and all in the full suite.
+# Their fits take long: one other value of each parameter, searches for two parameters, and all in the full suite.
 COSTLY = {
     "GeneralizedFactorModel",
     "HeterogeneousAutoencoder",
@@ -173,8 +173,8 @@ def values_of(name: str, parameter: str) -> list[Any]:
 def settings() -> Iterator[Any]:
     for name, case in CASES.items():
         for parameter in parameter_names(type(case.model)):
-            for value in values_of(name, parameter):
-                marks = pytest.mark.slow if (name, parameter, value) in LONG else ()
+            for k, value in enumerate(values_of(name, parameter)):
+                marks = pytest.mark.slow if (name, parameter, value) in LONG or (k and name in COSTLY) else ()
                 yield pytest.param(name, parameter, value, id=f"{name}-{parameter}={value!r}"[:90], marks=marks)
 
 
