@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_cases import is_named
+from fast_cases import is_costly_check, is_named
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,8 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow all cases that ``fast_cases`` does not name."""
+    """Mark as slow all cases that ``fast_cases`` does not name, and costly checks of costly estimators."""
     for item in items:
-        mark = item.get_closest_marker("fast_cases")
-        if mark is not None and not is_named(item.name.partition("[")[2].removesuffix("]"), mark.args):
+        mark, case = item.get_closest_marker("fast_cases"), item.name.partition("[")[2].removesuffix("]")
+        is_left_out = mark is not None and not is_named(case, mark.args)
+        if is_left_out or is_costly_check(getattr(getattr(item, "callspec", None), "params", {})):
             item.add_marker(pytest.mark.slow)

@@ -119,6 +119,7 @@ class TestValue:
         assert bool((noise.units(kept) == kept).all())
 
 
+@pytest.mark.slow
 def test_a_round_is_a_step_of_adamw_at_every_source_and_an_average_of_what_is_shared(tables):
     _, seen = tables
     plan = plan_of(weight_decay=0.1)
@@ -263,6 +264,7 @@ class TestTraining:
         assert mean.max() == pytest.approx(0.3)
         assert linear.max() > 0.3
 
+    @pytest.mark.slow
     def test_training_the_shared_part_first_changes_where_the_rest_begins(self, data):
         few = {"max_iter": 2, "unique_end": "tanh"}
         plain = self.model(held_out=0, **few).fit(data.sources)

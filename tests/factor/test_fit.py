@@ -208,6 +208,7 @@ def test_gradient_descent_needs_many_more_passes_than_newton():
     assert plain.run_.work > 5 * newton.run_.work
 
 
+@pytest.mark.slow
 def test_the_printed_algorithm_is_available_and_reaches_the_same_likelihood():
     data = hs.datasets.make_factor_data(400, 200, rank=2, family="bernoulli", observed=0.6, random_state=0)
     with pytest.warns(UserWarning, match="max_iter"):
@@ -248,6 +249,7 @@ def test_totals_per_column_are_binomial_counts():
     np.testing.assert_allclose(given.predict_table() * 6, fused.predict_table(), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_exposure_enters_as_an_offset():
     rng = np.random.default_rng(0)
     data = hs.datasets.make_factor_data(80, 40, rank=1, family="poisson", observed=0.7, intercept=0.5, random_state=0)

@@ -337,6 +337,7 @@ def test_the_same_seed_gives_the_same_statements(logit_case):
 # ---- joint statements ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_two_ways_to_a_quantile_agree(logit_case):
     """Within 4 % (section 8 of the study); 2000 draws give each about .5 %."""
     _, model, _ = logit_case

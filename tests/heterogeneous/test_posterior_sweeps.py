@@ -137,6 +137,7 @@ def test_listed_cells_give_the_fit_of_a_dense_table(monkeypatch):
         np.testing.assert_allclose(listed.linear(name), dense.linear(name), atol=2e-3)
 
 
+@pytest.mark.slow
 def test_the_same_bits_come_from_two_workers():
     data = make_sources_data(4, 30, 20, 1, 1, 0.7, SourcesDesign(noise=0.3), 1)
     one, two = (
@@ -188,6 +189,7 @@ def test_ranks_that_are_too_large_cost_next_to_nothing(noise):
     assert max(over, free) <= 1.1 * min(right, ridged)
 
 
+@pytest.mark.slow
 def test_the_pattern_of_factors_is_found():
     rng = np.random.default_rng(3)
     pattern = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 1, 0]], dtype=bool)

@@ -136,6 +136,7 @@ def test_other_losses_have_errors_too():
     assert 0 < found.shared_space().largest < 90
 
 
+@pytest.mark.slow
 def test_the_shared_space_is_as_far_off_as_it_says():
     shared, sources = drawn(5)
     model = fitted(sources)

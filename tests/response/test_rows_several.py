@@ -92,6 +92,7 @@ def test_the_triangle_leaves_no_rotation_free(plane):
     assert fit.covariance.kind == "cross"
 
 
+@pytest.mark.fast_cases("oblimin", "promax")
 @pytest.mark.parametrize("method", ["oblimin", "promax", "geomin"])
 def test_oblique_rotations_bring_simple_structure_back(plane, method):
     _, A, _, fit, _ = plane
@@ -137,6 +138,7 @@ def test_criteria_have_the_gradients_of_their_values():
             assert gradient[j, k] == pytest.approx(wanted, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_abilities_follow_the_truth_and_new_rows_get_the_same(plane):
     y, A, x, fit, table = plane
     found = rotate(fit, "oblimin")
