@@ -287,6 +287,7 @@ class TestTraining:
         self.model(held_out=0, max_iter=3).set_callbacks(count).fit(data.sources)
         assert count.sweeps == 3
 
+    @pytest.mark.slow
     def test_a_saved_model_predicts_without_torch(self, data, tmp_path):
         model = self.model(max_iter=2).fit(data.sources)
         hs.save(model, tmp_path / "model.safetensors")

@@ -260,6 +260,7 @@ def test_a_missing_parent_folder_is_told_before_the_work(halfseen, quick, tmp_pa
     assert "does not exist" in done.stderr
 
 
+@pytest.mark.slow
 def test_without_matplotlib_a_run_is_written_without_pictures(process, quick, tmp_path):
     (tmp_path / "hide").mkdir()
     (tmp_path / "hide" / "sitecustomize.py").write_text(
@@ -332,6 +333,7 @@ def test_rivals_try_the_ranks_of_their_own_command(halfseen, table):
     assert str(rank) in ALS_RANKS.split(",")
 
 
+@pytest.mark.fast_cases("factor", "moment")
 @pytest.mark.parametrize("method", ["factor", "als", "bayes", "soft-impute", "descent", "moment"])
 def test_every_method_fits_a_plain_table_without_an_option(halfseen, tmp_path, method):
     rng = np.random.default_rng(3)
@@ -346,6 +348,7 @@ def test_every_method_fits_a_plain_table_without_an_option(halfseen, tmp_path, m
         assert facts["data"]["columns"] == roles
 
 
+@pytest.mark.fast_cases("als")
 @pytest.mark.parametrize("method", ["factor", "als", "bayes", "soft-impute", "descent"])
 def test_columns_of_unlike_units_are_fitted_in_units_of_their_spread(halfseen, tmp_path, method):
     rng = np.random.default_rng(4)
