@@ -55,7 +55,7 @@ def test_one_table_makes_one_network_and_needs_no_source_to_predict(long, tmp_pa
     [
         (["--width", "7"], "--folds 2 is not allowed; needed: None, 0, or a number that divides width=7"),
         (["--penalty", "x"], "--penalty 'x' is not allowed"),
-        (["--device", "gpu"], "device='gpu' is not known"),
+        (["--device", "gpu"], "--device gpu is not known"),
         (["--solver", "sgd"], "--solver 'sgd' is not allowed"),
     ],
 )
