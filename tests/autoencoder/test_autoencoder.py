@@ -257,6 +257,7 @@ class TestTraining:
         other = self.model(held_out=0, max_iter=3).fit(times)
         np.testing.assert_allclose(other.predict_table("source 0"), 1024 * one.predict_table("source 0"), rtol=1e-5)
 
+    @pytest.mark.slow
     def test_mean_predictions_stay_in_the_range_asked_for(self, data):
         model = self.model(max_iter=4, clip=(-0.2, 0.3)).fit(data.sources)
         mean, linear = (model.predict_table("source 0", kind) for kind in ("mean", "linear"))

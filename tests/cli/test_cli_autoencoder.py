@@ -40,6 +40,7 @@ def test_sources_get_encoders_of_their_own_and_a_folder_that_predicts(long, tmp_
     np.testing.assert_allclose(json.loads(answer.stdout)[0]["predicted"], wanted)
 
 
+@pytest.mark.slow
 def test_one_table_makes_one_network_and_needs_no_source_to_predict(long, tmp_path, halfseen):
     table = tmp_path / "one.csv"
     table.write_text("\n".join(line.split(",", 1)[1] for line in long.read_text().splitlines()[: 1 + 200]) + "\n")

@@ -135,6 +135,7 @@ def test_a_wide_file_is_read_with_wide(halfseen, tmp_path):
     assert shifted["values"]["min"] == pytest.approx(table["value"].min() + 1)
 
 
+@pytest.mark.slow
 def test_several_penalties_are_tried_on_held_out_entries(halfseen, table):
     facts = json.loads(halfseen("fit", "factor", table, "--rank", 1, "--penalty", "map,1e6", "--json").stdout)
     assert facts["choice"]["penalties"] == ["1000000.0", "map"]

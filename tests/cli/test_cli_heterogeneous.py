@@ -83,6 +83,7 @@ def test_several_files_are_sources_named_by_their_files(halfseen, files, long):
     assert facts["figures"][0]["rmse"] == pytest.approx(other["figures"][0]["rmse"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_predictions_ask_for_a_source(halfseen, long, tmp_path):
     run = tmp_path / "run"
     halfseen("fit", "heterogeneous", long, "--source", "site", *RANKS, "-o", run)

@@ -64,6 +64,7 @@ def lines_of(done):
     return list(csv.DictReader(done.stdout.splitlines()))
 
 
+@pytest.mark.slow
 def test_new_rows_are_judged_beside_means(halfseen, files):
     folder, _ = files
     given = words(

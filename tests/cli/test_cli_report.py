@@ -116,6 +116,7 @@ def test_a_model_of_hidden_entries_is_shown_with_the_entries_it_saw(halfseen, an
     assert "No intervals" not in text, "the entries are those of the fit, to the last one"
 
 
+@pytest.mark.slow
 def test_runs_of_older_versions_have_a_page_too(halfseen, quick, tmp_path, read):
     run = tmp_path / "run"
     assert halfseen(*quick("-o", run)).exit_code == 0

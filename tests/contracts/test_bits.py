@@ -38,6 +38,7 @@ def test_the_order_of_the_rows_changes_nothing_beyond_rounding(name):
     np.testing.assert_allclose(there, here, rtol=0, atol=1e-10 * np.abs(here).max())
 
 
+@pytest.mark.fast_cases("biases", "nuclear norm")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", MODELS)
 def test_instruction_sets_agree_to_1e_8(name, monkeypatch):

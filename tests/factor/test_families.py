@@ -262,7 +262,7 @@ def test_single_precision_stays_single(case):
     assert single.transform(data.observed.astype(np.float32)).dtype == np.float32
 
 
-@pytest.mark.fast_cases("ordinal")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ordinal", "mixed"])
 def test_columns_may_come_in_any_order(name):
     data = draw(name)
@@ -296,7 +296,7 @@ def test_a_weight_of_two_is_the_entry_twice(case):
     np.testing.assert_allclose(two.B, one.B, rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.fast_cases("probit")
+@pytest.mark.slow
 def test_heavy_entries_shorten_the_intervals(case):
     data, _ = case
     R = data.observed

@@ -30,6 +30,7 @@ def test_past_findings_stay_mended(kind, seed, number):
     assert sum(outcomes.values()) == 1
 
 
+@pytest.mark.fast_cases("csv", "parquet", "model")
 @pytest.mark.parametrize("kind", FORMATS)
 def test_damaged_files_are_read_or_refused_in_one_clear_line(kind):
     outcomes, findings, _ = fuzz_run.batch(kind, 0, 0, 40)

@@ -300,6 +300,7 @@ def test_l1_and_median_readings_see_the_picture_behind_moving_things(scene):
 
 
 # the moving square is what the blocks have in common beside the picture; one shared direction is meant
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the unique bases:UserWarning")
 @pytest.mark.parametrize("reading", ["orthogonal", "l1", "median"])
 def test_shared_and_unique_parts_add_up_to_the_fit_in_every_reading(scene, reading):

@@ -83,6 +83,7 @@ def test_quick():
 """
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):
     """The suite's own hooks in a small project: one test fails, is mended, and only that one is run again."""
     for name in ("conftest.py", "fast_cases.py", "slow_record.py"):

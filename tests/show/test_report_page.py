@@ -185,6 +185,7 @@ def test_a_leaderboard_says_what_its_intervals_rest_on(table, tmp_path):
     assert {"difficulty", "discrimination", "misfit"} <= set(page.words("th"))
 
 
+@pytest.mark.slow
 def test_an_unpenalised_leaderboard_has_tie_groups(tmp_path):
     data = hs.datasets.make_factor_data(60, 200, rank=1, observed=0.8, random_state=1).observed
     model = hs.GeneralizedFactorModel(1, penalty="none", random_state=0).fit(data)
@@ -284,6 +285,7 @@ def test_quantiles_from_frequencies_are_those_of_the_counts():
     np.testing.assert_array_equal(quantiles_of(np.bincount(counts)), quantiles(counts))
 
 
+@pytest.mark.slow
 def test_a_table_too_large_for_memory_has_a_page(tmp_path):
     rng = np.random.default_rng(0)
     n, p, m = 60_000, 50_000, 3000
