@@ -185,6 +185,7 @@ def test_one_family_in_all_columns_is_that_family():
     )
 
 
+@pytest.mark.slow
 def test_real_valued_columns_beside_others_have_scales_of_their_own():
     rng = np.random.default_rng(0)
     data = hs.datasets.make_factor_data(800, 20, 1, "gaussian", observed=0.9, random_state=0)
@@ -398,6 +399,7 @@ def test_known_parameters_are_kept():
     np.testing.assert_array_equal(model.loss_.cuts, np.arange(4.0) - 1.5)
 
 
+@pytest.mark.slow
 def test_a_class_that_nobody_chose_keeps_a_gap():
     table = draw("ordinal").observed.to_dense()
     table[:, 4] = np.where(table[:, 4] == 3, 2, table[:, 4])
