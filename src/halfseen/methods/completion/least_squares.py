@@ -107,6 +107,8 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         What ``penalty="auto"`` tried; None where no entry could be held out, and the penalty is the standard deviation.
     rank_search_ : RankSearch or None
         What ``rank="auto"`` tried, at the penalty that is best for rank 16.
+    linking_ : Linking or None
+        Groups of rows and columns that too few entries link to be compared; None for one group.
     run_ : Run
         Reason, iterations and trace of the objective (of the first start).
     n_iter_ : int

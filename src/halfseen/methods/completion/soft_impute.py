@@ -125,6 +125,8 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         What ``rank="auto"`` tried as largest rank.
     path_ : NuclearPath or None
         What was tried, with ``penalty="auto"``.
+    linking_ : Linking or None
+        Groups of rows and columns that too few entries link to be compared; None for one group.
     run_ : Run
         Of the path (one sweep per penalty; the last, on all entries, is not among them) or of the given penalty.
     n_iter_ : int

@@ -15,6 +15,7 @@ from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed, check_support
 from halfseen.engines import Engine
+from halfseen.inference.linked import tell_groups
 from halfseen.linalg.growth import threshold_at
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import Loss, get_loss, is_one_for_all
@@ -108,6 +109,8 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         What was taken out beforehand.
     sure_ : ndarray or None
         Stein's estimate of the squared error after iteration 1, 2, ..., where the stop used it.
+    linking_ : Linking or None
+        Groups of rows and columns that too few entries link to be compared; None for one group.
     run_ : Run
         Reason, iterations and trace (of the held-out descent, where there was one).
     n_iter_ : int
@@ -232,7 +235,7 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         if is_operator(R):
             matrix = checked_operator(R, self.loss_, settings)
             self.observed_shape_, self.n_features_in_ = matrix.shape, matrix.shape[1]
-            self.row_labels_ = self.col_labels_ = None
+            self.row_labels_ = self.col_labels_ = self.linking_ = None
             dtype = np.dtype(np.float32 if matrix.dtype == np.float32 else np.float64)
             zero = Centre(0.0, np.zeros(matrix.shape[0], dtype), np.zeros(matrix.shape[1], dtype))
             return DescentTable(matrix.shape, dtype, self.loss_, matrix, None, zero)
@@ -240,6 +243,7 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         check_support(observed, self.loss_, "family")
         if settings.is_symmetric:
             checked_symmetry(observed)
+        self.linking_ = tell_groups(self, observed)
         centre = "none" if settings.is_symmetric and settings.centre == "auto" else settings.centre
         return make_table(observed, self.loss_, centre, settings.engine, rng)
 

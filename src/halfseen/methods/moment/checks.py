@@ -122,6 +122,8 @@ def warn_about(model: Any) -> None:
             "lower the rank",
             ConvergenceWarning,
         )
+    if pairs is not None and (text := pairs.islands_text(model.col_labels_)):
+        model._warn(text)
     if pairs is not None and is_thin(pairs, model.rank_):
         model._warn(thin_text(pairs, model.rank_))
     if pairs is not None and model.rank_ < pairs.n_cols and pairs.entries_per_row > OFTEN_SEEN * model.rank_:
