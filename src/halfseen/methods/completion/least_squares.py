@@ -15,6 +15,7 @@ from halfseen.biased import BiasedPredictions, check_same_table
 from halfseen.data import Observed
 from halfseen.data.spread import weighted_spread
 from halfseen.engines import Engine, EntryPasses
+from halfseen.inference.extremes import tell_extremes
 from halfseen.linalg.align import balance
 from halfseen.methods.completion.penalty_choice import FURTHER_ITERATIONS, LeastSquaresPenalty, choose_penalty, path_of
 from halfseen.parameters import (
@@ -228,6 +229,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
             runs = [self._run(sweep, point, settings, watch) for point in begin]
             self.__dict__.update(self._learned([run.params for run in runs]))
         self.run_, self.n_iter_ = runs[0].record(), max(run.n_iter for run in runs)
+        tell_extremes(self, observed, self.row_factors_, self.col_factors_)
         return self
 
     def transform(self, R: Any) -> FloatArray:

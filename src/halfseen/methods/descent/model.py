@@ -15,10 +15,11 @@ from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed, check_support
 from halfseen.engines import Engine
+from halfseen.inference.extremes import tell_extremes
 from halfseen.inference.linked import tell_groups
 from halfseen.linalg.growth import threshold_at
 from halfseen.linalg.pairs import pair_products
-from halfseen.losses import Loss, get_loss, is_one_for_all
+from halfseen.losses import Loss, get_loss, is_one_for_all, is_quadratic
 from halfseen.methods.descent.checks import checked_operator, checked_symmetry, is_operator, usable_rule
 from halfseen.methods.descent.options import CENTRES, SOLVERS, STOP, as_rule, check_together
 from halfseen.methods.descent.path import Passed
@@ -228,6 +229,8 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
                 f"OverparametrizedFactorization ended after {self.n_iter_} iterations with reason "
                 f"'{self.run_.reason}'; {_advice(self.run_.reason)}", ConvergenceWarning,
             )  # fmt: skip
+        if told is not None and is_quadratic(self.loss_):
+            tell_extremes(self, told, self.left_, self.right_)
         return self
 
     def _table(self, R: Any, settings: SimpleNamespace, rng: np.random.Generator) -> DescentTable:

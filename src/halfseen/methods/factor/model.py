@@ -15,9 +15,11 @@ from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed
 from halfseen.data.newcomers import newcomers
 from halfseen.engines import EntryPasses
+from halfseen.inference.extremes import tell_extremes
 from halfseen.inference.linked import tell_linking
 from halfseen.inference.missingness import missing_for_a_reason
 from halfseen.linalg.pairs import pair_products
+from halfseen.losses import is_quadratic
 from halfseen.methods.factor.checks import Offsets, checked_input, dispersion_of, judged, not_converged
 from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.identification import to_gauge
@@ -328,6 +330,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.placement_ = placement(fit.final, final, self.penalty_.ridge, self.has_bias_correction_)
         if told := about_counts(passes, final):
             self._warn(told)
+        if is_quadratic(self.loss_) and passes.offset is None:
+            tell_extremes(self, passes.observed, final.rows, final.cols)
         self._n_features_out = final.rank
         self.run_, self.n_iter_ = fit.run.record(), max(fit.run.n_iter, 1)
         if not self.run_.converged:

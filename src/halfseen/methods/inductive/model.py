@@ -16,9 +16,10 @@ from halfseen.data.features import SCALES, FeatureCode, as_side_features, is_fea
 from halfseen.data.labels import find_labels
 from halfseen.engines import Engine, EntryPasses
 from halfseen.errors import UnknownLabelError
+from halfseen.inference.extremes import tell_extremes
 from halfseen.inference.linked import tell_groups
 from halfseen.linalg.pairs import pair_products
-from halfseen.losses import get_loss, is_one_for_all
+from halfseen.losses import get_loss, is_one_for_all, is_quadratic
 from halfseen.methods.inductive.activations import get_activation
 from halfseen.methods.inductive.options import (
     ACTIVATION,
@@ -304,6 +305,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             self.__dict__.update(self._learned(problem, theta))
         self.seen_ = seen_cells(observed) if settings.family == ONE_CLASS else None
         self._report(run)
+        if is_free and is_quadratic(self.loss_):
+            tell_extremes(self, observed, self.row_factors_, self.col_factors_)
         warn_if_one_sided(self, observed)
         if self.search_ is not None:
             warn_if_features_lose(self, self.search_)

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from halfseen._typing import IntArray
 from halfseen.data import Observed, storable
+from halfseen.inference.extremes import FEWEST, SHARE, top_share
 from halfseen.methods.moment.diagnostics import OFTEN_SEEN, is_thin, often_seen_text, thin_text
 from halfseen.parameters import BadArgument
 
@@ -110,6 +111,22 @@ def check_varied(observed: Observed) -> None:
         raise ValueError(
             f"all {len(values)} entries are {values[0]:g}: the table says only which cells there are. For positives "
             "alone use a one-class model, hs.InductiveCompletion(family='one_class') or hs.comparisons.Popularity."
+        )
+
+
+def tell_heavy_tails(model: Any, observed: Observed) -> None:
+    """Say where few entries carry the sums of squares: second moments have no use for errors with heavy tails."""
+    if observed.n_entries < FEWEST:
+        return
+    values, cols, p = observed.values.astype(float), observed.cols, observed.shape[1]
+    squares = np.bincount(cols, np.square(values), minlength=p) / np.maximum(np.bincount(cols, minlength=p), 1)
+    # columns may differ in their noise: each is looked at in its own unit
+    share, top = top_share(values / np.sqrt(np.maximum(squares, np.finfo(float).tiny))[cols])
+    if share > SHARE:
+        model._warn(
+            f"{share:.0%} of the columns' sums of squares lie in {len(top)} of {observed.n_entries} entries: values "
+            "have heavy tails, and second moments are those of a few. Check the largest, cut them off at a limit, or "
+            "take logarithms where they are amounts."
         )
 
 
