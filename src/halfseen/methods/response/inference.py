@@ -28,6 +28,7 @@ from halfseen.inference import (
 from halfseen.inference.alike import ends_alike
 from halfseen.inference.linked import Linking
 from halfseen.inference.new_rows import NewRows
+from halfseen.inference.realised import on_lattice
 from halfseen.losses import at_columns
 from halfseen.methods.response.board import ColumnsBoard, MeanResponses
 from halfseen.methods.response.tables import item_listing, leaderboard, score_notes
@@ -219,15 +220,19 @@ class ItemResponseInference(TableInference):
         _rows_only(axis)
         if over is not None:
             raise NotStated("scores() are means over all columns here; fit the table of these columns instead.")
-        scores, N = self._scores(about), self._board.trials
+        scores, N, p = self._scores(about), self._board.trials, self.names.shape[1]
         se = np.sqrt(np.diag(scores.covariance))
 
         def ends(q: float) -> tuple[FloatArray, FloatArray]:
             if about == "like-these":
-                low, high = ends_alike(scores.estimate, se, q, 0.0, 1.0, self.names.shape[1])
+                low, high = ends_alike(scores.estimate, se, q, 0.0, 1.0, p)
                 return N * low, N * high
             low, high = scores.estimate - q * se, scores.estimate + q * se
-            return N * np.maximum(low, scores.lowest), N * np.minimum(high, scores.highest)
+            low, high = np.maximum(low, scores.lowest), np.minimum(high, scores.highest)
+            if about == "these" and N == self._model.dispersion_ == 1.0:
+                left = p * (scores.highest - scores.lowest)
+                low, high = on_lattice((low, high), (scores.estimate, se), (p * scores.lowest, left), p, q)
+            return N * low, N * high
 
         return Intervals(
             self._score_name(about), N * scores.estimate, N * se, *ends(normal_quantile(self.level)), self.level,

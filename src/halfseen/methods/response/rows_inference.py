@@ -26,6 +26,7 @@ from halfseen.inference import (
     upper_quantile,
 )
 from halfseen.inference.alike import ends_alike
+from halfseen.inference.realised import on_lattice
 from halfseen.losses import at_columns
 from halfseen.methods.response import rows_listings as listings
 from halfseen.methods.response import rows_scores
@@ -258,7 +259,10 @@ class RowsInference(TableInference):
             if about == "like-these":
                 return ends_alike(part.estimate, part.se, q, lowest, highest, self.names.shape[1])
             low, high = part.estimate - q * part.se, part.estimate + q * part.se
-            return np.maximum(low, lowest), np.minimum(high, highest)
+            low, high = np.maximum(low, lowest), np.minimum(high, highest)
+            if about != "these" or self._model.loss_.name != "bernoulli":
+                return low, high
+            return on_lattice((low, high), (part.estimate, part.se), self._known(), self.names.shape[1], q)
 
         name = {"these": "realised score", "like-these": "score over columns like these", "again": "score"}[about]
         return Intervals(
@@ -270,6 +274,11 @@ class RowsInference(TableInference):
     def _ends(self) -> tuple[float, float]:
         answering = self._model.answering_
         return float(answering.low.mean()), float(answering.high.mean())
+
+    def _known(self) -> tuple[FloatArray, FloatArray]:
+        """Sums of the rows' seen answers, and how many are hidden."""
+        answered = self._board.answered
+        return np.nan_to_num(self._board.raw) * answered, (self.names.shape[1] - answered).astype(float)
 
     def _score(self, about: str) -> RowStatement:
         if about not in ABOUT:
