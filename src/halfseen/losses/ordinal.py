@@ -211,7 +211,7 @@ class Ordinal:
 
     def sample(self, m: Array, rng: np.random.Generator, dispersion: float = 1.0) -> Array:
         draws = rng.random(np.shape(m))[..., None] < self._above(m)
-        return (draws @ self._steps + self.lowest).astype(np.result_type(m, np.float32))
+        return (draws @ self._steps + float(self.lowest or 0.0)).astype(np.result_type(m, np.float32))
 
     def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
         """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
