@@ -83,7 +83,7 @@ def _look_at(model: Any, observed: Observed) -> None:
     """Say what the places of the answers tell: groups that nothing links, cells that are missing for a reason."""
     # equal slopes leave one number between two groups, which a single common column gives
     model.linking_ = tell_linking(model, observed, 1 if model.kind_ == "rasch" else 2)
-    for text in missing_for_a_reason(observed).sentences(has_sensitivity=False):
+    for text in missing_for_a_reason(observed).sentences():
         model._warn(text)
 
 
