@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import click
@@ -13,6 +14,8 @@ QUOTED = r"'[^']*'|\"[^\"]*\""
 VALUES = (r"\{[^{}]*\}", r"\[[^][]*\]", r"\([^()]*\)", r"float\('nan'\)", rf"(?:{QUOTED})(?:(?:, | or )(?:{QUOTED}))*",
           r"-?\w[-+\w.]*\w|\w")  # fmt: skip
 ARGUMENT = re.compile(rf"(?<![\w.-])([a-z]\w*)=({'|'.join(VALUES)})?")
+# Where the program with all commands is; it lies above this file.
+PROGRAM = "halfseen.cli.app"
 # Arguments whose False is an option of another name.
 SWITCHES = {"header": "--no-header", "labels": "--no-labels"}
 
@@ -90,10 +93,8 @@ def options_now() -> frozenset[str]:
 def _all_options() -> frozenset[str]:
     import typer
 
-    from halfseen.cli.app import app
-
     names: set[str] = set()
-    waiting: list[Any] = [typer.main.get_command(app)]
+    waiting: list[Any] = [typer.main.get_command(import_module(PROGRAM).app)]
     for command in waiting:  # grows as groups hand over their commands
         names |= {str(parameter.name) for parameter in command.params}
         waiting += getattr(command, "commands", {}).values()

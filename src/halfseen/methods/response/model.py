@@ -87,8 +87,9 @@ def settled_side(settings: SimpleNamespace, R: Observed | ByteTable, given: Simp
 def _any_two_answers(R: Observed) -> bool:
     """Whether some column has different answers."""
     p = R.shape[1]
-    count, total = np.bincount(R.cols, minlength=p), np.bincount(R.cols, R.values, p)
-    return bool(((total > 0) & (total < count)).any())
+    values = np.asarray(R.values, dtype=float)
+    count, total = np.bincount(R.cols, minlength=p), np.bincount(R.cols, values, p)
+    return bool((count * np.bincount(R.cols, values**2, p) > total**2).any())
 
 
 class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):

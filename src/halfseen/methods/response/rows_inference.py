@@ -532,7 +532,11 @@ class RowsInference(TableInference):
     def _one_dimension(self, what: str) -> None:
         D = self._model.rows_fit_.layout.dimensions
         if D > 1:
-            raise NotStated(f"{what}() is for one dimension; this fit has {D}.")
+            raise NotStated(
+                f"{what}() is for one dimension, whose rows share the nodes that its sums run over; with {D}, every "
+                "row has nodes of its own. Compare dimensions by aic_, bic_ and halfseen.irt.compare, and ask a fit of "
+                "one dimension which pairs of items go together."
+            )
 
     def _of(self) -> tuple[float, str, str]:
         return self.level, self.claim, self.library
