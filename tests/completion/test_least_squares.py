@@ -84,6 +84,7 @@ def test_a_complete_rank_one_table_of_two_values_is_learned():
 ORDINARY = {"small": (60, 20, 2, 0.6, 0.5), "thin": (120, 90, 4, 0.3, 0.3), "nearly exact": (200, 100, 2, 0.5, 0.01)}
 
 
+@pytest.mark.fast_cases("thin")
 @pytest.mark.parametrize("name", ORDINARY)
 def test_the_default_penalty_is_within_a_tenth_of_the_best_of_a_grid(name):
     n, p, rank, share, noise = ORDINARY[name]

@@ -133,6 +133,7 @@ def coverage(d, r, n, C, noise, repetitions, seed=0):
     return float(np.mean(covered)), float(np.mean(angles))
 
 
+@pytest.mark.slow
 def test_intervals_cover_pairs_of_sparse_rows():
     covered, angles = coverage(60, 2, 6000, 4, 0.5, 6)
     assert 0.92 <= covered <= 0.975
