@@ -303,6 +303,7 @@ class TestPeopleAndPlaces:
         assert slope[0] == pytest.approx(0.7)
         assert slope[1] == slope[2] != slope[3]
 
+    @pytest.mark.slow
     def test_several_dimensions_rotate_and_place(self):
         rng = np.random.default_rng(8)
         a = np.zeros((12, 2))
