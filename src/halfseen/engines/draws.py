@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from halfseen import kernels
 from halfseen.engines.passes import EntryPasses
 
 Array = NDArray[Any]
@@ -60,22 +58,5 @@ def draw_rows(
     squares : float
         Sum of squared residuals there. Both have the same bits on any engine.
     """
-    features, noise = passes._factor(features), passes._factor(noise)
-    out, pull = np.empty_like(noise), prior.precision @ prior.mean
-    given: dict[str, Any] = {"precision": precision, "prior": prior.precision, "pull": pull}
-    given["col_offset"] = passes._cast(minor_offset)
-    if axis and passes.is_frugal:
-        parts = passes.column_parts
-
-        def draw_part(block: tuple[int, int]) -> float:
-            part = slice(*block)
-            return float(kernels.row_draws(parts.build(part), features, noise[part], out=out[part], **given).value)
-
-        return out, float(sum(passes.engine.map(draw_part, parts.ranges)))
-    view, given["offset"] = passes.view(axis), passes._offset(axis)
-
-    def draw(block: tuple[int, int]) -> float:
-        done = kernels.row_draws(view, features, noise, start=block[0], stop=block[1], out=out, **given)
-        return float(done.value)
-
-    return out, float(sum(passes.engine.map(draw, passes.blocks(axis))))
+    given = {"precision": precision, "prior": prior.precision, "pull": prior.precision @ prior.mean}
+    return passes.draws(axis, features, noise, given, minor_offset)

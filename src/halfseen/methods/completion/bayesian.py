@@ -40,7 +40,6 @@ from halfseen.solvers.watch import CallbackSupport, FitWatch
 if TYPE_CHECKING:
     from halfseen.methods.completion.posterior_intervals import PosteriorInference
 
-FRUGAL_FROM = 3_000_000  # as for alternating least squares: columns regrouped part by part from here on
 CONSTANT = 1e-6  # what is taken for the spread of a constant table, as a share of its size
 START_SCALE, START_PENALTY = 0.1, 0.05  # of the ALS-WR iterations before the chain, in the unit of the values
 MEBIBYTE, AUTO_MEMORY = 1 << 20, 64.0
@@ -190,9 +189,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         self.rank_, self.rank_search_ = settled_rank(self, observed, seed, rule="tie")
         start_rng, rng = seed.spawn(2)
         thin = self._thinning(observed, settings)
-        passes = EntryPasses(
-            observed, get_loss("gaussian"), settings.engine, is_frugal=observed.n_entries >= FRUGAL_FROM
-        )
+        passes = EntryPasses(observed, get_loss("gaussian"), settings.engine)
         spread = weighted_spread(observed, self.mean_) if settings.family == "gaussian" else 1.0
         if settings.family == "gaussian" and np.ptp(observed.values) == 0:
             spread *= CONSTANT  # values that do not differ say that nothing does

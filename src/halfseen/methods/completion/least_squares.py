@@ -42,8 +42,6 @@ from halfseen.solvers.alternating import (
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 
-# Entries from which the columns are regrouped block by block: below, a second copy of the table is small.
-FRUGAL_FROM = 3_000_000
 # Both were measured on MovieLens-1M, whose ratings have standard deviation 1.117: there lambda is 1.1 and a start
 # is N(0, .1^2), small beside the biases. Factors have the unit of the root of the values.
 PENALTY_PER_SPREAD = 0.985
@@ -213,7 +211,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         rng = as_generator(settings.random_state)
         spread = weighted_spread(observed, self.mean_)
         self._settle(observed, spread, settings, rng)
-        passes = EntryPasses(observed, self.loss_, settings.engine, is_frugal=observed.n_entries >= FRUGAL_FROM)
+        passes = EntryPasses(observed, self.loss_, settings.engine)
         rows, cols = (self._penalty(weighted_counts(observed, axis)) for axis in (0, 1))
         sweep = AlternatingRidge(passes, self.mean_, rows, cols, settings.solver)
         begin = [self._start(observed, START_SCALE * spread**0.5, rng) for rng in rng.spawn(settings.n_starts)]
