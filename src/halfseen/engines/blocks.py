@@ -47,7 +47,7 @@ class RowInformation(NamedTuple):
     gradient: Array | None
 
 
-class Block(Protocol):
+class AnswersForRows(Protocol):
     """What a kind of block answers; rows are its own, counted from 0, columns are those of the table."""
 
     def loss_and_gradient(
@@ -261,7 +261,7 @@ class GatheredBlock:
         return getattr(self._build(), name)
 
 
-class Question(NamedTuple):
+class BlockCall(NamedTuple):
     """One method of one block with its arguments: all that a worker needs, wherever it is."""
 
     block: Any
@@ -269,6 +269,6 @@ class Question(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-def answer(question: Question) -> Any:
+def answer(call: BlockCall) -> Any:
     """Ask the block; the only function that passes over entries hand to an engine."""
-    return getattr(question.block, question.method)(*question.arguments)
+    return getattr(call.block, call.method)(*call.arguments)

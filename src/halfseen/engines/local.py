@@ -76,10 +76,18 @@ class Threads:
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yields in the items' order; only a few items more than there are workers are ahead of what was yielded."""
+        return self._ahead(self._threads(), function, iter(items))
+
+    def begun(self, function: Callable[[Item], Result], item: Item) -> Iterator[Result]:
+        """An iterator of one result, which is being computed from now on."""
+        future = self._threads().submit(function, item)
+        return (each.result() for each in (future,))
+
+    def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None or self._process != os.getpid():  # the threads of a pool do not survive a fork
             self._process = os.getpid()
             self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="halfseen")
-        return self._ahead(self._pool, function, iter(items))
+        return self._pool
 
     def _ahead(
         self, pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterator[Item]
@@ -90,7 +98,7 @@ class Threads:
                 waiting.append(pool.submit(function, item))
                 if len(waiting) > max(FEW, 2 * self.workers):
                     yield waiting.popleft().result()
-            while waiting:
+            for _ in range(len(waiting)):
                 yield waiting.popleft().result()
         finally:
             for future in waiting:
@@ -143,6 +151,10 @@ def resolve(choice: str | Engine | None, workers: int | None = None) -> Engine:
         if choice == "threads":
             return Threads(workers)
         raise ValueError(f"engine={choice!r} is not known; use 'serial', 'threads' or an Engine object.")
+    if type(choice).__module__.split(".")[0] == "distributed":
+        from halfseen.engines.cluster import DaskEngine
+
+        return DaskEngine(choice)
     if not hasattr(choice, "map"):
         raise ValueError(f"engine={choice!r} has no map(function, items); use 'serial', 'threads' or an Engine object.")
     return choice

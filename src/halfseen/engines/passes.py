@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from halfseen import kernels
 from halfseen.data import Compressed, Observed
 from halfseen.engines import cuts
-from halfseen.engines.blocks import GatheredBlock, PassResult, Question, answer, block_of, rows_of
+from halfseen.engines.blocks import BlockCall, GatheredBlock, PassResult, answer, block_of, rows_of
 from halfseen.engines.local import Engine, resolve, shares_memory
 from halfseen.engines.tree import tree_sum
 from halfseen.losses import Loss
@@ -127,10 +127,15 @@ class EntryPasses:
         counts = self.view(0).minor_sums()
         return cuts.split_columns(counts), counts
 
+    @cached_property
+    def _is_alone(self) -> bool:
+        """Whether there is one block only, and it is here: nothing is to be sent, added up or put together."""
+        return len(self.cuts(0)) == 1 and shares_memory(self.engine)
+
     def _ask(self, blocks: list[Any], method: str, arguments: Iterator[tuple[Any, ...]]) -> Iterator[Any]:
         """Answers of the blocks, in their order."""
         return self.engine.map(
-            answer, (Question(block, method, own) for block, own in zip(blocks, arguments, strict=True))
+            answer, (BlockCall(block, method, own) for block, own in zip(blocks, arguments, strict=True))
         )
 
     def _shelf(self, shape: tuple[int, ...], is_wanted: bool = True) -> Shelf:
@@ -157,6 +162,8 @@ class EntryPasses:
         """Summed loss and the gradients named in ``want``: ``A``, ``B``, ``r`` and ``c`` (row, column offsets)."""
         A, B = self._factor(A), self._factor(B)
         row_offset, col_offset = self._cast(row_offset), self._cast(col_offset)
+        if self._is_alone:
+            return self.blocks(0)[0].loss_and_gradient(A, B, row_offset, col_offset, want, None)
         rows, shifts = self._shelf(A.shape, "A" in want), self._shelf((len(A),), "r" in want)
         ranges = self.cuts(0)
         arguments = ((A[a:b], B, part(row_offset, a, b), col_offset, want, rows.space(a, b)) for a, b in ranges)
@@ -185,6 +192,10 @@ class EntryPasses:
         """Full Hessian of the summed loss times a direction; its parts are named as the gradient's."""
         A, B, dA, dB = self._factor(A), self._factor(B), self._factor(dA), self._factor(dB)
         row_offset, col_offset, d_row, d_col = (self._cast(x) for x in (row_offset, col_offset, d_row, d_col))
+        if self._is_alone:
+            moves = {"dA": dA, "dB": dB, "d_row": d_row, "d_col": d_col}
+            offsets = {"row_offset": row_offset, "col_offset": col_offset}
+            return self.blocks(0)[0].hessian_vector(A, B, moves, offsets, None)
         rows, shifts, ranges = self._shelf(A.shape), self._shelf((len(A),)), self.cuts(0)
 
         def arguments() -> Iterator[tuple[Any, ...]]:
@@ -230,7 +241,10 @@ class EntryPasses:
         X, B, ridge_scale = self._factor(X), self._factor(B), self._cast(ridge_scale)
         given = {"col_offset": self._cast(minor_offset), "ridge": self._cast(ridge), "steps": steps, "method": method}
         given |= {"cg_steps": cg_steps, "max_halvings": max_halvings}
-        (ranges, blocks), rows = self._solvable(axis, B.shape[1]), self._shelf(X.shape)
+        ranges, blocks = self._solvable(axis, B.shape[1])
+        if self._is_alone and len(blocks) == 1:
+            return blocks[0].newton(X, B, {**given, "ridge_scale": ridge_scale}, None)
+        rows = self._shelf(X.shape)
 
         def arguments() -> Iterator[tuple[Any, ...]]:
             for a, b in ranges:
@@ -247,7 +261,10 @@ class EntryPasses:
         """
         features, noise = self._factor(features), self._factor(noise)
         given = {**given, "col_offset": self._cast(minor_offset)}
-        (ranges, blocks), rows = self._solvable(axis, features.shape[1]), self._shelf(noise.shape)
+        ranges, blocks = self._solvable(axis, features.shape[1])
+        if self._is_alone and len(blocks) == 1:
+            return blocks[0].draws(features, noise, given, None)
+        rows = self._shelf(noise.shape)
         arguments = ((features, noise[a:b], given, rows.space(a, b)) for a, b in ranges)
         return rows.fill(ranges, self._ask(blocks, "draws", arguments))
 

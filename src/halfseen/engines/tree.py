@@ -38,16 +38,19 @@ class TreeSum:
 
     def push(self, item: Any, level: int = 0) -> None:
         """Take the next item, the sum of ``2^level`` blocks."""
-        while self._stack and self._stack[-1][0] == level:
-            item = self._add(self._stack.pop()[1], item)
-            level += 1
+        # sums of equal height join: by the stack's order their levels follow each other without a gap
+        for below, _ in reversed(self._stack.copy()):
+            if below != level:
+                break
+            item, level = self._add(self._stack.pop()[1], item), level + 1
         self._stack.append((level, item))
 
     def result(self) -> Any:
         """The sum of all items."""
         _, total = self._stack.pop()
-        while self._stack:
-            total = self._add(self._stack.pop()[1], total)
+        for _, part in reversed(self._stack):
+            total = self._add(part, total)
+        self._stack.clear()
         return total
 
 
@@ -83,8 +86,6 @@ def aligned(n_blocks: int, n_groups: int) -> tuple[list[tuple[int, int]], int]:
     >>> aligned(8, 3)
     ([(0, 2), (2, 4), (4, 6), (6, 8)], 1)
     """
-    level = 0
-    while -(-n_blocks // 2 ** (level + 1)) >= n_groups and 2 ** (level + 1) <= n_blocks:
-        level += 1
+    level = max(m for m in range(n_blocks.bit_length()) if m == 0 or -(-n_blocks // 2**m) >= n_groups)
     size = 2**level
     return [(a, min(a + size, n_blocks)) for a in range(0, n_blocks, size)], level
