@@ -123,7 +123,7 @@ def test_a_matrix_of_blanks_without_a_header_is_read_as_it_stands(tmp_path):
         assert (R.row_labels, R.col_labels, R.notes) == (None, None, ())
     (tmp_path / "d.txt.gz").write_bytes(gzip.compress(plain.encode()))
     np.testing.assert_array_equal(read_table(tmp_path / "d.txt.gz", header=False, labels=False).to_dense(), matrix)
-    with pytest.raises(ValueError, match=r"first line of a.txt looks like data .* pass header=False"):
+    with pytest.raises(ValueError, match=r"first line of a.txt looks like data .* give header=False"):
         read_table(tmp_path / "a.txt", wide=True)
     with pytest.raises(ValueError, match=r"looks like data .*header=False"):
         read_table(tmp_path / "a.txt")

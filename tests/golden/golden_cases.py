@@ -174,6 +174,8 @@ add(
 
 # ---- everyday completion -------------------------------------------------------------------------------------------
 
+# What the sampler was before rows had features and noise of their own.
+PLAIN_BAYES = {"implicit": "none", "noise": "equal"}
 BIASED = ["predictions", "mean_", "row_bias_", "col_bias_", "row_factors_", "col_factors_"]
 THREE = ("gaussian", "yes_no", "counts")
 for data in THREE:
@@ -196,7 +198,7 @@ for data in THREE:
                     "random_state": 1},
     )  # fmt: skip
     add(f"Bayes {data}", "BayesianFactorization", data, [*BIASED, "noise_sd_", "placed"],
-        parameters={"rank": 2, "max_iter": 40, "burn_in": 10, "random_state": 0},
+        parameters={"rank": 2, **PLAIN_BAYES, "max_iter": 40, "burn_in": 10, "random_state": 0},
         intervals=["entries", "responses", "rows"])  # fmt: skip
 add("least squares, weights and Cholesky", "AlternatingLeastSquares", "labelled", BIASED,
     parameters={"rank": 2, "solver": "cholesky", "clip": (0.0, 6.0), "max_iter": 8, "random_state": 0})  # fmt: skip
@@ -208,10 +210,11 @@ add("Bayes bernoulli", "BayesianFactorization", "yes_no", [*BIASED, "linear", "p
     parameters={"rank": 1, "family": "bernoulli", "max_iter": 30, "burn_in": 5, "random_state": 0},
     intervals=["entries", "linear entries", "columns"])  # fmt: skip
 add("Bayes, other choices", "BayesianFactorization", "labelled", BIASED, inference={"level": 0.8},
-    parameters={"rank": 3, "max_iter": 30, "burn_in": 5, "start_iter": 2, "memory": 0.02, "clip": "range",
-                "random_state": 1}, intervals=["entries", "responses"])  # fmt: skip
+    parameters={"rank": 3, **PLAIN_BAYES, "max_iter": 30, "burn_in": 5, "start_iter": 2, "memory": 0.02,
+                "clip": "range", "random_state": 1}, intervals=["entries", "responses"])  # fmt: skip
 add("Bayes in single precision", "BayesianFactorization", "gaussian", ["predictions"],
-    parameters={"rank": 2, "max_iter": 20, "burn_in": 5, "precision": "float32", "random_state": 0})  # fmt: skip
+    parameters={"rank": 2, **PLAIN_BAYES, "max_iter": 20, "burn_in": 5, "precision": "float32",
+                "random_state": 0})  # fmt: skip
 
 # ---- overparametrized descent --------------------------------------------------------------------------------------
 

@@ -40,6 +40,16 @@ class SolvedRows(NamedTuple):
     value: float
 
 
+class DrawnRows(NamedTuple):
+    """Draws of a block's rows, the squared residuals there, and by row, where asked for, squares and equations."""
+
+    rows: Array
+    value: float
+    squares: Array | None
+    gram: Array | None
+    right: Array | None
+
+
 class RowInformation(NamedTuple):
     """Information matrices of a block's rows, and their gradients where those were asked for."""
 
@@ -99,10 +109,14 @@ class RowBlock:
         """``B_j' V_i B_j`` of its entries."""
         return kernels.quadratic(self.view, V, B)
 
-    def draws(self, B: Array, noise: Array, given: dict[str, Any], out: Array | None) -> SolvedRows:
+    def draws(self, B: Array, noise: Array, given: dict[str, Any], want: str, out: Array | None) -> DrawnRows:
         """Rows drawn from their Gaussian conditional distributions; see `kernels.row_draws`."""
-        drawn = kernels.row_draws(self.view, B, noise, offset=self.offset, out=out, **given)
-        return SolvedRows(drawn.out, float(drawn.value))
+        n, k = noise.shape
+        more: dict[str, Any] = {"squares": np.empty(n) if "s" in want else None}
+        more["gram"] = np.empty((n, k, k), noise.dtype) if "n" in want else None
+        more["right"] = np.empty((n, k), noise.dtype) if "n" in want else None
+        drawn = kernels.row_draws(self.view, B, noise, offset=self.offset, out=out, **more, **given)
+        return DrawnRows(drawn.out, float(drawn.value), **more)
 
 
 class FusedBlock(RowBlock):

@@ -14,16 +14,38 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class GaussianPrior:
-    r"""Prior of the rows of one side: :math:`N(m, \Lambda^{-1})`.
+    r"""Prior of the rows of one side: :math:`N(m, \Lambda^{-1})`, or :math:`N(m_i, \Lambda^{-1})`.
 
     Attributes
     ----------
-    mean : ndarray (k,)
+    mean : ndarray (k,) or (n, k)
     precision : ndarray (k, k)
     """
 
     mean: Array
     precision: Array
+
+
+@dataclass(frozen=True)
+class RowDraws:
+    """Draws of all rows of one side.
+
+    Attributes
+    ----------
+    coefficients : ndarray (n_major, k)
+    value : float
+        Weighted sum of squared residuals there.
+    squares : float64 ndarray (n_major,) or None
+        Of each row, without the row's own weight.
+    gram, right : ndarray (n_major, k, k), (n_major, k) or None
+        Normal equations of each row, likewise.
+    """
+
+    coefficients: Array
+    value: float
+    squares: Array | None = None
+    gram: Array | None = None
+    right: Array | None = None
 
 
 def draw_rows(
@@ -35,7 +57,9 @@ def draw_rows(
     precision: float,
     prior: GaussianPrior,
     minor_offset: Array | None = None,
-) -> tuple[Array, float]:
+    row_weights: Array | None = None,
+    want: str = "",
+) -> RowDraws:
     """Draw every row (``axis=0``) or column (``axis=1``) given the other side; see `kernels.row_draws`.
 
     Parameters
@@ -51,12 +75,17 @@ def draw_rows(
     prior : GaussianPrior
     minor_offset : ndarray (n_minor,), optional
         Known part of the responses.
+    row_weights : ndarray (n_rows,), optional
+        Of the table's rows, whichever side is drawn: factors of their entries' weights.
+    want : str
+        ``"s"``: squares of each row; ``"n"``: normal equations.
 
     Returns
     -------
-    draws : ndarray (n_major, k)
-    squares : float
-        Sum of squared residuals there. Both have the same bits on any engine.
+    RowDraws
+        With the same bits on any engine.
     """
-    given = {"precision": precision, "prior": prior.precision, "pull": prior.precision @ prior.mean}
-    return passes.draws(axis, features, noise, given, minor_offset)
+    pull = prior.mean @ prior.precision if prior.mean.ndim > 1 else prior.precision @ prior.mean
+    given = {"precision": precision, "prior": prior.precision, "pull": pull, "col_offset": minor_offset}
+    given["col_weights" if axis else "row_weights"] = row_weights
+    return RowDraws(*passes.draws(axis, features, noise, given, want))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from halfseen import kernels
 from halfseen.data import Compressed, Observed
 from halfseen.engines import cuts
-from halfseen.engines.blocks import BlockCall, GatheredBlock, PassResult, answer, block_of, rows_of
+from halfseen.engines.blocks import BlockCall, DrawnRows, GatheredBlock, PassResult, answer, block_of, rows_of
 from halfseen.engines.local import Engine, resolve, shares_memory
 from halfseen.engines.tree import tree_sum
 from halfseen.losses import Loss
@@ -114,13 +114,23 @@ class EntryPasses:
 
     def _solvable(self, axis: int, n_features: int) -> tuple[list[tuple[int, int]], list[Any]]:
         """Cuts and blocks of one side for solvers; columns of a large table are regrouped when they are asked."""
-        is_fused = self.loss.kernel is not None and self.offset is None
-        is_large = self.observed.n_entries >= cuts.FRUGAL_FROM and n_features > 1
-        if not (axis and is_fused and is_large):
+        if not (axis and self.is_frugal and n_features > 1):
             return self.cuts(axis), self.blocks(axis)
         parts, counts = self._column_parts
         rows = self.view(0)
         return parts, [GatheredBlock(rows, counts[a:b], self.loss, a) for a, b in parts]
+
+    @property
+    def is_frugal(self) -> bool:
+        """Whether columns are regrouped whenever they are asked (but for a single feature)."""
+        is_fused = self.loss.kernel is not None and self.offset is None
+        return is_fused and self.observed.n_entries >= cuts.FRUGAL_FROM
+
+    def regrouped(self) -> Iterator[tuple[int, int, Compressed]]:
+        """The columns of a frugal table, a part at a time."""
+        parts, counts = self._column_parts
+        for first, last in parts:
+            yield first, last, kernels.gather_columns(self.view(0), first, last, counts[first:last])
 
     @cached_property
     def _column_parts(self) -> tuple[list[tuple[int, int]], Array]:
@@ -252,21 +262,34 @@ class EntryPasses:
 
         return rows.fill(ranges, self._ask(blocks, "newton", arguments()))
 
-    def draws(
-        self, axis: int, features: Array, noise: Array, given: dict[str, Any], minor_offset: Array | None = None
-    ) -> tuple[Array, float]:
-        """Every row (``axis=0``) or column (1) drawn given the other side, and the squared residuals there.
-
-        ``given`` are ``precision``, ``prior`` and ``pull`` of :func:`halfseen.kernels.row_draws`.
-        """
+    def draws(self, axis: int, features: Array, noise: Array, given: dict[str, Any], want: str = "") -> DrawnRows:
+        """Every row (``axis=0``) or column (1) drawn given the other side; see `halfseen.engines.draws.draw_rows`."""
         features, noise = self._factor(features), self._factor(noise)
-        given = {**given, "col_offset": self._cast(minor_offset)}
+        given = {**given, "pull": self._factor(given["pull"])}
+        given |= {name: self._cast(given.get(name)) for name in ("col_offset", "col_weights", "row_weights")}
         ranges, blocks = self._solvable(axis, features.shape[1])
         if self._is_alone and len(blocks) == 1:
-            return blocks[0].draws(features, noise, given, None)
-        rows = self._shelf(noise.shape)
-        arguments = ((features, noise[a:b], given, rows.space(a, b)) for a, b in ranges)
-        return rows.fill(ranges, self._ask(blocks, "draws", arguments))
+            return blocks[0].draws(features, noise, given, want, None)
+        n, k = noise.shape
+        rows, gram, right = (self._shelf(shape, name in want + "r") for shape, name in
+                             ((noise.shape, "r"), ((n, k, k), "n"), ((n, k), "n")))  # fmt: skip
+        squares = Shelf(np.empty(n) if "s" in want else None, False)
+
+        def arguments() -> Iterator[tuple[Any, ...]]:
+            for a, b in ranges:
+                own = {**given, "row_weights": part(given["row_weights"], a, b)}
+                own |= {"pull": given["pull"][a:b]} if given["pull"].ndim > 1 else {}
+                yield features, noise[a:b], own, want, rows.space(a, b)
+
+        def values() -> Iterator[list[Any]]:
+            for (a, b), drawn in zip(ranges, self._ask(blocks, "draws", arguments()), strict=True):
+                for shelf, array in ((rows, drawn.rows), (squares, drawn.squares), (gram, drawn.gram)):
+                    shelf.put(a, b, array)
+                right.put(a, b, drawn.right)
+                yield [drawn.value]
+
+        value = float(tree_sum(values())[0])
+        return DrawnRows(rows.all(), value, squares.whole, gram.whole, right.whole)
 
     def information(
         self,

@@ -64,4 +64,5 @@ def _reference() -> SimpleNamespace:
 
     names = ("loss_and_gradient", "hessian_vector", "at", "to_rows", "to_cols", "quadratic", "information")
     functions = {name: getattr(reference, name) for name in names}
-    return SimpleNamespace(**functions, row_newton=reference_newton.row_newton, row_draws=reference_draws.row_draws)
+    draws = {name: getattr(reference_draws, name) for name in ("row_draws", "effect_draws", "shift_draws")}
+    return SimpleNamespace(**functions, **draws, row_newton=reference_newton.row_newton)
