@@ -13,6 +13,7 @@ from halfseen.data import Observed
 from halfseen.data.arguments import bounds
 from halfseen.data.prepared import PreparedTable
 from halfseen.data.spread import weighted_mean
+from halfseen.inference.linked import LEAST_LINKS, Linking, tell_groups
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss
 from halfseen.parameters import BadArgument
@@ -47,6 +48,7 @@ class BiasedPredictions(CompletionEstimator):
     row_factors_: Any
     col_factors_: FloatArray
     bounds_: tuple[float, float] | None
+    linking_: Linking | None
 
     def _begin(self, R: Any, clip: Any, precision: str | None = None) -> Observed:
         """The table in the arithmetic of the fit; loss, bounds and mean are set."""
@@ -55,6 +57,7 @@ class BiasedPredictions(CompletionEstimator):
         self.loss_ = get_loss("gaussian")
         self.bounds_ = bounds(clip, observed.values)
         self.mean_ = weighted_mean(observed)
+        self.linking_ = tell_groups(self, observed, self._links) if self._links else None
         return observed
 
     def _begin_blocks(self, table: PreparedTable, clip: Any, precision: str | None = None) -> None:
@@ -65,7 +68,7 @@ class BiasedPredictions(CompletionEstimator):
                 f"prepare it again with dtype={precision!r}",
             )  # fmt: skip
         sums = table.facts.sums
-        self.loss_, self.mean_ = get_loss("gaussian"), table.mean
+        self.loss_, self.mean_, self.linking_ = get_loss("gaussian"), table.mean, None
         self.bounds_ = bounds(clip, np.array([sums["low"], sums["high"]]))
         self.observed_shape_, self.n_features_in_ = table.shape, table.shape[1]
         self.row_labels_, self.col_labels_ = None, table.col_labels
@@ -79,6 +82,10 @@ class BiasedPredictions(CompletionEstimator):
             "row_factors_": factors, "row_bias_": bias, "col_factors_": cols[0], "col_bias_": cols[1],
             "stored_rows_": factors,
         }  # fmt: skip
+    @property
+    def _links(self) -> int:
+        """Rows or columns in common that it takes to compare two groups of rows; 0: the model compares none."""
+        return 1 if getattr(self, "rank", 1) == 0 else LEAST_LINKS
 
     def _place(self, observed: Observed) -> tuple[FloatArray, FloatArray]:
         """Factors (n_new, k) and biases (n_new,) of new rows."""

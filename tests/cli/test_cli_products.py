@@ -106,6 +106,7 @@ def test_a_shift_is_taken_back_in_a_completed_table(halfseen, tmp_path):
         assert float(line["r"]) == pytest.approx(100 + int(line["u"]) + int(line["f"]), abs=3)
 
 
+@pytest.mark.slow
 def test_a_completion_comes_from_standard_input_too(process, tmp_path):
     text = "u,f,r\n" + "".join(f"{i},{j},{i * j}\n" for i in range(6) for j in range(5) if i != j)
     done = process("complete", "-", "--method", "means", input=text)

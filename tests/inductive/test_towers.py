@@ -25,6 +25,7 @@ def linear(d, k):
     return torch.nn.Linear(d, k, bias=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["gaussian", "one_class", "bernoulli"])
 def test_gradients_through_towers_are_those_of_differences(data, family):
     R = data.observed.with_values((data.observed.values > 1).astype(float))
@@ -89,6 +90,7 @@ def test_what_towers_cannot_do_is_refused(data):
         TwoTowerCompletion(2, hidden=(0,)).fit(data.observed, **data.features)
 
 
+@pytest.mark.slow
 def test_inductive_completion_never_loads_torch():
     code = (
         "import sys, numpy as np, halfseen as hs; "

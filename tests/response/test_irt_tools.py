@@ -153,6 +153,7 @@ class TestOtherFormats:
         with pytest.raises(ValueError, match="line 1: needed an object with subject_id"):
             hs.irt.read_py_irt(file)
 
+    @pytest.mark.slow
     def test_girth_estimates_the_same_slopes_on_its_own_arrays(self):
         girth = pytest.importorskip("girth")
         y, *_ = two_choice(500, 8, missing=0.0, seed=12)

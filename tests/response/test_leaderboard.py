@@ -160,6 +160,7 @@ class TestTables:
         assert found.records()[0]["rank"] == 1
         assert found.to_frame("pandas").shape == (40, 13)
 
+    @pytest.mark.slow
     def test_items_are_flagged(self):
         truth = simulated(40, 120, 0.8, seed=2, spread=1.0)
         table = truth.observed.to_dense()

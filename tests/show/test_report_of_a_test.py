@@ -24,6 +24,7 @@ def test_it_has_the_items_their_curves_and_their_fit(model, tmp_path):
         assert words in text
 
 
+@pytest.mark.slow
 def test_a_saved_model_has_all_but_what_needs_the_answers(model, tmp_path):
     hs.save(model, tmp_path / "model.halfseen")
     hs.report(hs.load(tmp_path / "model.halfseen"), tmp_path / "page.html")

@@ -85,7 +85,7 @@ class DaskEngine:
 
     def live(self) -> list[str]:
         """Addresses of the workers."""
-        return sorted(self.client.scheduler_info(n_workers=-1)["workers"])
+        return sorted(self.client.scheduler_info(n_workers=-1).get("workers", ()))
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         """Results in the items' order; every item travels."""

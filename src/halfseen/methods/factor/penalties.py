@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,7 +43,7 @@ class PenaltyChoice:
     n_held_out : int
     deviance : dict
         Mean deviance of the held-out entries under ``"map"`` (at its best scale), ``"none"`` and
-        ``"intercepts"``.
+        ``"intercepts"`` (without factors; with the prior on intercepts, where that predicts better).
     gain, gain_se : float
         By how much the kept fit's deviance is below that of the intercepts alone, per entry, and the
         (paired) standard error of that.
@@ -94,6 +95,11 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     null = FactorPoint(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
     fits = {"map": (prior.final, prior.loss), "none": (free.final, free.loss), "intercepts": (null, loss)}
     each = {name: held_out_deviance(*fit, test, offset) for name, fit in fits.items()}
+    # a prior on the intercepts helps by itself: what is to be judged is what the factors add to the better of the two
+    shrunk = _intercepts_under(prior.plan.penalty, null, stages)
+    under_prior = held_out_deviance(shrunk.final, shrunk.loss, test, offset)
+    if np.mean(under_prior) < np.mean(each["intercepts"]):
+        each["intercepts"] = under_prior
     deviances = {name: float(np.mean(deviance)) for name, deviance in each.items()}
     # a fit that ran away or is still running may look well on a few entries by chance
     is_sound = free.run.converged or loss.has_dispersion
@@ -103,6 +109,13 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     return PenaltyChoice(
         chosen, scale, test.n_entries, deviances, path, float(np.mean(gains)), spread / np.sqrt(test.n_entries)
     )
+
+
+def _intercepts_under(penalty: FactorPenalty, null: FactorPoint, stages: Stages) -> StagedFit:
+    """The fit of intercepts alone under the prior that they have beside factors."""
+    alone = copy.copy(stages)
+    alone.rank, alone.spectral, alone.refined = 0, null, null
+    return alone.descend(FitPlan(penalty), slack=ROUGH)
 
 
 def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[float, dict[str, float], StagedFit]:
