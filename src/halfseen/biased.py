@@ -82,6 +82,7 @@ class BiasedPredictions(CompletionEstimator):
             "row_factors_": factors, "row_bias_": bias, "col_factors_": cols[0], "col_bias_": cols[1],
             "stored_rows_": factors,
         }  # fmt: skip
+
     @property
     def _links(self) -> int:
         """Rows or columns in common that it takes to compare two groups of rows; 0: the model compares none."""

@@ -95,7 +95,7 @@ def prepare(
     """
     target = Path(folder)
     if target.exists() and any(target.iterdir()):
-        raise ValueError(f"folder={str(target)!r} is not empty; give a new one, or remove what is there")
+        raise ValueError(f"{target} is not empty; give a new folder, or remove what is there")
     unknown = set(reading) - set(RawReading.__annotations__)
     if unknown:
         raise TypeError(f"prepare has no argument {sorted(unknown)[0]!r}")
