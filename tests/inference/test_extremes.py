@@ -74,6 +74,13 @@ def test_second_moments_of_values_with_heavy_tails_are_said():
     assert "heavy tails" in told_by(hs.OneSidedCompletion(1, random_state=0), np.where(thin, wild, np.nan))
 
 
+def test_crumbs_of_ordinary_values_are_no_heavy_tails():
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, 3000, (2, 300))
+    crumbs = hs.Observed.from_triplets(*places, rng.normal(size=300), shape=(3000, 3000), duplicates="first")
+    assert told_by(hs.SoftImpute(2, 2.0, max_iter=3, random_state=0), crumbs) == ""
+
+
 def test_the_largest_entries_share_is_counted_over_at_least_three():
     share, top = top_share(np.r_[np.zeros(95), 1.0, 2.0, 2.0, 4.0, 0.0])
     assert share == pytest.approx(24 / 25)

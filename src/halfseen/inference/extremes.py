@@ -21,6 +21,8 @@ FACTOR, DRAWS, MOST_DRAWN = 1.5, 10, 100_000
 FEWEST, MOST = 100, 1_000_000
 # Huber's constant: .95 of the efficiency of least squares with normal errors.
 HUBER = 1.345
+# From the median absolute deviation to the standard deviation of normal errors; and how many of these are far.
+NORMAL, FAR = 1.4826, 4.0
 NAMED = 2
 
 
@@ -49,8 +51,12 @@ def tell_extremes(model: Any, observed: Observed, rows: FloatArray, cols: FloatA
     if share <= SHARE or share <= FACTOR * _share_by_chance(observed, rows, cols, at):
         return
     values = np.asarray(observed.values[at], dtype=float)
+    away = np.abs(values - np.median(values))
+    # a table that falls into crumbs is fitted entry by entry, ordinary values as well as others
+    if np.median(away[top]) <= FAR * NORMAL * np.median(away):
+        return
     left = values - np.asarray(model._linear_pairs(i, j), dtype=float)
-    delta = HUBER * 1.4826 * float(np.median(np.abs(left - np.median(left))))
+    delta = HUBER * NORMAL * float(np.median(np.abs(left - np.median(left))))
     labels = _names(model.row_labels_, observed.shape[0]), _names(model.col_labels_, observed.shape[1])
     places = [f"{values[t]:.4g} in {shown(labels[0][i[t]])}, {shown(labels[1][j[t]])}" for t in top[:NAMED]]
     way = f"GeneralizedFactorModel(family='huber({delta:.3g})')" if delta > 0 else "a robust family"
