@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# They fit five to twenty times each.
+# They fit two to twenty times each.
 COSTLY = {
     "check_dict_unchanged",
     "check_dtype_object",
@@ -18,12 +18,18 @@ COSTLY = {
     "check_estimator_sparse_matrix",
     "check_estimators_dtypes",
     "check_estimators_nan_inf",
+    "check_estimators_overwrite_params",
     "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_fit_check_is_fitted",
     "check_fit_idempotent",
     "check_fit_score_takes_y",
+    "check_methods_sample_order_invariance",
     "check_methods_subset_invariance",
+    "check_n_features_in",
     "check_pipeline_consistency",
     "check_positive_only_tag_during_fit",
+    "check_readonly_memmap_input",
     "check_transformer_data_not_an_array",
     "check_transformer_general",
     "check_transformer_preserve_dtypes",

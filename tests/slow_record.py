@@ -101,12 +101,18 @@ class Recorder:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         chosen = [item for item in items if item.get_closest_marker("slow")]
-        if not config.args or config.args == config.getini("testpaths"):
+        if config.args == config.getini("testpaths"):
             self.record.begin([item.nodeid for item in chosen])
         left = [item for item in chosen if not self.record.has(item.nodeid)]
         kept = {id(item) for item in left}
         config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
         items[:] = left
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """With several workers: what they collected, without what they left out as done."""
+        if node.config.args == node.config.getini("testpaths"):
+            self.record.begin([*ids, *(name for name in self.record.tests if self.record.has(name))])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:

@@ -186,7 +186,7 @@ class TestTraining:
             given |= {"unique_hidden": 12, "folds": 2}
         return kind(**(given | more))
 
-    @pytest.mark.fast_cases("lbfgs")
+    @pytest.mark.fast_cases("SparseAutoencoder-lbfgs")
     @pytest.mark.parametrize("solver", ["lbfgs", "adamw", "rounds"])
     @pytest.mark.parametrize("kind", [hs.SparseAutoencoder, hs.HeterogeneousAutoencoder])
     def test_the_value_falls_and_the_seed_reproduces_every_bit(self, data, solver, kind):
@@ -251,6 +251,7 @@ class TestTraining:
         np.testing.assert_allclose(both.predict_table("source 1"), np.mean(alone, axis=0), atol=1e-4)
         assert both.embeddings_["source 1"].shape == (60, 24)
 
+    @pytest.mark.slow
     def test_another_unit_of_the_values_changes_nothing_else(self, data):
         times = {name: table.with_values(1024.0 * table.values) for name, table in data.sources.items()}
         one = self.model(held_out=0, max_iter=3).fit(data.sources)

@@ -80,6 +80,7 @@ def test_switches_of_als_reach_the_model(halfseen, table):
     assert (config["max_iter"], config["clip"]) == (7, [1.0, 5.0])
 
 
+@pytest.mark.slow
 def test_switches_of_bayes_reach_the_model_and_its_intervals_are_judged(halfseen, table, tmp_path):
     words = ["--rank", 1, "--max-iter", 60, "--burn-in", 5, "--memory", 32, "--clip", "range"]
     done = halfseen("fit", "bayes", table, *words, "-o", tmp_path / "run")
@@ -315,6 +316,7 @@ def test_the_demo_beats_the_column_mean_and_least_squares(process, tmp_path):
     assert (tmp_path / "halfseen-demo" / "completed.png").exists()
 
 
+@pytest.mark.slow
 def test_als_finds_its_own_rank_unless_it_is_given_ranks_to_try(halfseen, table):
     facts = json.loads(halfseen("fit", "als", table, "--rank", "auto", "--json").stdout)
     model = hs.AlternatingLeastSquares(rank="auto", random_state=0)
@@ -334,7 +336,7 @@ def test_rivals_try_the_ranks_of_their_own_command(halfseen, table):
     assert str(rank) in ALS_RANKS.split(",")
 
 
-@pytest.mark.fast_cases("factor", "moment")
+@pytest.mark.fast_cases("factor", "als")
 @pytest.mark.parametrize("method", ["factor", "als", "bayes", "soft-impute", "descent", "moment"])
 def test_every_method_fits_a_plain_table_without_an_option(halfseen, tmp_path, method):
     rng = np.random.default_rng(3)
@@ -349,7 +351,7 @@ def test_every_method_fits_a_plain_table_without_an_option(halfseen, tmp_path, m
         assert facts["data"]["columns"] == roles
 
 
-@pytest.mark.fast_cases("als")
+@pytest.mark.fast_cases("soft-impute")
 @pytest.mark.parametrize("method", ["factor", "als", "bayes", "soft-impute", "descent"])
 def test_columns_of_unlike_units_are_fitted_in_units_of_their_spread(halfseen, tmp_path, method):
     rng = np.random.default_rng(4)

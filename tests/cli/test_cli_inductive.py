@@ -94,6 +94,7 @@ def test_new_rows_meet_seen_and_new_columns(halfseen, files, run):
     assert (both[7]["row"], both[7]["col"]) == ("u51", "f27")
 
 
+@pytest.mark.slow
 def test_the_best_columns_of_new_rows(halfseen, files, run):
     folder, truth = files
     lines = lines_of(halfseen("predict", run, "--row-features", folder / "new-users.csv", "--top", 2))

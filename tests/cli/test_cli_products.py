@@ -221,6 +221,7 @@ def test_new_rows_of_real_numbers_are_predicted_with_intervals(halfseen, wide, t
     assert line["low"] < NOISY[3, 2] < line["high"]
 
 
+@pytest.mark.slow
 def test_new_rows_without_intervals_say_so(halfseen, quick, table, tmp_path):
     run = tmp_path / "run"
     assert halfseen(*quick("-o", run)).exit_code == 0
@@ -232,6 +233,7 @@ def test_new_rows_without_intervals_say_so(halfseen, quick, table, tmp_path):
     assert done.stdout.startswith("row,col,predicted\nnew,")
 
 
+@pytest.mark.slow
 def test_a_table_that_can_only_be_wide_comes_back_wide_without_being_told(halfseen, wide, tmp_path):
     told, guessed = tmp_path / "told.csv", tmp_path / "guessed.csv"
     wide.write_text(wide.read_text().replace("station,region,", "station,").replace(",north,", ","))

@@ -42,6 +42,7 @@ FITS = {
 }
 
 
+@pytest.mark.slow
 def test_yes_no_answers_of_a_bayesian_run_are_probabilities_everywhere(halfseen, answers, tmp_path, read):
     where = ("--row", "model", "--col", "question", "--value", "right")
     words = (*where, "--family", "bernoulli", "--rank", 1, "--max-iter", 20)
@@ -103,6 +104,7 @@ def test_a_leaderboard_is_made_with_the_data_where_they_were_and_without_them_sa
     assert json.loads(done.stdout)["has_data"] is True
 
 
+@pytest.mark.slow
 def test_a_model_of_hidden_entries_is_shown_with_the_entries_it_saw(halfseen, answers, tmp_path, read):
     run = tmp_path / "run"
     words = ("--family", "bernoulli", "--rank", 1, "--penalty", "map", "--hide", 0.3)
@@ -190,6 +192,7 @@ def test_a_run_of_many_sources_has_its_shared_basis_with_intervals(halfseen, tmp
     assert "report-shared-basis.csv" not in read(run / "report.html")[1].downloads()
 
 
+@pytest.mark.slow
 def test_the_page_shows_names_from_a_file_for_labels(halfseen, quick, table, tmp_path):
     run, page = tmp_path / "run", tmp_path / "page.html"
     assert halfseen("fit", "factor", table, "-o", run).exit_code == 0

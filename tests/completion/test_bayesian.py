@@ -95,7 +95,7 @@ def test_the_sampler_leaves_the_joint_distribution_as_it_is():
     assert np.abs(z).max() < 4.0, z
 
 
-@pytest.mark.fast_cases("0.95")
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.5, 0.95])
 def test_intervals_cover_the_truth_and_the_values_to_come(level):
     covered, answered = [], []

@@ -140,7 +140,7 @@ LONG = (
     ("OneSidedCompletion", "rank", "auto"),
     ("SparseAutoencoder", "threads", 2),
 )
-# Their fits take long: one other value of each parameter, searches for two parameters, and all in the full suite.
+# Their fits take long: one other value of each parameter, searches for one parameter, and all in the full suite.
 COSTLY = {
     "GeneralizedFactorModel",
     "HeterogeneousAutoencoder",
@@ -264,7 +264,7 @@ def searched() -> Iterator[Any]:
     for name, case in CASES.items():
         marks: Any = ()
         for k, parameter in enumerate(parameter_names(type(case.model))):
-            if k > 1 and name in COSTLY:
+            if k and name in COSTLY:
                 marks = pytest.mark.slow
             values = values_of(name, parameter)
             plain = [value for value in values if not any(key[:2] == (name, parameter) for key in TOGETHER)]

@@ -232,6 +232,7 @@ class TestPredictions:
         assert not complete.cols.any()
         assert fit(ratings - ratings.mean(), k=6, stop=50).centre_.is_zero
 
+    @pytest.mark.slow
     def test_a_centred_complete_table_predicts_with_its_means(self, X):
         shifted = X + np.arange(30) + np.arange(40)[:, None]
         model = fit(shifted, stop="sure", centre="both")

@@ -28,6 +28,7 @@ def least_error(gap, rho, side=60, seed=0, kappa=2.0, step=0.25):
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [0.25, 0.5, 0.75])
 def test_the_error_falls_with_the_sharp_power_of_the_start(gap):
     rhos = np.array([1e-3, 1e-5, 1e-7])

@@ -57,7 +57,7 @@ RULES = {
 }
 
 
-@pytest.mark.fast_cases("known rank", "plateau")
+@pytest.mark.fast_cases("plateau")
 @pytest.mark.parametrize(("rule", "bound"), RULES.values(), ids=RULES.keys())
 def test_rules_come_near_the_best_time_and_optimal_shrinkage_beats_them(noisy, oracle, rule, bound):
     truth, X = noisy

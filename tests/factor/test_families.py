@@ -61,7 +61,7 @@ def test_every_stage_is_closer_to_the_truth_than_the_intercepts_alone(case):
         assert np.linalg.norm(stage.rows @ stage.cols.T - data.row_factors @ data.col_factors.T) < null
 
 
-@pytest.mark.fast_cases("negative_binomial", "probit")
+@pytest.mark.fast_cases("negative_binomial")
 def test_a_fit_without_correction_has_no_slope_left(case):
     """The plain likelihood's slopes by finite differences, at the parameters that the estimator shows."""
     data, _ = case
@@ -85,6 +85,7 @@ def test_a_fit_without_correction_has_no_slope_left(case):
         assert abs(ends[0] - ends[1]) / (2 * h) < 1e-4
 
 
+@pytest.mark.slow
 def test_thresholds_are_stationary_too():
     """Each threshold's own slope, the weak pull of its distances to their usual ones included."""
     from halfseen.losses.ordinal import PULL
@@ -159,6 +160,7 @@ def test_sizes_and_thresholds_find_the_truth():
     assert np.abs(model.loss_.cuts.mean(axis=1)).max() < 1e-10
 
 
+@pytest.mark.slow
 def test_two_classes_give_the_fit_of_yes_and_no():
     data = hs.datasets.make_factor_data(100, 60, 1, "bernoulli", observed=0.8, random_state=0)
     options = {"start": "linear", "tol": 1e-9}
@@ -183,6 +185,7 @@ def test_one_family_in_all_columns_is_that_family():
     )
 
 
+@pytest.mark.slow
 def test_real_valued_columns_beside_others_have_scales_of_their_own():
     rng = np.random.default_rng(0)
     data = hs.datasets.make_factor_data(800, 20, 1, "gaussian", observed=0.9, random_state=0)
@@ -224,7 +227,7 @@ def test_only_ordinal_fits_have_probabilities_and_thresholds():
         _ = model.thresholds_
 
 
-@pytest.mark.fast_cases("ordinal", "negative_binomial")
+@pytest.mark.fast_cases("ordinal")
 def test_new_rows_are_placed_where_old_ones_are(case):
     data, _ = case
     model = fit(data, "map")
@@ -234,7 +237,7 @@ def test_new_rows_are_placed_where_old_ones_are(case):
     np.testing.assert_allclose(model.predict(table[:20]), model.predict_table(range(20)), atol=1e-3)
 
 
-@pytest.mark.fast_cases("negative_binomial", "probit")
+@pytest.mark.fast_cases("probit")
 def test_an_uncorrected_new_row_is_where_it_was(case):
     data, _ = case
     model = fit(data, bias="none")
@@ -396,6 +399,7 @@ def test_known_parameters_are_kept():
     np.testing.assert_array_equal(model.loss_.cuts, np.arange(4.0) - 1.5)
 
 
+@pytest.mark.slow
 def test_a_class_that_nobody_chose_keeps_a_gap():
     table = draw("ordinal").observed.to_dense()
     table[:, 4] = np.where(table[:, 4] == 3, 2, table[:, 4])
@@ -408,7 +412,7 @@ def test_a_class_that_nobody_chose_keeps_a_gap():
     assert np.isfinite(model.loss_.cuts).all()
 
 
-@pytest.mark.fast_cases("ordinal", "negative_binomial")
+@pytest.mark.fast_cases("ordinal")
 def test_an_empty_column_and_an_empty_row_are_predicted(case):
     data, _ = case
     table = data.observed.to_dense()

@@ -117,6 +117,7 @@ def test_standard_errors_follow_the_naive_formulas(case, variance):
         np.testing.assert_allclose(realised.estimate, filled.mean(axis=1), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_sandwich_blocks_follow_the_naive_formula():
     data = informative("bernoulli")
     model = fit(data)

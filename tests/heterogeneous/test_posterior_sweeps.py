@@ -148,7 +148,7 @@ def test_the_same_bits_come_from_two_workers():
 
 
 # free factors turn on the way, which rounding may put off by a sweep: a hundredth of the noise
-@pytest.mark.fast_cases("1e-05")
+@pytest.mark.slow
 @pytest.mark.parametrize(("ranks", "tolerance"), [(("auto", "auto"), 3e-3), ((2, 1), 1e-5)])
 def test_levels_and_units_do_not_matter(ranks, tolerance):
     data = make_sources_data(3, 40, [20, 25, 18], 2, 1, 0.7, SourcesDesign(noise=0.3), 1)

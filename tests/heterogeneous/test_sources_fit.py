@@ -121,6 +121,7 @@ def test_a_source_with_a_large_weight_fits_better(data):
     assert heavy.shares_["source 1"]["residual"] < even.shares_["source 1"]["residual"]
 
 
+@pytest.mark.slow
 def test_a_weight_of_two_is_the_source_given_twice(data):
     tables = {name: data.sources[name] for name in ("source 0", "source 1")}
     # too few ranks: a long plateau, on which the default tolerance would stop one of the two

@@ -72,6 +72,7 @@ def test_a_table_of_noise_is_filled_no_worse_than_by_column_means():
     )
 
 
+@pytest.mark.slow
 def test_units_and_levels_of_columns_do_not_matter(readings):
     table = readings[1]
     units, levels = 10.0 ** np.arange(-6, 6), 1e4 * np.arange(12)

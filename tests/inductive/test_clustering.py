@@ -59,6 +59,7 @@ def test_the_scale_is_the_one_that_predicts_held_out_pairs_best(digits):
     assert (fixed.scale_, fixed.scale_errors_) == (0.1, {})
 
 
+@pytest.mark.slow
 def test_a_saved_clustering_puts_items_where_it_did(digits, tmp_path):
     X, y, _ = digits
     i, j = np.random.default_rng(2).integers(0, 200, (2, 1500))

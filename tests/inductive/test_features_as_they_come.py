@@ -76,6 +76,7 @@ def test_the_error_is_the_same_in_all_units_of_the_values(activation, most):
     assert errors[0] < 0.2
 
 
+@pytest.mark.slow
 def test_weights_are_those_of_the_features_as_they_were_given():
     data = Realizable("relu", 60, 1200, k=2, d=4, noise=0.1)
     F = 5.0 + 3.0 * data.F

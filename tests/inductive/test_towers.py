@@ -50,6 +50,7 @@ def test_linear_towers_are_the_linear_model(data):
     np.testing.assert_allclose(tables[0], tables[1], atol=1e-3 * np.abs(tables[1]).max())
 
 
+@pytest.mark.slow
 def test_new_rows_are_predicted_and_stored_models_predict_the_same(data, tmp_path):
     options = {"max_iter": 400, "n_starts": 2}
     deep = TwoTowerCompletion(3, hidden=(16,), penalty=1e-5, **options, random_state=0)

@@ -105,6 +105,7 @@ class TestParameters:
 
 
 class TestWords:
+    @pytest.mark.slow
     def test_words_in_a_known_order_are_fitted_as_numbers(self):
         pandas = pytest.importorskip("pandas")
         y = several_classes(150, 5, 3, "grm", 0.1, 3)

@@ -173,6 +173,7 @@ class TestTables:
         # hard items are those few got right
         assert np.corrcoef(found["difficulty"][4:], -found["raw"][4:])[0, 1] > 0.7
 
+    @pytest.mark.slow
     def test_an_item_that_follows_no_ability_does_not_fit_rasch(self):
         truth = simulated(150, 60, 1.0, seed=3, spread=1.0)
         table = truth.observed.to_dense()

@@ -17,6 +17,7 @@ def model():
     return hs.ItemResponseModel().fit((rng.random((200, 6)) < chance).astype(float))
 
 
+@pytest.mark.slow
 def test_it_has_the_items_their_curves_and_their_fit(model, tmp_path):
     hs.report(model, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")

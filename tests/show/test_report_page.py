@@ -90,7 +90,7 @@ def models():
     }
 
 
-@pytest.mark.fast_cases("JIVE", "Second moments")
+@pytest.mark.fast_cases("JIVE")
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("word", list(models()))
 def test_every_method_has_a_page_of_its_own(word, tmp_path, request):
@@ -167,6 +167,7 @@ def test_the_policy_lets_only_the_pages_own_script_run(numbers, tmp_path):
     assert re.search(r"@media print", text)
 
 
+@pytest.mark.slow
 def test_a_leaderboard_says_what_its_intervals_rest_on(table, tmp_path):
     model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", random_state=0).fit(table)
     text, page = page_of(model, tmp_path, level=0.9)
@@ -323,6 +324,7 @@ def test_a_private_model_shows_nothing_of_single_rows(numbers, tmp_path):
     assert "Columns" not in page.words("h2")
 
 
+@pytest.mark.slow
 def test_a_loaded_model_wants_its_data_for_intervals_and_says_so(table, tmp_path):
     fitted = hs.GeneralizedFactorModel(1, "bernoulli", penalty="map", random_state=0).fit(table)
     hs.save(fitted, tmp_path / "model.safetensors")

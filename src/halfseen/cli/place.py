@@ -97,6 +97,8 @@ def item_lines(model: Any, record: dict[str, Any], table: Observed, question: Pl
         placed = inference.new_rows(table)
     except (ValueError, AttributeError):
         return None
+    if not hasattr(placed, "abilities"):  # new rows of a table without items
+        return None
     abilities, scores = placed.abilities(), placed.scores()
     answer: dict[str, Any] = {"row": placed.row_labels, "answered": abilities.extra["answered"]}
     for name, intervals in (("ability", abilities), ("score", scores)):
