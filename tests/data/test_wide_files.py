@@ -274,9 +274,7 @@ def test_semicolons_and_decimal_commas_are_read_as_they_are_meant(tmp_path):
     path = tmp_path / "panel.csv"
     path.write_text("day;a;b;c;d\nd1;44,73;1;;-2,5\nd2;3,5;-;7,25;0\nd3;1,5;2; ;1\n")
     R = read_table(path)
-    np.testing.assert_array_equal(
-        R.to_dense(), [[44.73, 1, np.nan, -2.5], [3.5, np.nan, 7.25, 0], [1.5, 2, np.nan, 1]]
-    )
+    np.testing.assert_array_equal(R.to_dense(), [[44.73, 1, np.nan, -2.5], [3.5, np.nan, 7.25, 0], [1.5, 2, np.nan, 1]])
     assert "commas in numbers are taken for decimal points" in " ".join(R.notes)
     path.write_text("user;item;rating\nann;tea;4,5\nbob;jam;3\n")
     assert read_table(path).values.tolist() == [4.5, 3.0]

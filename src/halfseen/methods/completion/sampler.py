@@ -21,8 +21,6 @@ from halfseen.solvers.loop import Sweep, loop
 
 CONSTANT = 1e-6  # what is taken for the spread of a constant table, as a share of its size
 START_SCALE, START_PENALTY = 0.1, 0.05  # of the ALS-WR iterations before the chain, in the unit of the values
-# The prior of a row's noise counts as so many entries. Measured on MovieLens; 5 and 20 differ by less than .0005.
-NOISE_FREEDOM = 10.0
 # Which sides have implicit features.
 IMPLICIT = {"both": (True, True), "rows": (True, False), "cols": (False, True), "none": (False, False)}
 
@@ -124,7 +122,7 @@ class Sampler:
             PriorMeans(groups, hyperprior, passes.engine, choices.feature_draws) if groups else None
             for groups in self.groups(passes, choices.implicit)
         )
-        row_noise = RowNoise(entries_of_rows(observed), NOISE_FREEDOM) if choices.has_row_noise else None
+        row_noise = RowNoise(entries_of_rows(observed)) if choices.has_row_noise else None
         return GibbsSweep(passes, self.mean, hyperprior, 1.0, 0.01 * spread**2, seen, n_entries, rng, means, row_noise)
 
     def groups(self, passes: EntryPasses, implicit: str) -> tuple[tuple[FeatureGroup, ...], tuple[FeatureGroup, ...]]:
