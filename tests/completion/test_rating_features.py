@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 import halfseen as hs
-from halfseen.engines import EntryPasses
+from halfseen.engines import EntryPasses, cuts
 from halfseen.engines.draws import GaussianPrior
 from halfseen.engines.local import Serial
 from halfseen.losses import get_loss
@@ -202,7 +202,7 @@ def test_threads_and_regrouped_columns_have_the_same_bits(table, monkeypatch):
 
     plain = fitted()
     np.testing.assert_array_equal(fitted(engine="threads"), plain)
-    monkeypatch.setattr(sampler, "FRUGAL_FROM", 0)
+    monkeypatch.setattr(cuts, "FRUGAL_FROM", 0)
     np.testing.assert_array_equal(fitted(), plain)
 
 

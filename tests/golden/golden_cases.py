@@ -60,7 +60,7 @@ CHANGED: dict[str, str] = {
     "sparse autoencoder sources": DRAWN,
     "heterogeneous autoencoder sources": DRAWN,
     "heterogeneous autoencoder, stopped early": DRAWN,
-    "heterogeneous autoencoder, rounds": DRAWN,
+    "heterogeneous autoencoder, rounds": DRAWN + "; rounds take longer local steps",
     "clusters of Fourier features": DRAWN,
 }
 

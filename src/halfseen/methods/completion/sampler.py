@@ -19,7 +19,6 @@ from halfseen.methods.completion.logit_gibbs import LogitSweep, linearised
 from halfseen.solvers.alternating import AlternatingRidge, Penalty, powers, weighted_counts
 from halfseen.solvers.loop import Sweep, loop
 
-FRUGAL_FROM = 3_000_000  # as for alternating least squares: columns regrouped part by part from here on
 CONSTANT = 1e-6  # what is taken for the spread of a constant table, as a share of its size
 START_SCALE, START_PENALTY = 0.1, 0.05  # of the ALS-WR iterations before the chain, in the unit of the values
 # Which sides have implicit features.
@@ -84,8 +83,7 @@ class Sampler:
 
     def passes(self) -> EntryPasses:
         """Over the entries."""
-        is_frugal = self.observed.n_entries >= FRUGAL_FROM
-        return EntryPasses(self.observed, get_loss("gaussian"), self.engine, is_frugal=is_frugal)
+        return EntryPasses(self.observed, get_loss("gaussian"), self.engine)
 
     def chain(
         self, choices: Choices, start_rng: np.random.Generator, rng: np.random.Generator
