@@ -18,7 +18,6 @@ from halfseen.data import Observed
 from halfseen.data.features import FeatureCode
 from halfseen.data.outgoing import fingerprint
 from halfseen.engines import Engine, EntryPasses
-from halfseen.inference.linked import Linking, linking_of
 from halfseen.losses import get_loss
 from halfseen.methods.completion.convergence import potential_scale_reduction, tell_of_chains
 from halfseen.methods.completion.gibbs import GibbsState
@@ -187,7 +186,6 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     row_code_: FeatureCode | None
     col_code_: FeatureCode | None
     r_hat_: FloatArray | None
-    linking_: Linking | None
 
     _summary: ClassVar[str] = "halfseen.methods.completion.summary:bayesian"
     _parameters: ClassVar[Table] = {
@@ -252,7 +250,6 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         settings = self._checked()
         self.__dict__.pop("draws_", None)  # of an earlier fit: callbacks look at this one's state
         observed = self._observe_family(R, settings)
-        self._look_at(observed)
         sampler = self._sampler(observed, settings, (row_features, col_features))
         seed = as_generator(settings.random_state)
         self.rank_, self.rank_search_ = self._settled_rank(observed, seed)
@@ -326,13 +323,6 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
             check_answers(observed, settings.clip)
             self.loss_, self.mean_ = get_loss("bernoulli"), base_rate(observed.values)
         return observed
-
-    def _look_at(self, observed: Observed) -> None:
-        """Say where rows fall into groups that share no column: nothing but the prior compares them."""
-        self.linking_ = linking_of(observed, 1)
-        if self.linking_ is not None and self.linking_.speaks:
-            labels = np.arange(observed.shape[0]) if self.row_labels_ is None else self.row_labels_
-            self._warn(self.linking_.sentence(labels))
 
     def _sampler(self, observed: Observed, settings: SimpleNamespace, features: tuple[Any, Any]) -> Sampler:
         """The table and the features of its sides; learns how these are encoded on the way."""

@@ -373,9 +373,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
     ) -> Run:
         stops: list[Any] = [] if settings.tol is None else [SmallFall(settings.tol)]
         stops += [watch.stop] if watch else []
-        run = loop(
-            sweep, start, stops, max_iter=settings.max_iter, watchers=[watch] if watch else [], keeper=keeper
-        )
+        run = loop(sweep, start, stops, max_iter=settings.max_iter, watchers=[watch] if watch else [], keeper=keeper)
         if run.reason == "not_finite" or (settings.tol is not None and run.reason == "max_iter"):
             self._warn(
                 f"AlternatingLeastSquares ended after {run.n_iter} iterations with reason '{run.reason}'; "
