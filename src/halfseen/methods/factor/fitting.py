@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +17,10 @@ from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.firth import FirthSweep
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.problem import FactorPenalty, FactorProblem, degrees_of_freedom
-from halfseen.methods.factor.refine import one_step
-from halfseen.methods.factor.settings import most_sweeps
+from halfseen.methods.factor.refine import FEW_STEPS, INNER_STEPS, one_step
+from halfseen.methods.factor.settings import GRADIENT_SOLVERS, most_sweeps
 from halfseen.methods.factor.shapes import ShapeSweep
-from halfseen.methods.factor.start import LinearStart, linear_start, shortened, spectral_start
+from halfseen.methods.factor.start import LinearStart, linear_start, null_intercept, shortened, spectral_start
 from halfseen.solvers import (
     AcceleratedGradient,
     AlternatingNewton,
@@ -62,6 +63,22 @@ class Separation:
         return "separated" if reach > SEPARATION_BOUND else None
 
 
+class Settled:
+    """Stops a descent when a question about its point has been answered."""
+
+    def __init__(self, problem: FactorProblem, sweep: Sweep, ask: Callable[[FactorPoint, Loss], bool]) -> None:
+        self.problem, self.sweep, self.ask = problem, sweep, ask
+
+    def __call__(self, iteration: int, result: SweepResult) -> str | None:
+        answered = self.ask(self.problem.unpack(result.params), loss_of(self.sweep, self.problem))
+        return "held_out" if answered else None
+
+
+def loss_of(sweep: Sweep, problem: FactorProblem) -> Loss:
+    """The loss with what a sweep has learned of it."""
+    return sweep.loss if isinstance(sweep, ShapeSweep) else problem.passes.loss
+
+
 @dataclass(frozen=True)
 class FitPlan:
     """One way to fit: which penalty, with or without bias correction."""
@@ -95,12 +112,16 @@ class Stages:
     rank : int
     settings : SimpleNamespace
     rng : numpy.random.Generator
+    like : Stages, optional
+        Of all entries, where ``passes`` are over most of them: its spectral starts are taken over, and only refined.
     """
 
     passes: EntryPasses
     rank: int
     settings: SimpleNamespace
     rng: np.random.Generator
+    like: Stages | None = None
+    starts: list[FactorPoint] = field(init=False)
     linear: LinearStart = field(init=False)
     spectral: FactorPoint = field(init=False)
     refined: FactorPoint = field(init=False)
@@ -108,7 +129,13 @@ class Stages:
 
     def __post_init__(self) -> None:
         loss = self.passes.loss
-        self.linear = linear_start(self.passes, self.rank, self.settings, self.rng)
+        if self.like is None:
+            self.linear = linear_start(self.passes, self.rank, self.settings, self.rng)
+            self.starts = self._starts()
+        else:
+            # intercepts, which are judged by themselves, know the entries of these passes alone
+            own = replace(self.like.linear.factors, intercept=null_intercept(self.passes))
+            self.linear, self.starts = replace(self.like.linear, factors=own), self.like.starts
         self.dispersion = self.linear.dispersion
         ridge = self.settings.one_step_penalty
         if ridge is None:
@@ -116,8 +143,9 @@ class Stages:
             ridge = ridge if loss.has_dispersion else float(np.clip(ridge, 0.5, 1.0))
         small = FactorPenalty(ridge=ridge, centre=self.centre())
         best = np.inf
-        for start in self._starts():
-            refined = one_step(self.passes, start, small, self.settings.trim)
+        steps = INNER_STEPS if self.settings.solver in GRADIENT_SOLVERS else FEW_STEPS
+        for start in self.starts:
+            refined = one_step(self.passes, start, small, self.settings.trim, steps)
             value = self.passes.value(refined.rows, refined.cols, col_offset=refined.intercept)
             if value < best or not np.isfinite(best):
                 self.spectral, self.refined, best = start, refined, value
@@ -178,11 +206,17 @@ class Stages:
         return {"intercept_": at.intercept, "row_factors_": at.rows, "col_factors_": at.cols}
 
     def descend(
-        self, plan: FitPlan, start: StagedFit | None = None, watch: FitWatch | None = None, slack: float = 1.0
+        self,
+        plan: FitPlan,
+        start: StagedFit | None = None,
+        watch: FitWatch | None = None,
+        slack: float = 1.0,
+        is_settled: Callable[[FactorPoint, Loss], bool] | None = None,
     ) -> StagedFit:
         """The last stage, from the refined start or from where another fit ended.
 
-        ``slack`` multiplies the tolerance: fits that are only compared need fewer digits.
+        ``slack`` multiplies the tolerance: fits that are only compared need fewer digits. ``is_settled``, asked after
+        every sweep, ends such a fit for the reason "held_out".
         """
         passes = self.passes if start is None or start.loss is self.passes.loss else self.passes.with_loss(start.loss)
         problem = FactorProblem(passes, self.rank, self._with_orthogonality(plan.penalty))
@@ -191,12 +225,14 @@ class Stages:
         stops: list[Stop] = [GradientNorm(slack * self.settings.tol * self._gradient_unit())]
         if not (plan.penalty.ridge or self.passes.loss.has_dispersion):
             stops.append(Separation(problem))
+        if is_settled is not None:
+            stops.append(Settled(problem, sweep, is_settled))
         watchers = [] if watch is None else [watch]
         stops += [watch.stop for watch in watchers]
         sweeps = most_sweeps(self.settings)
         sweeps = sweeps if slack == 1.0 else min(sweeps, ROUGH_SWEEPS)
         run = loop(sweep, theta, stops, max_iter=sweeps, watchers=watchers)
-        loss = sweep.loss if isinstance(sweep, ShapeSweep) else passes.loss
+        loss = loss_of(sweep, problem)
         return StagedFit(self.spectral, self.refined, problem.unpack(run.params), run, plan, loss)
 
     def _sweep(self, problem: FactorProblem, theta: Array, plan: FitPlan) -> Sweep:

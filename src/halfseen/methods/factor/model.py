@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -249,10 +248,12 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         passes = EntryPasses(observed, self.loss_, self.engine, known, observed.n_entries >= FRUGAL_FROM)
         self.rank_, self.rank_search_ = settled_rank(passes, settings, self._has_firth(), rng)
         self._look_at(observed)
-        self.penalty_choice_ = self._compare(passes, settings, rng)
         stages = Stages(passes, self.rank_, settings, rng)
+        self.penalty_choice_, before = self._compare(stages, rng)
+        if self.rank_ != stages.rank:
+            stages = Stages(passes, self.rank_, settings, rng)
         with self._watched(observed, most_sweeps(settings), stages.learned) as watch:
-            fit = stages.descend(self._plan(stages), watch=watch)
+            fit = stages.descend(self._plan(stages), before, watch)
         self._keep(passes, fit)
         self._remember(passes)
         return self
@@ -289,27 +290,30 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         """Whether an unpenalised fit is bias-corrected; the correction is zero for the Gaussian family."""
         return self.bias == "firth" or (self.bias == "auto" and not self.loss_.has_dispersion)
 
-    def _compare(
-        self, passes: EntryPasses, settings: SimpleNamespace, rng: np.random.Generator
-    ) -> PenaltyChoice | None:
-        """With ``penalty="auto"``, the two ways on held-out entries; the kept one is then refitted on all."""
+    def _compare(self, stages: Stages, rng: np.random.Generator) -> tuple[PenaltyChoice | None, StagedFit | None]:
+        """With ``penalty="auto"``, the two ways on held-out entries, and the fit from which all entries' begins."""
+        settings = stages.settings
         if settings.penalty != "auto" or self.rank_ == 0:
-            return None
-        train, test, test_offset = hold_out(passes, HELD_OUT_SHARE, rng)
+            return None, None
+        train, test, test_offset = hold_out(stages.passes, HELD_OUT_SHARE, rng)
         if test.n_entries == 0:
-            return PenaltyChoice("map", 1.0, 0, {}, {}, np.nan, np.nan)
-        choice = choose_penalty(Stages(train, self.rank_, settings, rng), test, test_offset, self._has_firth())
+            return PenaltyChoice("map", 1.0, 0, {}, {}, np.nan, np.nan), None
+        compared = choose_penalty(
+            Stages(train, self.rank_, settings, rng, stages), test, test_offset, self._has_firth()
+        )
+        choice = compared.choice
         if is_wild(choice):
             self._warn(about_wild(choice))
             self.rank_ = 0
-        elif complaint := complaint_about(choice):
+            return choice, None
+        if complaint := complaint_about(choice):
             self._warn(complaint)
         elif settings.rank != "auto":
             seed = int(rng.spawn(1)[0].integers(2**31))
-            told = about_next_rank(train, test, test_offset, settings, self.rank_, choice, seed)
+            told = about_next_rank(train, test, test_offset, settings, self.rank_, compared, seed)
             if told:
                 self._warn(told)
-        return choice
+        return choice, compared.kept
 
     def _plan(self, stages: Stages) -> FitPlan:
         kind = self.penalty if self.penalty_choice_ is None else self.penalty_choice_.chosen
