@@ -1,4 +1,5 @@
 // Compiled once per instruction set: HALFSEEN_SPACE names the build's own name space, HALFSEEN_BUILD its name.
+#include "coupling.hpp"
 #include "draws.hpp"
 #include "newton.hpp"
 #include "own_nodes.hpp"
@@ -14,9 +15,9 @@ namespace HALFSEEN_SPACE {
 
 template <class T>
 halfseen::Functions<T> functions() {
-    return {loss_and_gradient<T>, hessian_vector<T>, at<T>,          to_rows<T>,
-            to_cols<T>,           quadratic<T>,      information<T>, row_newton<T>,
-            row_draws<T>};
+    return {loss_and_gradient<T>, hessian_vector<T>, at<T>,              to_rows<T>,      to_cols<T>,
+            quadratic<T>,         information<T>,    row_newton<T>,      curvatures<T>,   coupled_columns<T>,
+            coupled_rows<T>,      row_draws<T>};
 }
 
 }  // namespace HALFSEEN_SPACE

@@ -281,7 +281,9 @@ class TextSource:
             ),
             parse_options=csv.ParseOptions(delimiter=self.sep),
             convert_options=csv.ConvertOptions(
-                include_columns=columns, column_types=types, decimal_point=self._decimal,
+                include_columns=columns,
+                column_types=types,
+                decimal_point=self._decimal,
                 null_values=[*csv.ConvertOptions().null_values, *BLANKS],
             ),
         )

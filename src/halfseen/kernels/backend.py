@@ -60,8 +60,10 @@ def backend_name() -> str:
 
 
 def _reference() -> SimpleNamespace:
-    from halfseen.kernels import reference, reference_draws, reference_newton
+    from halfseen.kernels import reference, reference_coupling, reference_draws, reference_newton
 
     names = ("loss_and_gradient", "hessian_vector", "at", "to_rows", "to_cols", "quadratic", "information")
     functions = {name: getattr(reference, name) for name in names}
+    names = ("curvatures", "coupled_columns", "coupled_rows")
+    functions |= {name: getattr(reference_coupling, name) for name in names}
     return SimpleNamespace(**functions, row_newton=reference_newton.row_newton, row_draws=reference_draws.row_draws)

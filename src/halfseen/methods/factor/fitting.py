@@ -44,6 +44,8 @@ MAX_CELLS = 2e7
 RIDGE_CAP = 6.0
 # A row whose factors alone move the linear predictor of a logit or log link this far is on its way to infinity.
 SEPARATION_BOUND = 30.0
+# Factors shorter than this share of the refined start's are no start for another fit.
+VANISHED = 0.1
 # Sweeps of a fit that is only compared with others: a good one is done by then, a diverging one stays bad.
 ROUGH_SWEEPS = 30
 
@@ -213,14 +215,14 @@ class Stages:
         slack: float = 1.0,
         is_settled: Callable[[FactorPoint, Loss], bool] | None = None,
     ) -> StagedFit:
-        """The last stage, from the refined start or from where another fit ended.
+        """The last stage, from the refined start or from where another fit ended (but not from a saddle point).
 
         ``slack`` multiplies the tolerance: fits that are only compared need fewer digits. ``is_settled``, asked after
         every sweep, ends such a fit for the reason "held_out".
         """
         passes = self.passes if start is None or start.loss is self.passes.loss else self.passes.with_loss(start.loss)
         problem = FactorProblem(passes, self.rank, self._with_orthogonality(plan.penalty))
-        theta = problem.pack(self.refined if start is None else start.final)
+        theta = problem.pack(self.refined if start is None or self._has_vanished(start.final) else start.final)
         sweep = self._sweep(problem, theta, plan)
         stops: list[Stop] = [GradientNorm(slack * self.settings.tol * self._gradient_unit())]
         if not (plan.penalty.ridge or self.passes.loss.has_dispersion):
@@ -234,6 +236,10 @@ class Stages:
         run = loop(sweep, theta, stops, max_iter=sweeps, watchers=watchers)
         loss = loss_of(sweep, problem)
         return StagedFit(self.spectral, self.refined, problem.unpack(run.params), run, plan, loss)
+
+    def _has_vanished(self, point: FactorPoint) -> bool:
+        """Whether a penalty has taken the factors away: no step leads back from a saddle point."""
+        return bool(np.linalg.norm(point.rows) <= VANISHED * np.linalg.norm(self.refined.rows))
 
     def _sweep(self, problem: FactorProblem, theta: Array, plan: FitPlan) -> Sweep:
         settings = self.settings

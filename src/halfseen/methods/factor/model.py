@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ from halfseen.methods.factor.checks import Offsets, checked_input, dispersion_of
 from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.newrows import RowPlacer, placement
-from halfseen.methods.factor.penalties import PenaltyChoice, choose_penalty, complaint_about, hold_out
+from halfseen.methods.factor.penalties import HeldOut, PenaltyChoice, choose_penalty, complaint_about, hold_out
 from halfseen.methods.factor.problem import FactorPenalty
 from halfseen.methods.factor.ranks import settled_rank
 from halfseen.methods.factor.settings import PARAMETERS, PRINTED, most_sweeps
@@ -248,8 +249,9 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         passes = EntryPasses(observed, self.loss_, self.engine, known, observed.n_entries >= FRUGAL_FROM)
         self.rank_, self.rank_search_ = settled_rank(passes, settings, self._has_firth(), rng)
         self._look_at(observed)
+        held_out = self._held_out(passes, settings, rng)
         stages = Stages(passes, self.rank_, settings, rng)
-        self.penalty_choice_, before = self._compare(stages, rng)
+        self.penalty_choice_, before = (None, None) if held_out is None else self._compare(stages, held_out, rng)
         if self.rank_ != stages.rank:
             stages = Stages(passes, self.rank_, settings, rng)
         with self._watched(observed, most_sweeps(settings), stages.learned) as watch:
@@ -290,12 +292,15 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         """Whether an unpenalised fit is bias-corrected; the correction is zero for the Gaussian family."""
         return self.bias == "firth" or (self.bias == "auto" and not self.loss_.has_dispersion)
 
-    def _compare(self, stages: Stages, rng: np.random.Generator) -> tuple[PenaltyChoice | None, StagedFit | None]:
+    def _held_out(self, passes: EntryPasses, settings: SimpleNamespace, rng: np.random.Generator) -> HeldOut | None:
+        """The entries on which ``penalty="auto"`` is judged."""
+        return hold_out(passes, HELD_OUT_SHARE, rng) if settings.penalty == "auto" and self.rank_ else None
+
+    def _compare(
+        self, stages: Stages, held_out: HeldOut, rng: np.random.Generator
+    ) -> tuple[PenaltyChoice, StagedFit | None]:
         """With ``penalty="auto"``, the two ways on held-out entries, and the fit from which all entries' begins."""
-        settings = stages.settings
-        if settings.penalty != "auto" or self.rank_ == 0:
-            return None, None
-        train, test, test_offset = hold_out(stages.passes, HELD_OUT_SHARE, rng)
+        settings, (train, test, test_offset) = stages.settings, held_out
         if test.n_entries == 0:
             return PenaltyChoice("map", 1.0, 0, {}, {}, np.nan, np.nan), None
         compared = choose_penalty(

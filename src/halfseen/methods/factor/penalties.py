@@ -17,6 +17,8 @@ from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.problem import FactorPenalty
 
 Array = NDArray[Any]
+# Passes over most entries, the others, and their offsets.
+HeldOut = tuple[EntryPasses, Observed, Array | None]
 
 # The empirical-Bayes ridge is a moment estimate: right for well-specified families, too small when counts are
 # overdispersed. Multiples of it are tried in this order while they help.
@@ -66,7 +68,7 @@ class PenaltyChoice:
     gain_se: float
 
 
-def hold_out(passes: EntryPasses, share: float, rng: np.random.Generator) -> tuple[EntryPasses, Observed, Array | None]:
+def hold_out(passes: EntryPasses, share: float, rng: np.random.Generator) -> HeldOut:
     """Passes over most entries, and the others with their offsets; no row or column loses its last entry.
 
     Where no entry can be spared, nothing is held out.
