@@ -64,6 +64,6 @@ def _reference() -> SimpleNamespace:
 
     names = ("loss_and_gradient", "hessian_vector", "at", "to_rows", "to_cols", "quadratic", "information")
     functions = {name: getattr(reference, name) for name in names}
-    names = ("curvatures", "coupled_columns", "coupled_rows")
-    functions |= {name: getattr(reference_coupling, name) for name in names}
+    kept = ("curvatures", "coupled_columns", "coupled_rows")
+    functions |= {name: getattr(reference_coupling, name) for name in kept}
     return SimpleNamespace(**functions, row_newton=reference_newton.row_newton, row_draws=reference_draws.row_draws)

@@ -75,6 +75,10 @@ class NewtonCG:
         """Go on with a problem that has changed a little; how far the run has come is remembered."""
         self.problem, self._at = problem, LastPoint(problem)
 
+    def remember(self, theta: Vector, value: float, gradient: Vector) -> None:
+        """Spare a pass where value and gradient at a point are known already."""
+        self._at.remember(theta, value, gradient)
+
     def __call__(self, theta: Vector) -> SweepResult:
         value, gradient = self._at(theta)
         norm = largest(gradient)
@@ -84,6 +88,10 @@ class NewtonCG:
         tol = min(0.1, float(np.sqrt(norm / self._first_norm)))
         direction, products = self._direction(theta, gradient, tol)
         new, reason, trials = self._search(theta, value, gradient, direction)
+        if reason == "stalled" and hasattr(self.problem, "newton_direction"):
+            direction, more = self._by_products(theta, gradient, tol)
+            products += more
+            new, reason, trials = self._search(theta, value, gradient, direction)
         new_value, new_gradient = self._at(new)
         work = self._at.take_work() + products + 1.0 + 0.5 * trials
         # rounding decides once the predicted decrease drowns in it and the gradient no longer halves
@@ -99,6 +107,10 @@ class NewtonCG:
         if solve is not None:
             direction, products = solve(theta, gradient, tol, self.max_products)
             return direction, products
+        return self._by_products(theta, gradient, tol)
+
+    def _by_products(self, theta: Vector, gradient: Vector, tol: float) -> tuple[Vector, int]:
+        """By conjugate gradients on the whole system."""
         return conjugate_gradient(
             lambda v: self.problem.hessian_vector(theta, v),
             -gradient,

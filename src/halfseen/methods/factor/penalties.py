@@ -177,7 +177,7 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     }
     deviances = {name: float(np.mean(deviance)) for name, deviance in each.items()}
     # a fit that ran away or is still running may look well on a few entries by chance
-    is_sound = free.run.converged or loss.has_dispersion
+    is_sound = free.run.converged or (loss.has_dispersion and free.run.reason not in ("stalled", "not_finite"))
     chosen = "none" if is_sound and deviances["none"] <= rival else "map"
     gains = each["intercepts"] - each[chosen]
     spread = float(np.std(gains)) if np.isfinite(gains).all() else np.inf
@@ -194,29 +194,28 @@ def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[f
     path: dict[float, float] = {}
     fits: dict[float, StagedFit] = {}
 
-    def fit(scale: float, best: float | None) -> float:
-        plan = FitPlan(replace(penalty, ridge=scale * penalty.ridge))
-        before = None if best is None else fits[best]
-        last = np.inf if best is None else path[best]
-        watched = Watched(test, offset, last * (1.0 - TIE), last=last)
+    def fit(scale: float, best: float | None) -> bool:
+        """Whether this scale is better: a larger one by more than fits are off, a smaller one by more than a tie."""
+        before, last = (None, np.inf) if best is None else (fits[best], path[best])
+        rival = last * (1.0 - (SETTLED if best is not None and scale > best else TIE))
+        plan, watched = FitPlan(replace(penalty, ridge=scale * penalty.ridge)), Watched(test, offset, rival, last=last)
         fits[scale] = staged = stages.descend(plan, before, slack=ROUGH, is_settled=watched)
         path[scale] = float(np.mean(held_out_deviance(staged.final, staged.loss, test, offset)))
-        return path[scale]
+        return path[scale] < rival
 
-    lowest, best = fit(1.0, None), 1.0
+    fit(1.0, None)
+    best = 1.0
     for ladder in (LARGER, SMALLER):
         for scale in ladder:
-            deviance = fit(scale, best)
-            if not deviance < lowest * (1.0 - TIE):
+            if not fit(scale, best):
                 break
-            lowest, best = deviance, scale
+            best = scale
         if best != 1.0:
             break
     # the deviance is a bowl over the logarithm of the ridge: its bottom is on the side of the lower neighbour
     finer = sorted((best * 3.0**0.5, best / 3.0**0.5), key=lambda scale: _neighbour(path, best, scale))
     for scale in finer:
-        deviance = fit(scale, best)
-        if deviance < lowest * (1.0 - TIE):
+        if fit(scale, best):
             best = scale
             break
         if np.isfinite(_neighbour(path, best, finer[1])):

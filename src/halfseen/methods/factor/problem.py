@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from halfseen.solvers.newton import conjugate_gradient
 from halfseen.solvers.problem import inner
 
 Array = NDArray[Any]
+# Entries over unknowns with which a row's own problem is taken to have an inverse that means something.
+PLENTY = 3
 
 
 @storable
@@ -160,13 +163,22 @@ class FactorProblem:
 
         return apply
 
+    @cached_property
+    def _has_blocks(self) -> bool:
+        """Whether every row's and column's own problem has an inverse: by a ridge, or by plenty of entries."""
+        if self.penalty.ridge:
+            return True
+        view = self.passes.observed.by_rows
+        fewest = min(int(counts.min(initial=2**31)) for counts in (view.counts, view.minor_sums()))
+        return fewest >= PLENTY * (self.rank + 1)
+
     def newton_direction(self, theta: Array, gradient: Array, tol: float, max_products: int) -> tuple[Array, int]:
         """Newton's direction to a relative residual ``tol``, and the products with the Hessian it took."""
-        if self.rank and not self.penalty.orthogonality:
+        if self.rank and not self.penalty.orthogonality and self._has_blocks:
             direction, products = newton_direction(self, theta, gradient, tol, max_products)
             if inner(gradient, direction) < 0:
                 return direction, products
-        # a penalty that ties all rows together, or blocks of negative curvature
+        # a penalty that ties all rows together, blocks without an inverse, or of negative curvature
         return conjugate_gradient(
             lambda v: self.hessian_vector(theta, v), -gradient, self.preconditioner(theta), tol, max_products
         )

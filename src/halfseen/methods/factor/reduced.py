@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-# Entries from which the inner solve, of which a few digits are wanted, is done in float32.
-SINGLE_FROM = 200_000
+# Entries from which the inner solve is done in float32, and the tolerance down to which it may be.
+SINGLE_FROM, SINGLE_TOL = 200_000, 1e-4
 
 
 def newton_direction(
@@ -47,7 +47,7 @@ def newton_direction(
     from halfseen.methods.factor.problem import safe_inverse
 
     at, slope, passes = problem.unpack(theta), problem.unpack(gradient), problem.passes
-    is_single = problem.penalty.ridge > 0 and passes.observed.n_entries >= SINGLE_FROM
+    is_single = tol >= SINGLE_TOL and passes.observed.n_entries >= SINGLE_FROM
     model = Linearised(passes, at.rows, at.cols, at.intercept, np.float32 if is_single else None)
     dtype, shape = model.dtype, (problem.p, problem.rank + 1)
     rows = model.information(0, at.cols)
