@@ -18,9 +18,7 @@ import halfseen as hs
 
 rng = np.random.default_rng(1)
 hours = np.arange(24 * 14)
-common = np.column_stack(
-    [np.sin(hours * np.pi / 12), np.cos(hours * np.pi / 12), np.cumsum(rng.normal(size=336)) / 8]
-)
+common = np.column_stack([np.sin(hours * np.pi / 12), np.cos(hours * np.pi / 12), np.cumsum(rng.normal(size=336)) / 8])
 level = np.array([12.0, 14, 15, 13, 16, 11, 60, 1013])
 unit = np.array([2.0, 3, 4, 3, 5, 0.8, 9, 6])
 truth = level + unit * (common @ rng.normal(size=(3, 8)) + 0.2 * rng.normal(size=(336, 8)))

@@ -27,7 +27,7 @@ seen = np.where(rng.random(film.shape) < 0.4, np.nan, film)
 
 corners = [(i, j) for i in range(0, height, side) for j in range(0, width, side)]
 sources = {f"{i},{j}": seen[:, i : i + side, j : j + side].reshape(frames, -1) for i, j in corners}
-model = hs.HeterogeneousFactorization(shared_rank=1, unique_rank=4, penalty=30.0, random_state=0).fit(sources)
+model = hs.HeterogeneousFactorization(1, 4, penalty=30.0, centre=False, random_state=0).fit(sources)
 
 # %%
 # The fit is one thing, its reading another: in the orthogonal gauge the shared part is a mean over time, with the

@@ -31,7 +31,7 @@ def simulated(
     loadings.
     """
     rng = np.random.default_rng([seed, 22])
-    pattern = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 1, 0]], dtype=bool)
+    pattern = PATTERN
     scores = rng.standard_normal((rows, len(pattern)))
     data, truth, all_loadings = {}, {}, {}
     for place, width in enumerate(widths):
@@ -41,6 +41,76 @@ def simulated(
         truth[name] = 2.0 * rng.standard_normal(width) + scores @ loadings.T
         data[name], all_loadings[name] = truth[name] + noise, loadings
     return (data, truth, scores, all_loadings) if has_factors else (data, truth)
+
+
+# Which view (column) takes part in which of the five factors (line).
+PATTERN = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 1, 0]], dtype=bool)
+
+
+def finds_pattern(seen: Tables) -> bool:
+    """Whether the Bayesian model finds which view takes part in which factor."""
+    activity = hs.HeterogeneousFactorization(random_state=0).fit(seen).activity_
+    active = activity[activity.any(axis=1)]
+    return sorted(map(tuple, active.tolist())) == sorted(map(tuple, PATTERN.tolist()))
+
+
+# ---- three families ----------------------------------------------------------------------------------------------
+
+FAMILIES = {"numbers": "gaussian", "answers": "bernoulli", "counts": "poisson"}
+
+
+def mixed(seed: int, rows: int = 150) -> tuple[Tables, Tables]:
+    """Linear predictors and values of three views of three families; two factors in all, one in each two."""
+    rng = np.random.default_rng([seed, 23])
+    pattern = {"numbers": (1, 1, 1, 0), "answers": (1, 1, 0, 1), "counts": (1, 1, 1, 1)}
+    scores = rng.standard_normal((rows, 4))
+    linear = {
+        name: rng.normal(0.0, 0.5, width) + size * scores @ (rng.standard_normal((width, 4)) * pattern[name]).T
+        for (name, size), width in zip(
+            {"numbers": 1.0, "answers": 1.0, "counts": 0.5}.items(), (60, 50, 70), strict=True
+        )
+    }
+    shares = 1.0 / (1.0 + np.exp(-linear["answers"]))
+    values = {
+        "numbers": linear["numbers"] + 0.7 * rng.standard_normal((rows, 60)),
+        "answers": (rng.random((rows, 50)) < shares).astype(float),
+        "counts": rng.poisson(np.exp(linear["counts"])).astype(float),
+    }
+    return linear, values
+
+
+def responses(linear: Tables) -> Tables:
+    """Expected values."""
+    return {"numbers": linear["numbers"], "answers": 1.0 / (1.0 + np.exp(-linear["answers"])),
+            "counts": np.exp(linear["counts"])}  # fmt: skip
+
+
+def mixed_fits(program: str, seen: Tables) -> tuple[Tables, float]:
+    """Expected values by a program that is told the families, and seconds of processor time."""
+    begun = time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if program == "MOFA2":
+            fits = mofa(seen, 10, list(FAMILIES.values()))
+            fits["answers"] = 1.0 / (1.0 + np.exp(-fits["answers"]))
+            fits["counts"] = np.log1p(np.exp(fits["counts"]))  # its rate function
+        else:
+            model = hs.HeterogeneousFactorization(family=FAMILIES, random_state=0).fit(seen)
+            fits = {name: model.predict_table(name) for name in seen}
+    return fits, time.process_time() - begun
+
+
+def mixed_scores(fits: Tables, linear: Tables, data: Tables, masks: Tables) -> dict[str, float]:
+    """Relative error of numbers, cross-entropy of answers, Poisson divergence of counts from the true rates."""
+    rate = np.exp(linear["counts"])
+    m = np.maximum(fits["counts"], 1e-3)
+    share = np.clip(fits["answers"], 1e-3, 1.0 - 1e-3)
+    entropy = -np.log(np.where(data["answers"] == 1, share, 1.0 - share))
+    return {
+        "numbers": error({"numbers": fits["numbers"]}, linear, {"numbers": masks["numbers"]}),
+        "answers": float(np.mean(entropy[masks["answers"]])),
+        "counts": float(np.mean((m - rate + rate * np.log(rate / m))[masks["counts"]])),
+    }
 
 
 def nutrimouse() -> Tables:

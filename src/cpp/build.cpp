@@ -1,6 +1,7 @@
 // Compiled once per instruction set: HALFSEEN_SPACE names the build's own name space, HALFSEEN_BUILD its name.
 #include "coupling.hpp"
 #include "draws.hpp"
+#include "effects.hpp"
 #include "newton.hpp"
 #include "own_nodes.hpp"
 #include "passes.hpp"
@@ -17,7 +18,7 @@ template <class T>
 halfseen::Functions<T> functions() {
     return {loss_and_gradient<T>, hessian_vector<T>, at<T>,              to_rows<T>,      to_cols<T>,
             quadratic<T>,         information<T>,    row_newton<T>,      curvatures<T>,   coupled_columns<T>,
-            coupled_rows<T>,      row_draws<T>};
+            coupled_rows<T>,      row_draws<T>,      effect_draws<T>,    shift_draws<T>};
 }
 
 }  // namespace HALFSEEN_SPACE

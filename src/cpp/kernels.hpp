@@ -65,9 +65,56 @@ struct NewtonOptions {
 template <class T>
 struct DrawOptions {
     T precision;
-    const T* prior;  // (k, k), symmetric
-    const T* pull;   // (k,)
-    const T* noise;  // (n_rows, k), standard normal
+    const T* prior;            // (k, k), symmetric
+    const T* pull;             // (k,), or (n_rows, k) where pull_stride is k
+    std::int64_t pull_stride;  // 0: all rows have one prior mean
+    const T* noise;            // (n_rows, k), standard normal
+    const T* row_weights;      // (n_rows,) or null: of all entries of a row
+    const T* col_weights;      // (n_cols,) or null: of all entries of a column
+};
+
+// Beside the draws; each may be null. Neither knows the precision or the row's weight.
+template <class T>
+struct DrawSums {
+    double* squares;  // (n_rows,): sums of squared residuals at the draws
+    T* gram;          // (n_rows, k, k): sum_e w_e b_e b_e'
+    T* right;         // (n_rows, k): sum_e w_e b_e (y_e - offset_e)
+};
+
+// Features of rows, grouped by feature: entry e says that row indices[e] has values[e] (null: 1) * row_scale[row]
+// (null: 1) of the feature.
+template <class T>
+struct FeatureTable {
+    const std::int64_t* indptr;
+    const std::int32_t* indices;
+    const T* values;
+    const T* row_scale;
+    std::int64_t n_features;
+    std::int64_t n_rows;
+};
+
+// Effects of features in coordinates in which both the rows' precision (diagonal) and the effects' (identity) are
+// diagonal; arrays have k numbers in a row, of which first .. last are drawn.
+template <class T>
+struct EffectOptions {
+    const T* precision;  // (k,), of the rows
+    const T* mean;       // (k,), of the effects
+    const T* noise;      // (n_features, k), standard normal
+    std::int64_t k;
+    std::int64_t first;
+    std::int64_t last;
+};
+
+// Effects given the data, the rows' residual coefficients held fixed.
+template <class T>
+struct ShiftOptions {
+    double precision;
+    const double* prior;      // (k, k), of the effects
+    const double* pull;       // (k,): prior mean
+    const T* noise;           // (n_features, k), standard normal
+    const T* row_weights;     // (n_rows,) or null
+    const T* gram;            // (n_rows, k, k)
+    std::int64_t k;
 };
 
 struct NewtonResult {
@@ -88,7 +135,9 @@ struct Functions {
     void (*curvatures)(const Entries<T>&, const Model<T>&, T* curvature, T* residual);
     void (*coupled_columns)(const Entries<T>&, const Model<T>&, const T* dA, T* out, T* out_col);
     void (*coupled_rows)(const Entries<T>&, const Model<T>&, const T* dB, const T* d_col, T* out);
-    NewtonResult (*row_draws)(const Entries<T>&, const Model<T>&, const DrawOptions<T>&, T* out);
+    NewtonResult (*row_draws)(const Entries<T>&, const Model<T>&, const DrawOptions<T>&, const DrawSums<T>&, T* out);
+    void (*effect_draws)(const FeatureTable<T>&, const EffectOptions<T>&, T* residuals, T* effects);
+    std::int64_t (*shift_draws)(const FeatureTable<T>&, const ShiftOptions<T>&, T* right, T* rows, T* effects);
 };
 
 // Answers to items, as lines of the items' tables of log-probabilities: classes of a whole table (255: not seen) to be

@@ -73,13 +73,15 @@ struct RowContext {
     }
 
     // g = w (y - offset) of a tile; returns sum w (y - offset)^2.
-    double centre(RowTile<T>& t) const {
+    double centre(RowTile<T>& t) const { return centre(t, weighted()); }
+
+    double centre(RowTile<T>& t, bool has_weights) const {
         constexpr int W = kLanes<T>;
         Vec<T, W> squares = splat<T, W>(T(0));
         for (int j = 0; j < t.n; j += W) {
             Vec<T, W> y = load<W>(t.y + j);
             if (gatherer.has_base()) y = y - load<W>(t.base + j);
-            const Vec<T, W> g = weighted() ? y * load<W>(t.w + j) : y;
+            const Vec<T, W> g = has_weights ? y * load<W>(t.w + j) : y;
             store(t.g + j, g);
             const Vec<T, W> product = g * y;
             squares = squares + (j + W > t.n ? first_lanes(product, t.n - j) : product);

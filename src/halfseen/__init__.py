@@ -50,6 +50,7 @@ _PUBLIC = {
     "TwoStepSVD": "halfseen.methods.comparisons",
     "Board": "halfseen.board",
     "Imputer": "halfseen.imputer",
+    "ScaledColumns": "halfseen.scaled",
     "engine": "halfseen.engines",
     "report": "halfseen.render.page",
 }
@@ -80,6 +81,7 @@ __all__ = [
     "PersonalizedPCA",
     "Privacy",
     "RobustJIVE",
+    "ScaledColumns",
     "SideFeatures",
     "SimilarityClustering",
     "SimilarityFeatures",
@@ -137,6 +139,7 @@ if TYPE_CHECKING:
     from halfseen.methods.moment import OneSidedCompletion, PairMoments, Privacy
     from halfseen.methods.response import ItemResponseModel, irt
     from halfseen.render.page import report
+    from halfseen.scaled import ScaledColumns
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ from halfseen.data import Observed, as_observed
 from halfseen.data.outgoing import check_size, filled, missing_cells, with_columns
 from halfseen.errors import shown
 from halfseen.parameters import RANDOM_STATE, Flag, Nothing, Parametrised, Suits, Table, Whole
+from halfseen.scaled import ScaledColumns
 
 # Draws that are made where their number is not given: enough for a tenth of the information missing.
 DRAWS = 5
@@ -29,8 +30,8 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
     Parameters
     ----------
     model : completion estimator or None
-        Any model of the library; it is copied, and sees the table as it is. None: `BayesianFactorization` on columns
-        brought to mean 0 and standard deviation 1, so that columns of different units count alike.
+        Any model of the library; it is copied, and sees the table as it is. None: `ScaledColumns`, Bayesian
+        factorisation in units of each column's spread, so that columns of different units count alike.
     add_indicator : bool
         Add a column of 0 and 1 for every column with missing cells in the fit: whether its cell was missing.
     n_draws : int or None
@@ -122,9 +123,11 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
         observed = self._observe(X, reset=True)
         counts = observed.by_cols.counts
         self.indicator_features_ = np.flatnonzero(counts < observed.shape[0])
-        self.column_means_, self.column_scales_ = column_scales(observed) if settings.model is None else (None, None)
         self._tell_of_empty(counts, observed)
-        self.model_ = self._fresh_model().fit(self._scaled(observed))
+        self.model_ = self._fresh_model(settings.model).fit(observed)
+        inner = self.model_ if isinstance(self.model_, ScaledColumns) else None
+        self.column_means_ = None if inner is None else inner.column_means_
+        self.column_scales_ = None if inner is None else inner.column_scales_
         return self
 
     def transform(self, X: Any) -> Any:
@@ -143,9 +146,8 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
         missing = missing_cells(given)
         values: FloatArray = np.zeros(0)
         if missing.any():
-            scaled = self._scaled(given)
-            table = self.model_._response(self.model_._linear_table(self.model_._observe(scaled, reset=False)), "mean")
-            values = self._unscaled(table[missing], missing)
+            table = self.model_._response(self.model_._linear_table(self.model_._observe(given, reset=False)), "mean")
+            values = table[missing]
         return self._finished(X, given, missing, values)
 
     def draws(self, X: Any) -> list[Any]:
@@ -164,9 +166,9 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
         missing = missing_cells(given)
         number = DRAWS if self.n_draws is None else int(self.n_draws)
         # what is drawn are whole arrays: their missing cells, in the order of the mask
-        tables = self.model_.complete_draws(self._scaled(given), number, self.random_state)
+        tables = self.model_.complete_draws(given, number, self.random_state)
         cells = (table.values.reshape(given.shape)[missing] for table in tables)
-        return [self._finished(X, given, missing, self._unscaled(values, missing)) for values in cells]
+        return [self._finished(X, given, missing, values) for values in cells]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns, and ``missingindicator_NAME`` of the indicators.
@@ -182,13 +184,9 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
 
     # ---- inside ------------------------------------------------------------------------------------------------
 
-    def _fresh_model(self) -> CompletionEstimator:
-        if self.model is not None:
-            copied: CompletionEstimator = clone(self.model)
-            return copied
-        from halfseen.methods.completion import BayesianFactorization
-
-        return BayesianFactorization(random_state=self.random_state)
+    def _fresh_model(self, model: CompletionEstimator | None) -> CompletionEstimator:
+        fresh: CompletionEstimator = ScaledColumns(random_state=self.random_state) if model is None else clone(model)
+        return fresh
 
     def _observe(self, X: Any, reset: bool) -> Observed:
         if not reset:
@@ -197,20 +195,6 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
         validate_data(self, X, reset=reset, skip_check_array=True)
         check_size(X, observed)
         return observed
-
-    def _scaled(self, observed: Observed) -> Observed:
-        """The table as the model sees it."""
-        if self.column_means_ is None or self.column_scales_ is None:
-            return observed
-        cols = observed.cols
-        scaled = (observed.values - self.column_means_[cols]) / self.column_scales_[cols]
-        return observed.with_values(scaled.astype(observed.dtype))
-
-    def _unscaled(self, values: FloatArray, missing: BoolArray) -> FloatArray:
-        if self.column_means_ is None or self.column_scales_ is None:
-            return values
-        cols = np.nonzero(missing)[1]
-        return values * self.column_scales_[cols] + self.column_means_[cols]
 
     def _finished(self, X: Any, given: Observed, missing: BoolArray, values: FloatArray) -> Any:
         whole = filled(X, given, missing, values)
@@ -238,20 +222,6 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
         tags.input_tags.allow_nan = tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def column_scales(observed: Observed) -> tuple[FloatArray, FloatArray]:
-    """Means and standard deviations of the seen cells of every column; of constant columns the deviation is 1.
-
-    A column without seen cells has the mean and the deviation of all cells.
-    """
-    values, cols, p = observed.values.astype(float), observed.cols, observed.shape[1]
-    counts = np.bincount(cols, minlength=p)
-    means = np.where(counts > 0, np.bincount(cols, values, p) / np.maximum(counts, 1), values.mean())
-    scales = np.sqrt(np.bincount(cols, (values - means[cols]) ** 2, p) / np.maximum(counts, 1))
-    scales = np.where(counts > 0, scales, values.std())
-    # a spread of some roundings of the mean is none
-    return means, np.where(scales > 1e-12 * np.abs(means), scales, 1.0)
 
 
 class Pooled(NamedTuple):

@@ -130,7 +130,8 @@ def test_a_round_is_a_step_of_adamw_at_every_source_and_an_average_of_what_is_sh
         fitting.value_of(weights, plan, groups, totals).backward()
         used = {name: weight for name, weight in weights.items() if weight.grad is not None}
         slope = {name: weight.grad.numpy() for name, weight in used.items()}
-        moved.append({name: 0.995 * start[name] - 0.05 * g / (np.abs(g) + 1e-8) for name, g in slope.items()})
+        rate = 0.05 * np.sqrt(2)  # of two sources
+        moved.append({name: 0.995 * start[name] - rate * g / (np.abs(g) + 1e-8) for name, g in slope.items()})
     clients = [[table] for table in seen]
     copies = fitting.copies_of(as_weights(start, "cpu"), clients)
     found = as_arrays(fitting.AveragingRounds(plan, clients, copies, None, np.random.default_rng(0))(None).params)

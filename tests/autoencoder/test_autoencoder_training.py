@@ -49,7 +49,7 @@ class TestRounds:
         plan = plan_of(weight_decay=0.1, local_steps=local_steps)
         start, totals = start_of(plan, OWN), fitting.entries_of(seen)
         copies = [as_weights(start, "cpu") for _ in seen]
-        steps = [AdamWSteps(copy, 0.05, 0.1) for copy in copies]
+        steps = [AdamWSteps(copy, 0.05 * np.sqrt(2), 0.1 / np.sqrt(2)) for copy in copies]
         values = []
         for _ in range(2):
             values.append(0.0)
@@ -75,6 +75,24 @@ class TestRounds:
             place = 1 if name.startswith(OWN[1]) else 0
             np.testing.assert_allclose(array, copies[place][name].detach(), atol=1e-12, err_msg=name)
 
+    @pytest.mark.slow
+    def test_rounds_reach_the_error_of_steps_on_everything(self):
+        """With one rate for all they lag behind (.779 against .708 here): steps that disagree average to less."""
+        design = hs.datasets.SourcesDesign(noise=0.3)
+        data = hs.datasets.make_sources_data(6, 30, 20, 2, 1, observed=0.6, design=design, random_state=0)
+        sizes = {"hidden": 12, "unique_hidden": 6, "folds": 2, "max_iter": 40, "is_refitted": False}
+        errors = {}
+        for solver in ("adamw", "rounds"):
+            model = hs.HeterogeneousAutoencoder(
+                6, penalty=0.1, unique_penalty=0.1, solver=solver, random_state=0, **sizes
+            ).fit(data.sources)
+            off = []
+            for name, table in data.sources.items():
+                truth, hidden = data.shared[name] + data.unique[name], np.isnan(table.to_dense())
+                off.append(np.mean((model.predict_table(name) - truth)[hidden] ** 2) / truth.var())
+            errors[solver] = np.sqrt(np.mean(off))
+        assert errors["rounds"] < 1.1 * errors["adamw"]
+
     @pytest.mark.parametrize("solver", ["adamw", "rounds"])
     def test_clients_are_the_sources_in_rounds_and_one_for_all_sources_else(self, tables, solver):
         _, seen = tables
@@ -82,7 +100,8 @@ class TestRounds:
         start = fitting.start(plan, OWN, np.random.default_rng(seed_and_rng()[0]))
         found = fitting.train(seen, plan, 0.0, np.random.default_rng(0)).weights
         # The first step of AdamW moves every weight by the rate; an average of two such steps that disagree is none.
-        moves = np.abs(found["decoder.1.weight"] - start["decoder.1.weight"]) / 0.05
+        rate = 0.05 * (np.sqrt(2) if solver == "rounds" else 1.0)
+        moves = np.abs(found["decoder.1.weight"] - start["decoder.1.weight"]) / rate
         assert (moves.min() < 0.01) == (solver == "rounds")
         assert moves.max() == pytest.approx(1.0, abs=0.01)
 
@@ -211,7 +230,7 @@ def test_training_begins_at_the_shared_weights_of_the_pretraining(tables, solver
     shared = fitting.train([(None, table) for _, table in seen], alone, 0.0, np.random.default_rng(0)).weights
     start = fitting.start(plan, OWN, np.random.default_rng(seed_and_rng()[0]))
     step = max(np.abs(found[name] - array).max() for name, array in shared.items())
-    assert step < 0.0501  # one step of AdamW at rate .05
+    assert step < 0.0501 * np.sqrt(2 if solver == "rounds" else 1)  # one step of AdamW at rate .05
     assert max(np.abs(array - start[name]).max() for name, array in shared.items()) > 0.15
 
 

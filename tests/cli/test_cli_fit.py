@@ -327,3 +327,35 @@ def test_rivals_try_the_ranks_of_their_own_command(halfseen, table):
     facts = json.loads(halfseen("fit", "factor", table, *words).stdout)
     rank = int(facts["figures"][1]["model"].rsplit(" ", 1)[1])
     assert str(rank) in ALS_RANKS.split(",")
+
+
+@pytest.mark.parametrize("method", ["factor", "als", "bayes", "soft-impute", "descent", "moment"])
+def test_every_method_fits_a_plain_table_without_an_option(halfseen, tmp_path, method):
+    rng = np.random.default_rng(3)
+    value = np.clip(np.rint(3 + rng.normal(size=(30, 2)) @ rng.normal(size=(2, 12))), 1, 5)
+    lines = [f"u{i},f{j},{value[i, j]:g}" for i in range(30) for j in range(12) if rng.random() < 0.7]
+    (tmp_path / "r.csv").write_text("user,film,stars\n" + "\n".join(lines) + "\n")
+    answer = halfseen("fit", method, tmp_path / "r.csv", "-o", tmp_path / "run")
+    assert answer.exit_code == 0, answer.output
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    if method != "moment":
+        roles = {"layout": "long", "row": "user", "col": "film", "value": "stars"}
+        assert facts["data"]["columns"] == roles
+
+
+@pytest.mark.parametrize("method", ["factor", "als", "bayes", "soft-impute", "descent"])
+def test_columns_of_unlike_units_are_fitted_in_units_of_their_spread(halfseen, tmp_path, method):
+    rng = np.random.default_rng(4)
+    table = rng.normal(size=(30, 2)) @ rng.normal(size=(2, 4)) * [1, 1e3, 1e-2, 1] + [0, 300, 0, 5]
+    text = [",".join("" if rng.random() < 0.2 else f"{v:.6g}" for v in row) for row in table]
+    (tmp_path / "panel.csv").write_text("a,b,c,d\n" + "\n".join(text) + "\n")
+    run = tmp_path / "run"
+    answer = halfseen("fit", method, tmp_path / "panel.csv", "--no-labels", "--scale", "columns", "-o", run)
+    assert answer.exit_code == 0, answer.output
+    assert "in units of each column's spread" in answer.output
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["figures"][0]["rmse"] < facts["figures"][-1]["rmse"] < 2
+    answer = halfseen("predict", run, "--cols", "b")
+    values = np.array([float(line.split(",")[-1]) for line in answer.output.splitlines()[1:]])
+    assert 0 < np.median(values) < 600
+    assert halfseen("report", run, "-o", tmp_path / "page.html").exit_code == 0

@@ -183,3 +183,34 @@ def test_a_run_of_many_sources_has_its_shared_basis_with_intervals(halfseen, tmp
     path.unlink()
     assert halfseen("report", run).exit_code == 0
     assert "report-shared-basis.csv" not in read(run / "report.html")[1].downloads()
+
+
+def test_the_page_shows_names_from_a_file_for_labels(halfseen, quick, table, tmp_path):
+    run, page = tmp_path / "run", tmp_path / "page.html"
+    assert halfseen("fit", "factor", table, "-o", run).exit_code == 0
+    (tmp_path / "names.csv").write_text('film,title\nf01,"Alien [1979], cut"\nf02,Brazil\nf03,Brazil\n')
+    answer = halfseen("report", run, "-o", page, "--labels", tmp_path / "names.csv")
+    assert answer.exit_code == 0, answer.output
+    text = page.read_text(encoding="utf-8")
+    assert "Alien [1979], cut" in text
+    assert "Brazil (f02)" in text
+    assert "Brazil (f03)" in text
+    assert ">f01<" not in text
+    assert ">f04<" in text
+    (tmp_path / "others.csv").write_text("film,title\nx1,Alien\n")
+    answer = halfseen("report", run, "-o", page, "--labels", tmp_path / "others.csv")
+    assert answer.exit_code == 2
+    assert "the model has none of them" in answer.output
+
+
+def test_the_page_compares_the_best_rows_pair_by_pair(tmp_path):
+    data = hs.datasets.make_factor_data(30, 20, rank=1, observed=0.8, random_state=0)
+    model = hs.GeneralizedFactorModel(1, random_state=0).fit(data.observed)
+    chapter = model.summary().chapter
+    pairs = next(section for section in chapter.sections if section.title == "Pairs").parts[1]
+    assert len(pairs) == 66
+    columns = {column.title: column for column in pairs.columns}
+    gaps = model.inference().differences(columns["row"].values, columns["against"].values)
+    np.testing.assert_array_equal(columns["difference"].values, gaps.estimate)
+    apart = np.array(["yes" if low > 0 else "no" for low in gaps.low])
+    assert (columns["told apart"].values == apart).all()

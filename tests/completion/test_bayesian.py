@@ -11,8 +11,9 @@ import halfseen as hs
 from halfseen.engines import EntryPasses
 from halfseen.engines.draws import GaussianPrior
 from halfseen.losses import get_loss
-from halfseen.methods.completion import bayesian
-from halfseen.methods.completion.gibbs import GibbsState, GibbsSweep, NormalWishart
+from halfseen.methods.completion import sampler
+from halfseen.methods.completion.gibbs import GibbsState, GibbsSweep
+from halfseen.methods.completion.hyperprior import NormalWishart
 
 
 def simulated(n=80, p=60, rank=2, noise=0.5, share=0.4, seed=0, dtype=float):
@@ -128,7 +129,8 @@ def test_twice_the_rank_costs_next_to_nothing_and_the_noise_is_found():
 
 def test_predictions_and_intervals_are_those_of_the_draws():
     _, table, seen = simulated(n=20, p=12)
-    model = hs.BayesianFactorization(rank=2, max_iter=15, random_state=0).fit(np.where(seen, table, np.nan))
+    model = hs.BayesianFactorization(rank=2, noise="equal", max_iter=15, random_state=0)
+    model.fit(np.where(seen, table, np.nan))
     X, Y = model.draws_.rows, model.draws_.cols
     each = np.array([
         model.mean_ + X[:, s, :2] @ Y[:, s, :2].T + np.add.outer(X[:, s, 2], Y[:, s, 2]) for s in range(15)
@@ -146,7 +148,8 @@ def test_predictions_and_intervals_are_those_of_the_draws():
 
 def test_new_rows_are_placed_under_every_draw():
     _, table, seen = simulated(n=30, p=12)
-    model = hs.BayesianFactorization(rank=2, max_iter=6, random_state=0).fit(np.where(seen, table, np.nan)[:25])
+    model = hs.BayesianFactorization(rank=2, noise="equal", max_iter=6, random_state=0)
+    model.fit(np.where(seen, table, np.nan)[:25])
     row = np.where(seen, table, np.nan)[27]
     known, wanted = ~np.isnan(row), np.zeros(12)
     for s in range(6):
@@ -174,7 +177,7 @@ def test_columns_regrouped_part_by_part_give_the_same_bits(monkeypatch):
     _, table, seen = simulated(n=30, p=20, dtype=np.float32)
     table = np.where(seen, table, np.nan)
     plain = hs.BayesianFactorization(rank=3, max_iter=10, random_state=0).fit(table).predict_table()
-    monkeypatch.setattr(bayesian, "FRUGAL_FROM", 0)
+    monkeypatch.setattr(sampler, "FRUGAL_FROM", 0)
     frugal = hs.BayesianFactorization(rank=3, max_iter=10, random_state=0).fit(table).predict_table()
     np.testing.assert_array_equal(plain, frugal)
 
@@ -230,7 +233,7 @@ def test_names_and_frames_of_intervals():
     [
         ({"max_iter": 1}, "max_iter=.* is not allowed; needed: .*a whole number of at least 2"),
         ({"burn_in": -1}, "burn_in=.* is not allowed; needed: .*a whole number of at least 0"),
-        ({"rank": -1}, "rank=-1 is not allowed; needed: a whole number of at least 0 or 'auto'"),
+        ({"rank": -1}, "rank=-1 is not allowed; needed: a whole number of at least 0, 'auto' or None"),
         ({"memory": "much"}, "memory=.* is not allowed; needed: .*'auto'"),
         ({"precision": "half"}, "precision=.* is not allowed; needed: .*"),
     ],

@@ -13,7 +13,8 @@ import halfseen as hs
 from halfseen.engines import EntryPasses
 from halfseen.engines.draws import GaussianPrior
 from halfseen.losses import get_loss
-from halfseen.methods.completion.gibbs import GibbsState, GibbsSweep, NormalWishart
+from halfseen.methods.completion.gibbs import GibbsState, GibbsSweep
+from halfseen.methods.completion.hyperprior import NormalWishart
 from halfseen.methods.completion.logit_gibbs import LogitSweep
 from halfseen.methods.completion.posterior import conditional_modes
 

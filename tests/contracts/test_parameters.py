@@ -78,6 +78,7 @@ CASES = {
     "EASE": Case(c.EASE(), POSITIVES),
     "ItemNeighbours": Case(c.ItemNeighbours(), POSITIVES),
     "Imputer": Case(hs.Imputer(random_state=0)),
+    "ScaledColumns": Case(hs.ScaledColumns(hs.AlternatingLeastSquares(2, random_state=0))),
 }
 if find_spec("torch"):
     CASES["SparseAutoencoder"] = Case(hs.SparseAutoencoder(**NETWORK), SOURCES)
@@ -94,6 +95,7 @@ FURTHER: dict[tuple[str, str], tuple[Any, ...]] = {
     ("OneSidedCompletion", "privacy"): (PROMISE,),
     ("JIVE", "unique_rank"): ({"source 0": 1, "source 1": 0, "source 2": 1},),
     ("Imputer", "model"): (hs.ColumnMean(),),
+    ("ScaledColumns", "model"): (hs.ColumnMean(),),
 }
 # What a value goes with: other parameters, and another table.
 TOGETHER: dict[tuple[str, str, Any], tuple[dict[str, Any], Any]] = {

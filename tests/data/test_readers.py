@@ -97,7 +97,7 @@ def test_columns_are_given_by_number_and_default_to_the_first_three(tmp_path):
 def test_a_first_line_of_data_is_not_lost_in_silence(tmp_path):
     file = tmp_path / "u.data"
     file.write_text("7\t3\t5\n9\t3\t1\n")
-    with pytest.raises(ValueError, match=r"first line of u.data looks like data \(7, 3, 5\); pass header=False"):
+    with pytest.raises(ValueError, match=r"first line of u.data looks like data \(7, 3, 5\); give header=False"):
         read_table(file)
 
 

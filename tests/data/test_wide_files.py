@@ -123,7 +123,7 @@ def test_a_matrix_of_blanks_without_a_header_is_read_as_it_stands(tmp_path):
         assert (R.row_labels, R.col_labels, R.notes) == (None, None, ())
     (tmp_path / "d.txt.gz").write_bytes(gzip.compress(plain.encode()))
     np.testing.assert_array_equal(read_table(tmp_path / "d.txt.gz", header=False, labels=False).to_dense(), matrix)
-    with pytest.raises(ValueError, match=r"first line of a.txt looks like data .* pass header=False"):
+    with pytest.raises(ValueError, match=r"first line of a.txt looks like data .* give header=False"):
         read_table(tmp_path / "a.txt", wide=True)
     with pytest.raises(ValueError, match=r"looks like data .*header=False"):
         read_table(tmp_path / "a.txt")
@@ -273,9 +273,7 @@ def test_semicolons_and_decimal_commas_are_read_as_they_are_meant(tmp_path):
     path = tmp_path / "panel.csv"
     path.write_text("day;a;b;c;d\nd1;44,73;1;;-2,5\nd2;3,5;-;7,25;0\nd3;1,5;2; ;1\n")
     R = read_table(path)
-    np.testing.assert_array_equal(
-        R.to_dense(), [[44.73, 1, np.nan, -2.5], [3.5, np.nan, 7.25, 0], [1.5, 2, np.nan, 1]]
-    )
+    np.testing.assert_array_equal(R.to_dense(), [[44.73, 1, np.nan, -2.5], [3.5, np.nan, 7.25, 0], [1.5, 2, np.nan, 1]])
     assert "commas in numbers are taken for decimal points" in " ".join(R.notes)
     path.write_text("user;item;rating\nann;tea;4,5\nbob;jam;3\n")
     assert read_table(path).values.tolist() == [4.5, 3.0]

@@ -86,7 +86,7 @@ def test_absent_and_unknown_sets_say_what_to_do(monkeypatch, tmp_path):
         datasets.load("ml-100k")
     with pytest.raises(ValueError, match="unknown data set 'ml-10k'; close: 'ml-100k'"):
         datasets.path("ml-10k")
-    with pytest.raises(ValueError, match="'digits' comes with scikit-learn and has no file"):
+    with pytest.raises(ValueError, match="'digits' is bundled and has no file"):
         datasets.path("digits")
     here = {info.name: info.here for info in datasets.list_datasets()}
     assert here["digits"]

@@ -330,6 +330,7 @@ def test_single_precision_comes_back_as_single_precision():
     assert model.transform(tables["a"][:, :2], "a").shared_loadings.dtype == np.float32
 
 
+@pytest.mark.filterwarnings("ignore:.*fewer than 5 rows in common")
 def test_what_a_user_should_know_is_said_at_the_fit():
     rng = np.random.default_rng(0)
     tables = {"many": rng.normal(size=(50, 20)), "few": np.full((50, 20), np.nan)}

@@ -240,3 +240,72 @@ def test_constant_columns_and_empty_rows_are_no_trouble():
     np.testing.assert_allclose(model.predict_table("source 0")[:, 3], 7.0, atol=0.05)
     assert np.isfinite(model.predict_table("source 0")).all()
     np.testing.assert_allclose(model.scores_[4], 0.0, atol=1e-8)
+
+
+def two_factor_tables(seed=1, noise=0.5):
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(60, 2))
+    truth = {name: scores @ rng.normal(size=(2, width)) for name, width in {"a": 15, "b": 20}.items()}
+    noisy = {name: table + noise * rng.normal(size=table.shape) for name, table in truth.items()}
+    return truth, {name: np.where(rng.random(table.shape) < 0.8, table, np.nan) for name, table in noisy.items()}
+
+
+def column_errors(model, tables, truth):
+    """Errors of hidden cells over the standard deviation of the truth, by column of all sources."""
+    found = []
+    for name, table in tables.items():
+        off = np.where(np.isnan(table), model.predict_table(name) - truth[name], np.nan)
+        found.append(np.sqrt(np.nanmean(off**2, axis=0)) / truth[name].std(axis=0))
+    return np.concatenate(found)
+
+
+def test_columns_of_one_source_may_have_very_unlike_units():
+    truth, tables = two_factor_tables()
+    plain = column_errors(hs.HeterogeneousFactorization(random_state=0).fit(tables), tables, truth)
+    far = {}
+    for spread in (2.0, 5.0):
+        units = {name: 10.0 ** np.linspace(-spread, spread, table.shape[1]) for name, table in tables.items()}
+        given_tables = {name: (table + 4.0) * units[name] for name, table in tables.items()}
+        given_truth = {name: (table + 4.0) * units[name] for name, table in truth.items()}
+        model = hs.HeterogeneousFactorization(random_state=0).fit(given_tables)
+        assert model.factor_names_[:2] == ["shared 1", "shared 2"]
+        far[spread] = column_errors(model, given_tables, given_truth)
+        assert np.median(far[spread]) < 1.3 * np.median(plain)
+        placed = model.transform(given_tables["b"][:, :3], "b")
+        fit = model.shared_basis_ @ placed.shared_loadings.T + placed.unique_basis @ placed.unique_loadings.T
+        new = (fit + placed.intercepts) / units["b"][:3]
+        np.testing.assert_allclose(new, model.predict_table("b")[:, :3] / units["b"][:3], atol=0.1)
+        samples = model.place_samples({"a": given_tables["a"][:5]})
+        np.testing.assert_allclose(samples.predict_table("a") / units["a"], model.predict_table("a")[:5] / units["a"],
+                                   atol=1.0)  # fmt: skip
+    np.testing.assert_allclose(far[2.0], far[5.0], rtol=0.02)
+
+
+def test_a_constant_source_explains_nothing_and_leaves_the_others_alone():
+    truth, tables = two_factor_tables()
+    with_it = hs.HeterogeneousFactorization(random_state=0).fit({**tables, "flat": np.full((60, 4), 7.0)})
+    without = hs.HeterogeneousFactorization(random_state=0).fit(tables)
+    assert not with_it.activity_[:, 2].any()
+    assert [name for name in with_it.factor_names_ if "faint" not in name] == ["a+b 1", "a+b 2"]
+    np.testing.assert_allclose(with_it.predict_table("flat"), 7.0, atol=1e-6)
+    errors = [column_errors(model, tables, truth) for model in (with_it, without)]
+    assert np.median(errors[0]) < 1.05 * np.median(errors[1])
+
+
+def test_what_cannot_be_told_is_said():
+    _, tables = two_factor_tables()
+    apart = {name: table.copy() for name, table in tables.items()}
+    apart["a"][30:], apart["b"][:28] = np.nan, np.nan
+    with pytest.warns(
+        UserWarning, match="2 of 2 sources have fewer than 5 rows in common with the others, first 'a' with 2"
+    ):
+        hs.HeterogeneousFactorization(random_state=0).fit(apart)
+    rng = np.random.default_rng(0)
+    noise = {name: np.where(rng.random((60, 15)) < 0.06, rng.normal(size=(60, 15)), np.nan) for name in "ab"}
+    with pytest.warns(UserWarning, match="no source takes part in any factor"):
+        hs.HeterogeneousFactorization(random_state=0).fit(noise)
+    wild = {name: table.copy() for name, table in tables.items()}
+    place = tuple(np.argwhere(~np.isnan(wild["a"]))[4])
+    wild["a"][place] = 1e6
+    with pytest.warns(UserWarning, match=rf"1 cells .* first row {place[0]}, column {place[1]} of 'a' = 1e\+06"):
+        hs.HeterogeneousFactorization(random_state=0).fit(wild)

@@ -15,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import halfseen as hs
-from halfseen.imputer import column_scales, pooled
+from halfseen.imputer import pooled
+from halfseen.scaled import column_scales
 
 
 @parametrize_with_checks([

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from halfseen import kernels
+from halfseen.data import Compressed
 from kernel_problems import RANKS, assert_close, make_problem, use
 
 DTYPES = (np.float32, np.float64)
@@ -102,3 +103,47 @@ def test_a_prior_of_another_size_is_refused():
     P = make_problem(k=2, offsets=False)
     with pytest.raises(ValueError, match=r"prior has shape \(3, 3\); needed: \(2, 2\)"):
         kernels.row_draws(P.view, P.B, np.zeros_like(P.A), precision=1.0, prior=np.eye(3), pull=np.zeros(2))
+
+
+@pytest.mark.parametrize("weights", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weights_of_rows_and_columns_are_those_of_their_entries(backend, dtype, weights):
+    P = make_problem(k=5, dtype=dtype, weights=weights)
+    noise, o = options(P, 5)
+    rng, (n, p) = np.random.default_rng(3), (len(P.A), P.view.n_minor)
+    alpha, beta = (rng.gamma(2.0, 0.5, size=size).astype(dtype) for size in (n, p))
+    own = np.repeat(alpha, P.view.counts) * beta[P.view.indices]
+    entry = own if P.view.weights is None else own * P.view.weights
+    wanted = kernels.row_draws(Compressed(P.view.indptr, P.view.indices, P.view.values, entry, p), P.B, noise, **o)
+    squares = np.empty(n)
+    found = kernels.row_draws(P.view, P.B, noise, row_weights=alpha, col_weights=beta, squares=squares, **o)
+    assert_close(found.out, wanted.out, dtype, 5)
+    assert_close(found.value, wanted.value, dtype, 5)
+    assert_close(alpha @ squares, wanted.value, dtype, 5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_each_row_may_have_a_prior_mean_of_its_own(backend, dtype):
+    P = make_problem(k=4, dtype=dtype)
+    noise, o = options(P, 4)
+    pull = np.random.default_rng(1).normal(size=noise.shape).astype(dtype)
+    found = kernels.row_draws(P.view, P.B, noise, **{**o, "pull": pull}).out
+    for i in (0, len(pull) // 2, len(pull) - 1):
+        alone = kernels.row_draws(P.view, P.B, noise, **{**o, "pull": pull[i]}).out[i]
+        assert_close(found[i], alone, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normal_equations_are_those_of_the_entries(backend, dtype):
+    P = make_problem(k=3, dtype=dtype, weights=True)
+    noise, o = options(P, 3)
+    n, beta = len(P.A), np.linspace(0.5, 2.0, P.view.n_minor).astype(dtype)
+    gram, right = np.empty((n, 3, 3), dtype), np.empty((n, 3), dtype)
+    kernels.row_draws(P.view, P.B, noise, col_weights=beta, gram=gram, right=right, **o)
+    for i in range(n):
+        own = slice(P.view.indptr[i], P.view.indptr[i + 1])
+        cols = P.view.indices[own]
+        B, w = P.B[cols].astype(float), P.view.weights[own].astype(float) * beta[cols]
+        t = P.view.values[own] - o["col_offset"][cols] - o["offset"][own]
+        assert_close(gram[i], (B.T * w) @ B, dtype)
+        assert_close(right[i], B.T @ (w * t), dtype)

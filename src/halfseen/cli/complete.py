@@ -19,7 +19,6 @@ from halfseen.cli.screen import count, figures, note, print_json, say, share
 from halfseen.cli.threads import on_threads
 from halfseen.cli.written import check_out, deliver, write_file
 from halfseen.data import Observed
-from halfseen.imputer import column_scales
 from halfseen.inference import NotStated
 from halfseen.metrics import rmse
 from halfseen.parameters import BadArgument
@@ -93,31 +92,17 @@ def check_plan(plan: CompletePlan, out: Path | None) -> None:
         raise ValueError(f"--scale {plan.scale!r} must be one of auto, columns, none")
 
 
-@dataclass(frozen=True)
-class Completer:
-    """A fitted model, and the units in which it saw the columns."""
-
-    model: Any
-    means: np.ndarray
-    scales: np.ndarray
-
-    def at(self, labels: tuple[Any, Any], cols: np.ndarray) -> np.ndarray:
-        """Expected values of cells, in the table's own units."""
-        return np.asarray(self.model.predict(*labels), dtype=float) * self.scales[cols] + self.means[cols]
-
-    def ends(self, labels: tuple[Any, Any], cols: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """Ends of the intervals of single values (of expected ones, where a single value has none)."""
-        inference = self.model.inference(level)
-        try:
-            intervals = inference.responses(*labels)
-        except NotStated:
-            intervals = inference.entries(*labels)
-        low, high = (np.asarray(end, dtype=float) * self.scales[cols] + self.means[cols]
-                     for end in (intervals.low, intervals.high))  # fmt: skip
-        return low, high
+def ends_of(model: Any, labels: tuple[Any, Any], level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the intervals of single values (of expected ones, where a single value has none)."""
+    inference = model.inference(level)
+    try:
+        intervals = inference.responses(*labels)
+    except NotStated:
+        intervals = inference.entries(*labels)
+    return np.asarray(intervals.low, dtype=float), np.asarray(intervals.high, dtype=float)
 
 
-def maker_of(plan: CompletePlan, observed: Observed) -> Callable[[Observed], Completer]:
+def maker_of(plan: CompletePlan, observed: Observed) -> Callable[[Observed], Any]:
     """A function that fits the model that was asked for to a table."""
     hints = observed.describe()["hints"]
     family = plan.family or family_for(plan.method, hints)
@@ -138,11 +123,9 @@ def maker_of(plan: CompletePlan, observed: Observed) -> Callable[[Observed], Com
     if is_scaled and family != "gaussian":
         raise ValueError(f"--scale columns is for real numbers, not for --family {family}; leave one of them out")
 
-    def fitted(table: Observed) -> Completer:
-        p = table.shape[1]
-        means, scales = column_scales(table) if is_scaled else (np.zeros(p), np.ones(p))
-        values = (table.values - means[table.cols]) / scales[table.cols]
-        return Completer(estimator(**given).fit(table.with_values(values)), means, scales)
+    def fitted(table: Observed) -> Any:
+        model = estimator(**given)
+        return (hs.ScaledColumns(model) if is_scaled else model).fit(table)
 
     return fitted
 
@@ -173,7 +156,7 @@ def family_for(method: str, hints: list[dict[str, str]]) -> str:
     return "bernoulli" if family == "bernoulli" and method in ("bayes", "factor", "irt") else "gaussian"
 
 
-def judge(maker: Callable[[Observed], Completer], observed: Observed, plan: CompletePlan) -> dict[str, Any] | None:
+def judge(maker: Callable[[Observed], Any], observed: Observed, plan: CompletePlan) -> dict[str, Any] | None:
     """Errors on cells kept back, beside those of the column means; None where nothing is kept back."""
     if not plan.held_out or observed.n_entries < 20:
         return None
@@ -182,10 +165,11 @@ def judge(maker: Callable[[Observed], Completer], observed: Observed, plan: Comp
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the fit to all entries says it again
-        completer = maker(seen)
+        model = maker(seen)
         means = np.asarray(hs.ColumnMean().fit(seen).predict(*places(hidden)), dtype=float)
-    unit = completer.scales[hidden.cols]
-    ours = rmse(hidden.values / unit, completer.at(places(hidden), hidden.cols) / unit)
+    is_scaled = isinstance(model, hs.ScaledColumns)
+    unit = model.column_scales_[hidden.cols] if is_scaled else 1.0
+    ours = rmse(hidden.values / unit, np.asarray(model.predict(*places(hidden)), dtype=float) / unit)
     theirs = rmse(hidden.values / unit, means / unit)
     if not ours < theirs:
         note(
@@ -194,11 +178,11 @@ def judge(maker: Callable[[Observed], Completer], observed: Observed, plan: Comp
         )
     return {
         "n_held_out": hidden.n_entries, "rmse": ours, "rmse_column_mean": theirs,
-        "unit": "spread of the column" if np.ptp(completer.scales) else "as in the table",
+        "unit": "spread of the column" if is_scaled else "as in the table",
     }  # fmt: skip
 
 
-def fill(completer: Completer, file: TableFile, plan: CompletePlan) -> Filled:
+def fill(model: Any, file: TableFile, plan: CompletePlan) -> Filled:
     """Numbers for every missing cell, on the scale of the file."""
     observed = file.observed
     lacking = np.ones(observed.shape, dtype=bool)
@@ -207,9 +191,9 @@ def fill(completer: Completer, file: TableFile, plan: CompletePlan) -> Filled:
     rows = i if observed.row_labels is None else observed.row_labels[i]
     cols = j if observed.col_labels is None else observed.col_labels[j]
     low = high = None
-    values = completer.at((rows, cols), j) if len(i) else np.zeros(0)
+    values = np.asarray(model.predict(rows, cols), dtype=float) if len(i) else np.zeros(0)
     if plan.interval is not None:
-        low, high = completer.ends((rows, cols), j, plan.interval) if len(i) else (np.zeros(0), np.zeros(0))
+        low, high = ends_of(model, (rows, cols), plan.interval) if len(i) else (np.zeros(0), np.zeros(0))
         low, high = low - file.shift, high - file.shift
     return Filled(i, j, values - file.shift, low, high)
 

@@ -45,8 +45,13 @@ def commands(data: str, reading: str, facts: dict[str, Any]) -> list[str]:
     if not facts["suggested_family"]:
         return []
     where = f"{shlex.quote(data)}{reading}"
-    suggested = [f"try: halfseen fit factor {where} {facts['suggested_family']}"]
     meant = {hint["value"] for hint in facts["hints"]}
+    unit = " --scale columns" if "scale columns" in meant else ""
+    suggested = [f"try: halfseen fit factor {where} {facts['suggested_family']}{unit}"]
+    if facts["suggested_family"].endswith("bernoulli"):
+        suggested.append(f"or:  halfseen fit irt {where} -o run/   (a test: abilities of rows, items in columns)")
+        if not reading:
+            suggested.append(f"or:  halfseen board {where} -o board/   (a leaderboard of the rows)")
     if "bayes" in meant:
         suggested.append(f"or:  halfseen fit bayes {where}")
     if "scale columns" in meant:

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+import halfseen as hs
 from halfseen.cli.folder import check_target
 from halfseen.cli.methods import Method
-from halfseen.cli.options import JudgeOptions, OutputOptions, TableOptions
+from halfseen.cli.options import JudgeOptions, OutputOptions, Scale, ScaleOption, TableOptions
 from halfseen.cli.screen import FitFailed, Steps, note, print_json, steps
 from halfseen.cli.threads import on_threads
 from halfseen.parameters import BadArgument
@@ -75,6 +76,11 @@ class AskedFit:
     def output(self) -> OutputOptions:
         """Where results go."""
         return self.part(OutputOptions)
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether columns enter the fit in units of their spread."""
+        return self.part(ScaleOption).scale is Scale.columns
 
     def values(self) -> dict[str, tuple[Any, ...]]:
         """Values of the estimator's parameters that are to be set, each with all that are to be tried."""
@@ -197,7 +203,8 @@ class Job(ABC):
     def make(self, chosen: dict[str, Any]) -> Any:
         """The estimator with these values of what is searched, and what was given of all else."""
         fixed = {name: values[0] for name, values in self.values.items() if len(values) == 1}
-        return self.asked.method.estimator(**{**fixed, "random_state": self.asked.judge.seed, **chosen})
+        model = self.asked.method.estimator(**{**fixed, "random_state": self.asked.judge.seed, **chosen})
+        return hs.ScaledColumns(model) if self.asked.is_scaled else model
 
     def fit_arguments(self, data: Any) -> dict[str, Any]:
         """What ``fit`` takes beside the data."""
@@ -288,8 +295,11 @@ class Job(ABC):
 
     def fit_one(self, model: Any, data: Any) -> None:
         """Fit one model, with what its fit takes beside the data."""
-        arguments = self.fit_arguments(data) if isinstance(model, self.asked.method.estimator) else {}
-        model.fit(data, **arguments)
+        model.fit(data, **(self.fit_arguments(data) if self.is_own(model) else {}))
+
+    def is_own(self, model: Any) -> bool:
+        """Whether this is the method that was asked for, and no rival."""
+        return isinstance(model, hs.ScaledColumns if self.asked.is_scaled else self.asked.method.estimator)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ from halfseen.metrics import mae, rmse
 DENSE_RIVAL_CELLS = 2_000_000
 RIVAL_RANK = 16
 SHOWN = 12
+# Sources with a column of their own, and with a picture of their loadings; columns named per factor.
+MOST_COLUMNS, DRAWN, NAMED = 6, 6, 3
 
 
 class SourcesJob(Job):
@@ -110,6 +112,8 @@ class SourcesJob(Job):
             own = f", own {model.unique_penalty:g}" if hasattr(model, "unique_penalty") else ""
             kind = "heterogeneous autoencoder" if own else "sparse autoencoder"
             return f"{kind}, width {model.width}, penalty {model.penalty:g}{own}"
+        if hasattr(model, "posterior_"):
+            return f"heterogeneous, {kinds_of_factors(model)}"
         unique = sorted(set(model.unique_rank_.values()))
         text = str(unique[0]) if len(unique) == 1 else f"{unique[0]} to {unique[-1]}"
         name = f"heterogeneous, shared {model.shared_rank_} + unique {text}"
@@ -173,6 +177,9 @@ class SourcesJob(Job):
                 if hasattr(model, f"{name}_"):
                     facts[name] = getattr(model, f"{name}_")
             facts["penalty"] = model.penalty
+            if hasattr(model, "posterior_"):
+                for name in ("factor_names", "activity", "variance_explained"):
+                    facts[name] = getattr(model, f"{name}_")
         return facts
 
     def details(self) -> dict[str, Any]:
@@ -196,6 +203,8 @@ class SourcesJob(Job):
         if self.is_network:
             save_figure(plot_embeddings(model, random_state=0), folder / "embeddings.png")
             return
+        if hasattr(model, "posterior_") and np.any(model.activity_):
+            draw_factors(model, folder)
         save_figure(plot_shares(model), folder / "shares.png")
         if model.shared_basis_.shape[1]:
             save_figure(plot_shared_basis(model), folder / "basis.png")
@@ -211,6 +220,8 @@ class SourcesJob(Job):
         if self.is_network:
             what = f"{facts['class']}, width {config['width']}, penalty {config['penalty']:g}"
             what += f", own {config['unique_penalty']:g}" if "unique_penalty" in config else ""
+        elif hasattr(self.model, "posterior_"):
+            what = f"factors: {kinds_of_factors(self.model)}"
         else:
             unique = sorted(set(facts["unique_rank"].values()))
             text = str(unique[0]) if len(unique) == 1 else f"{unique[0]} to {unique[-1]}"
@@ -233,10 +244,69 @@ class SourcesJob(Job):
             numbers = (share(max(parts[key], 0.0)) for key in ("shared", "unique", "residual"))
             shown.add_row(name, count(own["n_cols"]), count(own["n_entries"]), *numbers)
         yield shown
+        yield from factor_lines(self.model)
         if len(names) > SHOWN:
             yield f"... and {len(names) - SHOWN} sources with less of their own"
         if facts.get("misalignment") is not None:
             yield f"misalignment of the unique bases: {facts['misalignment']:.3f}"
+
+
+def kinds_of_factors(model: Any) -> str:
+    """How many factors all, some and single sources take part in; faint ones are not counted."""
+    size = np.asarray(model.activity_).sum(axis=1)
+    n_sources = len(model.source_names_)
+    counts = {
+        "shared": int(np.sum(size == n_sources)),
+        "partly shared": int(np.sum((size > 1) & (size < n_sources))),
+        "of one source": int(np.sum((size == 1) & (n_sources > 1))),
+    }
+    return " + ".join(f"{number} {word}" for word, number in counts.items() if number or word == "shared")
+
+
+def draw_factors(model: Any, folder: Path) -> None:
+    """Variance explained, samples, and loadings of the first sources."""
+    from halfseen.show import plot_samples, plot_source_loadings, plot_variance_explained, save_figure
+
+    save_figure(plot_variance_explained(model), folder / "variance.png")
+    save_figure(plot_samples(model), folder / "samples.png")
+    for place, name in enumerate(model.source_names_[:DRAWN]):
+        save_figure(plot_source_loadings(model, name), folder / f"loadings-{place}.png")
+
+
+def factor_lines(model: Any) -> Iterator[Any]:
+    """How much of each source every factor explains: a table for few sources; the names of the factors for many."""
+    if not hasattr(model, "posterior_") or not np.any(model.activity_):
+        return
+    from halfseen.show.source_factors import clear_factors
+
+    names, clear = model.source_names_, clear_factors(model)
+    faint = len(model.factor_names_) - len(clear)
+    yield ""
+    if len(names) > MOST_COLUMNS:
+        yield f"factors: {', '.join(model.factor_names_[k] for k in clear[:SHOWN])}"
+        return
+    shown = table("factor", *(f"of {name}" for name in names), "columns that stand out", left=1)
+    for k in clear:
+        parts = zip(model.variance_explained_[:, k], model.activity_[k], strict=True)
+        shares = [share(float(value)) if is_in else "-" for value, is_in in parts]
+        shown.add_row(model.factor_names_[k], *shares, standing_out(model, k))
+    yield shown
+    if faint:
+        yield f"{faint} further factors explain at most 1 % of any source"
+
+
+def standing_out(model: Any, k: int) -> str:
+    """The columns that load most on a factor, over all sources."""
+    from halfseen.show.source_factors import sized_loadings
+
+    found = []
+    for name in model.source_names_:
+        sizes, factors = sized_loadings(model, name)
+        labels = model.col_labels_[name]
+        for place in np.flatnonzero(factors == k):
+            for j in np.argsort(-np.abs(sizes[:, place]), kind="stable")[:NAMED]:
+                found.append((float(abs(sizes[j, place])), str(j if labels is None else labels[j])))
+    return ", ".join(label for _, label in sorted(found, key=lambda pair: -pair[0])[:NAMED]) or "-"
 
 
 def values_of(sources: Sources) -> np.ndarray:

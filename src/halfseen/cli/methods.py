@@ -13,6 +13,7 @@ from halfseen.cli.options import (
     GroupsOptions,
     HeldOption,
     PlainOption,
+    ScaleOption,
     SourceOption,
     TrialsOption,
 )
@@ -88,7 +89,7 @@ METHODS = (
         f"""Generalized factor model: real numbers, yes/no answers, counts, counts out of N, or ordered classes.
 
         Example: [bold]halfseen fit factor ratings.csv {READ} --rank 1,2,4 -o run/[/bold]""",
-        (TrialsOption,),
+        (TrialsOption, ScaleOption),
     ),
     Method(
         "irt", "item response model", "methods/response/model.py", "ItemResponseModel", "table",
@@ -103,6 +104,7 @@ METHODS = (
         f"""Alternating least squares with biases, for ratings and other real numbers.
 
         Example: [bold]halfseen fit als ratings.parquet {READ} -o run/[/bold]""",
+        (ScaleOption,),
     ),
     Method(
         "bayes", "Bayesian factorisation", "methods/completion/bayesian.py", "BayesianFactorization", "table",
@@ -110,19 +112,21 @@ METHODS = (
 
         Example: [bold]halfseen fit bayes ratings.parquet {READ} -o run/[/bold], then
         [bold]halfseen predict run/ pairs.csv --level 0.95[/bold]""",
+        (ScaleOption,),
     ),
     Method(
         "soft-impute", "soft-impute", "methods/completion/soft_impute.py", "SoftImpute", "table",
         f"""Soft-impute: completion by the nuclear norm, its penalty chosen along a path.
 
         Example: [bold]halfseen fit soft-impute ratings.parquet {READ} -o run/[/bold]""",
+        (ScaleOption,),
     ),
     Method(
         "descent", "overparametrized descent", "methods/descent/model.py", "OverparametrizedFactorization", "table",
         f"""Overparametrized descent: more columns than needed, a small start, an early stop; no rank to choose.
 
         Example: [bold]halfseen fit descent ratings.parquet {READ} -o run/[/bold]""",
-        (TrialsOption,), searched=(),
+        (TrialsOption, ScaleOption), searched=(),
     ),
     Method(
         "inductive", "inductive", "methods/inductive/model.py", "InductiveCompletion", "features",

@@ -306,6 +306,26 @@ class TrialsOption:
     ] = None
 
 
+class Scale(StrEnum):
+    """In which units columns enter a fit."""
+
+    none = "none"
+    columns = "columns"
+
+
+@dataclass(frozen=True)
+class ScaleOption:
+    """In which units columns enter a fit."""
+
+    scale: Annotated[
+        Scale,
+        typer.Option(
+            help="columns: fit in units of each column's spread (panels of different units); answers come back in the "
+            "table's own.", rich_help_panel="The model",
+        ),
+    ] = Scale.none  # fmt: skip
+
+
 @dataclass(frozen=True)
 class GroupsOptions:
     """Which columns belong together, and which rows."""

@@ -12,6 +12,8 @@ from halfseen.cli.folder import DETAILS
 from halfseen.cli.inferring import open_run
 from halfseen.cli.reopen import reopened
 from halfseen.cli.screen import note, print_json, say
+from halfseen.data.files import TextFormat
+from halfseen.data.wide import read_frame
 from halfseen.render.page.write import PICTURES
 
 PAGE = "report.html"
@@ -31,6 +33,7 @@ class PageOptions:
     title: str | None = None
     level: float = 0.95
     limit: int = 2000
+    labels: Path | None = None
 
 
 def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
@@ -51,12 +54,24 @@ def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
     record["details"] = details(run / DETAILS)
     record["pictures"] = {name: (run / name).read_bytes() for name in PICTURES if (run / name).is_file()}
     more: dict[str, Any] = {"level": options.level, "title": options.title, "limit": options.limit}
+    if options.labels is not None:
+        more["labels"] = names_in(options.labels)
     page = hs.report(model, target, entries, record=record, **more)
     facts: dict[str, Any] = {"page": str(page), "bytes": page.stat().st_size, "has_data": entries is not None}
     if as_json:
         print_json(facts)
     else:
         say(f"{page}  {facts['bytes'] / 1024:.0f} KB")
+
+
+def names_in(file: Path) -> dict[str, str]:
+    """Names by label, from the first two columns of a file."""
+    frame, key = read_frame(file, None, TextFormat(None, True))
+    others = [name for name in frame.column_names if name != key]
+    if not others:
+        raise ValueError(f"{file} has one column; needed are two, the labels and their names")
+    pairs = zip(frame.column(key).to_pylist(), frame.column(others[0]).to_pylist(), strict=True)
+    return {str(label): str(name) for label, name in pairs if label is not None and name is not None}
 
 
 def details(file: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from halfseen.cli.inferring import inference_of, open_run, shift_of
 from halfseen.cli.options import TableOptions
+from halfseen.cli.place_sources import place_sources
 from halfseen.cli.reopen import table_options
 from halfseen.cli.screen import note
 from halfseen.cli.source import changed, open_table
@@ -29,10 +30,11 @@ class PlaceQuestion:
     questions: int = 3
     data: str | None = None
     seed: int = 0
+    scores: bool = False
 
 
 def run_place(
-    run: Path, rows: str, reading: TableOptions, question: PlaceQuestion, how: tuple[Path | None, bool, bool]
+    run: Path, rows: list[str], reading: TableOptions, question: PlaceQuestion, how: tuple[Path | None, bool, bool]
 ) -> None:
     """Place the rows of a file and write what is known of them."""
     out, as_json, is_raw = how
@@ -40,9 +42,17 @@ def run_place(
     if not 0 < question.level < 1:
         raise ValueError(f"--level {question.level:g} must lie between 0 and 1, such as 0.95")
     model, record = open_run(run)
+    if hasattr(model, "posterior_") and hasattr(model, "place_samples"):
+        lines, n_names = place_sources(model, record, rows, merged(record, reading), question.level, question.scores)
+        deliver(lines, out, as_json, is_raw, n_names)
+        return
+    if question.scores:
+        raise ValueError("--scores is for runs of many sources; leave it out")
     if hasattr(model, "source_names_") or not hasattr(model, "predict"):
         raise ValueError(f"{run} holds {with_article(type(model).__name__)}, which places no new rows")
-    table = open_table(rows, merged(record, reading))
+    if len(rows) > 1:
+        raise ValueError(f"{len(rows)} files were given, and {run} holds one table; give one file of new rows")
+    table = open_table(rows[0], merged(record, reading))
     answer = item_lines(model, record, table, question)
     n_labels = 1
     if answer is None:

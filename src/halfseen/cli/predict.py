@@ -96,6 +96,31 @@ class OneSource:
         """Predictions of pairs."""
         return self.model.predict_entries(self.name, rows, cols, kind)
 
+    def inference(self, level: float, **data: Any) -> IntervalsOfSource:
+        """Intervals of the source's cells, where the model has a posterior."""
+        if not hasattr(self.model, "posterior_"):
+            raise ValueError(
+                "intervals of cells come from the Bayesian model of many sources: halfseen fit heterogeneous without "
+                "--solver and --penalty"
+            )
+        return IntervalsOfSource(self.model.inference(level), self.name)
+
+
+@dataclass(frozen=True)
+class IntervalsOfSource:
+    """The inference of many sources, asked about one of them."""
+
+    whole: Any
+    name: str
+
+    def responses(self, rows: Any, cols: Any) -> Any:
+        """Intervals of single values."""
+        return self.whole.responses(rows, cols, source=self.name)
+
+    def entries(self, rows: Any, cols: Any, kind: str = "mean") -> Any:
+        """Intervals of expected values."""
+        return self.whole.entries(rows, cols, kind, source=self.name)
+
 
 def of_source(model: Any, source: str | None) -> Any:
     """The model itself, or the source that was asked for."""

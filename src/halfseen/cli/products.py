@@ -99,6 +99,10 @@ def complete(
     ] = 0.1,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads to compute on.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of a long table that names sources, to be completed together."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what is wrong.")] = False,
 ) -> None:
     """Fill the holes of a table: wide in, wide out; long in, long out; what was seen stays as it is.
@@ -108,6 +112,11 @@ def complete(
     from halfseen.cli.complete import CompletePlan, run_complete
 
     plan = CompletePlan(method, family, rank, scale, interval, held_out, seed, threads)
+    if source is not None:
+        from halfseen.cli.complete_sources import run_complete_sources
+
+        run_complete_sources(data, source, plan, table, (output.out, output.json, output.raw, quiet))
+        return
     run_complete(data, plan, table, (output.out, output.json, output.raw, quiet))
 
 
@@ -168,7 +177,13 @@ def factors(
 
 def place(
     run: Run,
-    rows: Annotated[str, typer.Argument(metavar="NEWROWS", help="File of new rows, in the form of the fit's table.")],
+    rows: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NEWROWS...",
+            help="File of new rows, in the form of the fit's table; of many sources several files.",
+        ),
+    ],
     table: TableOptions,
     output: FileOptions,
     level: Annotated[float, typer.Option(metavar="P", help="Level of the intervals.")] = 0.95,
@@ -177,12 +192,16 @@ def place(
     ] = 3,
     data: DataNow = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draws behind intervals.")] = 0,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Of many sources: scores on the factors, not cells.")
+    ] = False,
 ) -> None:
     """New rows against a fitted model: abilities, scores and next questions of items; else what they would have said.
 
-    Example: [bold]halfseen place run/ newcomers.csv -o placed.csv[/bold]
+    Example: [bold]halfseen place run/ newcomers.csv -o placed.csv[/bold]; of a run of many sources
+    [bold]halfseen place views/ clinic.csv questions.csv --wide --scores[/bold] with the sources that were seen
     """
     from halfseen.cli.place import PlaceQuestion, run_place
 
-    question = PlaceQuestion(level, questions, data, seed)
+    question = PlaceQuestion(level, questions, data, seed, scores)
     run_place(run, rows, table, question, (output.out, output.json, output.raw))

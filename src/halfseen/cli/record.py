@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import halfseen as hs
 from halfseen.cli.folder import MODEL, new_folder, write_records
+from halfseen.cli.options import JudgeOptions, TableOptions
 from halfseen.cli.screen import note, plain
 
 if TYPE_CHECKING:
@@ -21,14 +22,20 @@ VERSIONED = ("numpy", "scipy", "scikit-learn", "pyarrow", "safetensors")
 def record(job: Job, command: str) -> dict[str, Any]:
     """All facts of a run, ready for JSON."""
     asked, model = job.asked, job.model
+    inner = model.model_ if isinstance(model, hs.ScaledColumns) else model
     facts: dict[str, Any] = {
         "command": command,
         "method": asked.method.name,
-        "class": type(model).__name__,
+        "class": type(inner).__name__,
         "table": asdict(asked.table),
         "judge": asdict(asked.judge),
-        "options": {name: value for part in asked.parts.values() for name, value in asdict(part).items()},
-        "config": config_of(model),
+        "options": {
+            name: value
+            for group, part in asked.parts.items()
+            if group not in (TableOptions, JudgeOptions)
+            for name, value in asdict(part).items()
+        },
+        "config": config_of(inner),
         "figures": job.figures,
         "seconds": job.seconds,
         "warnings": list(getattr(model, "warnings_", ())),

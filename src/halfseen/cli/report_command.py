@@ -28,6 +28,10 @@ def report(
         bool, typer.Option("--read/--no-read", help="Read the data again, for intervals and counts that need them.")
     ] = True,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Heading of the page.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Names to show for labels: a line per label (label, name)."),
+    ] = None,
     level: Annotated[float, typer.Option(metavar="P", help="Level of the intervals.")] = 0.95,
     lines: Annotated[
         int, typer.Option(min=1, metavar="N", help="Most lines of a table; longer ones come as CSV.")
@@ -42,4 +46,4 @@ def report(
     """
     from halfseen.cli.page import PageOptions, run_report
 
-    run_report(run, PageOptions(out, data, read, title, level, lines), json)
+    run_report(run, PageOptions(out, data, read, title, level, lines, labels), json)

@@ -7,13 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from halfseen.cli.answer_files import is_of_persons
 from halfseen.cli.options import TableOptions
 from halfseen.cli.screen import note
 from halfseen.cli.words import in_options
 from halfseen.data import Observed, SideFeatures, Sources, read_table
 from halfseen.data import read_sources as read_long_sources
-from halfseen.data.files import TextFormat
+from halfseen.data.files import TextFormat, kind_of, open_source, resolve
 from halfseen.data.labels import labels_from_text
+from halfseen.data.readers import is_read_as_wide
 from halfseen.data.wide import read_frame
 from halfseen.errors import close_matches
 
@@ -53,7 +55,7 @@ def open_table(data: str, options: TableOptions, trials: str | None = None) -> O
 
 def answers_of_a_test(path: Path, options: TableOptions) -> Observed | None:
     """The table of a file of a test: answers with a key, or all answers of a person on one line; else None."""
-    from halfseen.cli.answer_files import is_of_persons, open_keyed
+    from halfseen.cli.answer_files import open_keyed
 
     if options.key is not None:
         form = TextFormat(separator(options.sep), not options.no_header)
@@ -121,6 +123,29 @@ def typed(options: TableOptions) -> str:
             option if value is True else f"{option} {shlex.quote(f'{value:g}' if isinstance(value, float) else value)}"
         )
     return "".join(texts)
+
+
+def resolved_columns(data: str, options: TableOptions, table: Observed) -> dict[str, Any]:
+    """The columns of the file that rows, columns and values were read from, by name; for a run's record."""
+    if not is_file(data) or data == "-" or options.key is not None:
+        return {}
+    path = Path(data)
+    kind = kind_of(path, separator(options.sep))
+    if kind == "npz" or is_of_persons(path):
+        return {}
+    source = open_source(path, kind, TextFormat(separator(options.sep), not options.no_header))
+    names = list(source.names)
+    if is_wide(options) or is_read_as_wide(table):
+        labels = None if table.col_labels is None else [str(label) for label in table.col_labels.tolist()]
+        row = column(options.row) if options.row is not None else names[0]
+        is_named = table.row_labels is not None
+        return {"layout": "wide", "row": row if is_named else None, "columns": labels or table.shape[1]}
+    given = {"row": options.row, "col": options.col, "value": options.value, "weight": options.weight}
+    roles: dict[str, Any] = {"layout": "long"}
+    for place, (role, name) in enumerate(given.items()):
+        if name is not None or (role != "weight" and len(names) > place):
+            roles[role] = resolve(column(name), place, names, role, path)
+    return roles
 
 
 def is_file(data: str) -> bool:

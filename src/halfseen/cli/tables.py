@@ -17,7 +17,7 @@ from halfseen.cli.options import ALS_RANKS, GroupsOptions, TrialsOption
 from halfseen.cli.pictures import completed, picture_size
 from halfseen.cli.scores import judge_model, places
 from halfseen.cli.screen import Steps, count, share
-from halfseen.cli.source import family_of, open_table
+from halfseen.cli.source import family_of, open_table, resolved_columns
 from halfseen.data import Observed, check_support
 from halfseen.losses import Loss, get_loss, has_columns
 from halfseen.metrics import coverage, mean_width
@@ -97,17 +97,17 @@ class TableJob(Job):
         return arguments
 
     def fit_one(self, model: Any, data: Observed) -> None:
-        is_own = isinstance(model, self.asked.method.estimator)
-        super().fit_one(model, data if is_own else as_shares(data))
+        super().fit_one(model, data if self.is_own(model) else as_shares(data))
 
     def score(self, model: Any, hidden: Observed) -> tuple[np.ndarray | None, dict[str, float]]:
-        return judge_model(model, as_shares(hidden), self.loss)
+        inner, hidden = as_fitted_to(model, as_shares(hidden))
+        return judge_model(inner, hidden, self.loss)
 
     def truth(self) -> np.ndarray:
-        return np.asarray(as_shares(self.hidden).values, dtype=float)
+        return np.asarray(as_fitted_to(self.model, as_shares(self.hidden))[1].values, dtype=float)
 
     def named(self, model: Any) -> str:
-        method = self.asked.method
+        method, model = self.asked.method, getattr(model, "model_", model)
         if method.name == "irt":
             return f"{method.title}, {model.kind_}"
         if method.name == "descent":
@@ -117,7 +117,7 @@ class TableJob(Job):
     def choose(self, seen: Observed, bar: Steps) -> dict[str, Any]:
         """Ranks by `select.choose_rank` for every combination of the others."""
         grid = self.several()
-        if not grid or self.fit_arguments(seen):
+        if not grid or self.fit_arguments(seen) or self.asked.is_scaled:
             return super().choose(seen, bar)
         ranks = grid.get("rank", self.values.get("rank", (self.make({}).get_params()["rank"],)))
         others = {name: values for name, values in grid.items() if name != "rank"}
@@ -136,7 +136,8 @@ class TableJob(Job):
     def settle(self, model: Any) -> None:
         super().settle(model)
         if hasattr(model, "inference") and self.asked.method.name == "bayes" and self.hidden is not None:
-            self.intervals = judge_intervals(model, self.hidden) if model.family == "gaussian" else None
+            inner, hidden = as_fitted_to(model, self.hidden)
+            self.intervals = judge_intervals(inner, hidden) if inner.family == "gaussian" else None
 
     def rivals(self, seen: Observed) -> list[tuple[str, Any]]:
         others: list[tuple[str, Any]] = []
@@ -146,7 +147,8 @@ class TableJob(Job):
             rank = rank if isinstance(rank, int | np.integer) else 1
             als = hs.AlternatingLeastSquares(rank=int(rank), random_state=self.asked.judge.seed)
             others.append((f"{method_named('als').title}, rank {rank}", als))
-        return [*others, ("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]
+        others += [("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]
+        return [(name, hs.ScaledColumns(rival)) for name, rival in others] if self.asked.is_scaled else others
 
     # ---- what is left behind ---------------------------------------------------------------------------------------
 
@@ -155,6 +157,7 @@ class TableJob(Job):
         facts: dict[str, Any] = {
             "data": {
                 "source": self.asked.data[0],
+                "columns": resolved_columns(self.asked.data[0], self.asked.table, observed),
                 "n_rows": observed.shape[0],
                 "n_cols": observed.shape[1],
                 "n_entries": observed.n_entries,
@@ -167,9 +170,12 @@ class TableJob(Job):
         }
         if facts["rank"] is None and "rank" in self.values:
             facts["rank"] = self.values["rank"][0]
+        if self.asked.is_scaled:
+            facts["unit"] = "spread of the column"
         if self.asked.method.name == "descent":
-            facts["stop"] = stop_facts(self.model)
-            facts["rank"] = columns_of(self.model)
+            inner = getattr(self.model, "model_", self.model)
+            facts["stop"] = stop_facts(inner)
+            facts["rank"] = columns_of(inner)
         return facts
 
     def details(self) -> dict[str, Any]:
@@ -191,7 +197,7 @@ class TableJob(Job):
         if self.asked.method.name == "descent":
             from halfseen.show.descent import plot_descent_fit
 
-            save_figure(plot_descent_fit(self.model), folder / "descent.png")
+            save_figure(plot_descent_fit(getattr(self.model, "model_", self.model)), folder / "descent.png")
         if self.size is not None:
             save_figure(completed(self, self.size), folder / "completed.png")
 
@@ -248,6 +254,11 @@ def as_shares(table: Observed) -> Observed:
     return shares
 
 
+def as_fitted_to(model: Any, hidden: Observed) -> tuple[Any, Observed]:
+    """A model and entries in the units in which the model saw its columns: errors of unlike columns count alike."""
+    return (model.model_, model._scaled(hidden)) if isinstance(model, hs.ScaledColumns) else (model, hidden)
+
+
 def judge_intervals(model: Any, hidden: Observed) -> dict[str, float]:
     """Share of the hidden values inside their predictive intervals, and the intervals' mean width."""
     intervals = model.inference(LEVEL).responses(*places(hidden), weights=hidden.weights)
@@ -260,7 +271,7 @@ def judge_intervals(model: Any, hidden: Observed) -> dict[str, float]:
 
 def columns_of(model: Any) -> int:
     """Columns of the factors of a descent."""
-    return int(np.shape(model.row_factors_)[1]) if hasattr(model, "row_factors_") else int(model.rank)
+    return int(model.rank_)
 
 
 def stop_facts(model: Any) -> dict[str, Any]:

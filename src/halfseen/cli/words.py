@@ -1,68 +1,74 @@
-"""Errors of the library, in the words of the command line: options instead of Python arguments."""
+"""Errors of the library, in the words of the command line: ``name=value`` becomes ``--name value``."""
 
 from __future__ import annotations
 
 import re
+import shlex
+from functools import cache
+from importlib import import_module
 from typing import Any
 
+import click
 
-def _listed(names: str) -> str:
-    """``'a', 'b'`` as ``a,b``."""
-    text = ",".join(name.strip().strip("'\"") for name in names.split(",") if name.strip() != "...")
-    return f"'{text}'" if " " in text else text
-
-
-def _meanings(pairs: str) -> str:
-    """``'no': 0, 'yes': 1`` as ``no=0,yes=1``."""
-    return _listed(re.sub(r"\s*:\s*", "=", pairs).replace("'", "").replace('"', ""))
-
-
-OPTION_NAMES: dict[str, str] = {}
-OPTIONS = (
-    "row|col|value|weight|source|sep|missing|shift|duplicates|rank"
-    "|penalty|bias_penalty|alpha|trials|family|clip|memory|columns|drop|max_bytes"
-    "|blocks|kind|format|metric|filter|cluster|rename|not_graded|question_set"
-    "|island|set_size|gap"
-)
-VALUE = r"('[^']*'|\"[^\"]*\"|[-\w.]+)"
-# In order; an argument that is named without a value comes last.
-PHRASES: tuple[tuple[str, Any], ...] = (
-    (r"pass header=False", "add --no-header"),
-    (r"pass missing=float\('nan'\)", "add --missing nan"),
-    (r"duplicates='first', 'last', 'mean', 'sum', 'max' or 'min'", "--duplicates first, last, mean, sum, max or min"),
-    (r"use 'first', 'last' or 'mean'", "use first, last or mean"),
-    (r"\bloss='(\w+)'", r"--family \1"),
-    (r"Choose another loss\b", "Choose another --family"),
-    (r"\bheader=(?!\w|')", "--no-header"),
-    (r"\b(pass|read a wide one with|leave it or) wide=True\b", r"\1 --wide"),
-    (r"\bwide=True\b|\bwide=(?!\w)", "--wide"),
-    (r"\blabels=False\b", "--no-labels"),
-    (r"\b(columns|drop)=\[([^\]]*)\]", lambda match: f"--{OPTION_NAMES.get(match[1], match[1])} {_listed(match[2])}"),
-    (r"\bvalues=\{([^}]*)\}", lambda match: f"--values {_meanings(match[1])}"),
-    (r"\bfit\(R, trials=R\.trials\)", "trials of fit in Python"),
-    (r"pass sep\b(?!=)", "give --sep"),
-    (r"pass (?=row=|col=|value=|weight=|sep=)", "give "),
-    (r"\bclip=\(low, high\) needs low < high; got \((.*?), (.*?)\)", r"--clip LOW,HIGH needs LOW < HIGH; got \1,\2"),
-    (r"\b(folds)=(\d+)", r"--\1 \2"),
-    (r"\bpercent=True\b", "--percent"),
-    (r"\bwidth=(\d+)", r"--width \1"),
-    (r"\bR\[", "entry ["),
-)
+QUOTED = r"'[^']*'|\"[^\"]*\""
+VALUES = (r"\{[^{}]*\}", r"\[[^][]*\]", r"\([^()]*\)", r"float\('nan'\)", rf"(?:{QUOTED})(?:(?:, | or )(?:{QUOTED}))*",
+          r"-?\w[-+\w.]*\w|\w")  # fmt: skip
+ARGUMENT = re.compile(rf"(?<![\w.-])([a-z]\w*)=({'|'.join(VALUES)})?")
+# Where the program with all commands is; it lies above this file.
+PROGRAM = "halfseen.cli.app"
+# Arguments whose False is an option of another name.
+SWITCHES = {"header": "--no-header", "labels": "--no-labels"}
 
 
-def in_options(message: str) -> str:
+def in_options(message: str, options: frozenset[str] | None = None) -> str:
     """The same message for someone who types options.
 
-    >>> in_options("the first line looks like data; pass header=False")
-    'the first line looks like data; add --no-header'
-    >>> in_options("row='usr' is not a column; say duplicates='sum', or see sep= and missing=")
-    '--row usr is not a column; say --duplicates sum, or see --sep and --missing'
+    Parameters
+    ----------
+    message : str
+    options : frozenset of str, optional
+        Names that are options; by default those of the command that runs (outside of one, of all commands). What is
+        none of them stays as it is.
+
+    Examples
+    --------
+    >>> in_options("the first line looks like data; give header=False")
+    'the first line looks like data; give --no-header'
+    >>> in_options("row='usr' is not a column; say duplicates='sum' or 'mean', or see sep= and missing=")
+    '--row usr is not a column; say --duplicates sum or mean, or see --sep and --missing'
+    >>> in_options("leave them out with drop=['age', 'home town'], or say values={'no': 0, 'yes': 1}")
+    "leave them out with --drop 'age,home town', or say --values no=0,yes=1"
     """
-    for pattern, words in PHRASES:
-        message = re.sub(pattern, words, message)
-    message = re.sub(rf"(?<![\w-])({OPTIONS})={VALUE}", _option_with_value, message)
-    message = re.sub(rf"(?<![\w-])({OPTIONS})=", lambda match: _option(match[1]), message)
-    return re.sub(r"(?<![\w-])(bias_penalty|penalty|alpha) must\b", lambda match: f"{_option(match[1])} must", message)
+    known = options_now() if options is None else options
+
+    def option(match: re.Match[str]) -> str:
+        name, value = match[1], match[2]
+        if name in SWITCHES and value in (None, "False"):
+            return SWITCHES[name]
+        if name not in known:
+            return match[0]
+        return _option(name) if value in (None, "True") else f"{_option(name)} {typed_value(value)}"
+
+    text = ARGUMENT.sub(option, message).replace("R[", "entry [")
+    # "rank must be ..." begins with the bare name of an argument
+    return re.sub(rf"^({'|'.join(sorted(known))}) must\b", lambda match: f"{_option(match[1])} must", text)
+
+
+def typed_value(value: str) -> str:
+    """A Python value as it is typed behind an option.
+
+    >>> [typed_value(v) for v in ("'sum'", "'a', 'b' or 'c'", "['x', 'y', ...]", "(1, 5)", "{'no': 0}", "float('nan')")]
+    ['sum', 'a, b or c', 'x,y', '1,5', 'no=0', 'nan']
+    """
+    if value == "float('nan')":
+        return "nan"
+    if value[0] in "'\"" and re.fullmatch(QUOTED, value):
+        return shlex.quote(value[1:-1]) if value[1:-1] else value
+    if value[0] in "{[(":
+        parts = [part.replace(": ", "=") for part in value[1:-1].split(", ") if part != "..."]
+        text = ",".join(re.sub(rf"^({QUOTED})|({QUOTED})$", lambda match: match[0][1:-1], part) for part in parts)
+        return shlex.quote(text)
+    return re.sub(QUOTED, lambda match: match[0][1:-1], value)
 
 
 def of_argument(error: Any) -> str:
@@ -75,11 +81,25 @@ def of_argument(error: Any) -> str:
     return f"{_option(error.name)} {str(error).removeprefix(f'{error.name}=')}"
 
 
+def options_now() -> frozenset[str]:
+    """Names of the options of the command that runs; of all commands where none does."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.command.params:
+        return frozenset(str(parameter.name) for parameter in context.command.params)
+    return _all_options()
+
+
+@cache
+def _all_options() -> frozenset[str]:
+    import typer
+
+    names: set[str] = set()
+    waiting: list[Any] = [typer.main.get_command(import_module(PROGRAM).app)]
+    for command in waiting:  # grows as groups hand over their commands
+        names |= {str(parameter.name) for parameter in command.params}
+        waiting += getattr(command, "commands", {}).values()
+    return frozenset(names)
+
+
 def _option(name: str) -> str:
-    return f"--{OPTION_NAMES.get(name, name).replace('_', '-')}"
-
-
-def _option_with_value(match: re.Match[str]) -> str:
-    value = match[2]
-    plain = value[1:-1] if re.fullmatch(r"(['\"])[\w.+-]+\1", value) else value
-    return f"{_option(match[1])} {plain}"
+    return f"--{name.replace('_', '-')}"

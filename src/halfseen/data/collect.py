@@ -152,7 +152,7 @@ class EntryCollector:
             first = pc.index(column.is_null(), True).as_py()
             raise ValueError(
                 f"column {name!r} has no number in entry {offset + first} (counted from 0); "
-                "drop such lines, or pass missing=float('nan') to leave them out"
+                "drop such lines, or give missing=float('nan') to leave them out"
             )
         numbers = column.to_numpy(zero_copy_only=False)
         if numbers.dtype == np.float16:

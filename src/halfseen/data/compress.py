@@ -83,7 +83,9 @@ def _merge(
         chosen = starts if rule == "first" else ends
         return values[chosen], None if weights is None else weights[chosen]
     if weights is not None and rule != "mean":
-        raise ValueError(f"duplicates={rule!r} does not say what becomes of the weights; use 'first', 'last' or 'mean'")
+        raise ValueError(
+            f"duplicates={rule!r} does not say what becomes of the weights; use duplicates='first', 'last' or 'mean'"
+        )
     if rule in ("max", "min"):
         return (np.maximum if rule == "max" else np.minimum).reduceat(values, starts), None
     if rule == "sum":

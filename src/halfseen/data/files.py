@@ -67,7 +67,7 @@ def kind_of(path: Path, sep: str | None) -> str:
     known = ", ".join([*PARQUET, *ARROW, ".npz", *JSON, *TEXT])
     raise ValueError(
         f"{path.name}: unknown kind of file {suffix!r}; known are {known} (text also as .gz). "
-        "If it is text, pass sep, such as sep=','"
+        "If it is text, give sep=, such as sep=','"
     )
 
 
@@ -267,7 +267,7 @@ class TextSource:
             return " "
         best = max("\t,;| ", key=line.count)
         if not line.count(best):
-            raise ValueError(f"{self.path.name}: found no separator in its first line {shown(line)}; pass sep")
+            raise ValueError(f"{self.path.name}: found no separator in its first line {shown(line)}; give sep=")
         return best
 
     def _reader(self, source: Any, types: dict[str, Any], columns: list[str], threads: bool = True) -> Any:

@@ -175,7 +175,7 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
             return recognised
         if f"column {names[1]!r} has" in str(error):  # holes where the names of columns should be
             raise ValueError(f"{_wide_text(file, source.names)} ({error})") from error
-        raise ValueError(f"{error}; if the file is a wide table, pass wide=True") from error
+        raise ValueError(f"{error}; if the file is a wide table, give wide=True") from error
     if may_be_wide and table.n_entries == table.shape[0] > 1:
         recognised = _recognised(file, kind, form, roles, duplicates, dtype, reading, budget)
         if recognised is not None:
@@ -289,7 +289,7 @@ def _collected(
     given = [role for role in roles if role in ("row", "col", "value") or roles[role] is not None]
     repeat = len(set(source.names)) < len(source.names) > WIDE_FROM
     if source.text and reading.get("header", True) and repeat and all(map(_is_number, source.names)):
-        raise ValueError(f"{_data_text(file, source.names)}; if every line is a row, pass wide=True too")
+        raise ValueError(f"{_data_text(file, source.names)}; if every line is a row, give wide=True too")
     names = [resolve(roles[role], place, source.names, role, file) for place, role in enumerate(given)]
     if source.text and reading.get("header", True) and _is_number(names[2]):
         raise ValueError(_data_text(file, names))
@@ -301,7 +301,7 @@ def _collected(
 
 
 def _data_text(file: Path, names: list[str]) -> str:
-    return f"the first line of {file.name} looks like data ({', '.join(names[:3])}); pass header=False"
+    return f"the first line of {file.name} looks like data ({', '.join(names[:3])}); give header=False"
 
 
 def _collect(source: Any, names: list[str], collector: EntryCollector, reading: Any) -> None:
@@ -314,7 +314,7 @@ def _is_wide(reading: Any) -> bool:
     """Whether lines are rows: as the user says, or as the other arguments imply."""
     implied = [name for name in ("columns", "drop", "labels") if reading.get(name) is not None]
     if reading.get("wide") is False and implied:
-        raise ValueError(f"{implied[0]}= is for wide files; leave it out, or pass wide=True")
+        raise ValueError(f"{implied[0]}= is for wide files; leave it out, or give wide=True")
     return bool(reading.get("wide") or implied)
 
 

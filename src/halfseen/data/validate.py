@@ -102,7 +102,7 @@ def check_support(observed: Observed, loss: HasSupport, argument: str = "loss") 
     place = cell("R", row, int(observed.cols[first]), observed.row_labels, observed.col_labels)
     count = int(np.count_nonzero(bad))
     entries = "1 entry is" if count == 1 else f"{count} entries are"
-    advice = getattr(loss, "advice", None) or "Choose another loss, or change the values."
+    advice = getattr(loss, "advice", None) or "Choose another family, or change the values."
     raise ValueError(
         f"{argument}={loss.name!r} needs {loss.support}; {entries} outside, "
         f"first {place} = {shown(_plain(observed.values[first]))}. {advice}"

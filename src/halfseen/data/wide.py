@@ -82,7 +82,7 @@ def _check_names(source: Any, form: TextFormat, path: Path) -> None:
     numbers = [_number(name) for name in source.names]
     if None not in numbers and not _counts(numbers):
         first = ", ".join(source.names[:3])
-        raise ValueError(f"the first line of {path.name} looks like data ({first}, ...); pass header=False")
+        raise ValueError(f"the first line of {path.name} looks like data ({first}, ...); give header=False")
     seen: set[str] = set()
     for name in source.names:
         if name in seen:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from halfseen.data import Observed, read_table
+from halfseen.datasets.bundled import BUNDLED
 from halfseen.errors import close_matches
 
 VARIABLE = "HALFSEEN_DATA"
@@ -71,8 +72,15 @@ def _film(name: str, summary: str) -> _Entry:
     return _Entry(summary, "gaussian", f"video/{name}.npz", loader=lambda: _frames(name))
 
 
+def _bundled(name: str) -> _Entry:
+    """A simulated set, made when it is asked for."""
+    summary, family, make = BUNDLED[name]
+    return _Entry(f"{summary} (bundled)", family, loader=make)
+
+
 _CATALOGUE: dict[str, _Entry] = {
     "digits": _Entry("1797 handwritten digits x 64 pixels, counts 0..16 (bundled)", "binomial(16)", loader=_digits),
+    **{name: _bundled(name) for name in BUNDLED},
     "ml-100k": _Entry(
         "MovieLens 100K: 943 users x 1682 films, ratings 1..5",
         "gaussian",
@@ -195,8 +203,8 @@ def names() -> list[str]:
 
     Examples
     --------
-    >>> names()[:2]
-    ['digits', 'ml-100k']
+    >>> names()[:3]
+    ['digits', 'sensors', 'school_test']
     """
     return list(_CATALOGUE)
 
@@ -234,7 +242,7 @@ def path(name: str) -> Path:
     """
     entry = _entry(name)
     if not entry.file:
-        raise ValueError(f"{name!r} comes with scikit-learn and has no file; halfseen.datasets.load({name!r}) gives it")
+        raise ValueError(f"{name!r} is bundled and has no file; halfseen.datasets.load({name!r}) gives it")
     file = data_home() / entry.file
     if not file.is_file():
         raise FileNotFoundError(

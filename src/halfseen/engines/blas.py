@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+# The controller of the BLAS libraries, and how many modules were loaded when it looked for them: to look takes as long
+# as a small fit.
+_known: dict[str, Any] = {"controller": None, "modules": -1}
+
+
+def blas_controller() -> Any:
+    """Of the BLAS libraries that are loaded now; they are looked for again once further modules were imported."""
+    from threadpoolctl import ThreadpoolController
+
+    modules = len(sys.modules)
+    if _known["controller"] is None or _known["modules"] != modules:
+        _known.update(controller=ThreadpoolController(), modules=modules)
+    return _known["controller"]
 
 
 def on_one_blas_thread(function: Function) -> Function:
@@ -25,9 +39,7 @@ def on_one_blas_thread(function: Function) -> Function:
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(1, "blas"):
+        with blas_controller().limit(limits=1, user_api="blas"):
             return function(*args, **kwargs)
 
     return cast(Function, wrapped)

@@ -98,7 +98,7 @@ def curvatures(passes: EntryPasses, A: Array, B: Array, col_offset: Array) -> tu
     w, g = np.empty(len(view.values), passes.dtype), np.empty(len(view.values), passes.dtype)
 
     def block_pass(block: tuple[int, int]) -> None:
-        offsets = {"row_offset": None, "col_offset": col_offset, "offset": passes.offset}
+        offsets: dict[str, Any] = {"row_offset": None, "col_offset": col_offset, "offset": passes.offset}
         if passes.loss.kernel is not None:
             kernels.curvatures(
                 view, A, B, **passes.family(), curvature=w, residual=g, start=block[0], stop=block[1], **offsets

@@ -13,6 +13,7 @@ from halfseen.kernels.backend import backend_name
 from halfseen.kernels.columns import gather_columns
 from halfseen.kernels.coupling import coupled_columns, coupled_rows, curvatures
 from halfseen.kernels.draws import row_draws
+from halfseen.kernels.effects import FeatureColumns, effect_draws, shift_draws
 from halfseen.kernels.newton import RowNewton, information, row_newton
 from halfseen.kernels.own_nodes import BoundedLines, own_expectations
 from halfseen.kernels.pairs import PairTable, add_pair_moments, merge_pairs, pair_moments
@@ -23,6 +24,7 @@ __all__ = [
     "BoundedLines",
     "Derivatives",
     "Eliminated",
+    "FeatureColumns",
     "PairTable",
     "Responses",
     "RowNewton",
@@ -32,6 +34,7 @@ __all__ = [
     "coupled_columns",
     "coupled_rows",
     "curvatures",
+    "effect_draws",
     "eliminate",
     "gather_columns",
     "hessian_vector",
@@ -45,6 +48,7 @@ __all__ = [
     "response_scores",
     "row_draws",
     "row_newton",
+    "shift_draws",
     "to_cols",
     "to_rows",
 ]

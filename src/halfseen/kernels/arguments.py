@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -122,6 +122,15 @@ def writable(name: str, array: NDArray[np.floating]) -> NDArray[np.floating]:
     if not array.flags.writeable:
         raise ValueError(f"{name} is read-only; needed: a writable array to be filled")
     return array
+
+
+def filled(name: str, array: NDArray[Any], rows: RowRange, dtype: np.dtype, *tail: int) -> NDArray[Any]:
+    """Output with one item per major row, cut to the range."""
+    if array.shape == (rows.n_major, *tail):
+        array = array[rows.start : rows.stop]
+    if array.shape != (rows.stop - rows.start, *tail):
+        raise ValueError(f"{name} has shape {array.shape}; needed: {(rows.n_major, *tail)}")
+    return writable(name, _of_dtype(name, array, dtype))
 
 
 def family_code(family: str) -> int:

@@ -66,4 +66,5 @@ def _reference() -> SimpleNamespace:
     functions = {name: getattr(reference, name) for name in names}
     kept = ("curvatures", "coupled_columns", "coupled_rows")
     functions |= {name: getattr(reference_coupling, name) for name in kept}
-    return SimpleNamespace(**functions, row_newton=reference_newton.row_newton, row_draws=reference_draws.row_draws)
+    draws = {name: getattr(reference_draws, name) for name in ("row_draws", "effect_draws", "shift_draws")}
+    return SimpleNamespace(**functions, **draws, row_newton=reference_newton.row_newton)

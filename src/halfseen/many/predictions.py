@@ -42,6 +42,43 @@ class SourcePredictions:
         name = self._source(name)
         return self._response(self._linear(name), kind, name)
 
+    def complete(self, S: Any) -> Any:
+        """Fill the missing cells of every source's table; every seen cell stays as it is.
+
+        Parameters
+        ----------
+        S : as in ``fit``
+            Tables over the rows and columns of the fit (found by label where both have labels), of some sources or all.
+
+        Returns
+        -------
+        mapping from source name to table, list of tables, or one table: as ``S`` is
+            In the type, with the labels and the dtype of each table, expected values in what were its missing cells
+            (of a MuData a mapping to AnnData).
+
+        Raises
+        ------
+        ValueError
+            For sources, rows or columns that the fit does not have.
+
+        Notes
+        -----
+        How far a filled cell may be off: ``inference().missing(table, source=name)``, for models that have it.
+
+        Examples
+        --------
+        >>> import numpy as np, halfseen as hs
+        >>> data = hs.datasets.make_sources_data(3, 40, 15, 2, 1, observed=0.8, random_state=0)
+        >>> tables = {name: table.to_dense() for name, table in data.sources.items()}
+        >>> whole = hs.TwoStepSVD(2, 1).fit(tables).complete(tables)
+        >>> bool(np.isnan(tables["source 1"]).any()), bool(np.isnan(whole["source 1"]).any())
+        (True, False)
+        """
+        from halfseen.many.filling import completed_sources
+
+        check_is_fitted(self)
+        return completed_sources(self, S)
+
     def score(self, S: Any, y: None = None) -> float:
         """Minus the mean loss (weighted, where entries have weights) of further entries of the sources."""
         total = weight = 0.0

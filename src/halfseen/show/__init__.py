@@ -11,6 +11,7 @@ from halfseen.show.live import LivePlot
 from halfseen.show.penalties import plot_penalty_path
 from halfseen.show.pictures import image_grid
 from halfseen.show.seen import plot_counts, plot_seen
+from halfseen.show.source_factors import plot_samples, plot_source_loadings, plot_variance_explained
 from halfseen.show.sources import part_images, plot_embeddings, plot_heterogeneity, plot_shared_basis, plot_shares
 
 __all__ = [
@@ -28,11 +29,14 @@ __all__ = [
     "plot_intervals",
     "plot_penalty_path",
     "plot_rank_choice",
+    "plot_samples",
     "plot_scaling",
     "plot_seen",
     "plot_shared_basis",
     "plot_shares",
     "plot_sizes",
+    "plot_source_loadings",
     "plot_trace",
+    "plot_variance_explained",
     "save_figure",
 ]

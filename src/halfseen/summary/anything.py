@@ -20,3 +20,10 @@ def imputer(subject: Subject) -> Chapter:
     inner = subject.model.model_
     told = writer_of(inner)(replace(subject, model=inner, data=None))
     return replace(told, title=f"Imputer: {told.title}")
+
+
+def scaled_columns(subject: Subject) -> Chapter:
+    """The chapter of the model inside; its numbers have no unit, as the columns had none in its fit."""
+    inner = subject.model.model_
+    told = writer_of(inner)(replace(subject, model=inner, data=None))
+    return replace(told, title=f"{told.title}, in units of each column's spread")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from halfseen.data import Sources
@@ -9,6 +11,7 @@ from halfseen.show.sources import part_images, plot_heterogeneity, plot_shared_b
 from halfseen.summary.common import fit_section, glance, three
 from halfseen.summary.factors import ends
 from halfseen.summary.parts import Chapter, Column, Interval, Part, Picture, Section, Table, Text
+from halfseen.summary.source_factors import factor_sections
 from halfseen.summary.subject import Subject
 from halfseen.text import count
 
@@ -26,8 +29,12 @@ def chapter(subject: Subject) -> Chapter:
     names, r1 = model.source_names_, model.shared_basis_.shape[1]
     ranks = sorted({model.unique_basis_[name].shape[1] for name in names})
     unique = str(ranks[0]) if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
+    kinds = f"shared rank {r1}, unique rank {unique}"
+    if hasattr(model, "posterior_"):
+        size = np.asarray(model.activity_).sum(axis=1)
+        kinds = f"{np.sum(size == len(names))} factors of all, {np.sum((size > 0) & (size < len(names)))} of some"
     chapter = Chapter(
-        f"Many sources: shared rank {r1}, unique rank {unique}",
+        f"Many sources: {kinds}",
         f"{type(model).__name__}: what {len(names)} tables over the same rows share, and what is each one's own.",
         [("sources", count(len(names))), ("rows", count(model.n_rows_)),
          ("columns of all", count(sum(len(model.shared_loadings_[name]) for name in names))), *glance(subject)],
@@ -39,7 +46,11 @@ def chapter(subject: Subject) -> Chapter:
         )
     if restarted := getattr(model, "restarted_", []):
         subject.note(f"Started afresh on the way: {', '.join(map(str, restarted[:5]))}.", is_warning=False)
-    chapter.sections += [_shares(subject), _shared(subject, chapter), *_images(subject), fit_section(subject)]
+    if hasattr(model, "posterior_"):
+        factors = factor_sections(subject, chapter)
+        chapter.sections += [factors[0], _shares(subject), *factors[1:], *_images(subject), fit_section(subject)]
+    else:
+        chapter.sections += [_shares(subject), _shared(subject, chapter), *_images(subject), fit_section(subject)]
     text = "Descriptions of the fit. Shared and unique parts are what they are called only if the unique bases differ "
     chapter.claim(
         "shares, index", "none", text + "between sources (misalignment away from 0) and both ranks are right."
@@ -59,7 +70,7 @@ def _shares(subject: Subject) -> Section:
         Column("shared", np.maximum(shares["shared"], 0.0), "of the sum of squares of its entries", "share"),
         Column("unique", np.maximum(shares["unique"], 0.0), "", "share"),
         Column("neither", shares["residual"], "", "share"),
-        Column("unique rank", [model.unique_basis_[name].shape[1] for name in names], kind="count"),
+        Column(*own_factors(model), kind="count"),
         Column("mean index", [float(np.mean(index[name])) if len(index[name]) else np.nan for name in names],
                "mean heterogeneity index of its columns"),
     ]  # fmt: skip
@@ -90,6 +101,15 @@ def _shares(subject: Subject) -> Section:
     return Section("What is shared and what is unique", parts)
 
 
+def own_factors(model: Any) -> tuple[str, list[int]]:
+    """How many factors every source has beside those of all, faint ones not counted, and what they are called."""
+    if not hasattr(model, "posterior_"):
+        return "unique rank", [model.unique_basis_[name].shape[1] for name in model.source_names_]
+    active = np.asarray(model.activity_)
+    mine = active[~active.all(axis=1)].sum(axis=0)
+    return "factors of its own or of some", mine.tolist()
+
+
 def _shared(subject: Subject, chapter: Chapter) -> Section:
     """Rows that stand out on the shared factors, and on the unique ones."""
     model = subject.model
@@ -116,8 +136,6 @@ def _shared(subject: Subject, chapter: Chapter) -> Section:
 def _errors(subject: Subject, chapter: Chapter) -> list[Part]:
     """The shared basis with intervals, where the model has them and its data are small enough to leave parts out."""
     if not isinstance(subject.data, Sources) or subject.data.n_entries > MOST_REFITTED or not subject.inference:
-        return []
-    if not hasattr(subject.inference, "shared_basis"):  # the Bayesian model has a posterior instead
         return []
     basis, space = subject.inference.shared_basis(), subject.inference.shared_space()
     columns: list[Column | Interval] = [Column("row", np.asarray(basis.labels["row"])[:, 0], kind="text")]

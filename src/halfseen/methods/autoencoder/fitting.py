@@ -155,7 +155,9 @@ class AveragingRounds:
     .. math:: U_g \leftarrow \tfrac1N\sum_i U_{(i),g}, \qquad V \leftarrow \tfrac1N\sum_i V_{(i)}
 
     Algorithm 2 where every source is a client; plain AdamW where one client holds all sources. Each client's AdamW
-    keeps its state from round to round.
+    keeps its state from round to round. Its rate is the square root of N times the one that was asked for: a step of
+    AdamW is as long in every weight whatever the gradient's size, and of N steps whose signs have little to do with
+    each other the average is shorter by that factor.
     """
 
     plan: TrainingPlan
@@ -170,7 +172,9 @@ class AveragingRounds:
 
     def __post_init__(self) -> None:
         settings = self.plan.settings
-        self._steps = [AdamWSteps(copy, settings.learning_rate, settings.weight_decay) for copy in self.copies]
+        root = float(np.sqrt(len(self.clients)))
+        rate, decay = root * settings.learning_rate, settings.weight_decay / root
+        self._steps = [AdamWSteps(copy, rate, decay) for copy in self.copies]
         self._batches = [self._groups(tables) for tables in self.clients]
         self._totals = entries_of([table for tables in self.clients for table in tables])
 

@@ -204,7 +204,7 @@ class SparseAutoencoder(Autoencoder):
     max_iter : int, default=80
         Sweeps at most.
     learning_rate : float, default=4e-3
-        Of AdamW.
+        Of AdamW. "rounds": of the average; each of N sources steps with :math:`\sqrt N` times it.
     n_starts : int, default=1
         Average the predictions of that many networks (their embeddings are kept side by side).
     device : str, default="auto"

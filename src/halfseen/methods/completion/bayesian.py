@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -14,12 +15,17 @@ from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.biased import BiasedPredictions
 from halfseen.data import Observed
-from halfseen.data.spread import weighted_spread
+from halfseen.data.features import FeatureCode
+from halfseen.data.outgoing import fingerprint
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
-from halfseen.methods.completion.gibbs import GibbsState, GibbsSweep, NormalWishart
-from halfseen.methods.completion.logit_gibbs import LogitSweep, base_rate, check_answers, linearised, log_odds, probable
-from halfseen.methods.completion.posterior import Collector
+from halfseen.methods.completion.convergence import potential_scale_reduction, tell_of_chains
+from halfseen.methods.completion.gibbs import GibbsState
+from halfseen.methods.completion.implicit import ImplicitChoice, settled_implicit
+from halfseen.methods.completion.known_features import features_of_new, implicit_features, learned_features
+from halfseen.methods.completion.logit_gibbs import base_rate, check_answers, log_odds, probable
+from halfseen.methods.completion.posterior import Collector, RowPosteriors
+from halfseen.methods.completion.sampler import IMPLICIT, Choices, Sampler
 from halfseen.parameters import (
     CLIP,
     ENGINE,
@@ -27,22 +33,21 @@ from halfseen.parameters import (
     RANDOM_STATE,
     RANK,
     BadArgument,
+    Nothing,
     Number,
     Table,
     Whole,
     Word,
 )
 from halfseen.select.automatic_rank import RankSearch, settled_rank
-from halfseen.solvers.alternating import AlternatingRidge, Penalty, powers, weighted_counts
 from halfseen.solvers.loop import Run, Sweep, Watcher, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 
 if TYPE_CHECKING:
     from halfseen.methods.completion.posterior_intervals import PosteriorInference
 
-FRUGAL_FROM = 3_000_000  # as for alternating least squares: columns regrouped part by part from here on
-CONSTANT = 1e-6  # what is taken for the spread of a constant table, as a share of its size
-START_SCALE, START_PENALTY = 0.1, 0.05  # of the ALS-WR iterations before the chain, in the unit of the values
+# The rank where none is given, and from how many entries on twice as many factors are worth their time.
+RANK_OF_MOST, MANY_ENTRIES = 16, 500_000
 MEBIBYTE, AUTO_MEMORY = 1 << 20, 64.0
 
 
@@ -51,20 +56,28 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
 
     .. math::
 
-        r_{ij} \sim N(\mu + b_i + d_j + \langle x_i, y_j\rangle,\ (\tau w_{ij})^{-1}),\quad
-        (x_i, b_i) \sim N(m, \Lambda^{-1}),\quad (m, \Lambda) \sim \mathrm{NW},\quad \tau \sim \mathrm{Gamma}
+        r_{ij} \sim N(\mu + b_i + d_j + \langle x_i, y_j\rangle,\ (\tau\alpha_i w_{ij})^{-1}),\quad
+        (x_i, b_i) \sim N(m + \textstyle\sum_f a_{if} w_f, \Lambda^{-1}),\quad (m, \Lambda) \sim \mathrm{NW},\quad
+        \tau, \alpha_i \sim \mathrm{Gamma}
 
-    and the same for the columns :math:`(y_j, d_j)` with hyperparameters of their own; with ``family="bernoulli"``
+    with features :math:`a_i` of the rows: which other columns they have entries with, and what else is known of them.
+    Their effects :math:`w_f` are normal, one distribution for each kind. The same holds for the columns
+    :math:`(y_j, d_j)` with hyperparameters of their own, but for the noise; with ``family="bernoulli"``
     yes/no answers (1 and 0) of log odds :math:`\mu + b_i + d_j + \langle x_i, y_j\rangle`. Nothing is tuned: penalties
     are drawn with everything else, and predictions are means over the draws.
 
     Parameters
     ----------
-    rank : int or "auto"
-        Number of factors, cut to the shorter side of the table. 0 fits biases alone. "auto" takes the rank that
-        predicts held-out entries best.
+    rank : int, "auto" or None
+        Number of factors, cut to the shorter side of the table. 0 fits biases alone. None takes 16, and 32 from 500,000
+        entries on; "auto" the rank that predicts held-out entries best.
     family : {"gaussian", "bernoulli"}
         Real values, or yes/no answers.
+    implicit : {"auto", "both", "rows", "cols", "none"}
+        Whether which cells were seen counts as features of rows (the columns they have), of columns (the rows they
+        have), of both or of neither. "auto" takes both where held-out entries are predicted better for it.
+    noise : {"row", "equal"}
+        Noise of its own for each row, or one for all.
     max_iter : int
         Sweeps (columns, then rows, each drawn given the other) after the burn-in; means are over their draws.
     burn_in : int
@@ -81,6 +94,12 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         draws of all sweeps do not fit, every second, third, ... is kept.
     precision : None, "float32" or "float64"
         Arithmetic of the draws; None is that of the data. Hyperparameters are always drawn in float64.
+    feature_draws : {"each", "twice", "joint"}
+        Effects of features are drawn one after the other given the rows; and then again given the entries, rows moving
+        along (twice the time, predictions a little better); or all at once given the rows, by conjugate gradients.
+    n_chains : int
+        Chains from different starts, each of so many sweeps, their draws taken together; from two on `r_hat_` says
+        whether they agree.
 
     Attributes
     ----------
@@ -92,6 +111,16 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         Posterior means.
     noise_sd_ : float
         Posterior root mean square of the noise of an entry; of yes/no answers there is none.
+    row_noise_sd_ : ndarray (n,)
+        The same of each row's entries, under ``noise="row"``.
+    implicit_ : {"both", "rows", "cols", "none"}
+        As used.
+    implicit_choice_ : ImplicitChoice or None
+        What ``implicit="auto"`` saw on held-out entries.
+    row_code_, col_code_ : FeatureCode or None
+        How features became numbers.
+    r_hat_ : ndarray (n_cells,) or None
+        Of several chains: potential scale reduction of expected values at randomly chosen cells.
     draws_ : PosteriorDraws
         What was kept of the chain.
     rank_ : int
@@ -107,22 +136,27 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     BadArgument
         A ValueError, for parameters outside their range, and a memory budget that does not hold two draws.
     ValueError
+        For features that are the table's own values, that miss or do not fit the table.
         For answers other than 0 and 1, or with weights, under ``family="bernoulli"``.
 
     Notes
     -----
-    ``start_iter``, ``memory`` and ``precision`` are rarely needed.
+    ``start_iter``, ``memory``, ``precision``, ``feature_draws`` and ``n_chains`` are rarely needed.
 
-    Time per sweep as an iteration of alternating least squares: O(E k^2 + (n + p) k^3) with k = rank + 1; memory beyond
-    two views of the entries O((n + p) k), and the draws. Predictions take time in proportion to the number of draws.
+    Time per sweep as an iteration of alternating least squares: O(E k^2 + (n + p) k^3) with k = rank + 1, and O(k) per
+    stored feature (implicit ones: 2 E); memory beyond two views of the entries O((n + p) k), and the draws
+    (``feature_draws="twice"``: O((n + p) k^2)). Predictions take time in proportion to the number of draws.
 
     Hyperprior: mean 0, :math:`\beta_0 = 1`, :math:`\nu_0 = k`, :math:`W_0 = I` for values of standard deviation 1, in
     their unit otherwise: predictions follow a change of unit (the unit of log odds is 1). Yes/no answers become
     Gaussian by one Pólya-Gamma weight per entry and sweep; ``kind="linear"`` of their predictions is the log odds of
-    the posterior mean probability. Rows without entries are drawn from the prior. The
+    the posterior mean probability. Rows without entries are drawn from the prior, around what their features say. An
+    implicit feature counts 1 / sqrt(n_i) for a row of n_i entries, and :math:`\alpha_i \sim G(\nu/2, \nu/2)` with
+    :math:`\nu = 10`. The
     noise vectors are drawn for all rows at once, in their order, so the bits do not depend on threads.
 
-    Sources: Salakhutdinov & Mnih (2008) for the model; Rendle, Zhang & Koren (2019) for how well it does; Polson, Scott
+    Sources: Salakhutdinov & Mnih (2008) for the model; Koren (2008) for implicit features, here of both sides and as
+    prior means; Rendle, Zhang & Koren (2019) for how well it does; Polson, Scott
     & Windle (2013) for the weights.
 
     Examples
@@ -141,11 +175,17 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     """
 
     rank_search_: RankSearch | None
+    implicit_choice_: ImplicitChoice | None
+    row_code_: FeatureCode | None
+    col_code_: FeatureCode | None
+    r_hat_: FloatArray | None
 
     _summary: ClassVar[str] = "halfseen.methods.completion.summary:bayesian"
     _parameters: ClassVar[Table] = {
-        "rank": RANK,
+        "rank": RANK | Nothing(),
         "family": Word("gaussian", "bernoulli"),
+        "implicit": Word("auto", *IMPLICIT),
+        "noise": Word("row", "equal"),
         "max_iter": Whole(2),
         "burn_in": Whole(0),
         "clip": CLIP,
@@ -154,13 +194,17 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         "start_iter": Whole(0),
         "memory": Word("auto") | Number(0),
         "precision": PRECISION,
+        "feature_draws": Word("each", "twice", "joint"),
+        "n_chains": Whole(1),
     }
 
     def __init__(
         self,
-        rank: int | str = 16,
+        rank: int | str | None = None,
         family: str = "gaussian",
         *,
+        implicit: str = "auto",
+        noise: str = "row",
         max_iter: int = 200,
         burn_in: int = 20,
         clip: str | tuple[float, float] | None = None,
@@ -169,9 +213,13 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         start_iter: int = 5,
         memory: str | float = "auto",
         precision: str | None = None,
+        feature_draws: str = "each",
+        n_chains: int = 1,
     ) -> None:
         self.rank = rank
         self.family = family
+        self.implicit = implicit
+        self.noise = noise
         self.max_iter = max_iter
         self.burn_in = burn_in
         self.clip = clip
@@ -180,35 +228,65 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         self.start_iter = start_iter
         self.memory = memory
         self.precision = precision
+        self.feature_draws = feature_draws
+        self.n_chains = n_chains
 
-    def fit(self, R: Any, y: None = None) -> Self:
-        """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
+    def fit(self, R: Any, y: None = None, *, row_features: Any = None, col_features: Any = None) -> Self:
+        """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
+
+        Parameters
+        ----------
+        R : table
+        row_features, col_features : array, scipy.sparse, data frame or SideFeatures, optional
+            A line for each row (column) of the table: in its order, or found by label.
+        """
         settings = self._checked()
         self.__dict__.pop("draws_", None)  # of an earlier fit: callbacks look at this one's state
         observed = self._observe_family(R, settings)
+        sampler = self._sampler(observed, settings, (row_features, col_features))
         seed = as_generator(settings.random_state)
-        self.rank_, self.rank_search_ = settled_rank(self, observed, seed, rule="tie")
+        self.rank_, self.rank_search_ = self._settled_rank(observed, seed)
         start_rng, rng = seed.spawn(2)
+        choices = self._choices(sampler, settings, seed)
         thin = self._thinning(observed, settings)
-        passes = EntryPasses(
-            observed, get_loss("gaussian"), settings.engine, is_frugal=observed.n_entries >= FRUGAL_FROM
-        )
-        spread = weighted_spread(observed, self.mean_) if settings.family == "gaussian" else 1.0
-        if settings.family == "gaussian" and np.ptp(observed.values) == 0:
-            spread *= CONSTANT  # values that do not differ say that nothing does
-        start = self._start(passes, spread, settings, start_rng)
-        collector = Collector(settings.burn_in, settings.max_iter, thin)
-        total = settings.burn_in + settings.max_iter
+        collector = Collector(settings.burn_in, settings.max_iter, thin, settings.n_chains)
+        total = (settings.burn_in + settings.max_iter) * settings.n_chains
         with self._watched(observed, total, lambda state: self._of_state(state)) as watch:
-            run = self._sample(self._sweep(passes, spread, rng), start, collector, watch)
-            self.__dict__.update(self._learned(collector))
-        self.run_, self.n_iter_ = run.record(), run.n_iter
+            chains = [(start_rng, rng), *(seed.spawn(2) for _ in range(settings.n_chains - 1))]
+            runs = [self._sample(*sampler.chain(choices, *streams), collector, watch) for streams in chains]
+            self.__dict__.update(self._learned(collector, observed))
+        self.run_, self.n_iter_ = runs[0].record(), runs[0].n_iter
+        self.r_hat_ = potential_scale_reduction(self.draws_, settings.n_chains)
+        tell_of_chains(self)
         return self
 
-    def transform(self, R: Any) -> FloatArray:
+    def predict(self, rows: Any, cols: Any = None, kind: str = "mean", *, row_features: Any = None) -> FloatArray:
+        """Predict entries, elementwise pairs ``(rows[t], cols[t])``, or complete a table.
+
+        Parameters
+        ----------
+        rows : sequence of n labels (positions where the training rows had none), or a table
+            A table (without ``cols``) is one of new rows over the fitted columns: each is placed by what was seen of
+            it, and by its features.
+        cols : sequence of n labels (or positions), or one for all rows; optional
+        kind : {"mean", "linear"}
+        row_features : as in :meth:`fit`, optional
+            Of new rows; without them features are taken to be as on average.
+
+        Returns
+        -------
+        ndarray, shape (n,) for pairs, (n_rows, n_cols) for a table
+        """
+        if cols is not None or row_features is None:
+            return super().predict(rows, cols, kind)
+        check_is_fitted(self)
+        placed = self._placed(self._observe(rows, reset=False), row_features)
+        return self._response(self._block(placed.coefficients, np.arange(self.observed_shape_[1])), kind)
+
+    def transform(self, R: Any, row_features: Any = None) -> FloatArray:
         """Posterior mean factors of rows (new ones, or the training rows again) given the columns, (n_rows, rank)."""
         check_is_fitted(self)
-        return self._placed(self._observe(R, reset=False)).mean(axis=1)[:, :-1]
+        return self._placed(self._observe(R, reset=False), row_features).coefficients.mean(axis=1)[:, :-1]
 
     def inference(self, level: float = 0.95, *, random_state: Any = 0, draws: int = 1000) -> PosteriorInference:
         """Credible intervals of expected values, predictive intervals of single values, scores and ranks.
@@ -239,14 +317,43 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
             self.loss_, self.mean_ = get_loss("bernoulli"), base_rate(observed.values)
         return observed
 
+    def _sampler(self, observed: Observed, settings: SimpleNamespace, features: tuple[Any, Any]) -> Sampler:
+        """The table and the features of its sides; learns how these are encoded on the way."""
+        (self.row_code_, F), (self.col_code_, G) = (
+            learned_features(given, observed, axis) for axis, given in enumerate(features)
+        )
+        return Sampler(observed, self.loss_, float(self.mean_), settings.engine, (F, G))
+
+    def _settled_rank(self, observed: Observed, rng: np.random.Generator) -> tuple[int, RankSearch | None]:
+        if self.rank is None:
+            usual = RANK_OF_MOST if observed.n_entries < MANY_ENTRIES else 2 * RANK_OF_MOST
+            return min(usual, *observed.shape), None
+        plain: dict[str, Any] = {"implicit": "none" if self.implicit == "auto" else self.implicit, "n_chains": 1}
+        return settled_rank(self, observed, rng, rule="tie", **plain)
+
+    def _choices(self, sampler: Sampler, settings: SimpleNamespace, rng: np.random.Generator) -> Choices:
+        """What is drawn; ``implicit="auto"`` is settled."""
+        has_row_noise = settings.noise == "row" and settings.family == "gaussian"
+        self.implicit_, self.implicit_choice_ = settings.implicit, None
+        choices = Choices(self.rank_, settings.implicit, has_row_noise, settings.feature_draws, settings.start_iter)
+        if settings.implicit == "auto":
+            self.implicit_choice_ = settled_implicit(sampler, choices, rng.spawn(1)[0])
+            self.implicit_ = self.implicit_choice_.implicit
+        return replace(choices, implicit=self.implicit_)
+
     def _thinning(self, observed: Observed, settings: SimpleNamespace) -> int:
         """Every how many sweeps a draw is kept, so that all fit into the budget."""
-        of_one_draw = sum(observed.shape) * (self.rank_ + 1) * observed.dtype.itemsize
+        k, n_chains = self.rank_ + 1, settings.n_chains
+        of_one_draw = sum(observed.shape) * k * observed.dtype.itemsize
+        if self.implicit_ in ("both", "rows"):
+            of_one_draw += observed.shape[1] * k * 4
+        if self.row_code_ is not None:
+            of_one_draw += self.row_code_.n_columns * k * 4
         memory = settings.memory
         if isinstance(memory, str):
             entries = observed.by_rows
             size = 2 * (entries.indices.nbytes + entries.values.nbytes) / MEBIBYTE
-            memory = max(AUTO_MEMORY, size, 2 * of_one_draw / MEBIBYTE)
+            memory = max(AUTO_MEMORY, size, 2 * n_chains * of_one_draw / MEBIBYTE)
         fitting = int(memory * MEBIBYTE // of_one_draw)
         if fitting < 2:
             raise BadArgument(
@@ -254,33 +361,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
                 f"at least {np.ceil(2 * of_one_draw / MEBIBYTE):g} (MiB), for two draws of rank {self.rank_} of "
                 f"{observed.shape[0]} rows and {observed.shape[1]} columns", "Or lower the rank.",
             )  # fmt: skip
-        return -(-settings.max_iter // min(fitting, settings.max_iter))
-
-    def _start(
-        self, passes: EntryPasses, spread: float, settings: SimpleNamespace, rng: np.random.Generator
-    ) -> GibbsState:
-        """A few iterations of least squares with a penalty per entry, from small random rows."""
-        passes = passes if settings.family == "gaussian" else linearised(passes)
-        observed, k = passes.observed, self.rank_
-        (n, p), dtype = observed.shape, observed.dtype
-        rows, cols = np.zeros((n, k + 1), dtype), np.zeros((p, k + 1), dtype)
-        rows[:, :k] = START_SCALE * spread**0.5 * rng.standard_normal((n, k))
-        ridge = np.append(np.full(k, START_PENALTY * spread), START_PENALTY)
-        by_row, by_col = (Penalty(ridge, powers(weighted_counts(observed, axis), 1.0)) for axis in (0, 1))
-        sweep = AlternatingRidge(passes, self.mean_, by_row, by_col, "cholesky")
-        rows, cols = loop(sweep, (rows, cols), max_iter=settings.start_iter).params
-        return GibbsState(rows, cols, 1.0 / spread**2)
-
-    def _sweep(self, passes: EntryPasses, spread: float, rng: np.random.Generator) -> Sweep:
-        observed, k = passes.observed, self.rank_
-        counts = tuple(weighted_counts(observed, axis) for axis in (0, 1))
-        weights = observed.weights
-        n_entries = observed.n_entries if weights is None else int(np.count_nonzero(weights))
-        # factors have the unit of the root of the values, biases that of the values
-        hyperprior = NormalWishart(np.append(np.full(k, spread), spread**2), 1.0, float(k + 1))
-        seen = counts[0] > 0, counts[1] > 0
-        gaussian = GibbsSweep(passes, self.mean_, hyperprior, 1.0, 0.01 * spread**2, seen, n_entries, rng)
-        return gaussian if self.family == "gaussian" else LogitSweep(gaussian, self.loss_)
+        return -(-settings.max_iter // min(max(fitting // n_chains, 1), settings.max_iter))
 
     def _sample(self, sweep: Sweep, start: GibbsState, collector: Collector, watch: FitWatch | None) -> Run:
         watchers: list[Watcher] = [collector, watch] if watch else [collector]
@@ -299,10 +380,16 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
             )
         return replace(run, reason="sampled", converged=True) if run.reason == "max_iter" else run
 
-    def _learned(self, collector: Collector) -> dict[str, Any]:
+    def _learned(self, collector: Collector, observed: Observed) -> dict[str, Any]:
         draws = collector.draws()
         rows, cols = draws.rows.mean(axis=1), draws.cols.mean(axis=1)
-        noise = {"noise_sd_": float(np.sqrt(np.mean(1.0 / draws.noise)))} if self.family == "gaussian" else {}
+        noise: dict[str, Any] = {}
+        if self.family == "gaussian":
+            variances = draws.noise_variances(np.arange(len(rows)))
+            is_equal = draws.row_weights is None
+            total = np.mean(1.0 / draws.noise) if is_equal else np.average(variances, weights=observed.by_rows.counts)
+            noise = {"noise_sd_": float(np.sqrt(total))}
+            noise |= {} if is_equal else {"row_noise_sd_": np.sqrt(variances)}
         return {**self._of_state(GibbsState(rows, cols, 1.0)), **noise, "draws_": draws}
 
     def _of_state(self, state: GibbsState) -> dict[str, Any]:
@@ -324,7 +411,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         return self._block(self.draws_.rows[rows], cols)
 
     def _linear_rows(self, observed: Observed) -> FloatArray:
-        return self._block(self._placed(observed), np.arange(self.observed_shape_[1]))
+        return self._block(self._placed(observed).coefficients, np.arange(self.observed_shape_[1]))
 
     def _probable(self, linear: FloatArray) -> FloatArray:
         return probable(linear, self.mean_)
@@ -336,22 +423,54 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         table += table.dtype.type(self.mean_)
         return table
 
-    def _placed(self, observed: Observed, rng: np.random.Generator | None = None) -> FloatArray:
+    def _placed(
+        self, observed: Observed, row_features: Any = None, rng: np.random.Generator | None = None
+    ) -> RowPosteriors:
+        """New rows under every draw, by their entries and their features."""
         passes = EntryPasses(observed.astype(self.draws_.rows.dtype), self.loss_, self.engine)
-        return self.draws_.place(passes, self.mean_, rng)
+        return self.draws_.place(passes, self.mean_, self._features_of(observed, row_features), rng)
+
+    def _with_rows(self, R: Any, row_features: Any, rng: np.random.Generator) -> Self:
+        """A model of new rows in the place of the fitted ones, each drawn given every draw of the columns."""
+        observed = self._observe(R, reset=False)
+        placed = self._placed(observed, row_features, rng)
+        other = copy(self)
+        other.draws_ = replace(self.draws_, rows=placed.coefficients, row_weights=placed.weights)
+        other.observed_shape_, other.row_labels_ = observed.shape, observed.row_labels
+        other.fingerprint_ = fingerprint(observed)
+        return other
+
+    def _features_of(self, observed: Observed, row_features: Any) -> list[Any]:
+        """Features of new rows, group by group."""
+        groups: list[Any] = []
+        if self.implicit_ in ("both", "rows"):
+            groups.append(implicit_features(observed))
+        if self.row_code_ is None and row_features is not None:
+            raise ValueError(
+                "row_features are of no use: the model was fitted without; leave them out, or fit with them"
+            )
+        if self.row_code_ is not None:
+            matrix, filled = features_of_new(self.row_code_, row_features, observed.shape[0], observed.row_labels)
+            if filled:
+                self._warn(f"row_features: {'; '.join(filled)}: taken as on average over the rows of the fit")
+            groups.append(matrix)
+        return groups
 
     def _drawn(
         self, observed: Observed, rows: IntArray, cols: IntArray, n_draws: int, rng: np.random.Generator
     ) -> FloatArray:
         """Responses at cells in draws far apart along the chain: each table is one draw of everything."""
         draws, kept = self.draws_, len(self.draws_)
-        placed = draws.rows if self._is_of_fit(observed) else self._placed(observed, rng)
+        own = RowPosteriors(draws.rows, draws.row_weights)
+        placed = own if self._is_of_fit(observed) else self._placed(observed, None, rng)
         apart = np.linspace(kept - 1, 0, n_draws).round().astype(int)
         chosen = apart if n_draws <= kept else rng.integers(kept, size=n_draws)
         responses = np.empty((n_draws, len(rows)), draws.rows.dtype)
         for line, s in zip(responses, chosen, strict=True):
-            linear = draws.predictors(s, placed[:, s], rows, cols) + self.mean_
-            line[:] = self._bounded(self.loss_.sample(linear, rng, 1.0 / float(draws.noise[s])))
+            linear = draws.predictors(s, placed.coefficients[:, s], rows, cols) + self.mean_
+            variance = 1.0 / float(draws.noise[s])
+            spread: Any = variance if placed.weights is None else variance / placed.weights[rows, s]
+            line[:] = self._bounded(self.loss_.sample(linear, rng, spread))
         return responses
 
     @property

@@ -1,60 +1,41 @@
-"""The Gibbs sampler of matrix factorisation with biases: hyperpriors, one sweep, and the draws that are kept."""
+"""The Gibbs sampler of matrix factorisation with biases: its state and one sweep."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from halfseen._typing import BoolArray, FloatArray
+from halfseen._typing import BoolArray, FloatArray, IntArray
 from halfseen.engines import EntryPasses
-from halfseen.engines.draws import GaussianPrior, draw_rows
+from halfseen.engines.draws import GaussianPrior, RowDraws, draw_rows
+from halfseen.methods.completion.effects import EffectState, PriorMeans
+from halfseen.methods.completion.hyperprior import NormalWishart
 from halfseen.solvers.loop import SweepResult
 
 
 @dataclass(frozen=True)
-class NormalWishart:
-    r"""Hyperprior of one side: :math:`\Lambda \sim W(W_0, \nu_0)` and :math:`m \sim N(0, (\beta_0\Lambda)^{-1})`.
+class RowNoise:
+    r"""Noise of its own for each row: precision :math:`\tau\alpha_i`, :math:`\alpha_i \sim G(\nu/2, \nu/2)`.
 
     Attributes
     ----------
-    scale : ndarray (k,)
-        Diagonal of :math:`W_0^{-1}`, in the unit of the squared coefficients.
-    strength : float
-        :math:`\beta_0`.
+    counts : int array (n,)
+        Entries of the rows.
     freedom : float
-        :math:`\nu_0`, at least k.
+        :math:`\nu`: the prior counts as so many entries.
     """
 
-    scale: FloatArray
-    strength: float
+    counts: IntArray
     freedom: float
 
-    def draw(self, rows: FloatArray, rng: np.random.Generator) -> GaussianPrior:
-        r"""Draw :math:`(m, \Lambda)` from its distribution given the rows.
+    def draw(self, squares: FloatArray, precision: float, rng: np.random.Generator) -> FloatArray:
+        r"""Draw :math:`\alpha_i` given squared residuals, :math:`G((\nu + n_i)/2, (\nu + \tau\,\mathrm{SSE}_i)/2)`."""
+        return rng.gamma(0.5 * (self.freedom + self.counts)) / (0.5 * (self.freedom + precision * squares))
 
-        Notes
-        -----
-        With N rows of mean :math:`\bar x` and scatter S: :math:`W^{-1} = W_0^{-1} + S + \frac{\beta_0 N}{\beta_0 + N}
-        \bar x\bar x^\top`, :math:`\nu = \nu_0 + N`, mean :math:`N\bar x / (\beta_0 + N)`. Source: Salakhutdinov and
-        Mnih (2008), equation 14.
-        """
-        n, k = rows.shape
-        if n == 0:
-            mean, scatter = np.zeros(k), np.zeros((k, k))
-        else:
-            mean = rows.mean(axis=0, dtype=float)
-            centred = rows - mean.astype(rows.dtype)
-            scatter = (centred.T @ centred).astype(float)
-        total = self.strength + n
-        inverse = np.diag(self.scale) + scatter + (self.strength * n / total) * np.outer(mean, mean)
-        # Bartlett: with W^-1 = M M', Lambda = G G' for G = M^-T A, A lower triangular
-        M = np.linalg.cholesky(inverse)
-        A = np.tril(rng.standard_normal((k, k)), -1)
-        A[np.diag_indices(k)] = np.sqrt(rng.chisquare(self.freedom + n - np.arange(k)))
-        G = np.linalg.solve(M.T, A)
-        away = M @ np.linalg.solve(A.T, rng.standard_normal(k))
-        return GaussianPrior(n / total * mean + away / np.sqrt(total), G @ G.T)
+    def expected(self, squares: FloatArray, precision: float) -> FloatArray:
+        """The mean of that distribution."""
+        return (self.freedom + self.counts) / (self.freedom + precision * squares)
 
 
 @dataclass(frozen=True)
@@ -67,13 +48,19 @@ class GibbsState:
     precision : float
         Of the noise of an entry of weight 1.
     row_prior : GaussianPrior or None
-        From which the rows were drawn.
+        From which the rows were drawn (without the effects of their features).
+    effects : (EffectState or None, EffectState or None)
+        Of the features of rows and of columns.
+    row_weights : ndarray (n,) or None
+        Noise precision of each row, as a multiple of the common one.
     """
 
     rows: FloatArray
     cols: FloatArray
     precision: float
     row_prior: GaussianPrior | None = None
+    effects: tuple[EffectState | None, EffectState | None] = (None, None)
+    row_weights: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +80,10 @@ class GibbsSweep:
         Rows and columns that have entries; the others are drawn from the prior and do not inform it.
     n_entries : int
     rng : Generator
+    prior_means : (PriorMeans or None, PriorMeans or None)
+        Of rows and columns with features.
+    row_noise : RowNoise or None
+        None: all rows have the same.
     """
 
     passes: EntryPasses
@@ -103,30 +94,54 @@ class GibbsSweep:
     seen: tuple[BoolArray, BoolArray]
     n_entries: int
     rng: np.random.Generator
+    prior_means: tuple[PriorMeans | None, PriorMeans | None] = (None, None)
+    row_noise: RowNoise | None = None
 
     def __call__(self, state: GibbsState) -> SweepResult:
-        rows, cols, row_prior, squares = self.coefficients(state, state.precision)
-        shape, rate = self.noise_shape + 0.5 * self.n_entries, self.noise_rate + 0.5 * max(squares, 0.0)
+        state, rows = self.coefficients(state, state.precision)
+        weighted = mean_square = max(rows.value, 0.0)
+        squares = rows.squares
+        if squares is not None:
+            squares = np.maximum(squares, 0.0)  # rounding of exact fits
+            mean_square = float(squares.sum())
+            weighted = mean_square if state.row_weights is None else float(state.row_weights @ squares)
+        shape, rate = self.noise_shape + 0.5 * self.n_entries, self.noise_rate + 0.5 * weighted
         precision = float(self.rng.gamma(shape, 1.0 / rate))
-        return SweepResult(GibbsState(rows, cols, precision, row_prior), squares / self.n_entries, work=2.0)
+        state = replace(state, precision=precision)
+        if self.row_noise is not None:
+            assert squares is not None
+            state = replace(state, row_weights=self.row_noise.draw(squares, precision, self.rng))
+        return SweepResult(state, mean_square / self.n_entries, work=2.0)
 
-    def coefficients(self, state: GibbsState, precision: float) -> tuple[FloatArray, FloatArray, GaussianPrior, float]:
-        """Hyperprior and columns, hyperprior and rows; the rows' prior, and the sum of squared residuals."""
-        cols, _, _ = self._side(1, state.cols, state.rows, precision)
-        rows, row_prior, squares = self._side(0, state.rows, cols, precision)
-        return rows, cols, row_prior, squares
+    def coefficients(self, state: GibbsState, precision: float) -> tuple[GibbsState, RowDraws]:
+        """Hyperprior and columns, hyperprior and rows; the state with both, and what was drawn of the rows."""
+        col_effects, _, cols = self._side(1, state.cols, state.rows, precision, state)
+        row_effects, prior, rows = self._side(0, state.rows, cols.coefficients, precision, state)
+        return replace(
+            state, rows=rows.coefficients, cols=cols.coefficients, row_prior=prior, effects=(row_effects, col_effects)
+        ), rows
 
     def _side(
-        self, axis: int, own: FloatArray, other: FloatArray, precision: float
-    ) -> tuple[FloatArray, GaussianPrior, float]:
-        prior = self.hyperprior.draw(own[self.seen[axis]], self.rng)
+        self, axis: int, own: FloatArray, other: FloatArray, precision: float, state: GibbsState
+    ) -> tuple[EffectState | None, GaussianPrior, RowDraws]:
+        means, effects = self.prior_means[axis], state.effects[axis]
+        left = own if effects is None else own - effects.shift
+        prior = each = self.hyperprior.draw(left[self.seen[axis]], self.rng)
+        if means is not None and effects is not None:
+            effects = means.drawn(effects, own, prior, self.rng)
+            each = GaussianPrior(effects.shift + prior.mean.astype(own.dtype), prior.precision.astype(own.dtype))
         # in float64 whatever the arithmetic: the same seed then is (nearly) the same chain in both precisions
         noise = self.rng.standard_normal(own.shape)
-        drawn, squares = draw_rows(
-            self.passes, axis, with_constant(other), noise, precision=precision, prior=prior,
-            minor_offset=other[:, -1] + other.dtype.type(self.mean),
+        is_interwoven = means is not None and means.is_interwoven
+        want = ("s" if self.row_noise is not None and axis == 0 else "") + ("sn" if is_interwoven else "")
+        draws = draw_rows(
+            self.passes, axis, with_constant(other), noise, precision=precision, prior=each,
+            minor_offset=other[:, -1] + other.dtype.type(self.mean), row_weights=state.row_weights, want=want,
         )  # fmt: skip
-        return drawn, prior, squares
+        if is_interwoven and means is not None and effects is not None:
+            weights = None if axis else state.row_weights
+            effects, draws = means.interwoven(effects, draws, precision, weights, self.rng)
+        return effects, prior, draws
 
 
 def with_constant(coefficients: FloatArray) -> FloatArray:

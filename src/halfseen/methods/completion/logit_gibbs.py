@@ -80,8 +80,8 @@ class LogitSweep:
         m = passes.at(state.rows, with_constant(state.cols), col_offset=offset)
         value = float(np.mean(self.loss.value(passes.observed.values, m), dtype=float))
         inner = weighted(passes, polya_gamma(m, self.gaussian.rng))
-        rows, cols, row_prior, _ = replace(self.gaussian, passes=inner).coefficients(state, 1.0)
-        return SweepResult(GibbsState(rows, cols, 1.0, row_prior), value, work=3.0)
+        state, _ = replace(self.gaussian, passes=inner).coefficients(state, 1.0)
+        return SweepResult(state, value, work=3.0)
 
 
 def probable(linear: FloatArray, mean: float) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,12 @@ from halfseen.engines.draws import GaussianPrior, draw_rows
 from halfseen.linalg.align import procrustes
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses.abilities import is_quadratic
-from halfseen.methods.completion.gibbs import GibbsState, with_constant
+from halfseen.methods.completion.gibbs import GibbsState, RowNoise, with_constant
+from halfseen.methods.completion.sampler import NOISE_FREEDOM, entries_of_rows
 from halfseen.solvers.loop import SweepResult
 
 NEWTON_STEPS = 20  # for a new row; quadratic convergence, damped
+ALTERNATIONS = 3  # of a new row's coefficients and its noise
 NUMBERS_AT_ONCE = 1 << 20  # gathered coefficients at a time: a few megabytes, of the size of a cache
 
 
@@ -34,7 +36,11 @@ class PosteriorDraws:
     noise : ndarray (S,)
         Precision of an entry's noise.
     prior_mean, prior_precision : ndarray (S, k + 1), (S, k + 1, k + 1)
-        Of the rows.
+        Of the rows; of rows with features of what these leave.
+    row_weights : ndarray (n, S) or None
+        Noise precision of each row, as a multiple of the common one.
+    row_effects : tuple of ndarray (n_features, S, k + 1)
+        What each feature of a row adds to its prior mean, group by group.
     """
 
     rows: FloatArray
@@ -42,6 +48,8 @@ class PosteriorDraws:
     noise: FloatArray
     prior_mean: FloatArray
     prior_precision: FloatArray
+    row_weights: FloatArray | None = None
+    row_effects: tuple[FloatArray, ...] = ()
 
     def __len__(self) -> int:
         return len(self.noise)
@@ -49,7 +57,13 @@ class PosteriorDraws:
     @property
     def nbytes(self) -> int:
         """Bytes that the draws take."""
-        return int(self.rows.nbytes + self.cols.nbytes)
+        return int(self.rows.nbytes + self.cols.nbytes + sum(effects.nbytes for effects in self.row_effects))
+
+    def noise_variances(self, i: IntArray) -> FloatArray:
+        """Posterior mean variance of the noise of an entry of each given row."""
+        if self.row_weights is None:
+            return np.full(len(i), np.mean(1.0 / self.noise))
+        return np.asarray((1.0 / (self.noise * self.row_weights)).mean(axis=1)[i])
 
     def at(self, i: IntArray, j: IntArray) -> Iterator[tuple[slice, FloatArray]]:
         """Predictors without the mean of cells ``(i[t], j[t])``, (cells, S), a part of the cells at a time."""
@@ -97,26 +111,102 @@ class PosteriorDraws:
         table += cols[:, :, -1].mean(axis=1)
         return table
 
-    def place(self, passes: EntryPasses, mean: float, rng: np.random.Generator | None = None) -> FloatArray:
+    def place(
+        self, passes: EntryPasses, mean: float, features: Sequence[Any] = (), rng: np.random.Generator | None = None
+    ) -> RowPosteriors:
         """Conditional means (m, S, k + 1) of new rows, draw by draw; modes, where the loss is not the squared one.
 
-        With a generator, under squared loss: draws from the conditional distributions.
+        Parameters
+        ----------
+        passes : EntryPasses
+            Over the new rows' entries.
+        mean : float
+        features : sequence of matrices (m, n_features)
+            Of the new rows, one per group of `row_effects`.
+        rng : Generator, optional
+            Under squared loss: draws from the conditional distributions, not their means.
         """
-        placed = np.empty((passes.shape[0], *self.rows.shape[1:]), self.rows.dtype)
-        noise = np.zeros((passes.shape[0], self.rows.shape[2]), self.rows.dtype)
+        m, k = passes.shape[0], self.rows.shape[2]
+        placed = np.empty((m, len(self), k), self.rows.dtype)
+        weights = None if self.row_weights is None else np.ones((m, len(self)), self.row_weights.dtype)
+        row_noise = RowNoise(entries_of_rows(passes.observed), NOISE_FREEDOM)
         for s in range(len(self)):
-            if rng is not None:
-                noise = rng.standard_normal(noise.shape).astype(noise.dtype)
             cols = np.ascontiguousarray(self.cols[:, s])
-            prior = GaussianPrior(self.prior_mean[s], self.prior_precision[s])
+            prior = self._prior(s, features)
             offset = cols[:, -1] + cols.dtype.type(mean)
             if not is_quadratic(passes.loss):
                 placed[:, s] = conditional_modes(passes, with_constant(cols), offset, prior)
                 continue
-            placed[:, s], _ = draw_rows(
-                passes, 0, with_constant(cols), noise, precision=float(self.noise[s]), prior=prior, minor_offset=offset
-            )
-        return placed
+            own = RowDraw(passes, with_constant(cols), offset, float(self.noise[s]), prior)
+            if weights is None:
+                placed[:, s] = own.draw(None, rng)[0]
+            else:
+                placed[:, s], weights[:, s] = own.alternated(row_noise, rng)
+        return RowPosteriors(placed, weights)
+
+    def _prior(self, s: int, features: Sequence[Any]) -> GaussianPrior:
+        """Prior of new rows in draw ``s``: with features, a mean for each."""
+        mean = self.prior_mean[s]
+        for matrix, effects in zip(features, self.row_effects, strict=True):
+            mean = mean + np.asarray(matrix @ effects[:, s].astype(float))
+        return GaussianPrior(mean, self.prior_precision[s])
+
+
+@dataclass(frozen=True)
+class RowPosteriors:
+    """New rows under every draw.
+
+    Attributes
+    ----------
+    coefficients : ndarray (m, S, k + 1)
+    weights : ndarray (m, S) or None
+        Noise precision of each, as a multiple of the common one.
+    """
+
+    coefficients: FloatArray
+    weights: FloatArray | None
+
+
+@dataclass(frozen=True)
+class RowDraw:
+    """New rows given everything else of one draw.
+
+    Attributes
+    ----------
+    passes : EntryPasses
+    features, offset : ndarray (p, k + 1), (p,)
+        Of the columns.
+    precision : float
+    prior : GaussianPrior
+    """
+
+    passes: EntryPasses
+    features: FloatArray
+    offset: FloatArray
+    precision: float
+    prior: GaussianPrior
+
+    def draw(self, weights: FloatArray | None, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
+        """Coefficients, and squared residuals there; without a generator the means."""
+        shape, dtype = (self.passes.shape[0], self.features.shape[1]), self.features.dtype
+        noise = np.zeros(shape, dtype) if rng is None else rng.standard_normal(shape).astype(dtype)
+        done = draw_rows(
+            self.passes, 0, self.features, noise, precision=self.precision, prior=self.prior, minor_offset=self.offset,
+            row_weights=weights, want="s",
+        )  # fmt: skip
+        assert done.squares is not None
+        return done.coefficients, np.maximum(done.squares, 0.0)
+
+    def alternated(self, row_noise: RowNoise, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
+        """Coefficients and noise weights, each given the other, a few times: both start at what most rows have."""
+        weights: FloatArray = np.ones(self.passes.shape[0])
+        for _ in range(ALTERNATIONS):
+            coefficients, squares = self.draw(weights, rng)
+            if rng is None:
+                weights = row_noise.expected(squares, self.precision)
+            else:
+                weights = row_noise.draw(squares, self.precision, rng)
+        return coefficients, weights
 
 
 def conditional_modes(
@@ -137,14 +227,17 @@ def conditional_modes(
 class Collector:
     """Watcher that keeps every ``thin``-th state after ``burn_in`` sweeps, turned to match the first one kept.
 
-    Draws are the same model up to a rotation; in one frame their factors have a mean.
+    Draws are the same model up to a rotation; in one frame their factors have a mean. Of several chains, one after the
+    other, all are turned to the first state of the first.
     """
 
-    def __init__(self, burn_in: int, max_iter: int, thin: int) -> None:
-        self.burn_in, self.thin, self.n_kept = burn_in, thin, -(-max_iter // thin)
+    def __init__(self, burn_in: int, max_iter: int, thin: int, n_chains: int = 1) -> None:
+        self.burn_in, self.thin, self.n_kept = burn_in, thin, n_chains * -(-max_iter // thin)
         self._states: list[Any] = []
         self._rows: FloatArray = np.empty(0)
         self._cols: FloatArray = np.empty(0)
+        self._weights: FloatArray | None = None
+        self._effects: tuple[FloatArray, ...] = ()
 
     def __call__(self, iteration: int, result: SweepResult, seconds: float) -> None:
         since = iteration - self.burn_in - 1
@@ -152,20 +245,38 @@ class Collector:
             return
         state: GibbsState = result.params
         if not self._states:
-            self._rows, self._cols = (
-                np.empty((len(side), self.n_kept, side.shape[1]), side.dtype) for side in (state.rows, state.cols)
-            )
+            self._make_room(state)
         s, turn = len(self._states), self._turn(state)
         self._rows[:, s], self._cols[:, s] = state.rows @ turn, state.cols @ turn
+        if self._weights is not None:
+            self._weights[:, s] = state.row_weights
+        if state.effects[0] is not None:
+            for kept, effects in zip(self._effects, state.effects[0].effects, strict=True):
+                kept[:, s] = effects @ turn
         prior, exact = state.row_prior, turn.astype(float)
         assert prior is not None
         self._states.append((state.precision, prior.mean @ exact, exact.T @ prior.precision @ exact))
+
+    def _make_room(self, state: GibbsState) -> None:
+        self._rows, self._cols = (
+            np.empty((len(side), self.n_kept, side.shape[1]), side.dtype) for side in (state.rows, state.cols)
+        )
+        if state.row_weights is not None:
+            self._weights = np.empty((len(state.rows), self.n_kept), np.float32)
+        if state.effects[0] is not None:
+            # what only new rows ask for is kept in single precision
+            self._effects = tuple(
+                np.empty((len(effects), self.n_kept, effects.shape[1]), np.float32)
+                for effects in state.effects[0].effects
+            )
 
     def draws(self) -> PosteriorDraws:
         """What was kept; of a chain that ended early, what there was."""
         kept = len(self._states)
         noise, means, precisions = (np.array(part) for part in zip(*self._states, strict=True))
-        return PosteriorDraws(self._rows[:, :kept], self._cols[:, :kept], noise, means, precisions)
+        weights = None if self._weights is None else self._weights[:, :kept]
+        effects = tuple(effects[:, :kept] for effects in self._effects)
+        return PosteriorDraws(self._rows[:, :kept], self._cols[:, :kept], noise, means, precisions, weights, effects)
 
     def __len__(self) -> int:
         return len(self._states)

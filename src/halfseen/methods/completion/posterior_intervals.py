@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from halfseen._typing import FloatArray, IntArray
+from halfseen._typing import FloatArray, IntArray, as_generator
 from halfseen.inference import (
     CommonErrors,
     Intervals,
@@ -154,8 +154,37 @@ class PosteriorInference(TableInference):
         share = 1.0 if weights is None else np.asarray(weights, dtype=float)
         if np.any(~(np.asarray(share) > 0)):
             raise ValueError("weights must be positive: a value of weight 0 has no distribution")
-        noise = self._model.noise_sd_**2 / share
+        noise = self._model.draws_.noise_variances(i) / share
         return self._cells("response", mean, variance + noise, (i, j), "prediction", True)
+
+    def new_rows(self, R: Any, row_features: Any = None, random_state: Any = 0) -> PosteriorInference:
+        """Uncertainty of new rows, placed under every draw by what was seen of them and by their features.
+
+        Parameters
+        ----------
+        R : table over the fitted columns
+            With few entries in a row, or none.
+        row_features : as in the fit, optional
+            Without them features are taken to be as on average.
+        random_state : int, Generator or None
+            Each new row is drawn from its distribution given each draw of everything else.
+
+        Returns
+        -------
+        PosteriorInference
+            Of the new rows: `entries`, `responses`, `scores` and ranks among them.
+
+        Raises
+        ------
+        NotStated
+            For yes/no answers, whose new rows have no exact draw.
+        """
+        if self._model.family != "gaussian":
+            raise NotStated(
+                "new rows of yes/no answers are placed by their modes, without intervals; predict(R) does that"
+            )
+        model = self._model._with_rows(R, row_features, as_generator(random_state))
+        return PosteriorInference(model, self.level, self.draws, self._seed)
 
     def rows(self, component: int | None = None) -> Intervals:
         """Intervals of the rows' factors; the same as :meth:`row_factors`."""

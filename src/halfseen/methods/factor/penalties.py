@@ -32,6 +32,10 @@ SETTLED = TIE / 10.0
 # A sweep moves a fit at least so many times as far as all later ones: shares of a third for Newton's method, of .6 with
 # Firth's correction.
 NEWTON, FIRTH = 2.0, 2.0 / 3.0
+# Entries from which fits are left for the two reasons below: held-out entries are many then, and sweeps dear.
+LARGE = 50_000
+# A fit behind the intercepts after so many sweeps that moves by less than this share of it is left: it stays behind.
+FEW_SWEEPS, LOST = 3, 0.5
 # Where a smaller ridge is a hundredth worse, none at all is left after the first sweep that is behind.
 HOPELESS = 1.01
 # Tolerance of the compared fits over that of the final one: their deviances agree to many digits long before.
@@ -119,6 +123,8 @@ class Watched:
         Deviance before the sweep.
     reach : float
         What a sweep moves over all that the later ones move.
+    null : float
+        Deviance of the intercepts alone: a fit far behind them that hardly comes nearer is left too.
     """
 
     test: Observed
@@ -127,10 +133,14 @@ class Watched:
     may_win: bool = True
     last: float = np.inf
     reach: float = NEWTON
+    null: float = np.inf
+    sweeps: int = 0
 
     def __call__(self, factors: FactorPoint, loss: Loss) -> bool:
         now = float(np.mean(held_out_deviance(factors, loss, self.test, self.offset)))
-        moved, self.last = abs(now - self.last), now
+        moved, self.last, self.sweeps = abs(now - self.last), now, self.sweeps + 1
+        if self.sweeps >= FEW_SWEEPS and moved <= LOST * (now - self.null):
+            return True
         behind = now - self.rival
         if behind > 0:
             return moved <= max(self.reach * behind, SETTLED * abs(now))
@@ -161,19 +171,22 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     The unpenalised fit begins where the prior's ended; it is left as soon as it is clearly behind.
     """
     loss, (n, p) = stages.passes.loss, stages.passes.shape
-    scale, path, prior = _best_scale(stages, test, offset)
+    null = FactorPoint(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
+    of_null = held_out_deviance(null, loss, test, offset)
+    is_large = stages.passes.observed.n_entries >= LARGE
+    scale, path, prior = _best_scale(stages, test, offset, float(np.mean(of_null)) if is_large else np.inf)
     of_prior = held_out_deviance(prior.final, prior.loss, test, offset)
     rival = float(np.mean(of_prior)) * (1.0 + TIE)
-    is_hopeless = max(path[each] for each in path if each <= scale) > HOPELESS * path[scale]
+    worst_below = max(path[each] for each in path if each <= scale)
+    is_hopeless = is_large and worst_below > min(HOPELESS * path[scale], float(np.mean(of_null)))
     reach = np.inf if is_hopeless else FIRTH
     watched = Watched(test, offset, rival, may_win=False, last=path[scale], reach=reach)
     plan = FitPlan(FactorPenalty(centre=stages.centre()), has_firth)
     free = stages.descend(plan, prior, slack=ROUGH, is_settled=watched)
-    null = FactorPoint(stages.linear.factors.intercept, np.zeros((n, 0)), np.zeros((p, 0)))
     each = {
         "map": of_prior,
         "none": held_out_deviance(free.final, free.loss, test, offset),
-        "intercepts": held_out_deviance(null, loss, test, offset),
+        "intercepts": of_null,
     }
     deviances = {name: float(np.mean(deviance)) for name, deviance in each.items()}
     # a fit that ran away or is still running may look well on a few entries by chance
@@ -188,17 +201,22 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     return Comparison(choice, prior if chosen == "map" else free, of_prior)
 
 
-def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[float, dict[float, float], StagedFit]:
+def _best_scale(
+    stages: Stages, test: Observed, offset: Array | None, null: float
+) -> tuple[float, dict[float, float], StagedFit]:
     """Climb the ladder of ridges from the empirical-Bayes one, each fit from the one before."""
     penalty = stages.map_penalty()
     path: dict[float, float] = {}
     fits: dict[float, StagedFit] = {}
 
     def fit(scale: float, best: float | None) -> bool:
-        """Whether this scale is better: a larger one by more than fits are off, a smaller one by more than a tie."""
+        """Whether this scale is better by more than a tie."""
         before, last = (None, np.inf) if best is None else (fits[best], path[best])
-        rival = last * (1.0 - (SETTLED if best is not None and scale > best else TIE))
-        plan, watched = FitPlan(replace(penalty, ridge=scale * penalty.ridge)), Watched(test, offset, rival, last=last)
+        rival = last * (1.0 - TIE)
+        plan, watched = (
+            FitPlan(replace(penalty, ridge=scale * penalty.ridge)),
+            Watched(test, offset, rival, last=last, null=null),
+        )
         fits[scale] = staged = stages.descend(plan, before, slack=ROUGH, is_settled=watched)
         path[scale] = float(np.mean(held_out_deviance(staged.final, staged.loss, test, offset)))
         return path[scale] < rival
@@ -207,14 +225,16 @@ def _best_scale(stages: Stages, test: Observed, offset: Array | None) -> tuple[f
     best = 1.0
     for ladder in (LARGER, SMALLER):
         for scale in ladder:
-            if not fit(scale, best):
+            # fits behind the intercepts were left half-way and tell nothing but that: the ridge must grow
+            must_grow = ladder is LARGER and path[best] > null * (1.0 + TIE)
+            if not fit(scale, best) and not must_grow:
                 break
             best = scale
         if best != 1.0:
             break
     # the deviance is a bowl over the logarithm of the ridge: its bottom is on the side of the lower neighbour
     finer = sorted((best * 3.0**0.5, best / 3.0**0.5), key=lambda scale: _neighbour(path, best, scale))
-    for scale in finer:
+    for scale in finer if path[best] <= null * (1.0 + TIE) else ():
         if fit(scale, best):
             best = scale
             break

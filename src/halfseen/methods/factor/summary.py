@@ -14,7 +14,7 @@ from halfseen.show.intervals import plot_intervals
 from halfseen.summary.common import fit_section, glance, three
 from halfseen.summary.factors import factor_section
 from halfseen.summary.parts import Chapter, Column, Facts, Interval, Part, Picture, Section, Table, Text
-from halfseen.summary.scores import MOST_CELLS, place_of, without_intervals
+from halfseen.summary.scores import MOST_CELLS, compared, place_of, without_intervals
 from halfseen.summary.subject import Subject
 from halfseen.text import count
 
@@ -41,7 +41,7 @@ def chapter(subject: Subject) -> Chapter:
         glance=glance(subject),
     )
     inference = subject.inference
-    listed = leaderboard(subject, inference, chapter), items(subject, inference, chapter)
+    listed = [write(subject, inference, chapter) for write in (leaderboard, pairs, items)]
     chapter.sections += [section for section in listed if section is not None]
     chapter.sections.append(
         factor_section(model.row_factors_, model.col_factors_, (subject.labels(0), subject.labels(1)))
@@ -94,6 +94,14 @@ def leaderboard(subject: Subject, inference: Any, chapter: Chapter) -> Section |
             Text(f"Ranks compare all pairs of rows; with more than {MOST_RANKED} rows this page leaves them out.")
         )
     return Section("Leaderboard", parts)
+
+
+def pairs(subject: Subject, inference: Any, chapter: Chapter) -> Section | None:
+    """The best rows against each other."""
+    n, p = subject.model.observed_shape_
+    if inference is None or n * p > MOST_CELLS or n > MOST_RANKED:
+        return None
+    return compared(subject, inference, inference.scores().estimate, chapter)
 
 
 def ranked(inference: Any, n: int) -> tuple[Intervals | None, Intervals | None]:

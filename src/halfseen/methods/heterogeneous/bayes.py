@@ -100,7 +100,7 @@ def placed_columns(model: HeterogeneousFactorization, name: str, table: Observed
     fit = place_columns(posterior, name, table)
     place = posterior.names.index(name)
     mean = np.hstack([posterior.rows.mean[:, fit.loadings.active], posterior.rows.own[place].mean])
-    V = fit.scale * fit.loadings.mean[:, 1:]
+    V = fit.scales[:, None] * fit.loadings.mean[:, 1:]
     shared, unique = model.shared_basis_.astype(float), model.unique_basis_[name].astype(float)
     return Placed(V @ (mean.T @ shared), unique, V @ (mean.T @ unique), fit.intercepts)
 

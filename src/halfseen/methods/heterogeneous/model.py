@@ -109,7 +109,7 @@ class HeterogeneousFactorization(SourcesEstimator):
     shared_rank_ : int
         :math:`r_1` of the fit.
     unique_rank_ : dict from source name to int
-        :math:`r_{2,(i)}` of the fit.
+        :math:`r_{2,(i)}` of the fit; "bayes": partly shared and faint factors count in each source that has them.
     rank_search_ : SourceRanks or None
         What "auto" ranks tried.
     misalignment_ : float
@@ -123,7 +123,7 @@ class HeterogeneousFactorization(SourcesEstimator):
     loadings_ : dict from source name to ndarray (p_i, K)
         Posterior means, in the units of the data; 0 where the source takes no part.
     factor_names_ : list of str
-        "shared 1", "rna+protein 1", "rna 1", ...: who takes part.
+        "shared 1", "rna+protein 1", "rna 1", ...: who takes part; "faint 1": nobody (see ``activity_``).
     activity_ : bool ndarray (K, N)
         Whether a source takes part in a factor: it explains more than 1 % there.
     variance_explained_ : ndarray (N, K)

@@ -32,8 +32,6 @@ from halfseen.methods.response.rows_state import KeptAnswers, board, new_rows, t
 __all__ = ["abilities", "board", "fit", "infer", "linear_block", "linear_pairs", "linear_rows", "new_rows", "score"]
 
 TOL = 1e-4
-# Boards are made with the fit up to so many cells, and else when intervals are first asked for.
-CELLS_WITH_FIT = 4_000_000
 # Entries beyond which nobody looks for patterns in what is missing: it would take longer than the fit.
 MOST_LOOKED_AT = 5_000_000
 
@@ -117,7 +115,7 @@ def place_of(place: Any, R: Observed | ByteTable) -> Any:
 def _keep(model: Any, R: Observed | ByteTable) -> None:
     """Attributes from the fit."""
     fit: RowsFit = model.rows_fit_
-    n, p = R.shape
+    p = R.shape[1]
     sums, counts = column_totals(R)
     answering = Answering.of(fit, sums, counts)
     model.column_totals_ = np.stack([sums, counts])
@@ -141,7 +139,7 @@ def _keep(model: Any, R: Observed | ByteTable) -> None:
     model.run_, model.n_iter_ = fit.run, max(fit.run.n_iter, 1)
     model.linking_, model.dispersion_ = None, 1.0
     model.totals_ = None if isinstance(R, ByteTable) else row_totals(answering, R)
-    model.board_ = board(model) if n * p <= CELLS_WITH_FIT else None
+    model.board_ = None  # made when intervals are asked for, or the model is saved
     model.bank_ = bank_of(answering, model.row_factors_[:, 0])
     model.connectivity_ = connectivity(kept.table)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from halfseen.methods.response.rows_information import LEAST_SHARE, MOST_WORK, o
 from halfseen.methods.response.rows_likelihood import RowsLikelihood
 from halfseen.methods.response.rows_map import IndexMap
 from halfseen.methods.response.rows_optimise import MOST_DENSE, ROWS_PER_COLUMN
+from halfseen.methods.response.rows_prior import FEWEST_SHARING, shared_places
 
 
 @storable
@@ -74,6 +75,12 @@ def covariance_of(problem: RowsLikelihood, free: FloatArray, wanted: str) -> tup
     Raises nothing: an information that is not positive definite names the item it comes from and gives way to the
     cross-product of the scores, which always is at least positive semidefinite.
     """
+    covariance, trouble = _given_prior_means(problem, free, wanted)
+    return with_prior_means(problem, covariance), trouble
+
+
+def _given_prior_means(problem: RowsLikelihood, free: FloatArray, wanted: str) -> tuple[Covariance, list[str]]:
+    """:func:`covariance_of`, the prior's means taken as known."""
     k, n, p = problem.index.n_free, problem.table.n_rows, problem.table.n_items
     if k == 0:
         return Covariance("observed", np.zeros((0, 0))), []
@@ -92,6 +99,53 @@ def covariance_of(problem: RowsLikelihood, free: FloatArray, wanted: str) -> tup
         return Covariance("observed", inverse), []
     meat = problem.cross_product(free) - np.diag(problem.index.back(problem.prior_information()))
     return Covariance("sandwich", inverse @ meat @ inverse), []
+
+
+def with_prior_means(problem: RowsLikelihood, covariance: Covariance) -> Covariance:
+    r"""The covariance :math:`C` widened by what is not known of the means :math:`c` of the items' empirical prior.
+
+    .. math::
+
+        C + C\Lambda E\,(E^\top\Lambda E - E^\top\Lambda C \Lambda E)^{-1} E^\top \Lambda C
+
+    with the prior's precisions :math:`\Lambda` and the matrix :math:`E` that says which number has which mean: the
+    covariance under a flat prior of the means. How able and how spread the rows are on the whole moves all intercepts
+    and all slopes together, and pulls their common means along; taken as known, these would hold the items in place
+    (100 rows by 100 columns, half of them seen: intervals of slopes covered .91 instead of .95).
+    """
+    E = prior_mean_members(problem)
+    if not E.shape[1]:
+        return covariance
+    precision = problem.prior_information()
+    loads = np.stack([problem.index.back(precision * member) for member in E.T], axis=1)
+    held = E.T @ (precision[:, None] * E)
+    if covariance.matrix is not None:
+        moved = covariance.matrix @ loads
+        more = moved @ positive_inverse(held - loads.T @ moved) @ moved.T
+        return replace(covariance, matrix=covariance.matrix + more)
+    blocks, moved_blocks = covariance.blocks or (), []
+    for places, matrices in blocks:
+        own = np.where(places[:, :, None] >= 0, loads[np.maximum(places, 0)], 0.0)
+        moved_blocks.append(matrices @ own)
+        held = held - np.einsum("jqk,jql->kl", own, moved_blocks[-1])
+    inverse = positive_inverse(held)
+    wider = tuple(
+        (places, matrices + moved @ inverse @ moved.transpose(0, 2, 1))
+        for (places, matrices), moved in zip(blocks, moved_blocks, strict=True)
+    )
+    return replace(covariance, blocks=wider)
+
+
+def prior_mean_members(problem: RowsLikelihood) -> FloatArray:
+    """Which of all numbers (n_full, k) are free and have each of the means that the empirical prior learned."""
+    places = shared_places(problem.layout)
+    is_free = (problem.index.free[: len(places)] >= 0) & (problem.prior.precision > 0)
+    members = [is_free & (places == place) for place in range(int(places.max(initial=-1)) + 1)]
+    learned = [own.astype(float) for own in members if own.sum() >= FEWEST_SHARING]
+    out = np.zeros((problem.n_full, len(learned)))
+    for k, own in enumerate(learned):
+        out[: len(places), k] = own
+    return out
 
 
 def indefinite_at(information: FloatArray) -> int | None:

@@ -67,17 +67,18 @@ class NodeScores:
     columns: list[Any]
     width: int
 
-    def at(self, node: int, out: FloatArray) -> None:
-        """Write the scores (rows, width) at a node."""
+    def at(self, nodes: slice, out: FloatArray) -> None:
+        """Write the scores (nodes, rows, width) at some nodes."""
         for gave, rest, cols in zip(self.indicators, self.rest, self.columns, strict=True):
-            is_run = bool((np.diff(cols.ravel()) == 1).all()) and cols.shape[1] == 1
+            is_run = cols.shape[1] == 1 and bool((np.diff(cols[:, 0]) == 1).all())
             for q in range(rest.shape[2]):
-                to = out[:, cols[0, 0] : cols[-1, 0] + 1] if is_run else np.empty((len(out), len(cols)))
-                np.multiply(gave[0], rest[:, 0, q, node], out=to)
+                derivative = rest[:, :, q, nodes].transpose(1, 2, 0)[:, :, None, :]  # (K, nodes, 1, J)
+                to = out[:, :, cols[0, 0] : cols[-1, 0] + 1] if is_run else np.empty((*out.shape[:2], len(cols)))
+                np.multiply(gave[0], derivative[0], out=to)
                 for k in range(1, len(gave)):
-                    to += gave[k] * rest[:, k, q, node]
+                    to += gave[k] * derivative[k]
                 if not is_run:
-                    out[:, cols[:, q]] = to
+                    out[:, :, cols[:, q]] = to
 
 
 def rest_tables(problem: RowsLikelihood, items: FloatArray) -> list[FloatArray]:
@@ -109,6 +110,7 @@ def score_covariance(problem: RowsLikelihood, full: FloatArray) -> FloatArray:
     places = problem.layout.derivative_places(derivatives)
     rest = rest_tables(problem, items)
     x = problem.grid.positions
+    powers = np.stack([np.ones_like(x), x, x**2])
     p, width = problem.layout.n_items, problem.layout.n_params - problem.layout.n_items
     # a population that is fixed has no part in it
     moves = bool((problem.index.free[problem.layout.n_params :] >= 0).any())
@@ -121,19 +123,21 @@ def score_covariance(problem: RowsLikelihood, full: FloatArray) -> FloatArray:
             scores = node_scores(part_of, rest, part.rows)
             groups = None if part_of.table.groups is None else part_of.table.groups[part.rows]
             Z = None if part_of.covariates is None else part_of.covariates[part.rows]
-            root = np.sqrt(part.posterior * part.frequency[:, None])
-            u = np.empty((len(root), wide))
-            for g in range(len(x)):
-                scores.at(g, u)
+            root = np.sqrt(part.posterior * part.frequency[:, None]).T[:, :, None]
+            m = root.shape[1]
+            size = max(1, CACHED // (2 * m * wide))
+            for start in range(0, len(x), size):
+                nodes = slice(start, min(start + size, len(x)))
+                u = np.empty((nodes.stop - start, m, wide))
+                scores.at(nodes, u)
                 if moves:
-                    here = np.broadcast_to([x[g], x[g] ** 2], (len(root), 2))
-                    u[:, width:] = problem.population.row_scores(population, groups, Z, here)
-                u *= root[:, g : g + 1]
-                product = u.T @ u
-                moments[0] += product
-                moments[1] += x[g] * product
-                moments[2] += x[g] ** 2 * product
-            own = np.empty((len(root), problem.layout.n_params))
+                    for g, to in enumerate(u[:, :, width:], start):
+                        here = np.broadcast_to([x[g], x[g] ** 2], (m, 2))
+                        to[:] = problem.population.row_scores(population, groups, Z, here)
+                u *= root[nodes]
+                products = np.matmul(u.transpose(0, 2, 1), u)
+                moments += np.tensordot(powers[:, nodes], products, 1)
+            own = np.empty((m, problem.layout.n_params))
             response_scores(part_of.table.rows(part.rows.start, part.rows.stop), part.posterior, places, own)
             total = np.hstack([own, problem.population.row_scores(population, groups, Z, part.moments)])
             total *= np.sqrt(part.frequency)[:, None]

@@ -158,8 +158,9 @@ class ItemLayout:
         """Gradient (n_params,) of the log-likelihood from expected counts (n_lines, G)."""
         out = np.empty(self.n_params)
         for family in self.families:
+            # sum over classes k and nodes g of counts[j, k, g] derivatives[j, k, q, g]
             expected, D = counts[family.lines], derivatives[family.derivatives]
-            out[family.params] = np.einsum("jkg,jkqg->jq", expected, D, optimize=True)
+            out[family.params] = np.matmul(D, expected[:, :, :, None]).sum(axis=1)[:, :, 0]
         return out
 
     def complete_blocks(self, counts: FloatArray, log: FloatArray, derivatives: FloatArray) -> list[FloatArray]:
@@ -172,8 +173,13 @@ class ItemLayout:
             out.append((D * weight[:, None]).reshape(flat) @ D.reshape(flat).transpose(0, 2, 1))
         return out
 
-    def assemble(self, blocks: list[FloatArray], size: int) -> Any:
-        """The blocks as one sparse matrix (size, size)."""
+    def assemble(self, blocks: list[FloatArray], size: int, is_dense: bool = False) -> Any:
+        """The blocks as one matrix (size, size), sparse where not asked for otherwise."""
+        if is_dense:
+            full = np.zeros((size, size))
+            for family, own in zip(self.families, blocks, strict=True):
+                full[family.params[:, :, None], family.params[:, None, :]] = own
+            return full
         rows, cols, values = [], [], []
         for family, own in zip(self.families, blocks, strict=True):
             rows.append(np.broadcast_to(family.params[:, :, None], own.shape).ravel())

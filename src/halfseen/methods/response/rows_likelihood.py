@@ -20,6 +20,8 @@ from halfseen.methods.response.rows_prior import ItemPrior
 
 # Numbers that a block of rows may hold for itself when it asks for posteriors or scores: 3 MB.
 NUMBERS_AT_ONCE = 400_000
+# Up to so many numbers an information matrix of blocks is dense: to put together a sparse one takes longer.
+MOST_DENSE_BLOCKS = 256
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class RowsLikelihood:
         return np.concatenate([self.prior.precision, np.zeros(self.population.n_params)])
 
     def complete_information(self, full: FloatArray, at: Expectation, log: Any, derivatives: Any) -> Any:
-        """Information (n_full, n_full; sparse) if the abilities were known, the prior's included."""
+        """Information (n_full, n_full) if the abilities were known, the prior's included; sparse with many numbers."""
         _, population = self.split(full)
         blocks = self.layout.complete_blocks(at.counts, log, derivatives)
         gram = None
@@ -180,6 +182,11 @@ class RowsLikelihood:
         people = at.mass.sum(axis=1)
         own = self.population.complete_information(population, people, gram)
         P = self.layout.n_params
+        if self.n_full <= MOST_DENSE_BLOCKS:
+            dense = self.layout.assemble(blocks, self.n_full, is_dense=True)
+            dense[P:, P:] += own
+            dense[np.diag_indices(self.n_full)] += self.prior_information()
+            return dense
         corner = sparse.block_diag([sparse.csr_array((P, P)), own], format="csr")
         return self.layout.assemble(blocks, self.n_full) + corner + sparse.diags_array(self.prior_information())
 

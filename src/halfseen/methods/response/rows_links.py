@@ -65,6 +65,8 @@ def connectivity(table: AnswerTable) -> Connectivity:
     [0, 0, 1]
     """
     p = table.n_items
+    if p and table.n_rows and table.is_complete:
+        return Connectivity(np.zeros(p, dtype=np.int64), np.array([p]))
     keys = np.zeros(0, dtype=np.int64)
     size = rows_at_once(p)
     for start in range(0, table.n_rows, size):

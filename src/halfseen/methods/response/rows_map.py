@@ -35,9 +35,23 @@ class IndexMap:
     free: IntArray
     fixed: FloatArray
 
-    @property
+    @cached_property
     def n_free(self) -> int:
         return int(self.free.max(initial=-1)) + 1
+
+    @cached_property
+    def _only(self) -> Any:
+        """Places of the free numbers in their order where no two share a value; else None."""
+        places = np.flatnonzero(self._is_free)
+        if len(places) != self.n_free:
+            return None
+        out = np.empty(self.n_free, dtype=np.int64)
+        out[self.free[places]] = places
+        return out
+
+    @cached_property
+    def _source(self) -> Any:
+        return np.maximum(self.free, 0)
 
     @cached_property
     def _is_free(self) -> Any:
@@ -47,10 +61,12 @@ class IndexMap:
         """All numbers."""
         if self.n_free == 0:
             return self.fixed.copy()
-        return np.where(self._is_free, free[np.maximum(self.free, 0)], self.fixed)
+        return np.where(self._is_free, free[self._source], self.fixed)
 
     def back(self, gradient: FloatArray) -> FloatArray:
         """Gradient with respect to the free numbers."""
+        if self._only is not None:
+            return np.asarray(gradient[self._only], dtype=float)
         return np.bincount(self.free[self._is_free], gradient[self._is_free], self.n_free).astype(float)
 
     def pick(self, full: FloatArray) -> FloatArray:
@@ -66,6 +82,8 @@ class IndexMap:
 
     def squeeze(self, information: FloatArray) -> FloatArray:
         """An information matrix of all numbers for the free ones."""
+        if self._only is not None:
+            return np.asarray(information[np.ix_(self._only, self._only)])
         M = self.matrix
         return np.asarray(M.T @ (M.T @ information.T).T)
 

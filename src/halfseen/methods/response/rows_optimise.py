@@ -85,22 +85,26 @@ class Scoring:
         else:  # the population moves once: its scores are not known at other values
             self.at = replace(at, scores=np.zeros_like(at.scores))
         gradient = p.index.back(p.gradient(items, at, derivatives))
-        information = sparse_free(p, p.complete_information(full, at, log, derivatives))
+        information = of_free(p, p.complete_information(full, at, log, derivatives))
         step = factored(information)(gradient)
         step *= min(1.0, 1.0 / max(largest(step), 1e-12))
         return SweepResult(free + step, 0.0, largest(step))
 
 
-def sparse_free(p: RowsLikelihood, information: Any) -> Any:
-    """A sparse information of all numbers, for the free ones."""
+def of_free(p: RowsLikelihood, information: Any) -> Any:
+    """A sparse or dense information of all numbers, for the free ones."""
+    if isinstance(information, np.ndarray):
+        return p.index.squeeze(information)
     M = p.index.matrix
     return (M.T @ information @ M).tocsc()
 
 
 def factored(information: Any) -> Solve:
-    """Solves with a sparse positive definite matrix, its diagonal raised a little."""
+    """Solves with a sparse or dense positive definite matrix, its diagonal raised a little."""
     from scipy import sparse
 
+    if isinstance(information, np.ndarray):
+        return dense_factored(information)
     diagonal = information.diagonal()
     lift = 1e-6 * diagonal + 1e-8 * max(float(diagonal.mean()), 1e-300)
     return splu((information + sparse.diags_array(lift)).tocsc(), permc_spec="MMD_AT_PLUS_A").solve
@@ -135,7 +139,7 @@ class Preconditioner:
         items, _ = p.split(full)
         log, derivatives = p.layout.derivatives(items, p.grid.nodes)
         at = p.expectation(full, log)
-        return factored(sparse_free(p, p.complete_information(full, at, log, derivatives)))
+        return factored(of_free(p, p.complete_information(full, at, log, derivatives)))
 
 
 def climb(

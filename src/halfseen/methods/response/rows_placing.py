@@ -137,14 +137,23 @@ def bank_of(answering: Answering, x: FloatArray) -> Bank | None:
         return None
     scale = ability_scale(fit)
     knots = ability_knots(scale * float(sd[0]), x)
-    right = np.arange(1, fit.layout.n_lines, 2)
     nodes = knots[:, None] / scale
-    chance = np.exp(fit.layout.table(fit.item_params, nodes)[right])
     if fit.n_free:
-        draws = parameter_draws(fit, np.random.default_rng(0), BANK_DRAWS)
-        chance = np.zeros_like(chance)
-        for full in draws:
-            chance += np.exp(fit.layout.table(full[: fit.layout.n_params], nodes)[right]) / BANK_DRAWS
+        drawn = np.array(parameter_draws(fit, np.random.default_rng(0), BANK_DRAWS))
+        chance = mean_chances(fit, drawn, nodes)
+    else:
+        chance = np.exp(fit.layout.table(fit.item_params, nodes)[1::2])
     logits = np.tile(logit(answering.constant)[:, None], (1, len(knots)))
     logits[fit.columns] = logit(np.clip(chance, LEAST_CHANCE, 1.0 - LEAST_CHANCE))
     return Bank(knots, logits, scale * float(sd[0]), 1.0)
+
+
+def mean_chances(fit: RowsFit, drawn: FloatArray, nodes: FloatArray) -> FloatArray:
+    """Chances (p, G) of right answers to yes/no items at nodes (G, 1), averaged over draws (S, n_full)."""
+    out = np.empty((fit.layout.n_items, len(nodes)))
+    for family in fit.layout.families:
+        own = drawn[:, family.params]  # (S, J, q)
+        flat = own.reshape(-1, own.shape[2])
+        log = rows_kinds.log_chances(family.formula, 2, flat[:, :1] @ nodes.T, flat[:, 1:])[:, 1]
+        out[family.items] = np.exp(log).reshape(len(drawn), len(family.items), -1).mean(axis=0)
+    return out

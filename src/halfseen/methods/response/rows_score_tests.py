@@ -130,7 +130,7 @@ class Rows:
         """Complete-data scores (rows, reduced + population) at a node."""
         p = self.problem
         out = np.empty((len(self.seen), self._scores.width + p.population.n_params))
-        self._scores.at(g, out)
+        self._scores.at(slice(g, g + 1), out[None])
         x = p.grid.positions[g]
         here = np.broadcast_to([x, x * x], (len(out), 2))
         out[:, self._scores.width :] = p.population.row_scores(self._population, self.groups, self._Z, here)
@@ -291,7 +291,7 @@ def _rest(problem: RowsLikelihood, fit: RowsFit, hh: FloatArray, hn: FloatArray,
     """Information (m, A, A) about the further numbers once the model's own numbers are estimated."""
     if form == "outer":
         inverse = np.linalg.pinv(problem.cross_product(fit.free), hermitian=True)
-    elif fit.covariance.kind == "observed" and fit.covariance.matrix is not None:
+    elif fit.covariance.kind == "observed" and fit.covariance.matrix is not None and fit.prior_kind == "none":
         inverse = fit.covariance.matrix
     else:
         inverse = np.linalg.inv(observed_information(problem, fit.free))

@@ -10,7 +10,7 @@ import numpy as np
 from halfseen.summary.common import fit_section, glance, three
 from halfseen.summary.factors import factor_section
 from halfseen.summary.parts import Chapter, Column, Facts, Interval, Part, Section, Table
-from halfseen.summary.scores import without_intervals
+from halfseen.summary.scores import compared, without_intervals
 from halfseen.summary.subject import Subject
 
 # Numbers of a leaderboard that a level belongs to.
@@ -31,6 +31,7 @@ def chapter(subject: Subject) -> Chapter:
     else:
         sections = [
             listed(subject, inference.leaderboard, "Leaderboard", chapter),
+            pairs(subject, inference, chapter),
             listed(subject, inference.items, "Items", chapter),
         ]
     chapter.sections += [section for section in sections if section is not None]
@@ -39,6 +40,12 @@ def chapter(subject: Subject) -> Chapter:
     )
     chapter.sections.append(fit_section(subject, [Facts(integrated_facts(model))]))
     return chapter
+
+
+def pairs(subject: Subject, inference: Any, chapter: Chapter) -> Section | None:
+    """The best rows against each other."""
+    scores = subject.heard(inference.scores)
+    return None if scores is None else compared(subject, inference, scores.estimate, chapter)
 
 
 def listed(subject: Subject, ask: Any, title: str, chapter: Chapter) -> Section | None:

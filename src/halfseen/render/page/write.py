@@ -18,6 +18,7 @@ from typing import Any
 from halfseen.render.page.elements import escaped
 from halfseen.render.page.markup import Page, facts, note
 from halfseen.summary.common import made_section, missing_section
+from halfseen.summary.naming import named
 from halfseen.summary.parts import Bitmap, Chapter, Facts, Section
 from halfseen.summary.subject import Subject
 from halfseen.summary.summary import Summary
@@ -34,6 +35,7 @@ def report(
     level: float = 0.95,
     title: str | None = None,
     limit: int = MOST_LINES,
+    labels: Mapping[Any, Any] | None = None,
     record: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write one self-contained HTML page about a fitted model of any method.
@@ -55,6 +57,8 @@ def report(
         Heading of the page.
     limit : int
         Most lines of a table on the page; longer ones are cut, with a statement and a CSV of all lines.
+    labels : mapping, optional
+        Names to show in place of the labels of rows and columns (titles of films for their numbers).
     record : mapping, optional
         Facts of the run, as ``halfseen fit`` leaves them in ``run.json``: command, errors on held-out entries, what was
         tried. ``record["details"]`` is what is in ``details.json``, ``record["pictures"]`` PNG files by
@@ -68,7 +72,7 @@ def report(
     Raises
     ------
     ValueError
-        For a level outside (0, 1), a limit below 1, data that are not those of the fit.
+        For a level outside (0, 1), a limit below 1, data that are not those of the fit, names of other labels.
     TypeError
         If the model is no estimator.
     FileNotFoundError
@@ -103,7 +107,7 @@ def report(
     page = Page(target.stem, limit, find_spec("matplotlib") is not None)
     if not page.has_pictures:
         subject.note("No pictures: matplotlib is not installed (pip install 'halfseen[plots]').", is_warning=False)
-    text = document(subject, summary.chapter, page, title, pictures)
+    text = document(subject, named(summary.chapter, subject, labels), page, title, pictures)
     for name, table in page.beside.items():
         write_atomically(target.with_name(name), table)
     write_atomically(target, text)

@@ -86,7 +86,8 @@ def column_step(
     if given.family.has_noise:
         noise, prior = shrunk_noise(misfit.cols / given.shrinkage(now.noise), given.cells.counts)
         fresh = replace(fresh, noise=np.maximum(noise, settings.least_noise), noise_prior=prior)
-    return with_ridges(fresh, settings, sweep), misfit
+    # where column means were taken out one by one, intercepts near 0 say nothing about how far off a mean may be
+    return with_ridges(fresh, settings, sweep, 1e-12 if given.unit is None else 1.0), misfit
 
 
 def prior_diagonal(now: SourceLoadings) -> FloatArray:
@@ -179,13 +180,13 @@ def shrunk_noise(q: FloatArray, counts: FloatArray) -> tuple[FloatArray, tuple[f
     return np.maximum((q + pull * centre) / (counts + pull), NO_NOISE), (pull, centre)
 
 
-def with_ridges(now: SourceLoadings, settings: PosteriorSettings, sweep: int) -> SourceLoadings:
+def with_ridges(now: SourceLoadings, settings: PosteriorSettings, sweep: int, least: float = 1e-12) -> SourceLoadings:
     r"""Ridges from the loadings: :math:`\alpha_{sk} = p / \sum_j E[v_{jk}^2]`, :math:`t_s = \overline{E[\mu_j^2]}`."""
     p = len(now.mean)
     squares = np.square(now.mean[:, 1:]) + np.einsum("pkk->pk", now.cov[:, 1:, 1:])
     spread = 0.0
     if now.spread:
-        spread = max(float(np.mean(np.square(now.mean[:, 0]) + now.cov[:, 0, 0])), 1e-12)
+        spread = max(float(np.mean(np.square(now.mean[:, 0]) + now.cov[:, 0, 0])), least)
     local, inclusion = now.local, now.inclusion
     if settings.sparse_loadings is not None and sweep >= SPARSE_FROM:
         local, inclusion = single_ridges(squares, now, settings.sparse_loadings)

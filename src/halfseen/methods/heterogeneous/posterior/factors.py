@@ -35,7 +35,7 @@ def described(
     activity = takes_part(shares, state)
     state = with_widening(given, state, sweep)
     fits = tuple(
-        SourceFit(source.level, source.scale, source.family, loadings, source.cells.counts)
+        SourceFit(source.level, source.scale, source.family, loadings, source.cells.counts, source.offset, source.unit)
         for source, loadings in zip(given, state.loadings, strict=True)
     )
     state = replace(state, loadings=())
@@ -78,6 +78,8 @@ def source_shares(
     safe = np.where(working.weight > 0, working.weight, 1.0)
     weight = working.weight * cells.of_cols(1.0 / loadings.noise)
     rest = working.target / safe - cells.of_cols(loadings.mean[:, 0])
+    if given.is_flat:
+        return np.zeros(mean.shape[1])
     total = float(np.sum(weight * np.square(rest)))
     left = [
         float(np.sum(weight * np.square(rest - cells.products(mean[:, [k]], loadings.mean[:, [1 + k]]))))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, ndtr
 
-from halfseen._typing import FloatArray
+from halfseen._typing import FloatArray, IntArray
 from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.methods.heterogeneous.posterior.cells import SourceCells, make_cells
@@ -20,6 +20,8 @@ FAMILIES = ("gaussian", "huber", "bernoulli", "poisson")
 HUBER = 1.345
 # Least curvature of a Poisson cell, and how far one step may move its predictor.
 LEAST_RATE, LONGEST_MOVE = 0.05, 3.0
+# Columns whose spreads differ by that factor have units of their own; a spread is told by so many cells at least.
+UNLIKE, FEWEST = 30.0, 3
 # Least cut, in standard deviations of the noise, with which its variance is corrected.
 LEAST_CUT = 0.3
 
@@ -143,6 +145,10 @@ class Given:
     level, scale : float
     weights : cell array
         Weights of the entries (1 where nothing was given), 0 at cells that were not seen.
+    offset, unit : ndarray (p,) or None
+        Of every column, beside level and scale, where the columns' units are unlike.
+    is_flat : bool
+        All values are the same: there is nothing to explain.
     """
 
     cells: SourceCells
@@ -150,11 +156,17 @@ class Given:
     level: float
     scale: float
     weights: FloatArray
+    offset: FloatArray | None = None
+    unit: FloatArray | None = None
+    is_flat: bool = False
 
     @cached_property
     def values(self) -> FloatArray:
         """Values in working units."""
-        return (self.cells.values - self.level * self.cells.seen) / self.scale
+        if self.unit is None or self.offset is None:
+            return (self.cells.values - self.level * self.cells.seen) / self.scale
+        rest = self.cells.values - self.cells.of_cols(self.level + self.offset) * self.cells.seen
+        return rest * self.cells.of_cols(1.0 / (self.scale * self.unit))
 
     def first(self) -> Working:
         """Where nothing is known yet."""
@@ -192,7 +204,9 @@ class Given:
         if self.family.is_relative:
             return np.full(len(noise), self.family.cut)
         # far below one standard deviation the residuals' sizes say nothing about the noise any more
-        return np.maximum(self.family.cut / (self.scale * np.sqrt(noise)), LEAST_CUT)
+        return np.maximum(
+            self.family.cut / (self.scale * (1.0 if self.unit is None else self.unit) * np.sqrt(noise)), LEAST_CUT
+        )
 
     def shrinkage(self, noise: FloatArray) -> FloatArray:
         """Expected square of normal residuals whose tails were cut, in units of their variance, by column."""
@@ -208,22 +222,57 @@ def given(name: str, table: Observed, family: SourceFamily, centre: bool) -> Giv
     """A source's cells with the level and the scale that are taken out.
 
     The scale is the root mean square about the column means; the level the mean of the seen (in the predictor's units).
+    Where the columns' spreads differ by a factor of 30 and more, every column has a mean and a unit of its own.
     """
     family.refuse(name, table)
     cells = make_cells(table)
     listed = np.ones(table.n_entries) if table.weights is None else table.weights.astype(float)
     values = table.values.astype(float)
     level = family.level(values, listed) if centre else 0.0
-    scale = 1.0
-    if family.has_noise:
-        rest = values - level
-        if centre:
-            sums = np.bincount(table.cols, weights=rest, minlength=table.shape[1])
-            rest = rest - (sums / np.maximum(cells.counts, 1.0))[table.cols]
-        if family.name == "huber":  # outliers must not set the unit
-            scale = 1.4826 * float(np.median(np.abs(rest)))
-        if not scale or family.name == "gaussian":
-            scale = float(np.sqrt(np.mean(np.square(rest))))
-        floor = 1e-13 * float(np.max(np.abs(values)))
-        scale = scale if scale > floor else 1.0
-    return Given(cells, family, level, scale, cells.from_list(table, listed))
+    if not family.has_noise:
+        return Given(cells, family, level, 1.0, cells.from_list(table, listed))
+    rest = values - level
+    if centre:
+        sums = np.bincount(table.cols, weights=rest, minlength=table.shape[1])
+        rest = rest - (sums / np.maximum(cells.counts, 1.0))[table.cols]
+    floor = 1e-13 * float(np.max(np.abs(values)))
+    offset, unit = column_units(table, level, centre, family.name == "huber")
+    if is_unlike(unit, cells.counts, floor):
+        typical = float(np.median(unit[unit > floor]))
+        unit = np.where((unit > floor) & (cells.counts >= FEWEST), unit, typical)
+        return Given(cells, family, level, 1.0, cells.from_list(table, listed), offset, unit)
+    scale = 0.0
+    if family.name == "huber":  # outliers must not set the unit
+        scale = 1.4826 * float(np.median(np.abs(rest)))
+    if not scale or family.name == "gaussian":
+        scale = float(np.sqrt(np.mean(np.square(rest))))
+    is_flat = not scale > floor
+    return Given(cells, family, level, 1.0 if is_flat else scale, cells.from_list(table, listed), is_flat=is_flat)
+
+
+def column_units(table: Observed, level: float, centre: bool, is_robust: bool) -> tuple[FloatArray, FloatArray]:
+    """Mean (robust: median) less the level, 0 without ``centre``, and spread of every column's seen cells."""
+    p = table.shape[1]
+    counts = np.maximum(np.bincount(table.cols, minlength=p), 1.0)
+    rest = table.values.astype(float) - level
+    offset: FloatArray = np.bincount(table.cols, weights=rest, minlength=p) / counts if centre else np.zeros(p)
+    if is_robust and centre:
+        offset = column_medians(rest, table.cols, p)
+    rest = rest - offset[table.cols]
+    unit: FloatArray = np.sqrt(np.bincount(table.cols, weights=np.square(rest), minlength=p) / counts)
+    if is_robust:
+        sizes = 1.4826 * column_medians(np.abs(rest), table.cols, p)
+        unit = np.where(sizes > 0, sizes, unit)
+    return offset, unit
+
+
+def column_medians(values: FloatArray, cols: IntArray, p: int) -> FloatArray:
+    """Median of the values of every column, 0 where there are none."""
+    groups = np.split(values[np.argsort(cols, kind="stable")], np.cumsum(np.bincount(cols, minlength=p))[:-1])
+    return np.array([np.median(group) if len(group) else 0.0 for group in groups])
+
+
+def is_unlike(unit: FloatArray, counts: FloatArray, floor: float) -> bool:
+    """Whether columns with enough cells differ in their spread by more than a common scale can serve."""
+    told = unit[(unit > floor) & (counts >= FEWEST)]
+    return len(told) > 1 and float(told.max()) > UNLIKE * float(told.min())

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from halfseen._typing import FloatArray, as_generator
 from halfseen.data import Sources
@@ -15,6 +14,7 @@ from halfseen.engines import resolve
 from halfseen.errors import close_matches
 from halfseen.methods.heterogeneous.posterior.factors import described
 from halfseen.methods.heterogeneous.posterior.families import SourceFamily, family_of, given
+from halfseen.methods.heterogeneous.posterior.notes import Note, notes_of
 from halfseen.methods.heterogeneous.posterior.result import SourcesPosterior
 from halfseen.methods.heterogeneous.posterior.settings import SPARSE, PosteriorSettings
 from halfseen.methods.heterogeneous.posterior.start import starting_state
@@ -22,16 +22,12 @@ from halfseen.methods.heterogeneous.posterior.state import PosteriorState
 from halfseen.methods.heterogeneous.posterior.sweeps import PosteriorSweep
 from halfseen.solvers.loop import Run, loop
 
-# A warning and its category.
-Note = tuple[str, type[Warning]]
 # Bounds of ranks that are to be found.
 MOST_COMMON, MOST_OWN = 20, 5
 # Up to so many sources the common factors can be each one's own as well; beyond, every source gets own ones beside.
 FEW_SOURCES = 8
 # Least noise variance while free factors find their pattern: a hundredth of the standard deviation.
 FREE_NOISE = 1e-4
-# Entries per unknown below which a source says too little about its own part.
-ENTRIES_PER_UNKNOWN = 2.0
 
 
 def fit_posterior(
@@ -111,7 +107,10 @@ def swept(sweep: PosteriorSweep, start: PosteriorState) -> Run:
         return loop(sweep, start, max_iter=settings.max_iter)
     held = replace(sweep, settings=replace(settings, least_noise=FREE_NOISE))
     run = loop(held, start, max_iter=settings.max_iter)
-    is_held = any(float(np.median(columns.noise)) < 1.01 * FREE_NOISE for columns in run.params.loadings)
+    is_held = any(
+        float(np.median(columns.noise)) < 1.01 * FREE_NOISE and not source.is_flat
+        for source, columns in zip(sweep.given, run.params.loadings, strict=True)
+    )
     if not is_held:
         return run
     return loop(replace(sweep, is_free=False), run.params, max_iter=settings.max_iter)
@@ -172,32 +171,3 @@ def bounds(shared_rank: Any, unique_rank: Any, sources: Sources) -> tuple[int, t
         is_enough = len(sources) == 1 or (isinstance(shared_rank, str) and len(sources) <= FEW_SOURCES)
         return common, tuple(0 if is_enough else max(min(MOST_OWN, n - 1, width - 1), 0) for width in widths)
     return common, tuple(min(rank, n) for rank in unique_ranks(unique_rank, sources.names))
-
-
-def notes_of(
-    run: Run, posterior: SourcesPosterior, sources: Sources, ranks: tuple[int, tuple[int, ...]] | None
-) -> list[Note]:
-    """What a user should know before trusting the fit."""
-    notes: list[Note] = []
-    if run.reason in ("max_iter", "not_finite"):
-        text = f"the fit ended after {run.n_iter} sweeps with reason {run.reason!r}; raise max_iter, or tol"
-        notes.append((text, ConvergenceWarning))
-    thin = []
-    for place, (name, table) in enumerate(sources.items()):
-        active = int(posterior.activity[:, place].sum())
-        own = int(np.sum(posterior.activity[:, place] & (posterior.activity.sum(axis=1) == 1)))
-        if ranks is not None:
-            active, own = ranks[0] + ranks[1][place], ranks[1][place]
-        rows = int(np.count_nonzero(np.bincount(table.rows, minlength=table.shape[0])))
-        unknowns = table.shape[1] * (1 + active) + rows * own
-        if table.n_entries < ENTRIES_PER_UNKNOWN * unknowns:
-            thin.append((name, table.n_entries, unknowns))
-    if thin:
-        name, entries, unknowns = thin[0]
-        text = (
-            f"{len(thin)} of {len(sources)} sources have fewer than {ENTRIES_PER_UNKNOWN:g} entries per unknown, first "
-            f"{name!r} with {entries} for {unknowns}: what is said about them rests on the priors; look at their "
-            "intervals, lower the ranks, or observe more"
-        )
-        notes.append((text, UserWarning))
-    return notes

@@ -8,10 +8,12 @@ import numpy as np
 from scipy.special import ndtri
 
 from halfseen._typing import BoolArray, FloatArray, IntArray, Labels, RandomState
+from halfseen.data import as_observed
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.errors import close_matches
 from halfseen.inference import NotStated, TableInference, TableNames
 from halfseen.inference.intervals import Intervals
+from halfseen.many.filling import cells_of
 from halfseen.methods.heterogeneous.posterior.result import SourcesPosterior
 from halfseen.methods.heterogeneous.posterior.state import SampleScores
 from halfseen.parameters import BadArgument
@@ -112,6 +114,30 @@ class SourcesInference(TableInference):
         linear, variance, noise = self.posterior.cells(name, i, j, self._scores)
         quantile = self._quantile(fit.degrees)[j]
         return self._stated(f"values of {name}", linear, np.sqrt(variance + noise), quantile, labels, "prediction")
+
+    def missing(self, table: Any, *, source: str | None = None) -> Intervals:
+        """Intervals of all cells that a source's table lacks, row by row: of values, or of means without a noise.
+
+        Parameters
+        ----------
+        table : table over these rows and the source's columns
+            Found by label where both have labels.
+        source : str, optional
+            Whose table it is.
+
+        Returns
+        -------
+        Intervals
+            As :meth:`responses` gives them, or, for bernoulli and poisson sources, :meth:`entries`.
+        """
+        name = self._source(source)
+        own, fit = self.col_labels[name], self.posterior._fit(name)
+        given = as_observed(table, name="table")
+        shape = self.names.shape[0], len(fit.loadings.mean)
+        i, j, _ = cells_of(given, name, shape, self.names.rows, own)
+        rows, cols = self.names.labels(0)[i], _labels(own, shape[1])[j]
+        asked = self.responses if fit.family.has_noise else self.entries
+        return asked(rows, cols, source=name)
 
     def rows(self, component: int | None = None) -> Intervals:
         """Intervals of the rows' scores on all factors (n, K), in the axes of the fit, or on one factor (from 0)."""

@@ -17,7 +17,7 @@ from halfseen.methods.heterogeneous.posterior.columns import (
     misfit_of,
     solve_columns,
 )  # fmt: skip
-from halfseen.methods.heterogeneous.posterior.families import Given, SourceFamily, Working, given
+from halfseen.methods.heterogeneous.posterior.families import Given, SourceFamily, Working, column_units, given
 from halfseen.methods.heterogeneous.posterior.result import SourceFit, SourcesPosterior
 from halfseen.methods.heterogeneous.posterior.rows import RowSums, joined_rows, row_sums
 from halfseen.methods.heterogeneous.posterior.settings import NO_NOISE, PosteriorSettings
@@ -36,7 +36,7 @@ def in_units(table: Observed, fit: SourceFit) -> Given:
     """Cells of further rows or columns, in the working units of a fitted source."""
     weights = np.ones(table.n_entries) if table.weights is None else table.weights.astype(float)
     cells = make_cells(table)
-    return Given(cells, fit.family, fit.level, fit.scale, cells.from_list(table, weights))
+    return Given(cells, fit.family, fit.level, fit.scale, cells.from_list(table, weights), fit.offset, fit.unit)
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,9 @@ def place_columns(posterior: SourcesPosterior, name: str, table: Observed) -> So
     place = posterior.names.index(name)
     fit = posterior.fits[place]
     fit.family.refuse(name, table)
+    if fit.unit is not None:  # new columns have units of their own as well
+        offset, unit = column_units(table, fit.level, fit.loadings.spread != 0.0, fit.family.name == "huber")
+        fit = replace(fit, offset=offset, unit=np.where(unit > 0, unit, float(np.median(fit.unit))))
     cells, old, p = in_units(table, fit), fit.loadings, table.shape[1]
     mean, cov = posterior.rows.of(place, old.active)
     power = posterior.powers[place] if posterior.powers else 1.0
@@ -231,10 +234,10 @@ def place_source(
     common = replace(posterior.rows, own=(OwnScores(own, little, np.zeros((n, own_rank, R))),))
     sweep = NewSource(cells, common, PosteriorSettings(centre=centre))
     loadings, scores, _, _ = loop(sweep, (start, common, working, 0), max_iter=500).params
-    return SourceFit(cells.level, cells.scale, family, loadings), scores
+    return SourceFit(cells.level, cells.scale, family, loadings, None, cells.offset, cells.unit), scores
 
 
 def linear_of(fit: SourceFit, scores: SampleScores, place: int = 0) -> FloatArray:
     """Linear predictors (n, p) of a source, in the units of the data."""
     mean = np.hstack([scores.mean[:, fit.loadings.active], scores.own[place].mean])
-    return fit.intercepts + fit.scale * (mean @ fit.loadings.mean[:, 1:].T)
+    return fit.intercepts + fit.scales * (mean @ fit.loadings.mean[:, 1:].T)

@@ -30,6 +30,8 @@ class SourceFit:
         In working units.
     counts : ndarray (p,) or None
         Entries of every column.
+    offset, unit : ndarray (p,) or None
+        Of every column, where units are unlike: the data are ``level + offset + scale * unit *`` working units.
     """
 
     level: float
@@ -37,11 +39,23 @@ class SourceFit:
     family: SourceFamily
     loadings: SourceLoadings
     counts: FloatArray | None = None
+    offset: FloatArray | None = None
+    unit: FloatArray | None = None
+
+    @property
+    def scales(self) -> FloatArray:
+        """Working unit of every column (p,), in the units of the data."""
+        return self.scale * (np.ones(len(self.loadings.mean)) if self.unit is None else self.unit)
+
+    @property
+    def levels(self) -> FloatArray:
+        """What was taken out of every column (p,)."""
+        return self.level + (np.zeros(len(self.loadings.mean)) if self.offset is None else self.offset)
 
     @property
     def intercepts(self) -> FloatArray:
         """Intercept of every column (p,), in the units of the linear predictor."""
-        return self.level + self.scale * self.loadings.mean[:, 0]
+        return self.levels + self.scales * self.loadings.mean[:, 0]
 
     @property
     def degrees(self) -> FloatArray:
@@ -57,7 +71,7 @@ class SourceFit:
         """Standard deviation of the noise of every column (p,); nan for families without one."""
         if not self.family.has_noise:
             return np.full(len(self.loadings.noise), np.nan)
-        return self.scale * np.sqrt(self.loadings.noise)
+        return self.scales * np.sqrt(self.loadings.noise)
 
 
 @storable
@@ -137,7 +151,7 @@ class SourcesPosterior:
     def _spread(self, name: str, numbers: FloatArray) -> FloatArray:
         fit = self._fit(name)
         out = np.zeros((len(numbers), self.activity.shape[0]))
-        out[:, self.columns_of(name)] = fit.scale * numbers
+        out[:, self.columns_of(name)] = fit.scales[:, None] * numbers
         return out
 
     def _fit(self, name: str) -> SourceFit:
@@ -157,7 +171,7 @@ class SourcesPosterior:
         rows = self.rows if rows is None else rows
         loadings = fit.loadings
         mean = np.hstack([rows.mean[:, loadings.active], rows.own[place].mean])
-        return fit.level + fit.scale * (loadings.mean[:, 0] + mean @ loadings.mean[:, 1:].T)
+        return fit.levels + fit.scales * (loadings.mean[:, 0] + mean @ loadings.mean[:, 1:].T)
 
     def cells(
         self, name: str, i: IntArray, j: IntArray, rows: SampleScores | None = None
@@ -188,5 +202,5 @@ class SourcesPosterior:
         noise = loadings.noise[j] if fit.family.has_noise else np.zeros(len(j))
         if rows is self.rows:
             noise = noise * loadings.row_noise[i]
-        square = fit.scale**2
-        return fit.level + fit.scale * linear, square * variance, square * noise
+        scales, square = fit.scales[j], np.square(fit.scales[j])
+        return fit.levels[j] + scales * linear, square * variance, square * noise
