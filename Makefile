@@ -99,8 +99,11 @@ FUZZ ?= 600
 fuzz: $(STAMPS)/install
 	@$(BIN)/python tests/fuzz/fuzz_run.py --seconds $(FUZZ) --seed $$(date +%j) $(FUZZ_WITH)
 
+# The record says how every slow test ended; what passed at this commit is not run again (KEEP=1: at any commit).
+SLOW_WORKERS ?= 1
+SLOW_RECORD := benchmarks/results/slow.json
 slow: $(STAMPS)/torch
-	@$(BIN)/python -m pytest -q -m slow
+	@$(BIN)/python -m pytest -q -n $(SLOW_WORKERS) -m slow --record $(SLOW_RECORD) $(if $(KEEP),--record-keep)
 	@$(BIN)/halfseen reproduce generalized-latent-factors/coverage
 	@$(BIN)/python -m pytest -q tests/reproduce/test_coverage_study.py
 

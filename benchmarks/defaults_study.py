@@ -1,6 +1,7 @@
 """Defaults against an oracle and against peers, over ordinary kinds of tables.
 
-Writes results/defaults_study.csv and results/defaults_study.md: ``python benchmarks/defaults_study.py [repetitions]``.
+Writes results/defaults_study.csv and results/defaults_study.md:
+``python benchmarks/defaults_study.py [repetitions [kinds of table ...]]``; without kinds all are renewed.
 
 Errors are those of expected values on the cells that nobody saw, root mean square over the standard deviation of the
 truth there. *Default*: the model as a user would call it, nothing set. *Oracle*: the best of a grid of penalties at the
@@ -152,32 +153,43 @@ def repetition(kind: Kind, seed: int) -> list[tuple[str, str, float]]:
 
 def summary(lines: list[list[Any]]) -> str:
     """A line per kind: the best default, the oracle, the best peer, and their ratios."""
-    text = ["| table | default | oracle | best peer | default / oracle | default / peer |", "|---|---|---|---|---|---|"]
+    text = [
+        "| table | tables | default | oracle | best peer | default / oracle | default / peer |",
+        "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
     for name in dict.fromkeys(line[0] for line in lines):
         best = {
             role: min((float(line[3]), line[2]) for line in lines if line[0] == name and line[1] == role)
             for role in ("default", "oracle", "peer")
         }
         own, oracle, peer = best["default"], best["oracle"], best["peer"]
+        count = next(line[5] for line in lines if line[0] == name)
         text.append(
-            f"| {name} | {own[0]:.3f} {own[1]} | {oracle[0]:.3f} | {peer[0]:.3f} {peer[1]} | {own[0] / oracle[0]:.2f} "
-            f"| {own[0] / peer[0]:.2f} |"
+            f"| {name} | {count} | {own[0]:.3f} {own[1]} | {oracle[0]:.3f} | {peer[0]:.3f} {peer[1]} "
+            f"| {own[0] / oracle[0]:.2f} | {own[0] / peer[0]:.2f} |"
         )
     return "\n".join(text) + "\n"
 
 
-def main(repetitions: int) -> None:
-    """All kinds, one line per contestant."""
-    lines: list[list[Any]] = []
-    for name, kind in KINDS.items():
+def main(repetitions: int, names: list[str]) -> None:
+    """One line per contestant and kind; kinds that are not named keep the lines they have."""
+    path = RESULTS / "defaults_study.csv"
+    known: dict[str, list[list[Any]]] = {}
+    if path.exists():
+        with path.open(encoding="utf-8") as file:
+            for line in list(csv.reader(file))[1:]:
+                known.setdefault(line[0], []).append(line)
+    for name in names:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            drawn = [repetition(kind, seed) for seed in range(repetitions)]
+            drawn = [repetition(KINDS[name], seed) for seed in range(repetitions)]
+        known[name] = []
         for place, (role, who, _) in enumerate(drawn[0]):
             values = np.array([one[place][2] for one in drawn])
             se = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-            lines.append([name, role, who, f"{values.mean():.4f}", f"{se:.4f}", repetitions])
-        with (RESULTS / "defaults_study.csv").open("w", newline="", encoding="utf-8") as file:
+            known[name].append([name, role, who, f"{values.mean():.4f}", f"{se:.4f}", repetitions])
+        lines = [line for kind in KINDS for line in known.get(kind, [])]
+        with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["table", "role", "model", "mean relative error", "standard error", "repetitions"])
             writer.writerows(lines)
@@ -185,4 +197,4 @@ def main(repetitions: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else REPETITIONS)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else REPETITIONS, sys.argv[2:] or list(KINDS))

@@ -1,6 +1,7 @@
 """Coverage of intervals and size of fit tests of ItemResponseModel(integrate="rows") on answers of a known truth.
 
-Writes results/response_study.csv: ``python benchmarks/response_study.py [repetitions]``.
+Writes results/response_study.csv: ``python benchmarks/response_study.py [repetitions] [case ...]``; lines of cases that
+are not named stay.
 """
 
 from __future__ import annotations
@@ -61,22 +62,34 @@ CASES = {
     "2 x 500 x 20, impact .5": {"n": 1000, "p": 20, "missing": 0.2, "impact": 0.5, "tests": True},
     "100x100, 50 % missing": {"n": 100, "p": 100, "missing": 0.5},
     "60x60, 60 % missing": {"n": 60, "p": 60, "missing": 0.6},
+    "30x150, 50 % missing": {"n": 30, "p": 150, "missing": 0.5},
 }
 
 
-def main(repetitions: int) -> None:
-    """All cases, one line per figure."""
-    with RESULTS.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["case", "figure", "mean", "standard error", "repetitions"])
-        for name, case in CASES.items():
-            lines = [repetition(case, seed) for seed in range(repetitions)]
-            for figure in lines[0]:
-                values = np.array([line[figure] for line in lines])
-                error = values.std(ddof=1) / np.sqrt(len(values))
-                writer.writerow([name, figure, f"{values.mean():.4f}", f"{error:.4f}", repetitions])
-            file.flush()
+def figures_of(name: str, repetitions: int) -> list[list[str]]:
+    """One line per figure of a case."""
+    lines, out = [repetition(CASES[name], seed) for seed in range(repetitions)], []
+    for figure in lines[0]:
+        values = np.array([line[figure] for line in lines])
+        error = values.std(ddof=1) / np.sqrt(len(values))
+        out.append([name, figure, f"{values.mean():.4f}", f"{error:.4f}", str(repetitions)])
+    return out
+
+
+def main(repetitions: int, names: list[str]) -> None:
+    """The cases that are named, or all; one line per figure."""
+    with RESULTS.open(newline="", encoding="utf-8") as file:
+        known = list(csv.reader(file))[1:]
+    for name in names or CASES:
+        fresh = figures_of(name, repetitions)
+        place = next((k for k, line in enumerate(known) if line[0] == name), len(known))
+        known = [line for line in known if line[0] != name]
+        known[place:place] = fresh
+        with RESULTS.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["case", "figure", "mean", "standard error", "repetitions"])
+            writer.writerows(known)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else REPETITIONS)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else REPETITIONS, sys.argv[2:])

@@ -28,8 +28,8 @@ known = np.where(rng.random((n_known, n_films)) < 0.15, ratings[:n_known], np.na
 by_ratings = hs.BayesianFactorization(rank=8, max_iter=150, random_state=0).fit(known)
 by_features = hs.InductiveCompletion(3, "linear", effects="cols", random_state=0)
 by_features.fit(known, row_features=people[:n_known], col_features=films)
-left_over = hs.BayesianFactorization(rank=8, max_iter=150, random_state=0)
-left_over.fit(known - by_features.predict_table())
+rest = known - by_features.predict_table()
+left_over = hs.BayesianFactorization(rank=8, max_iter=150, random_state=0).fit(rest)
 
 # %%
 # New users, one rating after the other

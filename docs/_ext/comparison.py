@@ -116,7 +116,9 @@ class Ratios(Directive):
             ratio = ratio_of(line, source.parent)
             ahead = verdict(ratio, line["peer"], line["what"])
             rows.append([line["what"], line["peer"], line["model"], rounded(str(ratio), 3), ahead])
-        return [table_of(["what", "peer", "our model", "ratio", "ahead"], rows)]
+        table = table_of(["what", "peer", "our model", "ratio", "ahead"], rows)
+        table["classes"].append("ratios")
+        return [table]
 
 
 def setup(app: Any) -> dict[str, Any]:

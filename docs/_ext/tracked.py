@@ -17,7 +17,7 @@ KEYS = ("columns", "mean")
 class Tracked(Directive):
     """``.. tracked:: ../benchmarks/results/file.csv``, with ``:columns: a, b``, ``:mean: c``, ``:digits: 3`` if wanted.
 
-    With ``*`` in the name, one table per file, each below its command (from the JSON file beside it).
+    With ``*`` in the name, one table per file that has a JSON file beside it, each below its command from there.
     Lines of a file that start with ``#`` are left out; numbers are rounded to ``digits`` significant ones. The columns
     of ``:mean:`` are averaged over the lines that agree in the other ``:columns:``.
     """
@@ -39,7 +39,9 @@ class Tracked(Directive):
         made: list[nodes.Node] = []
         for file in sorted((folder / name.parent).resolve().glob(name.name)):
             beside = file.with_suffix(".json")
-            facts = json.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
+            if not beside.exists():
+                continue
+            facts = json.loads(beside.read_text(encoding="utf-8"))
             about = "; ".join(
                 str(value) for key, value in facts.items() if key in ("command", "cpu", "processor", "machine")
             )

@@ -11,6 +11,7 @@ from halfseen.base import CompletionEstimator
 from halfseen.data import Observed
 from halfseen.data.arguments import bounds
 from halfseen.data.spread import weighted_mean
+from halfseen.inference.linked import LEAST_LINKS, Linking, tell_groups
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss
 
@@ -42,6 +43,7 @@ class BiasedPredictions(CompletionEstimator):
     row_factors_: FloatArray
     col_factors_: FloatArray
     bounds_: tuple[float, float] | None
+    linking_: Linking | None
 
     def _begin(self, R: Any, clip: Any, precision: str | None = None) -> Observed:
         """The table in the arithmetic of the fit; loss, bounds and mean are set."""
@@ -50,7 +52,13 @@ class BiasedPredictions(CompletionEstimator):
         self.loss_ = get_loss("gaussian")
         self.bounds_ = bounds(clip, observed.values)
         self.mean_ = weighted_mean(observed)
+        self.linking_ = tell_groups(self, observed, self._links) if self._links else None
         return observed
+
+    @property
+    def _links(self) -> int:
+        """Rows or columns in common that it takes to compare two groups of rows; 0: the model compares none."""
+        return 1 if getattr(self, "rank", 1) == 0 else LEAST_LINKS
 
     def _place(self, observed: Observed) -> tuple[FloatArray, FloatArray]:
         """Factors (n_new, k) and biases (n_new,) of new rows."""

@@ -119,6 +119,7 @@ class TestValue:
         assert bool((noise.units(kept) == kept).all())
 
 
+@pytest.mark.slow
 def test_a_round_is_a_step_of_adamw_at_every_source_and_an_average_of_what_is_shared(tables):
     _, seen = tables
     plan = plan_of(weight_decay=0.1)
@@ -185,6 +186,7 @@ class TestTraining:
             given |= {"unique_hidden": 12, "folds": 2}
         return kind(**(given | more))
 
+    @pytest.mark.fast_cases("SparseAutoencoder-lbfgs")
     @pytest.mark.parametrize("solver", ["lbfgs", "adamw", "rounds"])
     @pytest.mark.parametrize("kind", [hs.SparseAutoencoder, hs.HeterogeneousAutoencoder])
     def test_the_value_falls_and_the_seed_reproduces_every_bit(self, data, solver, kind):
@@ -213,6 +215,7 @@ class TestTraining:
             assert np.abs(np.einsum("jkd,jld->jkl", A, B)).max() < 1e-4
             assert np.abs(unique).max() > 1e-3
 
+    @pytest.mark.slow
     def test_training_ends_on_held_out_entries_and_goes_once_more_over_all(self, data):
         noisy = hs.Sources({name: table.with_values(np.random.default_rng(0).normal(size=table.n_entries))
                             for name, table in data.sources.items()})  # fmt: skip
@@ -231,6 +234,7 @@ class TestTraining:
             np.testing.assert_array_equal(np.sort(both), np.sort(whole.rows * 60 + whole.cols))
             assert judged.n_entries > 0.1 * whole.n_entries
 
+    @pytest.mark.slow
     def test_several_starts_average_their_predictions(self, data):
         both = self.model(held_out=0, n_starts=2, max_iter=3).fit(data.sources)
         alone = []
@@ -247,12 +251,14 @@ class TestTraining:
         np.testing.assert_allclose(both.predict_table("source 1"), np.mean(alone, axis=0), atol=1e-4)
         assert both.embeddings_["source 1"].shape == (60, 24)
 
+    @pytest.mark.slow
     def test_another_unit_of_the_values_changes_nothing_else(self, data):
         times = {name: table.with_values(1024.0 * table.values) for name, table in data.sources.items()}
         one = self.model(held_out=0, max_iter=3).fit(data.sources)
         other = self.model(held_out=0, max_iter=3).fit(times)
         np.testing.assert_allclose(other.predict_table("source 0"), 1024 * one.predict_table("source 0"), rtol=1e-5)
 
+    @pytest.mark.slow
     def test_mean_predictions_stay_in_the_range_asked_for(self, data):
         model = self.model(max_iter=4, clip=(-0.2, 0.3)).fit(data.sources)
         mean, linear = (model.predict_table("source 0", kind) for kind in ("mean", "linear"))
@@ -260,6 +266,7 @@ class TestTraining:
         assert mean.max() == pytest.approx(0.3)
         assert linear.max() > 0.3
 
+    @pytest.mark.slow
     def test_training_the_shared_part_first_changes_where_the_rest_begins(self, data):
         few = {"max_iter": 2, "unique_end": "tanh"}
         plain = self.model(held_out=0, **few).fit(data.sources)
@@ -282,6 +289,7 @@ class TestTraining:
         self.model(held_out=0, max_iter=3).set_callbacks(count).fit(data.sources)
         assert count.sweeps == 3
 
+    @pytest.mark.slow
     def test_a_saved_model_predicts_without_torch(self, data, tmp_path):
         model = self.model(max_iter=2).fit(data.sources)
         hs.save(model, tmp_path / "model.safetensors")
@@ -328,6 +336,7 @@ class TestBadInput:
         with pytest.raises(ValueError, match="no source None; there are '0', '1'"):
             model.predict_columns(np.ones((8, 2)))
 
+    @pytest.mark.slow
     def test_a_missing_torch_is_named_before_any_work(self):
         code = "import numpy as np, halfseen as hs; hs.HeterogeneousAutoencoder().fit(np.eye(3))"
         done = run_without("torch", code)

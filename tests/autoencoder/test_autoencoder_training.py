@@ -179,6 +179,7 @@ class TestEarlyStopping:
     def plan(self, solver, **more):
         return plan_of(**{"solver": solver, "max_iter": 20, "steps": 2, "patience": 2} | more)
 
+    @pytest.mark.fast_cases("lbfgs")
     @pytest.mark.parametrize("solver", ["adamw", "rounds", "lbfgs"])
     def test_without_another_training_the_best_weights_are_kept_and_saw_no_judged_entry(self, tables, judged, solver):
         _, seen = tables
@@ -194,6 +195,7 @@ class TestEarlyStopping:
                 assert given.values.tolist() == part.by_cols.values.tolist()
                 assert asked.values.tolist() == kept.by_cols.values.tolist()
 
+    @pytest.mark.fast_cases("lbfgs")
     @pytest.mark.parametrize("solver", ["adamw", "rounds", "lbfgs"])
     def test_the_second_training_sees_everything_for_as_many_sweeps_as_were_best(self, tables, judged, solver):
         _, seen = tables
@@ -243,6 +245,7 @@ def fitted():
     return model.fit(times), times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("penalty", "unique_penalty", "silent"), [(0.1, 1e6, True), (0.1, 0.1, False)])
 def test_the_unique_penalty_holds_the_own_encoders_alone(fitted, penalty, unique_penalty, silent):
     model, sources = fitted

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
+from small_table import write_table
 from typer.testing import CliRunner
 
 from halfseen.cli.app import app
@@ -17,12 +17,7 @@ from halfseen.cli.app import app
 @pytest.fixture
 def table(tmp_path) -> Path:
     """A complete 30 x 20 table of rank 1 with little noise, in long form with a header."""
-    rng = np.random.default_rng(0)
-    truth = np.outer(rng.normal(size=30), rng.normal(size=20)) + 3.0 + 0.05 * rng.normal(size=(30, 20))
-    path = tmp_path / "table.csv"
-    lines = [f"u{i:02d},f{j:02d},{truth[i, j]:.4f}" for i in range(30) for j in range(20) if (i + 3 * j) % 7]
-    path.write_text("user,film,rating\n" + "\n".join(lines) + "\n")
-    return path
+    return write_table(tmp_path)
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def test_a_key_and_lines_of_persons_give_the_answers_themselves(halfseen, files)
         np.testing.assert_allclose(model.items_["difficulty"], expected["difficulty"], rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_newcomers_are_read_with_the_key_of_the_fit(halfseen, files):
     fitted(halfseen, files, "wide.csv", "--key", files / "key.csv")
     (files / "new.csv").write_text("person,Q0,Q1,Q2,Q3,Q4,Q5\nbest,A,B,C,D,A,B\nworst,E,E,E,E,E,E\n")

@@ -21,6 +21,7 @@ def long(write_long):
     return write_long(DATA.sources)
 
 
+@pytest.mark.slow
 def test_sources_get_encoders_of_their_own_and_a_folder_that_predicts(long, tmp_path, halfseen):
     out = tmp_path / "run"
     done = halfseen("fit", "autoencoder", long, "--source", "site", *SMALL, "--penalty", "0.1,1", "-o", out)
@@ -39,6 +40,7 @@ def test_sources_get_encoders_of_their_own_and_a_folder_that_predicts(long, tmp_
     np.testing.assert_allclose(json.loads(answer.stdout)[0]["predicted"], wanted)
 
 
+@pytest.mark.slow
 def test_one_table_makes_one_network_and_needs_no_source_to_predict(long, tmp_path, halfseen):
     table = tmp_path / "one.csv"
     table.write_text("\n".join(line.split(",", 1)[1] for line in long.read_text().splitlines()[: 1 + 200]) + "\n")
@@ -54,7 +56,7 @@ def test_one_table_makes_one_network_and_needs_no_source_to_predict(long, tmp_pa
     [
         (["--width", "7"], "--folds 2 is not allowed; needed: None, 0, or a number that divides width=7"),
         (["--penalty", "x"], "--penalty 'x' is not allowed"),
-        (["--device", "gpu"], "device='gpu' is not known"),
+        (["--device", "gpu"], "--device gpu is not known"),
         (["--solver", "sgd"], "--solver 'sgd' is not allowed"),
     ],
 )

@@ -89,6 +89,7 @@ def test_a_fit_that_loses_to_the_column_means_says_so(halfseen, tmp_path):
     assert "no better than by the column means" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_table_comes_from_standard_input(process):
     text = "u,f,r\n" + "".join(f"{i},{j},{i * j}\n" for i in range(8) for j in range(6) if i != j)
     done = process("fit", "als", "-", "--rank", 1, "--json", input=text)

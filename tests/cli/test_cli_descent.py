@@ -24,6 +24,7 @@ def ratings(tmp_path_factory):
 NAMES = ("--row", "user", "--col", "item", "--value", "rating")
 
 
+@pytest.mark.slow
 def test_a_run_holds_the_stop_the_pictures_and_a_model_that_predicts(halfseen, ratings, tmp_path):
     found = halfseen("fit", "descent", ratings, *NAMES, "--rank", "12", "-o", tmp_path / "run", "--threads", "1")
     assert found.exit_code == 0, found.output

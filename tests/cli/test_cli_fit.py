@@ -26,6 +26,7 @@ def test_a_fit_prints_held_out_errors_beside_simpler_models(halfseen, table):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_ordered_classes_are_fitted_and_their_chances_predicted(halfseen, tmp_path):
     data = hs.datasets.make_factor_data(60, 20, 1, "ordinal", strength=2.0, observed=0.9, random_state=0)
     R, path = data.observed, tmp_path / "answers.csv"
@@ -79,6 +80,7 @@ def test_switches_of_als_reach_the_model(halfseen, table):
     assert (config["max_iter"], config["clip"]) == (7, [1.0, 5.0])
 
 
+@pytest.mark.slow
 def test_switches_of_bayes_reach_the_model_and_its_intervals_are_judged(halfseen, table, tmp_path):
     words = ["--rank", 1, "--max-iter", 60, "--burn-in", 5, "--memory", 32, "--clip", "range"]
     done = halfseen("fit", "bayes", table, *words, "-o", tmp_path / "run")
@@ -134,6 +136,7 @@ def test_a_wide_file_is_read_with_wide(halfseen, tmp_path):
     assert shifted["values"]["min"] == pytest.approx(table["value"].min() + 1)
 
 
+@pytest.mark.slow
 def test_several_penalties_are_tried_on_held_out_entries(halfseen, table):
     facts = json.loads(halfseen("fit", "factor", table, "--rank", 1, "--penalty", "map,1e6", "--json").stdout)
     assert facts["choice"]["penalties"] == ["1000000.0", "map"]
@@ -163,6 +166,7 @@ def test_a_run_folder_holds_model_record_and_picture(halfseen, table, tmp_path, 
     assert hs.load(run / "model.safetensors").rank == 1
 
 
+@pytest.mark.slow
 def test_the_saved_model_has_seen_the_held_out_entries_unless_told_otherwise(halfseen, table, tmp_path, quick):
     halfseen(*quick("-o", tmp_path / "again"))
     halfseen(*quick("-o", tmp_path / "once", "--no-refit"))
@@ -180,6 +184,7 @@ def test_hidden_entries_stay_hidden(halfseen, quick):
     assert facts["n_judged"] == pytest.approx(0.4 * facts["data"]["n_entries"], abs=1)
 
 
+@pytest.mark.slow
 def test_rows_that_are_pictures_are_drawn(halfseen, quick, tmp_path):
     assert halfseen(*quick("--image", "4x5", "-o", tmp_path / "run")).exit_code == 0
     assert (tmp_path / "run" / "completed.png").exists()
@@ -257,6 +262,7 @@ def test_a_missing_parent_folder_is_told_before_the_work(halfseen, quick, tmp_pa
     assert "does not exist" in done.stderr
 
 
+@pytest.mark.slow
 def test_without_matplotlib_a_run_is_written_without_pictures(process, quick, tmp_path):
     (tmp_path / "hide").mkdir()
     (tmp_path / "hide" / "sitecustomize.py").write_text(
@@ -310,6 +316,7 @@ def test_the_demo_beats_the_column_mean_and_least_squares(process, tmp_path):
     assert (tmp_path / "halfseen-demo" / "completed.png").exists()
 
 
+@pytest.mark.slow
 def test_als_finds_its_own_rank_unless_it_is_given_ranks_to_try(halfseen, table):
     facts = json.loads(halfseen("fit", "als", table, "--rank", "auto", "--json").stdout)
     model = hs.AlternatingLeastSquares(rank="auto", random_state=0)
@@ -329,6 +336,7 @@ def test_rivals_try_the_ranks_of_their_own_command(halfseen, table):
     assert str(rank) in ALS_RANKS.split(",")
 
 
+@pytest.mark.fast_cases("factor", "als")
 @pytest.mark.parametrize("method", ["factor", "als", "bayes", "soft-impute", "descent", "moment"])
 def test_every_method_fits_a_plain_table_without_an_option(halfseen, tmp_path, method):
     rng = np.random.default_rng(3)
@@ -343,6 +351,7 @@ def test_every_method_fits_a_plain_table_without_an_option(halfseen, tmp_path, m
         assert facts["data"]["columns"] == roles
 
 
+@pytest.mark.fast_cases("soft-impute")
 @pytest.mark.parametrize("method", ["factor", "als", "bayes", "soft-impute", "descent"])
 def test_columns_of_unlike_units_are_fitted_in_units_of_their_spread(halfseen, tmp_path, method):
     rng = np.random.default_rng(4)

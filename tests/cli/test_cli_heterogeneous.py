@@ -73,6 +73,7 @@ def test_columns_may_be_numbers_and_the_first_three_are_meant_without_names(half
     assert json.loads(named.output)["data"]["sources"]["source 1"]["n_cols"] == 18
 
 
+@pytest.mark.slow
 def test_several_files_are_sources_named_by_their_files(halfseen, files, long):
     done = halfseen("fit", "heterogeneous", *files, *RANKS, "--json")
     assert done.exit_code == 0, done.output
@@ -82,6 +83,7 @@ def test_several_files_are_sources_named_by_their_files(halfseen, files, long):
     assert facts["figures"][0]["rmse"] == pytest.approx(other["figures"][0]["rmse"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_predictions_ask_for_a_source(halfseen, long, tmp_path):
     run = tmp_path / "run"
     halfseen("fit", "heterogeneous", long, "--source", "site", *RANKS, "-o", run)
@@ -94,6 +96,7 @@ def test_predictions_ask_for_a_source(halfseen, long, tmp_path):
     assert "add --source NAME, one of source 0, source 1, source 2" in refused.output
 
 
+@pytest.mark.slow
 def test_columns_that_are_pictures_are_drawn(halfseen, long, tmp_path):
     done = halfseen("fit", "heterogeneous", long, "--source", "site", *RANKS, "--image", "4x5", "-o", tmp_path / "run")
     assert done.exit_code == 0, done.output

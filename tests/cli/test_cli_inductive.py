@@ -64,6 +64,7 @@ def lines_of(done):
     return list(csv.DictReader(done.stdout.splitlines()))
 
 
+@pytest.mark.slow
 def test_new_rows_are_judged_beside_means(halfseen, files):
     folder, _ = files
     given = words(
@@ -79,6 +80,7 @@ def test_new_rows_are_judged_beside_means(halfseen, files):
     assert errors[f"inductive, linear, rank {facts['rank']}"] < 0.1 * errors["column mean"]
 
 
+@pytest.mark.slow
 def test_new_rows_meet_seen_and_new_columns(halfseen, files, run):
     folder, truth = files
     new = ["--row-features", folder / "new-users.csv"]
@@ -92,6 +94,7 @@ def test_new_rows_meet_seen_and_new_columns(halfseen, files, run):
     assert (both[7]["row"], both[7]["col"]) == ("u51", "f27")
 
 
+@pytest.mark.slow
 def test_the_best_columns_of_new_rows(halfseen, files, run):
     folder, truth = files
     lines = lines_of(halfseen("predict", run, "--row-features", folder / "new-users.csv", "--top", 2))

@@ -35,6 +35,7 @@ def pressed_at(module, words, folder):
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.fast_cases("halfseen.cli.fits-words2")
 @pytest.mark.parametrize(
     ("module", "words"),
     [

@@ -83,6 +83,38 @@ def test_new_people_are_placed_and_asked_next(halfseen, run, tmp_path):
     assert found[0]["ask 1"] not in ("q0", "q1")
 
 
+def test_scores_and_placed_people_say_what_they_answer(halfseen, run, tmp_path):
+    told = halfseen("scores", run).stderr
+    assert "ability: the group 'new' has mean 0 and standard deviation 1" in told
+    assert "score: mean expected answer over all 6 questions" in told
+    file = tmp_path / "new.csv"
+    file.write_text("person,item,right\nx,q0,1\n", encoding="utf-8")
+    assert "answers given as they are, the others predicted" in halfseen("place", run, file).stderr
+
+
+def test_the_interval_of_a_yes_no_answer_is_that_of_its_chance(halfseen, run):
+    found = halfseen("predict", run, "--rows", "p1", "--cols", "q1,q2", "--level", "0.9")
+    assert "intervals of expected values" in found.stderr
+    for line in table_of(found):
+        assert 0 < float(line["low"]) < float(line["predicted"]) < float(line["high"]) < 1
+
+
+def test_predictions_of_new_rows_outside_the_scale_are_counted(halfseen, tmp_path):
+    rng = np.random.default_rng(0)
+    # who likes films that others do not would give more than five stars to those that all like
+    table = np.clip(np.round(np.array([2.0, 2, 2, 2, 4, 4.5]) + rng.normal(size=(60, 1))), 1, 5)
+    lines = [f"u{i},m{j},{table[i, j]:g}" for i in range(60) for j in range(6)]
+    (tmp_path / "ratings.csv").write_text("user,film,stars\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "new.csv").write_text("user,film,stars\nx,m0,5\nx,m1,5\nx,m2,5\nx,m3,5\ny,m0,2\n")
+    words = ["--rank", "2", "--held-out", "0", "--threads", "1", "-o", tmp_path / "run"]
+    assert halfseen("fit", "als", tmp_path / "ratings.csv", *words).exit_code == 0
+    found = halfseen("place", tmp_path / "run", tmp_path / "new.csv")
+    beyond = [float(line["predicted"]) for line in table_of(found)]
+    n_beyond = sum(not 1 <= value <= 5 for value in beyond)
+    assert n_beyond > 0
+    assert f"{n_beyond} of {len(beyond)} predictions lie outside the values that were fitted, 1 to 5" in found.stderr
+
+
 def test_a_row_without_a_group_is_named(halfseen, answers, tmp_path):
     (tmp_path / "few.csv").write_text("p0,old\n", encoding="utf-8")
     found = halfseen("fit", "irt", answers / "answers.csv", "--row-groups", tmp_path / "few.csv", "--held-out", "0")

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+from small_table import write_table
+from typer.testing import CliRunner
 
 import halfseen as hs
+from halfseen.cli.app import app
+
+
+@pytest.fixture(scope="module")
+def fitted_run(tmp_path_factory):
+    """A run of the shared table, fitted once."""
+    folder = tmp_path_factory.mktemp("fitted")
+    names = ("--row", "user", "--col", "film", "--value", "rating")
+    words = ("fit", "als", write_table(folder), "--rank", 1, *names, "-o", folder / "run")
+    assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
+    return folder / "run"
 
 
 @pytest.fixture
-def run(halfseen, quick, tmp_path):
-    assert (
-        halfseen(*quick("--row", "user", "--col", "film", "--value", "rating", "-o", tmp_path / "run")).exit_code == 0
-    )
-    return tmp_path / "run"
+def run(fitted_run, tmp_path):
+    """A copy of it that a test may damage."""
+    return Path(shutil.copytree(fitted_run, tmp_path / "run"))
 
 
 @pytest.fixture

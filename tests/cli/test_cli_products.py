@@ -106,6 +106,7 @@ def test_a_shift_is_taken_back_in_a_completed_table(halfseen, tmp_path):
         assert float(line["r"]) == pytest.approx(100 + int(line["u"]) + int(line["f"]), abs=3)
 
 
+@pytest.mark.slow
 def test_a_completion_comes_from_standard_input_too(process, tmp_path):
     text = "u,f,r\n" + "".join(f"{i},{j},{i * j}\n" for i in range(6) for j in range(5) if i != j)
     done = process("complete", "-", "--method", "means", input=text)
@@ -220,6 +221,7 @@ def test_new_rows_of_real_numbers_are_predicted_with_intervals(halfseen, wide, t
     assert line["low"] < NOISY[3, 2] < line["high"]
 
 
+@pytest.mark.slow
 def test_new_rows_without_intervals_say_so(halfseen, quick, table, tmp_path):
     run = tmp_path / "run"
     assert halfseen(*quick("-o", run)).exit_code == 0
@@ -231,6 +233,7 @@ def test_new_rows_without_intervals_say_so(halfseen, quick, table, tmp_path):
     assert done.stdout.startswith("row,col,predicted\nnew,")
 
 
+@pytest.mark.slow
 def test_a_table_that_can_only_be_wide_comes_back_wide_without_being_told(halfseen, wide, tmp_path):
     told, guessed = tmp_path / "told.csv", tmp_path / "guessed.csv"
     wide.write_text(wide.read_text().replace("station,region,", "station,").replace(",north,", ","))

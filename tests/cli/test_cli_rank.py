@@ -69,6 +69,7 @@ def test_top_says_how_many_rows_are_left(halfseen, run):
     assert "21 more rows" in halfseen("rank", run, "--top", "3").stdout
 
 
+@pytest.mark.slow
 def test_the_same_seed_prints_the_same_table(halfseen, run):
     assert halfseen("rank", run).stdout == halfseen("rank", run).stdout
 
@@ -128,6 +129,7 @@ def test_pass_rates_are_ranked_too(halfseen, tmp_path):
     assert len(json.loads(halfseen("rank", tmp_path / "run", "--json").stdout)["rows"]) == 20
 
 
+@pytest.mark.slow
 def test_the_report_of_a_leaderboard_shows_rows_items_and_blocks(halfseen, run, tmp_path):
     found = halfseen("report", run, "-o", tmp_path / "page.html")
     assert found.exit_code == 0, found.output

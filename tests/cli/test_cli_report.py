@@ -42,6 +42,7 @@ FITS = {
 }
 
 
+@pytest.mark.slow
 def test_yes_no_answers_of_a_bayesian_run_are_probabilities_everywhere(halfseen, answers, tmp_path, read):
     where = ("--row", "model", "--col", "question", "--value", "right")
     words = (*where, "--family", "bernoulli", "--rank", 1, "--max-iter", 20)
@@ -57,6 +58,7 @@ def test_yes_no_answers_of_a_bayesian_run_are_probabilities_everywhere(halfseen,
     assert "noise (sd) of an entry" not in page.words("dt")
 
 
+@pytest.mark.fast_cases("als")
 @pytest.mark.parametrize("method", list(FITS))
 def test_every_kind_of_run_has_a_page(halfseen, table, tmp_path, read, method):
     words, titles = FITS[method]
@@ -76,6 +78,7 @@ def test_every_kind_of_run_has_a_page(halfseen, table, tmp_path, read, method):
     assert not list((tmp_path / "run").glob(".*"))
 
 
+@pytest.mark.slow
 def test_a_leaderboard_is_made_with_the_data_where_they_were_and_without_them_says_so(
     halfseen, answers, tmp_path, read
 ):
@@ -101,6 +104,7 @@ def test_a_leaderboard_is_made_with_the_data_where_they_were_and_without_them_sa
     assert json.loads(done.stdout)["has_data"] is True
 
 
+@pytest.mark.slow
 def test_a_model_of_hidden_entries_is_shown_with_the_entries_it_saw(halfseen, answers, tmp_path, read):
     run = tmp_path / "run"
     words = ("--family", "bernoulli", "--rank", 1, "--penalty", "map", "--hide", 0.3)
@@ -114,6 +118,7 @@ def test_a_model_of_hidden_entries_is_shown_with_the_entries_it_saw(halfseen, an
     assert "No intervals" not in text, "the entries are those of the fit, to the last one"
 
 
+@pytest.mark.slow
 def test_runs_of_older_versions_have_a_page_too(halfseen, quick, tmp_path, read):
     run = tmp_path / "run"
     assert halfseen(*quick("-o", run)).exit_code == 0
@@ -124,6 +129,7 @@ def test_runs_of_older_versions_have_a_page_too(halfseen, quick, tmp_path, read)
     assert "Where the data are missing" not in page.words("h2")
 
 
+@pytest.mark.slow
 def test_pictures_of_rows_are_on_the_page(halfseen, tmp_path, read):
     rng = np.random.default_rng(0)
     path, run = tmp_path / "pictures.csv", tmp_path / "run"
@@ -156,6 +162,7 @@ def test_bad_input_ends_with_one_line_and_code_two(halfseen, quick, table, tmp_p
     assert "details.json is damaged" in refused(run)
 
 
+@pytest.mark.slow
 def test_a_run_of_many_sources_has_its_shared_basis_with_intervals(halfseen, tmp_path, read):
     design = hs.datasets.SourcesDesign(noise=0.3)
     data = hs.datasets.make_sources_data(3, 20, 30, 1, 1, observed=0.9, design=design, random_state=0)
@@ -185,6 +192,7 @@ def test_a_run_of_many_sources_has_its_shared_basis_with_intervals(halfseen, tmp
     assert "report-shared-basis.csv" not in read(run / "report.html")[1].downloads()
 
 
+@pytest.mark.slow
 def test_the_page_shows_names_from_a_file_for_labels(halfseen, quick, table, tmp_path):
     run, page = tmp_path / "run", tmp_path / "page.html"
     assert halfseen("fit", "factor", table, "-o", run).exit_code == 0

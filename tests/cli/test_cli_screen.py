@@ -105,6 +105,7 @@ def test_a_data_set_that_is_not_here_says_where_it_was_looked_for(halfseen, tmp_
     assert "HALFSEEN_DATA" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals differ")
 @pytest.mark.parametrize("width", [80, 120])
 def test_on_a_terminal_nothing_is_wider_than_the_screen(table, width):

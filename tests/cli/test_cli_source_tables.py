@@ -32,6 +32,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_fit_shows_what_factors_explain_and_draws_them(halfseen, folder):
     done = halfseen("fit", "heterogeneous", folder / "clinic.csv", folder / "genes.csv", "--wide", "--held-out", 0,
                     "-o", folder / "run")  # fmt: skip

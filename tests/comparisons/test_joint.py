@@ -74,6 +74,7 @@ class TestEveryJointModel:
         with pytest.raises(ValueError, match="Source 'source 1' has none"):
             make(2, {"source 0": 1}).fit(complete.sources)
 
+    @pytest.mark.slow
     def test_automatic_ranks_are_those_of_the_truth(self, make):
         design = SourcesDesign(noise=0.3)
         data = make_sources_data(3, 20, 14, 1, 1, design=design, random_state=0)
@@ -106,6 +107,7 @@ def test_zeros_for_missing_entries_cost_what_the_paper_prints(missing, published
         assert data.subspace_error(model) == pytest.approx(published, rel=0.1)
 
 
+@pytest.mark.slow
 def test_imputing_jive_recovers_what_zeros_cost():
     data = make_sources_data(6, 40, 30, 1, 1, 0.7, "rotated", 1)
     zeros = hs.JIVE(1, 1, missing="zero", centre=False).fit(data.sources)
@@ -181,6 +183,7 @@ def test_bad_parameters_are_named(model, message):
         model.fit({"a": np.ones((9, 9)), "b": np.ones((9, 8))})
 
 
+@pytest.mark.fast_cases("<lambda>0", "<lambda>4")
 @pytest.mark.parametrize(
     "make",
     [

@@ -79,6 +79,7 @@ def test_what_does_not_fit_is_refused(known, fit, message):
         fit(R, K, G)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Popularity, NeighbourProfile, RowKernelRidge, KronRidge])
 def test_they_are_saved_and_loaded_in_a_process_that_has_not_seen_them(known, kind, tmp_path):
     _, R, K, G, _ = known

@@ -28,6 +28,7 @@ def test_nuclear_norm_solves_its_problem():
     assert np.linalg.eigvalsh(P @ rest @ P)[-1] <= penalty + 1e-3
 
 
+@pytest.mark.slow
 def test_nuclear_norm_completes_pairs_never_seen():
     rng = np.random.default_rng(1)
     L = rng.normal(size=(40, 2))

@@ -25,6 +25,7 @@ def simulated(n=80, p=60, rank=2, noise=0.5, share=0.4, seed=0, dtype=float):
     return truth, table, rng.random(truth.shape) < share
 
 
+@pytest.mark.slow
 def test_hyperparameters_have_the_moments_of_their_posterior():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(30, 2)) @ np.array([[1.0, 0.4], [0.0, 0.5]]) + [0.5, -1.0]
@@ -94,6 +95,7 @@ def test_the_sampler_leaves_the_joint_distribution_as_it_is():
     assert np.abs(z).max() < 4.0, z
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.5, 0.95])
 def test_intervals_cover_the_truth_and_the_values_to_come(level):
     covered, answered = [], []

@@ -84,6 +84,7 @@ def test_a_complete_rank_one_table_of_two_values_is_learned():
 ORDINARY = {"small": (60, 20, 2, 0.6, 0.5), "thin": (120, 90, 4, 0.3, 0.3), "nearly exact": (200, 100, 2, 0.5, 0.01)}
 
 
+@pytest.mark.fast_cases("thin")
 @pytest.mark.parametrize("name", ORDINARY)
 def test_the_default_penalty_is_within_a_tenth_of_the_best_of_a_grid(name):
     n, p, rank, share, noise = ORDINARY[name]
@@ -119,6 +120,24 @@ def test_a_table_of_effects_alone_is_told_so_and_is_not_overfitted():
     # by chance factors gain one and a half standard errors in one of fifteen such tables
     assert sum(told) >= 3
     assert np.median(ratios) <= 1.05
+
+
+def test_a_small_table_is_told_where_draws_predict_better_and_they_do():
+    rng = np.random.default_rng(4)
+    truth = rng.normal(size=(60, 2)) @ rng.normal(size=(2, 20))
+    table = np.where(rng.random((60, 20)) < 0.6, truth + 0.3 * rng.normal(size=(60, 20)), np.nan)
+    model = hs.AlternatingLeastSquares(random_state=0).fit(table)
+    assert any("BayesianFactorization (halfseen fit bayes) predicts better" in text for text in model.warnings_)
+    draws = hs.BayesianFactorization(max_iter=100, random_state=0).fit(table)
+    errors = [np.linalg.norm((one.predict_table() - truth)[np.isnan(table)]) for one in (model, draws)]
+    assert errors[1] < 0.9 * errors[0]
+
+
+def test_a_table_with_many_entries_per_parameter_is_not_sent_elsewhere():
+    rng = np.random.default_rng(5)
+    table = rng.normal(size=(60, 1)) @ rng.normal(size=(1, 40)) + 0.1 * rng.normal(size=(60, 40))
+    model = hs.AlternatingLeastSquares(2, random_state=0).fit(table)
+    assert not any("BayesianFactorization" in text for text in model.warnings_)
 
 
 def test_a_large_table_is_judged_by_a_part_that_chooses_alike():

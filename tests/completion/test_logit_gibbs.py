@@ -77,6 +77,7 @@ def test_the_sampler_leaves_the_joint_distribution_as_it_is():
     assert np.abs(z).max() < 4.0, z
 
 
+@pytest.mark.slow
 def test_probabilities_cover_and_are_closer_than_those_of_the_factor_model(fitted):
     model, truth, answers, seen = fitted
     hidden = np.nonzero(~seen)

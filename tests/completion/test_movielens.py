@@ -48,6 +48,7 @@ def test_one_start_is_better_than_cmfrec_on_every_split(data, mode):
     assert all(own[split] < peer[split] for split in own)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("name", "rank", "penalty", "bias_penalty"), [("ml-100k", 64, 1.2, 0.6), ("ml-1m", 16, 1.1, 0.3)]

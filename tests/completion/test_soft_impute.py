@@ -40,6 +40,7 @@ def naive_soft_impute(table, penalty, n_rounds=4000):
     return Z
 
 
+@pytest.mark.fast_cases("8.0")
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("penalty", [0.5, 3.0, 8.0])
 def test_it_is_the_dense_soft_impute(solver, penalty):
@@ -201,6 +202,7 @@ def test_the_unit_of_the_values_does_not_matter():
     np.testing.assert_allclose(four.predict_table(), 4 * one.predict_table(), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_size_of_the_table_is_made():
     rng, (n, p) = np.random.default_rng(0), (30_000, 30_000)  # 7.2 GB as a dense table
     R = hs.Observed.from_triplets(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import halfseen as hs
 from kernel_problems import ISAS, use
@@ -37,6 +38,7 @@ def test_the_order_of_the_rows_changes_nothing_beyond_rounding(name):
     np.testing.assert_allclose(there, here, rtol=0, atol=1e-10 * np.abs(here).max())
 
 
+@pytest.mark.fast_cases("biases", "nuclear norm")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", MODELS)
 def test_instruction_sets_agree_to_1e_8(name, monkeypatch):
@@ -46,3 +48,28 @@ def test_instruction_sets_agree_to_1e_8(name, monkeypatch):
         results.append(predicted(name, np.arange(N)))
     for other in results[1:]:
         np.testing.assert_allclose(other, results[0], rtol=0, atol=1e-8 * np.abs(results[0]).max())
+
+
+# wide enough for BLAS to share its products out between threads
+WIDE = np.random.default_rng(2).normal(size=(500, 8)) @ np.random.default_rng(3).normal(size=(8, 300))
+WIDE += 0.3 * np.random.default_rng(4).normal(size=WIDE.shape)
+HELD_BY_BLAS = {
+    "singular values": lambda: hs.SoftImpute(rank=8, penalty=60.0, random_state=0),
+    "least squares": lambda: hs.AlternatingLeastSquares(8, max_iter=5, random_state=0),
+    "descent": lambda: hs.OverparametrizedFactorization(8, max_iter=20, random_state=0),
+}
+
+
+def on_blas_threads(number, make):
+    with threadpool_limits(number, "blas"):
+        pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        if set(pools) != {number}:
+            pytest.skip(f"this BLAS cannot be set to {number} threads: {pools}")
+        return make().fit(WIDE).predict_table()
+
+
+@pytest.mark.filterwarnings("ignore")  # a few sweeps do not converge
+@pytest.mark.parametrize("make", HELD_BY_BLAS.values(), ids=HELD_BY_BLAS)
+def test_blas_threads_change_nothing_beyond_rounding(make):
+    one, two = on_blas_threads(1, make), on_blas_threads(2, make)
+    np.testing.assert_allclose(two, one, rtol=0, atol=1e-10 * np.abs(one).max())

@@ -6,6 +6,7 @@ import inspect
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,7 @@ def test_scikit_learn_checks_pass(estimator, check):
     check(estimator)
 
 
-@pytest.fixture
-def table():
+def random_table() -> np.ndarray:
     """40 x 12, rank 1 with biases and noise; a tenth row and a fifth column without entries."""
     rng = np.random.default_rng(0)
     table = 3 + rng.normal(size=(40, 1)) + rng.normal(size=12) + np.outer(rng.normal(size=40), rng.normal(size=12))
@@ -77,6 +77,21 @@ def table():
     table[rng.random(table.shape) < 0.4] = np.nan
     table[9], table[:, 4] = np.nan, np.nan
     return table
+
+
+@pytest.fixture
+def table():
+    return random_table()
+
+
+@cache
+def fitted_by_name(name: str) -> Any:
+    return ESTIMATORS[name].make().fit(random_table())
+
+
+def fitted(case: Case) -> Any:
+    """A case's model of the table, fitted once for all tests: nobody may change it."""
+    return fitted_by_name(next(name for name, known in ESTIMATORS.items() if known is case))
 
 
 @every_estimator
@@ -110,6 +125,7 @@ class TestEveryEstimator:
         case.make().fit(table)
         np.testing.assert_array_equal(table, before)
 
+    @pytest.mark.fast_cases("AlternatingLeastSquares", "BiasModel", "ColumnMean", "InductiveCompletion", "SoftImpute")
     def test_all_kinds_of_input_are_the_same_table(self, case, table):
         i, j = np.nonzero(~np.isnan(table))
         kinds = [
@@ -119,12 +135,12 @@ class TestEveryEstimator:
             np.asfortranarray(table),
             table.tolist(),
         ]
-        wanted = case.make().fit(table).predict_table()
+        wanted = fitted(case).predict_table()
         for kind in kinds:
             np.testing.assert_allclose(case.make().fit(kind).predict_table(), wanted, err_msg=type(kind).__name__)
 
     def test_pairs_and_blocks_agree(self, case, table):
-        model = case.make().fit(table)
+        model = fitted(case)
         block = model.predict_table([0, 9, 3], [4, 2])
         assert block.shape == (3, 2)
         pairs = model.predict(np.repeat([0, 9, 3], 2), np.tile([4, 2], 3))
@@ -132,20 +148,20 @@ class TestEveryEstimator:
         np.testing.assert_allclose(model.predict_table()[[0, 9, 3]][:, [4, 2]], block)
 
     def test_rows_and_columns_without_entries_are_predicted(self, case, table):
-        completed = case.make().fit(table).predict_table()
+        completed = fitted(case).predict_table()
         seen = table[~np.isnan(table)]
         spread = seen.max() - seen.min()
         assert np.all(completed[9] > seen.min() - spread)
         assert np.all(completed[:, 4] < seen.max() + spread)
 
     def test_it_predicts_the_seen_better_than_their_mean(self, case, table):
-        model = case.make().fit(table)
+        model = fitted(case)
         assert -model.score(table) < np.mean(model.loss_.value(table[~np.isnan(table)], np.nanmean(table)))
 
     def test_single_precision_in_is_single_precision_out(self, case, table):
         model = case.make().fit(table.astype(np.float32))
         assert model.predict_table().dtype == model.predict(table.astype(np.float32)).dtype == np.float32
-        double = case.make().fit(table).predict_table()
+        double = fitted(case).predict_table()
         if case.is_sampled:  # rounding makes another chain, which ends no farther away than one of another seed
             other = case.make().set_params(random_state=1).fit(table).predict_table()
             assert np.linalg.norm(model.predict_table() - double) <= np.linalg.norm(other - double)
@@ -153,18 +169,18 @@ class TestEveryEstimator:
             np.testing.assert_allclose(model.predict_table(), double, atol=8e-3)  # a fortieth of the noise
 
     def test_the_same_seed_gives_the_same_bits_on_any_engine(self, case, table):
-        one = case.make().fit(table).predict_table()
+        one = fitted(case).predict_table()
         with hs.engine("threads", workers=2):
             two = case.make().fit(table).predict_table()
         np.testing.assert_array_equal(one, two)
 
     def test_copies_predict_the_same_bits(self, case, table):
-        model = case.make().fit(table)
+        model = fitted(case)
         for copy in (pickle.loads(pickle.dumps(model)), clone(model).fit(table)):
             np.testing.assert_array_equal(copy.predict(table), model.predict(table))
 
     def test_a_saved_model_predicts_the_same_bits(self, case, table, tmp_path):
-        model = case.make().fit(table)
+        model = fitted(case)
         hs.save(model, tmp_path / "model.safetensors")
         loaded = hs.load(tmp_path / "model.safetensors")
         np.testing.assert_array_equal(loaded.predict(table), model.predict(table))
@@ -191,7 +207,7 @@ class TestEveryEstimator:
             np.testing.assert_allclose(model.predict(table[30 + row : 31 + row])[0], together[row], rtol=1e-8)
 
     def test_what_iterates_says_why_it_ended(self, case, table):
-        model = case.make().fit(table)
+        model = fitted(case)
         if hasattr(model, "run_"):
             assert model.run_.reason
             assert len(model.run_.trace) == model.run_.n_iter >= 1

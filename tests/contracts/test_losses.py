@@ -68,7 +68,8 @@ class LogCosh:
 
 ORDINAL = Ordinal(np.array([-1.4, -0.3, 0.5, 1.8]))
 CANONICAL = [Gaussian(), Bernoulli(), Binomial(5), Poisson()]
-OTHERS = [Probit(), NegativeBinomial(1.7), ORDINAL, ScaledGaussian(2.0)]
+GAPPED = Ordinal(np.array([-1.0, 0.2, 1.1]), values=(0.0, 1.0, 3.0, 6.0))
+OTHERS = [Probit(), NegativeBinomial(1.7), ORDINAL, GAPPED, ScaledGaussian(2.0)]
 LOSSES = [*CANONICAL, *OTHERS, LogCosh(), Huber(0.8)]
 FAMILIES = CANONICAL
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
@@ -176,11 +177,13 @@ def support_of(loss, m):
         y = np.arange(5.0)
     else:
         y = np.arange(400.0)
+    if getattr(loss, "values", None) is not None:
+        y = np.array(loss.values)
     log_chance = -loss.value(y, np.full(len(y), m))
     return y, np.exp(log_chance)
 
 
-DISCRETE = [Bernoulli(), Probit(), NegativeBinomial(1.7), ORDINAL]
+DISCRETE = [Bernoulli(), Probit(), NegativeBinomial(1.7), ORDINAL, GAPPED]
 
 
 @pytest.mark.parametrize("loss", DISCRETE, ids=lambda loss: loss.name)

@@ -61,7 +61,7 @@ CASES = {
     "ItemResponseModel": Case(hs.ItemResponseModel(max_iter=20, random_state=0), ANSWERS),
     "OverparametrizedFactorization": Case(hs.OverparametrizedFactorization(max_iter=200, random_state=0)),
     "OneSidedCompletion": Case(hs.OneSidedCompletion(rank=2, random_state=0)),
-    "InductiveCompletion": Case(hs.InductiveCompletion(2, random_state=0), more=FEATURES),
+    "InductiveCompletion": Case(hs.InductiveCompletion(2, penalty=0.1, max_iter=15, random_state=0), more=FEATURES),
     "SimilarityClustering": Case(hs.SimilarityClustering(2, max_iter=30, random_state=0), ROWS, PAIRS),
     "HeterogeneousFactorization": Case(hs.HeterogeneousFactorization(1, 1, max_iter=30, random_state=0), SOURCES),
     "JIVE": Case(c.JIVE(1, 1, max_iter=30), SOURCES),
@@ -130,6 +130,32 @@ TIED = {"row_features": ROWS[:P], "col_features": ROWS[:P]}
 ONLY_ONE = {("SparseAutoencoder", "device"), ("HeterogeneousAutoencoder", "device"), ("ItemResponseModel", "family")}
 
 
+# These fits take a second or more: the full suite alone tries them.
+LONG = (
+    ("InductiveCompletion", "start", "cross"),
+    ("InductiveCompletion", "start", "tensor"),
+    ("InductiveCompletion", "rank", "auto"),
+    ("ItemResponseModel", "rotation", "oblimin"),
+    ("ItemResponseModel", "rotation", "geomin"),
+    ("OneSidedCompletion", "rank", "auto"),
+    ("SparseAutoencoder", "threads", 2),
+)
+# Their fits take long: one other value of each parameter, searches for one parameter, and all in the full suite.
+COSTLY = {
+    "GeneralizedFactorModel",
+    "HeterogeneousAutoencoder",
+    "HeterogeneousFactorization",
+    "Imputer",
+    "InductiveCompletion",
+    "ItemResponseModel",
+    "OneSidedCompletion",
+    "OverparametrizedFactorization",
+    "SimilarityClustering",
+    "SoftImpute",
+    "SparseAutoencoder",
+}
+
+
 def estimators() -> dict[str, type]:
     """All public estimators, those of comparisons among them."""
     public = {name: getattr(hs, name) for name in hs.__all__}
@@ -147,8 +173,9 @@ def values_of(name: str, parameter: str) -> list[Any]:
 def settings() -> Iterator[Any]:
     for name, case in CASES.items():
         for parameter in parameter_names(type(case.model)):
-            for value in values_of(name, parameter):
-                yield pytest.param(name, parameter, value, id=f"{name}-{parameter}={value!r}"[:90])
+            for k, value in enumerate(values_of(name, parameter)):
+                marks = pytest.mark.slow if (name, parameter, value) in LONG or (k and name in COSTLY) else ()
+                yield pytest.param(name, parameter, value, id=f"{name}-{parameter}={value!r}"[:90], marks=marks)
 
 
 def with_value(name: str, parameter: str, value: Any) -> tuple[BaseEstimator, Any, dict[str, Any]]:
@@ -235,7 +262,10 @@ def test_another_legal_value_is_set_cloned_and_fitted(name, parameter, value):
 
 def searched() -> Iterator[Any]:
     for name, case in CASES.items():
-        for parameter in parameter_names(type(case.model)):
+        marks: Any = ()
+        for k, parameter in enumerate(parameter_names(type(case.model))):
+            if k and name in COSTLY:
+                marks = pytest.mark.slow
             values = values_of(name, parameter)
             plain = [value for value in values if not any(key[:2] == (name, parameter) for key in TOGETHER)]
             if (
@@ -243,7 +273,7 @@ def searched() -> Iterator[Any]:
                 and parameter != "is_tied"
                 and (isinstance(case.model, CompletionEstimator) or "score" in dir(case.model))
             ):
-                yield pytest.param(name, parameter, plain[0], id=f"{name}-{parameter}={plain[0]!r}"[:90])
+                yield pytest.param(name, parameter, plain[0], id=f"{name}-{parameter}={plain[0]!r}"[:90], marks=marks)
 
 
 @ignoring

@@ -95,8 +95,8 @@ def tables():
 def made(case):
     """The estimator with the tables' ranks, a network with enough steps to learn something."""
     model = case.make()
-    if isinstance(model, hs.RobustJIVE):
-        model.set_params(max_iter=60)  # far enough; its last digits take hundreds of sweeps
+    if isinstance(model, (hs.JIVE, hs.RobustJIVE)):
+        model.set_params(max_iter=60)  # far enough; their last digits take hundreds of sweeps
     if isinstance(model, SourcesEstimator):
         return model.set_params(shared_rank=1, unique_rank=1)
     return model.set_params(solver="lbfgs", penalty=0.01, held_out=0, max_iter=8, steps=5, precision="float64")
@@ -136,7 +136,7 @@ def test_transform_places_columns_the_same_one_by_one_and_after_a_copy(tables):
 
 
 @every_estimator
-@pytest.mark.filterwarnings("ignore:RobustJIVE ended:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:(Robust)?JIVE ended:sklearn.exceptions.ConvergenceWarning")
 def test_bases_are_orthonormal_and_orthogonal(case, tables):
     model = fitted(name_of(case))
     np.testing.assert_allclose(model.shared_basis_.T @ model.shared_basis_, np.eye(1), atol=1e-10)
@@ -169,7 +169,7 @@ class TestEveryNetwork:
 
 
 @every_model
-@pytest.mark.filterwarnings("ignore:RobustJIVE ended:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:(Robust)?JIVE ended:sklearn.exceptions.ConvergenceWarning")
 class TestEverySourcesModel:
     def test_expected_failures_have_a_reason(self, case):
         assert len(case.expected_failures) <= 8

@@ -158,6 +158,7 @@ def test_an_npz_that_unpacks_to_more_than_the_limit_is_refused_and_the_limit_can
     assert read_table(file, max_bytes="25 MB").shape == (3000, 1000)
 
 
+@pytest.mark.slow
 def test_a_text_bomb_ends_at_the_limit(tmp_path):
     file = tmp_path / "a.csv.gz"
     lines = b"u,i,r\n" + b"".join(b"%d,%d,1\n" % (k % 1000, k // 1000) for k in range(120_000))

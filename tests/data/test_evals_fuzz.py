@@ -226,11 +226,11 @@ def outcome(folder: Path, options: dict[str, Any]) -> str | None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_changed_files_are_read_or_refused_in_clear_words(tmp_path, name):
-    fuzz(tmp_path, name, 0, 120)
+    fuzz(tmp_path, name, 0, 30)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", SAMPLES)
 def test_many_changed_files_are_read_or_refused_in_clear_words(tmp_path, name, seed):
-    fuzz(tmp_path, name, seed, 1000)
+    fuzz(tmp_path, name, seed, 300)

@@ -487,6 +487,7 @@ def test_a_member_that_is_not_where_the_listing_says_is_refused(tmp_path):
     assert "checksum" in refusal(put(tmp_path, "b.eval", bytes(flipped)))
 
 
+@pytest.mark.slow
 def test_parquet_that_promises_too_many_rows_is_refused(tmp_path):
     rows = pa.table({"model": pa.DictionaryArray.from_arrays(pa.array(np.zeros(200_000, np.int8)), ["a"]),
                      "question": np.zeros(200_000, np.int64), "score": np.zeros(200_000)})  # fmt: skip

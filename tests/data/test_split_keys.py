@@ -81,6 +81,7 @@ def test_equal_labels_have_equal_numbers_whatever_array_holds_them():
     np.testing.assert_array_equal(label_keys(numbers, 3), label_keys(numbers.astype(np.uint64), 3))
 
 
+@pytest.mark.slow
 def test_no_two_entries_of_a_large_table_share_a_number():
     i, j = np.divmod(np.arange(1_000_000), 1000)
     R = hs.Observed.from_triplets(i, j, np.ones(len(i)))

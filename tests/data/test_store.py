@@ -294,6 +294,9 @@ def public_estimators() -> list[Any]:
     return made
 
 
+@pytest.mark.fast_cases(
+    "AlternatingLeastSquares", "BiasModel", "ColumnMean", "GeneralizedFactorModel", "OneSidedCompletion", "SoftImpute"
+)
 @pytest.mark.parametrize("cls", public_estimators(), ids=lambda cls: cls.__name__)
 @pytest.mark.filterwarnings("ignore:.*compiled kernels:RuntimeWarning")
 def test_every_public_estimator_is_the_same_after_a_round_trip(cls, tmp_path):

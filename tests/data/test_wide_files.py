@@ -238,6 +238,7 @@ def test_cells_that_are_no_numbers_further_down_are_told_by_their_column(tmp_pat
         read_table(file, wide=True)
 
 
+@pytest.mark.slow
 def test_a_header_of_more_than_a_megabyte_is_read(tmp_path):
     names = [f"question number {k:>260} of the long list" for k in range(8_000)]
     file = tmp_path / "a.csv"

@@ -108,6 +108,7 @@ class TestThePath:
         with pytest.raises(ValueError, match=r"rank=.* a whole number of at least 1"):
             fit(X).approximation(0)
 
+    @pytest.mark.slow
     def test_more_columns_than_needed_do_no_harm_and_exactly_enough_need_luck(self, X):
         best = best_of_rank(X, 3)
         errors = {
@@ -231,6 +232,7 @@ class TestPredictions:
         assert not complete.cols.any()
         assert fit(ratings - ratings.mean(), k=6, stop=50).centre_.is_zero
 
+    @pytest.mark.slow
     def test_a_centred_complete_table_predicts_with_its_means(self, X):
         shifted = X + np.arange(30) + np.arange(40)[:, None]
         model = fit(shifted, stop="sure", centre="both")
@@ -251,6 +253,7 @@ class TestPredictions:
         assert ours < 0.8 * np.mean((late.predict_table() - data.mean)[unseen] ** 2)
         assert model.run_.reason == "held_out"
 
+    @pytest.mark.slow
     def test_a_table_far_too_large_for_memory_is_fitted_from_its_entries(self):
         rng = np.random.default_rng(0)
         n, p, count = 400_000, 300_000, 5_000
@@ -259,6 +262,7 @@ class TestPredictions:
         model = hs.OverparametrizedFactorization(2, stop=2, random_state=0).fit(R)
         assert model.predict([0, 1], [5, 6]).shape == (2,)
 
+    @pytest.mark.slow
     def test_held_out_without_refitting_keeps_the_best_iterate(self, X):
         seen = np.where(np.random.default_rng(0).random(X.shape) < 0.8, X, np.nan)
         once = hs.OverparametrizedFactorization(10, stop=HeldOutStop(is_refitted=False), random_state=0).fit(seen)

@@ -28,6 +28,7 @@ def least_error(gap, rho, side=60, seed=0, kappa=2.0, step=0.25):
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [0.25, 0.5, 0.75])
 def test_the_error_falls_with_the_sharp_power_of_the_start(gap):
     rhos = np.array([1e-3, 1e-5, 1e-7])
@@ -59,6 +60,7 @@ class TestFigures:
         loop(FactorDescent(DenseObjective(X), 0.5), start, max_iter=until, watchers=[watch])
         return np.array(found)
 
+    @pytest.mark.slow
     def test_small_starts_reach_the_best_approximation_and_moderate_ones_never(self):
         """Figure 1; 4.1 times at its full size."""
         rng = np.random.default_rng(0)
@@ -73,6 +75,7 @@ class TestFigures:
         one = 3 * np.sqrt(220) / np.sqrt(np.linalg.norm(X, 2) * 80 * 60)
         assert self.descend(X, one, 1500, test).min() >= 2.3 * best
 
+    @pytest.mark.slow
     def test_a_small_start_is_ten_times_faster_than_a_moderate_one(self):
         """Figure 2b: error 1e-3; the moderate start has factors of Frobenius norm 1."""
         X = low_rank((90, 70), np.linspace(1.0, 0.5, 5))

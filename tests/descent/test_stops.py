@@ -57,6 +57,7 @@ RULES = {
 }
 
 
+@pytest.mark.fast_cases("plateau")
 @pytest.mark.parametrize(("rule", "bound"), RULES.values(), ids=RULES.keys())
 def test_rules_come_near_the_best_time_and_optimal_shrinkage_beats_them(noisy, oracle, rule, bound):
     truth, X = noisy
@@ -66,11 +67,13 @@ def test_rules_come_near_the_best_time_and_optimal_shrinkage_beats_them(noisy, o
     assert np.linalg.norm(shrunk(X) - truth) <= 1.005 * error(model, truth)
 
 
+@pytest.mark.slow
 def test_going_on_for_ever_is_much_worse(noisy, oracle):
     truth, X = noisy
     assert error(fit(X, "none", max_iter=1500), truth) > 1.5 * oracle
 
 
+@pytest.mark.slow
 def test_auto_is_sure_for_complete_tables_discrepancy_for_operators_and_held_out_for_others(noisy):
     _, X = noisy
     assert fit(X, "auto").sure_ is not None

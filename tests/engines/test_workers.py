@@ -31,6 +31,7 @@ with hs.engine("threads", workers=2) as engine:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_fork_inside_an_active_engine_gets_a_pool_of_its_own():
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED]  # 3.12 warns of forks with threads

@@ -8,6 +8,7 @@ import pytest
 import halfseen as hs
 
 
+@pytest.mark.fast_cases("gaussian-0-size0", "bernoulli-2-size3")
 @pytest.mark.parametrize(
     ("family", "rank", "size"),
     [("gaussian", 0, (80, 50)), ("gaussian", 3, (120, 80)), ("poisson", 1, (100, 60)), ("bernoulli", 2, (300, 150))],

@@ -42,6 +42,7 @@ def case(request):
     return data, fit(data)
 
 
+@pytest.mark.fast_cases("probit")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_default_fit_reaches_a_stationary_point_near_the_truth(name):
     data = draw(name)
@@ -60,6 +61,7 @@ def test_every_stage_is_closer_to_the_truth_than_the_intercepts_alone(case):
         assert np.linalg.norm(stage.rows @ stage.cols.T - data.row_factors @ data.col_factors.T) < null
 
 
+@pytest.mark.fast_cases("negative_binomial")
 def test_a_fit_without_correction_has_no_slope_left(case):
     """The plain likelihood's slopes by finite differences, at the parameters that the estimator shows."""
     data, _ = case
@@ -83,6 +85,7 @@ def test_a_fit_without_correction_has_no_slope_left(case):
         assert abs(ends[0] - ends[1]) / (2 * h) < 1e-4
 
 
+@pytest.mark.slow
 def test_thresholds_are_stationary_too():
     """Each threshold's own slope, the weak pull of its distances to their usual ones included."""
     from halfseen.losses.ordinal import PULL
@@ -135,6 +138,7 @@ def test_without_factors_sizes_are_those_of_the_adjusted_profile_likelihood():
     np.testing.assert_allclose(np.log(model.loss_.size), best.x, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:too little information")
 def test_sizes_and_thresholds_find_the_truth():
     sizes = np.random.default_rng(0).uniform(1.0, 6.0, 12)
@@ -156,6 +160,7 @@ def test_sizes_and_thresholds_find_the_truth():
     assert np.abs(model.loss_.cuts.mean(axis=1)).max() < 1e-10
 
 
+@pytest.mark.slow
 def test_two_classes_give_the_fit_of_yes_and_no():
     data = hs.datasets.make_factor_data(100, 60, 1, "bernoulli", observed=0.8, random_state=0)
     options = {"start": "linear", "tol": 1e-9}
@@ -180,6 +185,7 @@ def test_one_family_in_all_columns_is_that_family():
     )
 
 
+@pytest.mark.slow
 def test_real_valued_columns_beside_others_have_scales_of_their_own():
     rng = np.random.default_rng(0)
     data = hs.datasets.make_factor_data(800, 20, 1, "gaussian", observed=0.9, random_state=0)
@@ -221,6 +227,7 @@ def test_only_ordinal_fits_have_probabilities_and_thresholds():
         _ = model.thresholds_
 
 
+@pytest.mark.fast_cases("ordinal")
 def test_new_rows_are_placed_where_old_ones_are(case):
     data, _ = case
     model = fit(data, "map")
@@ -230,12 +237,14 @@ def test_new_rows_are_placed_where_old_ones_are(case):
     np.testing.assert_allclose(model.predict(table[:20]), model.predict_table(range(20)), atol=1e-3)
 
 
+@pytest.mark.fast_cases("probit")
 def test_an_uncorrected_new_row_is_where_it_was(case):
     data, _ = case
     model = fit(data, bias="none")
     np.testing.assert_allclose(model.transform(data.observed.to_dense()[:20]), model.row_factors_[:20], atol=1e-4)
 
 
+@pytest.mark.fast_cases("ordinal")
 def test_files_and_pickles_predict_the_same_bits(case, tmp_path):
     data, model = case
     hs.save(model, tmp_path / "model.halfseen")
@@ -247,6 +256,7 @@ def test_files_and_pickles_predict_the_same_bits(case, tmp_path):
         np.testing.assert_array_equal(again.row_factors().se, model.inference().row_factors().se)
 
 
+@pytest.mark.fast_cases("ordinal")
 def test_single_precision_stays_single(case):
     data, _ = case
     single = hs.GeneralizedFactorModel(1, data.family, penalty="map", random_state=0)
@@ -255,6 +265,7 @@ def test_single_precision_stays_single(case):
     assert single.transform(data.observed.astype(np.float32)).dtype == np.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ordinal", "mixed"])
 def test_columns_may_come_in_any_order(name):
     data = draw(name)
@@ -288,6 +299,7 @@ def test_a_weight_of_two_is_the_entry_twice(case):
     np.testing.assert_allclose(two.B, one.B, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_heavy_entries_shorten_the_intervals(case):
     data, _ = case
     R = data.observed
@@ -305,6 +317,7 @@ def test_heavy_entries_shorten_the_intervals(case):
     assert np.median(ratio) == pytest.approx(np.sqrt(0.5), rel=0.06)
 
 
+@pytest.mark.fast_cases("probit")
 def test_a_known_part_of_the_predictor_is_taken_out(case):
     """Responses drawn with an offset and fitted with it give the factors of the table without."""
     data, _ = case
@@ -358,6 +371,7 @@ def test_what_a_family_cannot_judge_is_named(family, table, match):
         hs.GeneralizedFactorModel(1, family, penalty="map").fit(labelled(table))
 
 
+@pytest.mark.slow
 def test_families_by_column_label_follow_the_labels():
     data = draw("mixed")
     names = [f"q{j}" for j in range(60)]
@@ -385,6 +399,7 @@ def test_known_parameters_are_kept():
     np.testing.assert_array_equal(model.loss_.cuts, np.arange(4.0) - 1.5)
 
 
+@pytest.mark.slow
 def test_a_class_that_nobody_chose_keeps_a_gap():
     table = draw("ordinal").observed.to_dense()
     table[:, 4] = np.where(table[:, 4] == 3, 2, table[:, 4])
@@ -397,6 +412,7 @@ def test_a_class_that_nobody_chose_keeps_a_gap():
     assert np.isfinite(model.loss_.cuts).all()
 
 
+@pytest.mark.fast_cases("ordinal")
 def test_an_empty_column_and_an_empty_row_are_predicted(case):
     data, _ = case
     table = data.observed.to_dense()

@@ -165,6 +165,7 @@ def test_blocks_are_those_of_the_expected_information(name):
     np.testing.assert_allclose(i.intercepts().se, np.sqrt(V[:, 0, 0]), rtol=1e-5)
 
 
+@pytest.mark.fast_cases("probit")
 @pytest.mark.parametrize("name", NAMES)
 def test_unseen_responses_fall_into_their_intervals(name):
     """About 1900 held-out cells: at least .95 - .02 inside, ends where responses can lie."""

@@ -103,6 +103,7 @@ def test_the_correction_lowers_the_error(logit):
     assert relative_error(firth, logit) < relative_error(plain, logit)
 
 
+@pytest.mark.slow
 def test_a_ridge_beside_the_correction_is_not_forgotten(logit):
     kwargs = {"bias": "firth", "random_state": 0}
     fits = {

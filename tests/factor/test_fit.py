@@ -72,6 +72,7 @@ class TestEveryFamily:
         assert model.run_.reason == "gradient"
         assert np.abs(problem.value_and_gradient(theta)[1]).max() <= 1e-6 * max(model.dispersion_, 1.0)
 
+    @pytest.mark.fast_cases("gaussian", "bernoulli")
     def test_the_gauge_is_exact(self, family):
         for rho in (1.0, 1.5):
             model = fit(informative(family), family=family, penalty="none", rho=rho)
@@ -83,6 +84,7 @@ class TestEveryFamily:
             assert np.all(Y.sum(axis=0) >= 0)
             assert np.all(np.diff(np.diag(X.T @ X)) <= 0)
 
+    @pytest.mark.fast_cases("gaussian")
     def test_all_solvers_find_the_same_predictor(self, family):
         data = small(family)
         tight = {"tol": 1e-9, "max_iter": 20_000}
@@ -93,6 +95,7 @@ class TestEveryFamily:
         for other in fits[1:]:
             assert np.linalg.norm(other - fits[0]) <= 1e-7 * np.linalg.norm(fits[0])
 
+    @pytest.mark.fast_cases("gaussian", "bernoulli")
     def test_training_rows_are_placed_where_they_were(self, family):
         data = informative(family)
         for penalty in ("map", "none"):
@@ -176,6 +179,7 @@ def test_the_default_beats_the_intercepts_or_warns(strength, observed, seed, rec
     assert model.score(test) > null.score(test) or is_warned
 
 
+@pytest.mark.slow
 def test_gradient_descent_contracts_linearly_and_keeps_the_balance():
     """Remark 3 and Theorem 2.6, measured: a constant factor per sweep, and X'X = Y'Y hardly moves."""
     data = hs.datasets.make_factor_data(400, 200, rank=2, family="bernoulli", observed=0.6, random_state=0)
@@ -195,6 +199,7 @@ def test_gradient_descent_contracts_linearly_and_keeps_the_balance():
     assert np.linalg.norm(moved - before) <= 1e-2 * np.linalg.norm(done.final.rows.T @ done.final.rows)
 
 
+@pytest.mark.slow
 def test_gradient_descent_needs_many_more_passes_than_newton():
     data = hs.datasets.make_factor_data(300, 150, rank=2, family="bernoulli", observed=0.6, random_state=0)
     newton = fit(data, penalty="none", bias="none")
@@ -203,6 +208,7 @@ def test_gradient_descent_needs_many_more_passes_than_newton():
     assert plain.run_.work > 5 * newton.run_.work
 
 
+@pytest.mark.slow
 def test_the_printed_algorithm_is_available_and_reaches_the_same_likelihood():
     data = hs.datasets.make_factor_data(400, 200, rank=2, family="bernoulli", observed=0.6, random_state=0)
     with pytest.warns(UserWarning, match="max_iter"):
@@ -243,6 +249,7 @@ def test_totals_per_column_are_binomial_counts():
     np.testing.assert_allclose(given.predict_table() * 6, fused.predict_table(), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_exposure_enters_as_an_offset():
     rng = np.random.default_rng(0)
     data = hs.datasets.make_factor_data(80, 40, rank=1, family="poisson", observed=0.7, intercept=0.5, random_state=0)
@@ -299,6 +306,7 @@ def test_the_dispersion_is_the_residual_variance():
     assert model.dispersion_ == pytest.approx(data.dispersion, abs=4 * np.sqrt(2 / data.observed.n_entries))
 
 
+@pytest.mark.slow
 def test_nothing_of_the_size_of_the_table_is_made():
     rng = np.random.default_rng(0)
     n, p, entries = 300_000, 200_000, 400_000  # 480 GB as a dense table

@@ -117,6 +117,7 @@ def test_standard_errors_follow_the_naive_formulas(case, variance):
         np.testing.assert_allclose(realised.estimate, filled.mean(axis=1), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_sandwich_blocks_follow_the_naive_formula():
     data = informative("bernoulli")
     model = fit(data)
@@ -166,6 +167,7 @@ def test_gaussian_entries_without_gaps_agree_with_least_squares_on_the_tangent_s
     np.testing.assert_allclose(found, exact, rtol=(h[a] * g[b] / exact).max() + 1e-6)
 
 
+@pytest.mark.slow
 def test_gaussian_rows_without_gaps_have_the_exact_next_order():
     """300 fits: mean square of (estimate - truth) / se of single rows in [.9, 1.1] (sd of the mean .02)."""
     rng = np.random.default_rng(0)
@@ -336,6 +338,7 @@ def test_the_same_seed_gives_the_same_statements(logit_case):
 # ---- joint statements ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_two_ways_to_a_quantile_agree(logit_case):
     """Within 4 % (section 8 of the study); 2000 draws give each about .5 %."""
     _, model, _ = logit_case
@@ -535,6 +538,7 @@ def test_an_unknown_loss_is_refused():
         model.inference()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the descent ended")
 def test_single_precision_settles_entries_but_no_parameters(logit):
     single = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", random_state=0)
@@ -671,6 +675,7 @@ def test_labels_are_used_and_shown():
         i.entries("m999", "q7")
 
 
+@pytest.mark.slow
 def test_nothing_of_the_size_of_the_table_is_made():
     """20 000 x 10 000 with 400 000 entries: 1.6 GB as a table; the whole inference stays below a sixth of that."""
     import tracemalloc
@@ -720,6 +725,7 @@ def study(family, n, p, seeds, share=0.5, **kwargs):
     return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
 
 
+@pytest.mark.fast_cases("gaussian")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_default_intervals_cover(family):
     """Two tables of 250 x 200: sd of a pooled share about .011 (.0005 for M, but rows share columns): within 4 sd."""

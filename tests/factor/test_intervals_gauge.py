@@ -63,6 +63,7 @@ def drawn_moves(found, n_draws=4000):
     return [np.stack(part) for part in zip(*moves, strict=True)]
 
 
+@pytest.mark.slow
 def test_the_gauge_moves_as_drawn_errors_move_it():
     found = uneven_point()
     noise, (rows, cols, intercepts) = gauge_noise(found, RHO, None, 0.0), drawn_moves(found)
@@ -76,6 +77,7 @@ def test_the_gauge_moves_as_drawn_errors_move_it():
     np.testing.assert_allclose(ratio, 1.0, atol=0.15)
 
 
+@pytest.mark.slow
 def test_functionals_share_one_move():
     found = uneven_point()
     noise, (rows, cols, intercepts) = gauge_noise(found, RHO, None, 0.0), drawn_moves(found)

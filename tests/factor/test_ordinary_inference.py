@@ -63,6 +63,7 @@ def test_bands_ranks_and_ties_answer_after_the_default_fit(ridged):
     assert len(i.ranks(kind="simultaneous")) == 100
 
 
+@pytest.mark.slow
 def test_where_the_free_fit_does_not_exist_a_weak_prior_covers_and_the_advice_works():
     chance, _, table = answers(50, 20, 0.7, 1)
     free = auto(table, penalty="none")

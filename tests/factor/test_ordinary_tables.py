@@ -32,12 +32,27 @@ def test_classes_of_a_part_are_those_of_the_whole_table(flip):
     np.testing.assert_allclose(losses[0], losses[1])
 
 
-def test_a_class_that_nobody_chose_is_named():
+def test_a_class_that_nobody_chose_is_closed_up_and_named():
     rng = np.random.default_rng(2)
     table = rng.choice([1.0, 2.0, 4.0], size=(40, 10))
     model, told = told_by(lambda: hs.GeneralizedFactorModel(1, "ordinal", penalty="map", random_state=0).fit(table))
     assert "nobody chose class 3 of 1 to 4" in told
-    assert model.predict_table(kind="probabilities")[..., 2].max() < 0.1
+    chances = model.predict_table(kind="probabilities")
+    assert chances.shape[-1] == 4
+    assert chances[..., 2].max() == 0.0
+    np.testing.assert_allclose(chances @ np.arange(1.0, 5.0), model.predict_table())
+    # the same fit as that of neighbouring classes
+    twin = hs.GeneralizedFactorModel(1, "ordinal", penalty="map", random_state=0).fit(np.where(table == 4, 3, table))
+    np.testing.assert_allclose(twin.predict_table(kind="probabilities")[..., 2], chances[..., 3], atol=1e-4)
+    assert set(np.unique(model.inference().responses([0] * 10, range(10)).high)) <= {1.0, 2.0, 4.0}
+
+
+def test_a_class_kept_by_its_number_has_a_small_chance():
+    rng = np.random.default_rng(2)
+    table = rng.choice([1.0, 2.0, 4.0], size=(40, 10))
+    model, told = told_by(lambda: hs.GeneralizedFactorModel(1, "ordinal(4)", penalty="map", random_state=0).fit(table))
+    assert "its chance is close to 0 everywhere" in told
+    assert 0.0 < model.predict_table(kind="probabilities")[..., 2].max() < 0.1
 
 
 def test_overdispersed_counts_are_said_and_the_way_out_is_silent():

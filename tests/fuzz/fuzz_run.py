@@ -1,10 +1,11 @@
 """Damaged files of every format, read in child processes: nothing may crash, raise anything but one clear ValueError,
-take
-more than ten seconds or more than a gigabyte.
+take more than ten seconds or more than a gigabyte.
 
-    python tests/fuzz/fuzz_run.py --seconds 600 --seed 0 --record tests/fuzz/record.csv
+    python tests/fuzz/fuzz_run.py --seconds 600 --seed 0
+    python tests/fuzz/fuzz_run.py --inputs 100000 --seed 4 --record tests/fuzz/record.csv
 
-Every input is made from (seed, format, number), so that a finding can be made again: ``--only parquet:1234``.
+Every input is made from (seed, format, number), so that a finding can be made again: ``--only parquet:1234``. With
+``--inputs`` it goes on where the record stops until every format has had that many, and may be stopped at any moment.
 """
 
 from __future__ import annotations
@@ -156,18 +157,46 @@ def batch(kind: str, seed: int, first: int, count: int) -> tuple[Counter, list[t
     return outcomes, findings, last + 1
 
 
-def run(seconds: float, seed: int, kinds: list[str]) -> tuple[dict[str, Counter], list[tuple[str, int, str, str]]]:
-    """Batches of all formats in turn until the time is over."""
-    totals: dict[str, Counter] = {kind: Counter() for kind in kinds}
-    following = dict.fromkeys(kinds, 0)
+def run(given: argparse.Namespace) -> tuple[dict[str, Counter], list[tuple[str, int, str, str]]]:
+    """Batches of all formats in turn until the time is over, or until every format has had its inputs."""
+    totals = recorded(given.record, given.seed) if given.inputs else {kind: Counter() for kind in FORMATS}
+    following = {kind: sum(totals[kind].values()) for kind in given.formats}
     findings: list[tuple[str, int, str, str]] = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for kind in kinds:
-            outcomes, found, following[kind] = batch(kind, seed, following[kind], BATCH)
+    end = time.monotonic() + given.seconds
+    left = list(given.formats)
+    while left and (given.inputs or time.monotonic() < end):
+        for kind in left:
+            count = min(BATCH, given.inputs - following[kind]) if given.inputs else BATCH
+            if count <= 0:
+                continue
+            outcomes, new, following[kind] = batch(kind, given.seed, following[kind], count)
             totals[kind] += outcomes
-            findings += [(kind, *one) for one in found]
+            findings += [(kind, *parts) for parts in new]
+            if given.record:
+                write(given.record, given.seed, totals)
+        left = [kind for kind in left if not given.inputs or following[kind] < given.inputs]
     return totals, findings
+
+
+def recorded(path: Path | None, seed: int) -> dict[str, Counter]:
+    """What a record of the same seed says of the inputs so far."""
+    totals: dict[str, Counter] = {kind: Counter() for kind in FORMATS}
+    if path is None or not path.exists():
+        return totals
+    with path.open(newline="") as file:
+        for line in csv.DictReader(file):
+            if line["format"] in totals and int(line["seed"]) == seed:
+                totals[line["format"]] = Counter({name: int(line[name]) for name in OUTCOMES})
+    return totals
+
+
+def write(path: Path, seed: int, totals: dict[str, Counter]) -> None:
+    """Keep what came out so far; the old record stands until the new one is whole."""
+    head, *lines = table(totals)
+    fresh = path.with_suffix(".new")
+    with fresh.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([["seed", *head], *([seed, *line] for line in lines)])
+    fresh.replace(path)
 
 
 def table(totals: dict[str, Counter]) -> list[list[str | int]]:
@@ -182,6 +211,7 @@ def table(totals: dict[str, Counter]) -> list[list[str | int]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--inputs", type=int, help="how many of every format, those of the record counted in")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--formats", nargs="*", default=list(FORMATS))
     parser.add_argument("--record", type=Path)
@@ -201,15 +231,14 @@ def main() -> int:
         print(path, len(data), "bytes")
         print(*outcome(kind, path, int(number)))
         return 0
-    totals, findings = run(given.seconds, given.seed, given.formats)
+    totals, findings = run(given)
     lines = table(totals)
     for line in lines:
         print("".join(f"{cell!s:>10}" for cell in line))
     for kind, number, what, text in findings[:50]:
         print(f"\n{what}: --seed {given.seed} --only {kind}:{number}\n{text}")
     if given.record:
-        with given.record.open("w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(lines)
+        write(given.record, given.seed, totals)
     return 1 if findings else 0
 
 

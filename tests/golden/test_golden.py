@@ -16,7 +16,10 @@ import halfseen as hs
 RECORDED = read()
 
 
-@pytest.mark.parametrize("name", CASES)
+# every third fit in the fast suite, all of them in the slow one
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if k % 3 else ()) for k, name in enumerate(CASES)]
+)
 def test_a_fit_gives_its_recorded_numbers(name):
     if "Autoencoder" in CASES[name]["model"]:
         pytest.importorskip("torch")

@@ -68,6 +68,7 @@ def test_every_source_has_its_own_family(mixed, model):
     assert np.isfinite(model.score({name: table[:100] for name, table in mixed[1].items()}))
 
 
+@pytest.mark.slow
 def test_a_gaussian_stand_in_is_worse_for_counts(mixed, model):
     linear, data = mixed
     seen = hide({name: table[:100] for name, table in data.items()}, 0.8)
@@ -170,6 +171,7 @@ def test_a_heavy_source_rules_the_shared_scores():
     assert abs(np.corrcoef(model.scores_[:, 0], w[:, 0])[0, 1]) > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["huber", "huber(1.0)"])
 def test_outliers_do_not_rule_the_robust_family(family):
     truth, rng = one_factor()
@@ -248,6 +250,7 @@ def test_new_columns_of_a_source_get_the_loadings_they_would_have_had(mixed, mod
         np.testing.assert_allclose(again + placed.intercepts, model.predict_table(name, "linear")[:, :6], atol=0.1)
 
 
+@pytest.mark.slow
 def test_a_new_source_is_placed_against_the_factors_of_the_fit():
     truth, rng = one_factor()
     tables = {name: table + 0.5 * rng.normal(size=table.shape) for name, table in truth.items()}

@@ -127,6 +127,7 @@ def test_a_turn_of_the_axes_leaves_predictions_and_their_variances_alone(moved):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_listed_cells_give_the_fit_of_a_dense_table(monkeypatch):
     data = make_sources_data(3, 40, [20, 25, 18], 1, 1, 0.6, SourcesDesign(noise=0.3), 1)
     dense, _ = fit_posterior(data.sources, random_state=0)
@@ -136,6 +137,7 @@ def test_listed_cells_give_the_fit_of_a_dense_table(monkeypatch):
         np.testing.assert_allclose(listed.linear(name), dense.linear(name), atol=2e-3)
 
 
+@pytest.mark.slow
 def test_the_same_bits_come_from_two_workers():
     data = make_sources_data(4, 30, 20, 1, 1, 0.7, SourcesDesign(noise=0.3), 1)
     one, two = (
@@ -146,6 +148,7 @@ def test_the_same_bits_come_from_two_workers():
 
 
 # free factors turn on the way, which rounding may put off by a sweep: a hundredth of the noise
+@pytest.mark.slow
 @pytest.mark.parametrize(("ranks", "tolerance"), [(("auto", "auto"), 3e-3), ((2, 1), 1e-5)])
 def test_levels_and_units_do_not_matter(ranks, tolerance):
     data = make_sources_data(3, 40, [20, 25, 18], 2, 1, 0.7, SourcesDesign(noise=0.3), 1)
@@ -186,6 +189,7 @@ def test_ranks_that_are_too_large_cost_next_to_nothing(noise):
     assert max(over, free) <= 1.1 * min(right, ridged)
 
 
+@pytest.mark.slow
 def test_the_pattern_of_factors_is_found():
     rng = np.random.default_rng(3)
     pattern = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 1, 0]], dtype=bool)
@@ -204,6 +208,7 @@ def test_the_pattern_of_factors_is_found():
     assert np.all(model.variance_explained_[:, :2] > 0.05)
 
 
+@pytest.mark.slow
 def test_noise_is_learnt_column_by_column():
     rng = np.random.default_rng(0)
     sizes = np.exp(rng.normal(size=40))
@@ -215,6 +220,7 @@ def test_noise_is_learnt_column_by_column():
     np.testing.assert_allclose(found[is_plain], sizes[is_plain], rtol=0.2)
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_entries():
     rng = np.random.default_rng(0)
     shape, n_entries = (200_000, 100_000), 4000  # the whole table would take 160 GB

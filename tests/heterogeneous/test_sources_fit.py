@@ -121,6 +121,7 @@ def test_a_source_with_a_large_weight_fits_better(data):
     assert heavy.shares_["source 1"]["residual"] < even.shares_["source 1"]["residual"]
 
 
+@pytest.mark.slow
 def test_a_weight_of_two_is_the_source_given_twice(data):
     tables = {name: data.sources[name] for name in ("source 0", "source 1")}
     # too few ranks: a long plateau, on which the default tolerance would stop one of the two
@@ -144,6 +145,7 @@ def test_weights_of_entries_count(data):
     assert data.subspace_error(model) < 0.05
 
 
+@pytest.mark.slow
 def test_outliers_rule_the_squared_loss_and_not_hubers():
     clean = make_sources_data(8, 60, 80, 2, 1, 0.9, SourcesDesign(noise=0.1), 1)
     rng = np.random.default_rng(0)
@@ -299,6 +301,7 @@ def test_l1_and_median_readings_see_the_picture_behind_moving_things(scene):
 
 
 # the moving square is what the blocks have in common beside the picture; one shared direction is meant
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the unique bases:UserWarning")
 @pytest.mark.parametrize("reading", ["orthogonal", "l1", "median"])
 def test_shared_and_unique_parts_add_up_to_the_fit_in_every_reading(scene, reading):
@@ -484,6 +487,7 @@ def test_both_ranks_and_a_penalty_are_chosen_on_held_out_entries():
         hs.select.choose_source_ranks(model, data.sources, [60], [1])
 
 
+@pytest.mark.slow
 def test_automatic_ranks_are_those_of_the_truth_and_given_ones_stay():
     data = make_sources_data(6, 50, 40, 2, 1, 0.7, SourcesDesign(noise=0.5), 0)
     model = hs.HeterogeneousFactorization(solver="als", centre=False, random_state=0).fit(data.sources)

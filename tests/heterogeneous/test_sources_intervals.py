@@ -70,6 +70,7 @@ def test_intervals_hold_the_truth_over_many_tables(more):
     assert 0.93 <= found[:, 0].mean() <= 0.98
 
 
+@pytest.mark.slow
 def test_leaving_groups_out_and_going_on_is_refitting_without_them():
     _, sources = drawn(3)
     model = fitted(sources)
@@ -108,6 +109,7 @@ def test_leaving_sources_out_is_refitting_without_them():
     assert "sources are an independent sample" in found.claim
 
 
+@pytest.mark.slow
 def test_weights_of_sources_count_and_threads_change_no_bit():
     _, sources = drawn(0)
     weights = {"s0": 30.0}
@@ -134,6 +136,7 @@ def test_other_losses_have_errors_too():
     assert 0 < found.shared_space().largest < 90
 
 
+@pytest.mark.slow
 def test_the_shared_space_is_as_far_off_as_it_says():
     shared, sources = drawn(5)
     model = fitted(sources)
@@ -151,6 +154,7 @@ def test_angles_of_the_moves_of_a_basis_leave_turns_inside_its_span_out():
     np.testing.assert_allclose([*found.angles, found.largest], 0.0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_loaded_model_wants_its_sources_again(tmp_path):
     _, sources = drawn(0)
     model = fitted(sources)
@@ -181,6 +185,7 @@ def test_what_makes_no_sense_is_refused():
         hs.HeterogeneousFactorization(0, 1, solver="als", centre=False, random_state=0).fit(sources).inference()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_fit_that_is_not_at_its_end_has_no_intervals():
     _, sources = drawn(0, observed=0.4)

@@ -64,6 +64,7 @@ def test_a_condition_number_of_10_takes_20_sweeps_and_algorithm_1_fails():
         assert data.subspace_error(fitted(data, 400, solver="gd")) > 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_rows", "observed"), [(120, 0.7), (60, 0.5)])
 def test_a_condition_number_of_100_is_solved_factor_by_factor(n_rows, observed):
     for seed in range(4):
@@ -81,6 +82,7 @@ def test_the_spectral_start_leaves_small_directions_behind_that_the_stepwise_one
     assert max(data.subspace_error(fitted(data, 20, start="stepwise")) for data in draws) <= 1e-12
 
 
+@pytest.mark.slow
 def test_the_stepwise_start_serves_unlike_ranks_ridges_other_losses_and_sources_seen_whole():
     data = make_sources_data(4, 30, 20, 2, 1, 0.8, random_state=0)
     tables = {**dict(data.sources.items()), "whole": data.shared["source 0"] + data.unique["source 0"]}
@@ -98,6 +100,7 @@ def test_the_stepwise_start_serves_unlike_ranks_ridges_other_losses_and_sources_
     assert only.shared_basis_.shape == (30, 0)
 
 
+@pytest.mark.slow
 def test_overestimated_ranks_with_a_ridge_still_complete():
     design = SourcesDesign(noise=0.1)
     data = make_sources_data(8, 60, 50, 2, 2, 0.6, design, 0)

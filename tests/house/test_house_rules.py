@@ -207,6 +207,7 @@ def test_open_ends_and_machine_paths_are_found(tree, text):
     )
 
 
+@pytest.mark.slow
 def test_a_heavy_import_is_found():
     assert "pyarrow" in "".join(house.imports_are_light(ROOT, "import pyarrow")) or (
         # scikit-learn may have loaded it already; then another heavy one shows the rule

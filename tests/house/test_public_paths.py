@@ -8,6 +8,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parents[2] / "docs" / "api" / "index.md"
 
 
@@ -21,6 +23,7 @@ def printed_paths() -> list[str]:
     return paths
 
 
+@pytest.mark.slow
 def test_every_printed_path_is_reached_from_the_package_alone():
     paths = [path for path in printed_paths() if find_spec("torch") or ".towers." not in path]
     assert len(paths) > 100

@@ -28,6 +28,7 @@ def test_right_examples_pass(tmp_path, name, text):
     assert run(tmp_path / name).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text"),
     [

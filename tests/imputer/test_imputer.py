@@ -55,6 +55,7 @@ def test_an_ordinary_table_of_sensors_is_filled_far_better_than_by_column_means(
     assert ours < 0.4 < 0.5 * means
 
 
+@pytest.mark.slow
 def test_a_real_table_is_filled_better_than_by_column_means():
     whole = load_breast_cancer().data
     table = np.where(np.random.default_rng(0).random(whole.shape) < 0.2, np.nan, whole)
@@ -71,6 +72,7 @@ def test_a_table_of_noise_is_filled_no_worse_than_by_column_means():
     )
 
 
+@pytest.mark.slow
 def test_units_and_levels_of_columns_do_not_matter(readings):
     table = readings[1]
     units, levels = 10.0 ** np.arange(-6, 6), 1e4 * np.arange(12)

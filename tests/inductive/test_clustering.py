@@ -59,6 +59,7 @@ def test_the_scale_is_the_one_that_predicts_held_out_pairs_best(digits):
     assert (fixed.scale_, fixed.scale_errors_) == (0.1, {})
 
 
+@pytest.mark.slow
 def test_a_saved_clustering_puts_items_where_it_did(digits, tmp_path):
     X, y, _ = digits
     i, j = np.random.default_rng(2).integers(0, 200, (2, 1500))
@@ -80,6 +81,7 @@ def test_pairs_may_be_a_table_and_repeated_pairs_count_once(digits):
     np.testing.assert_array_equal(fits[0].labels_, fits[1].labels_)
 
 
+@pytest.mark.slow
 def test_labels_of_some_items_are_pairs_of_them(digits):
     X, y, _ = digits
     rng = np.random.default_rng(4)
@@ -110,6 +112,7 @@ def test_without_pairs_clusters_are_those_of_k_means_on_standardised_features(di
     np.testing.assert_array_equal(hs.SimilarityClustering(5, random_state=0).fit(X, one_known).labels_, model.labels_)
 
 
+@pytest.mark.slow
 def test_the_automatic_rank_predicts_held_out_pairs_best(digits):
     X, y, _ = digits
     i, j = np.random.default_rng(2).integers(0, 300, (2, 3000))
@@ -142,6 +145,7 @@ def test_bad_input_is_refused_by_name(make, pairs, message):
         make().fit(X, pairs=(np.arange(5), np.arange(5, 10), np.ones(5)) if pairs is None else pairs)
 
 
+@pytest.mark.slow
 def test_scales_are_judged_on_pairs_that_the_trial_has_not_seen(digits):
     X, _, _ = digits
     rng = np.random.default_rng(3)

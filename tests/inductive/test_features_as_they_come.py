@@ -52,6 +52,7 @@ def test_a_shift_or_unit_of_a_column_changes_no_prediction(activation):
         np.testing.assert_allclose(model.predict_table(moved[150:], what[75:]), wanted, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [(3, "linear"), ()], ids=["three linear units", "defaults"])
 def test_raw_columns_predict_as_well_as_columns_standardised_by_hand(given):
     table, truth, who, what, (F, G) = people_and_films()
@@ -61,6 +62,7 @@ def test_raw_columns_predict_as_well_as_columns_standardised_by_hand(given):
     assert raw < 1.05 * hand < 0.5 * truth.std()
 
 
+@pytest.mark.fast_cases("relu-0.1")
 @pytest.mark.parametrize(("activation", "most"), [("linear", 1e-3), ("relu", 0.1), ("tanh", 0.1), ("sigmoid", 0.1)])
 def test_the_error_is_the_same_in_all_units_of_the_values(activation, most):
     data = Realizable(activation, 60, 1200, k=2, d=4, noise=0.1)
@@ -74,6 +76,7 @@ def test_the_error_is_the_same_in_all_units_of_the_values(activation, most):
     assert errors[0] < 0.2
 
 
+@pytest.mark.slow
 def test_weights_are_those_of_the_features_as_they_were_given():
     data = Realizable("relu", 60, 1200, k=2, d=4, noise=0.1)
     F = 5.0 + 3.0 * data.F
@@ -137,6 +140,7 @@ def test_strict_models_refuse_what_they_do_not_know(fitted):
             strict.predict_table(who[150:154].assign(**change))
 
 
+@pytest.mark.slow
 def test_missing_numbers_of_arrays_take_the_mean_of_the_fit():
     data = Realizable("linear", 40, 700, k=2, d=3)
     for kind in (np.asarray, sp.csr_array):

@@ -28,6 +28,7 @@ def test_weights_are_recovered_from_six_entries_each(activation, n):
     assert data.error(model) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_certificate_tells_a_trap_from_the_bottom_and_goes_on():
     # three entries a weight: a single start is trapped here
     data = Realizable("relu", 40, 140, k=3, d=8, seed=3)
@@ -149,6 +150,7 @@ def test_one_hot_features_are_plain_factorization():
     np.testing.assert_allclose(plain.predict_table(), truth, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*never negative:UserWarning")
 def test_free_factors_learn_what_features_do_not_know():
     rng = np.random.default_rng(0)
@@ -313,6 +315,7 @@ def test_moments_that_vanish_are_refused_with_their_reason(activation, start, me
         model.fit(data.observed, **data.features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "start", "n", "m", "most"),
     [("sigmoid", "tensor", 1500, None, 0.3), ("relu", "cross", 800, 60000, 0.3)],
@@ -397,6 +400,7 @@ def test_units_that_cannot_reach_the_data_say_so(activation, family):
         model.fit(data.observed.with_values(values), **data.features)
 
 
+@pytest.mark.slow
 def test_the_automatic_rank_is_next_to_that_of_the_truth():
     data = Realizable("linear", 80, 2500, k=3, d=6, noise=0.3)
     model = hs.InductiveCompletion("auto", "linear", penalty=1e-3, random_state=0).fit(data.observed, **data.features)

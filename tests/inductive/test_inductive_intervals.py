@@ -23,6 +23,7 @@ def fitted(data, activation, family="gaussian", observed=None, penalty=0.0, k=2)
     return model.fit(data.observed if observed is None else observed, **data.features)
 
 
+@pytest.mark.fast_cases("linear-model")
 @pytest.mark.parametrize("variance", ["model", "sandwich"])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
 def test_intervals_for_new_pairs_hold_as_often_as_they_say(activation, variance):
@@ -50,6 +51,7 @@ def test_null_directions_are_left_out_and_the_noise_is_found():
         assert np.all(values.se > 0.15)
 
 
+@pytest.mark.slow
 def test_intervals_of_probabilities_lie_between_zero_and_one_and_hold():
     shares = []
     for seed in range(20):
@@ -168,6 +170,7 @@ def with_effects(size, seed, n=150, p=120, d=4, k=2, m=2500):
     return F, G, truth, hs.Observed.from_triplets(i, j, noisy[i, j], shape=(n, p)), noisy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0.0, 0.5, 1.0])
 def test_intervals_hold_where_rows_and_columns_have_effects(size):
     shares, singles = [], []

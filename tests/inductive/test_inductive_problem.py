@@ -171,6 +171,7 @@ def test_backtracking_never_goes_uphill():
     assert np.all(np.diff(run.trace.value) <= 0)
 
 
+@pytest.mark.slow
 def test_components_of_a_tensor_are_found_although_they_are_not_orthogonal():
     rng = np.random.default_rng(3)
     u, v = rng.normal(size=(8, 4)), rng.normal(size=(6, 4))

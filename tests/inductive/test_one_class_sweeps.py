@@ -139,6 +139,7 @@ def recall_and_ndcg(scores, relevant, known):
     return recall, hs.metrics.ndcg_at(relevant, scores, 20, known)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_defaults_reach_the_floor_on_ratings(positives):
     R, relevant, known = positives

@@ -25,6 +25,7 @@ def linear(d, k):
     return torch.nn.Linear(d, k, bias=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["gaussian", "one_class", "bernoulli"])
 def test_gradients_through_towers_are_those_of_differences(data, family):
     R = data.observed.with_values((data.observed.values > 1).astype(float))
@@ -49,6 +50,7 @@ def test_linear_towers_are_the_linear_model(data):
     np.testing.assert_allclose(tables[0], tables[1], atol=1e-3 * np.abs(tables[1]).max())
 
 
+@pytest.mark.slow
 def test_new_rows_are_predicted_and_stored_models_predict_the_same(data, tmp_path):
     options = {"max_iter": 400, "n_starts": 2}
     deep = TwoTowerCompletion(3, hidden=(16,), penalty=1e-5, **options, random_state=0)
@@ -89,6 +91,7 @@ def test_what_towers_cannot_do_is_refused(data):
         TwoTowerCompletion(2, hidden=(0,)).fit(data.observed, **data.features)
 
 
+@pytest.mark.slow
 def test_inductive_completion_never_loads_torch():
     code = (
         "import sys, numpy as np, halfseen as hs; "

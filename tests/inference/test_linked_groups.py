@@ -9,7 +9,7 @@ import pytest
 
 import halfseen as hs
 from halfseen.inference import NotStated
-from halfseen.inference.linked import linking_of
+from halfseen.inference.linked import _grows_over_nearly_all, linking_of
 
 
 def two_groups(n_shared: int = 0, seed: int = 500) -> np.ndarray:
@@ -67,6 +67,85 @@ def test_the_way_out_of_unlinked_groups_works_when_followed(name):
     joined = fitted(name, two_groups(n_shared=4))
     assert joined.linking_ is None
     assert not any("groups" in text for text in joined.warnings_)
+
+
+PREDICTORS = {
+    "als": lambda: hs.AlternatingLeastSquares(2, random_state=0),
+    "als by ranks": lambda: hs.AlternatingLeastSquares("auto", random_state=0),
+    "softimpute": lambda: hs.SoftImpute(4, random_state=0),
+    "descent": lambda: hs.OverparametrizedFactorization(2, random_state=0),
+    "biases": lambda: hs.BiasModel(),
+    "inductive": lambda: hs.InductiveCompletion(2, "linear", random_state=0),
+}
+
+
+def told_of(model, table) -> list[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [text for text in model.fit(table).warnings_ if "groups" in text]
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_every_model_that_compares_rows_names_groups_once_and_the_way_out_works(name):
+    table = two_groups()
+    model = PREDICTORS[name]()
+    told = told_of(model, table)
+    assert len(told) == 1
+    assert "fall into 2 groups" in told[0]
+    assert "linking_.rows == 0" in told[0]
+    assert told_of(PREDICTORS[name](), table[model.linking_.rows == 0]) == []
+    assert told_of(PREDICTORS[name](), two_groups(n_shared=4)) == []
+
+
+def test_what_compares_no_rows_or_links_them_by_features_is_silent():
+    table, features = two_groups(), np.random.default_rng(0).normal(size=(80, 3))
+    assert told_of(hs.ColumnMean(), table) == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = hs.InductiveCompletion(2, "linear", random_state=0).fit(table, col_features=features)
+    assert not any("groups" in text for text in model.warnings_)
+
+
+def test_one_sided_completion_names_columns_that_no_row_links():
+    rng = np.random.default_rng(0)
+    rows = np.full((400, 40), np.nan)
+    for i in range(400):
+        chosen = rng.choice(20, 3, replace=False) + 20 * (i % 2)
+        rows[i, chosen] = rng.normal(size=3)
+    model = hs.OneSidedCompletion(1, random_state=0)
+    told = told_of(model, rows)
+    assert len(told) == 1
+    assert "the 40 columns fall into 2 groups that share no row (20: 0, 1, ..; 20: 20, 21, ..)" in told[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pairs = model.inference().second_moment(([0, 0], [1, 25]))
+    assert pairs.reliable.tolist() == [True, False]
+    assert told_of(hs.OneSidedCompletion(1, random_state=0), rows[:, model.diagnostics_.islands == 0]) == []
+
+
+def test_sources_without_common_rows_are_named_once():
+    data = hs.datasets.make_sources_data(3, 40, 12, 1, 1, observed=0.8, random_state=0)
+    tables = {name: table.to_dense() for name, table in data.sources.items()}
+    first, *others = tables
+    tables[first][20:] = np.nan
+    for name in others:
+        tables[name][:20] = np.nan
+    told = told_of(hs.HeterogeneousFactorization(max_iter=5, random_state=0), tables)
+    assert len(told) == 1
+    assert f"2 groups without rows in common ('{first}'; '{others[0]}', '{others[1]}')" in told[0]
+    assert told_of(hs.HeterogeneousFactorization(max_iter=5, random_state=0), data.sources) == []
+
+
+@pytest.mark.parametrize("common", [1, 2, 3])
+def test_the_quick_look_at_an_ordinary_table_says_what_the_long_one_does(common):
+    rng = np.random.default_rng(common)
+    for share in (0.02, 0.05, 0.2):
+        dense = np.where(rng.random((120, 60)) < share, 1.5, np.nan)
+        dense[0, 0] = 1.0
+        observed = hs.Observed.from_dense(dense)
+        linking = linking_of(observed, common)
+        if _grows_over_nearly_all(observed, common):
+            assert linking is None or not linking.speaks
 
 
 def test_a_comparison_of_unlinked_groups_holds_far_too_rarely_to_be_stated():

@@ -21,6 +21,7 @@ def _no_row(offsets):
     return {name: value for name, value in offsets.items() if name != "row_offset"}
 
 
+@pytest.mark.fast_cases("0", "1", "3", "8", "17", "33")
 @pytest.mark.parametrize("method", ["cholesky", "cg"])
 @pytest.mark.parametrize("k", RANKS)
 def test_every_rank_agrees_with_the_twin(isa, monkeypatch, k, method):

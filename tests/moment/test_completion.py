@@ -159,6 +159,7 @@ def work_to(problem_targets, truth, settings, share=1e-3):
     return work
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kappa", "ratio"), [(1, 0.5), (100, 0.1)])
 def test_lbfgs_needs_a_fraction_of_the_work_of_tuned_descent(kappa, ratio):
     rng = np.random.default_rng(4)
@@ -249,6 +250,7 @@ def test_the_rank_is_found_in_eighteen_of_twenty():
     assert hits >= 18
 
 
+@pytest.mark.slow
 def test_the_rank_is_found_by_rows_held_out():
     rng = np.random.default_rng(9)
     M, _ = factor_rows(20_000, 60, 3, rng, noise=0.5)

@@ -71,6 +71,7 @@ def masked():
     return {name: np.array(part) for name, part in out.items()}, T, theory
 
 
+@pytest.mark.slow
 def test_hajek_z_scores_are_standard_normal(masked):
     """325 pairs, 400 masks: errors over their standard deviations given the counts have mean 0 and variance 1."""
     found, T, _ = masked

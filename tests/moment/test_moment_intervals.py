@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -131,6 +133,7 @@ def coverage(d, r, n, C, noise, repetitions, seed=0):
     return float(np.mean(covered)), float(np.mean(angles))
 
 
+@pytest.mark.slow
 def test_intervals_cover_pairs_of_sparse_rows():
     covered, angles = coverage(60, 2, 6000, 4, 0.5, 6)
     assert 0.92 <= covered <= 0.975
@@ -241,6 +244,20 @@ def test_values_of_new_rows_are_covered_in_quiet_and_in_noisy_columns(spread):
     common = hs.OneSidedCompletion(r, psi="common", random_state=0).fit(seen[:n])
     gaps = [np.mean((one.predict(seen[n:]) - signal[n:]) ** 2) for one in (model, common)]
     assert gaps[0] < (0.85 if spread else 1.01) * gaps[1]
+
+
+def test_two_entries_a_row_are_enough_to_see_that_columns_differ_in_their_noise():
+    rng = np.random.default_rng(1)
+    n, d, r = 2000, 60, 2
+    loadings, psi = rng.normal(size=(d, r)), np.exp(rng.normal(size=d))
+    values = rng.normal(size=(n + 300, r)) @ loadings.T + rng.normal(size=(n + 300, d)) * np.sqrt(psi)
+    seen = np.where(rng.random(values.shape) < 2 / d, values, np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = hs.OneSidedCompletion(r, random_state=0).fit(seen[:n])
+    assert model.noise_kind_ == "columns"
+    # 300 x 15 hidden values: a standard error of about .006
+    assert covered(model, seen[n:], values[n:], np.argsort(psi)[-d // 4 :]) > 0.92
 
 
 def covered(model, rows, values, columns) -> float:

@@ -85,6 +85,7 @@ def test_every_pair_gets_noise_of_the_right_size():
         assert error.std() == pytest.approx(unit * promise.sigma, rel=5 / np.sqrt(2 * 210))
 
 
+@pytest.mark.slow
 def test_more_budget_is_less_error():
     R, L = table(n=100_000)
     errors = []

@@ -105,6 +105,7 @@ class TestParameters:
 
 
 class TestWords:
+    @pytest.mark.slow
     def test_words_in_a_known_order_are_fitted_as_numbers(self):
         pandas = pytest.importorskip("pandas")
         y = several_classes(150, 5, 3, "grm", 0.1, 3)
@@ -153,6 +154,7 @@ class TestOtherFormats:
         with pytest.raises(ValueError, match="line 1: needed an object with subject_id"):
             hs.irt.read_py_irt(file)
 
+    @pytest.mark.slow
     def test_girth_estimates_the_same_slopes_on_its_own_arrays(self):
         girth = pytest.importorskip("girth")
         y, *_ = two_choice(500, 8, missing=0.0, seed=12)

@@ -58,6 +58,7 @@ class TestItems:
         np.testing.assert_array_equal(found["answered"], np.isfinite(table).sum(axis=0))
         np.testing.assert_allclose(found["raw"], np.nanmean(table, axis=0))
 
+    @pytest.mark.slow
     def test_difficulties_are_covered(self):
         inside = []
         for seed in range(4):
@@ -100,6 +101,7 @@ def test_thin_columns_of_a_penalised_fit_are_sent_to_integrated_ones():
 
 
 class TestShrinking:
+    @pytest.mark.slow
     def test_the_distribution_is_that_of_maximum_likelihood(self):
         rng = np.random.default_rng(0)
         p, spread = 400, np.array([[1.0, 0.3], [0.3, 0.2]])
@@ -130,6 +132,7 @@ class TestShrinking:
         np.testing.assert_allclose(mean[0], estimate[1:].mean(axis=0), atol=0.05)
         assert np.all(np.diag(covariance[0]) > np.diag(covariance[1]))
 
+    @pytest.mark.slow
     def test_a_fixed_bank_holds_for_questions_that_were_chosen(self):
         """Without shrinking .81 of the scores lie in their intervals; the steepest slopes are overestimated ones."""
         rng = np.random.default_rng(2)

@@ -160,6 +160,7 @@ class TestTables:
         assert found.records()[0]["rank"] == 1
         assert found.to_frame("pandas").shape == (40, 13)
 
+    @pytest.mark.slow
     def test_items_are_flagged(self):
         truth = simulated(40, 120, 0.8, seed=2, spread=1.0)
         table = truth.observed.to_dense()
@@ -172,6 +173,7 @@ class TestTables:
         # hard items are those few got right
         assert np.corrcoef(found["difficulty"][4:], -found["raw"][4:])[0, 1] > 0.7
 
+    @pytest.mark.slow
     def test_an_item_that_follows_no_ability_does_not_fit_rasch(self):
         truth = simulated(150, 60, 1.0, seed=3, spread=1.0)
         table = truth.observed.to_dense()

@@ -117,6 +117,7 @@ class TestScores:
         assert np.mean(inside) > 0.9
         assert np.mean(inside) > np.mean(bare) + 0.1
 
+    @pytest.mark.slow
     def test_what_is_left_unknown_is_in_the_variance_of_each_row(self, monkeypatch):
         _, seen = strayed(0)
         found = []
@@ -142,6 +143,7 @@ class TestScores:
         np.testing.assert_allclose(effect, [0.05, 0.05, 0.0])
         np.testing.assert_allclose(variance, [0.0025, 0.25 * 0.01 + 0.25 * 0.04, 0.04])
 
+    @pytest.mark.slow
     def test_a_row_without_answers_in_a_block_is_not_moved_there(self):
         answers, seen = strayed(3)
         blocks = np.repeat(["a", "b"], 200)

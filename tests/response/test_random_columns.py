@@ -140,6 +140,7 @@ class TestLeftOut:
             i, j = problem.table.rows[e], problem.table.cols[e]
             assert found[e] == pytest.approx(part.expected(part.mean)[j, i], abs=1e-10)
 
+    @pytest.mark.slow
     def test_2pl_is_kept_only_where_it_predicts_better(self):
         for slope, share, wanted in ((0.8, 0.9, "2pl"), (0.0, 0.15, "rasch")):
             truth = simulated(40, 150, share, slope=slope, seed=7)
@@ -155,6 +156,7 @@ class TestFit:
         assert fit.problem.value(fit.at.theta) <= other.fun + 1e-6
         np.testing.assert_allclose(fit.at.x, other.x[:12], atol=1e-3)
 
+    @pytest.mark.fast_cases("2pl")
     @pytest.mark.parametrize("kind", ["rasch", "2pl", "auto"])
     def test_it_predicts_unseen_answers_better_than_means(self, kind):
         truth = simulated(40, 200, 0.3, seed=9)
@@ -186,6 +188,7 @@ class TestFit:
         # left out, they would shrink it to nothing
         assert 0.1 < np.mean(np.diag(V)) / model.prior_variance_ < 0.6
 
+    @pytest.mark.slow
     def test_pass_rates_of_dependent_runs_count_for_what_they_are_worth(self):
         truth = simulated(40, 150, 0.5, seed=11)
         rng = np.random.default_rng(0)
@@ -256,6 +259,7 @@ class TestBlocks:
         assert added[1] == pytest.approx(0.6**2 * 2.0)
         assert added[2] == pytest.approx(0.4**2 + 0.6**2)
 
+    @pytest.mark.slow
     def test_block_effects_are_found_where_they_are(self):
         blocks = np.repeat(["a", "b", "c", "d"], 150)
         found = {}

@@ -40,6 +40,11 @@ class TestWhichSide:
         assert hs.ItemResponseModel().fit(as_table(y)).engine_ == "rows"
         assert hs.ItemResponseModel("rasch").fit(as_table(y[:20]).T[:, :20]).engine_ == "columns"
 
+    def test_grades_in_a_yes_no_model_are_told_of_the_kinds_for_grades(self):
+        grades = 1.0 + 2.0 * (np.random.default_rng(0).random((40, 6)) < 0.5)
+        with pytest.raises(ValueError, match="grm"):
+            hs.ItemResponseModel("2pl").fit(np.column_stack([grades, 1.0 + np.arange(40) % 3]))
+
     def test_pass_rates_and_blocks_integrate_columns_out(self):
         rng = np.random.default_rng(0)
         rates = rng.integers(0, 5, (120, 6)) / 4.0
@@ -298,6 +303,7 @@ class TestPeopleAndPlaces:
         assert slope[0] == pytest.approx(0.7)
         assert slope[1] == slope[2] != slope[3]
 
+    @pytest.mark.slow
     def test_several_dimensions_rotate_and_place(self):
         rng = np.random.default_rng(8)
         a = np.zeros((12, 2))

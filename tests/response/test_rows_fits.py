@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rows_truth import LSAT7, log_two_choice, lsat, several_classes, two_choice
 
 import halfseen as hs
 from halfseen.methods.response.rows_answers import answer_table
-from halfseen.methods.response.rows_covariance import Covariance, covariance_of, indefinite_at
+from halfseen.methods.response.rows_covariance import Covariance, covariance_of, indefinite_at, means_covariance
 from halfseen.methods.response.rows_faces import difficulties, item_faces, item_table, population_table
 from halfseen.methods.response.rows_fit import fit_rows
+from halfseen.methods.response.rows_information import observed_information
 from halfseen.methods.response.rows_map import IndexMap
+from halfseen.methods.response.rows_optimise import Patience, climb
 from halfseen.methods.response.rows_options import RowsOptions
 from halfseen.methods.response.rows_scores import score_rows
 
@@ -123,6 +127,62 @@ def test_the_empirical_prior_brings_few_answers_nearer_to_the_truth():
             gaps.append(np.sqrt(np.mean((v - np.column_stack([a, d])[fit.columns]) ** 2)))
     # unregularised slopes run away with some 24 answers per column
     assert np.mean(gaps[1::2]) < 0.5 * np.mean(gaps[::2])
+
+
+def test_errors_of_items_hold_what_is_not_known_of_the_priors_means():
+    y, *_ = two_choice(80, 12, missing=0.3, seed=4)
+    fit = fit_rows(y, "2pl", options=RowsOptions(item_prior="empirical"))
+    problem = fit.problem(answer_table(y, ["2pl"] * 12))
+    H = observed_information(problem, fit.free)
+    places = fit.index.free[: fit.layout.n_params]
+    E = np.zeros((len(fit.free), 2))
+    E[places[fit.layout.slopes[:, 0]], 0] = 1.0
+    E[places[fit.layout.first_param + 1], 1] = 1.0
+    precision = np.zeros(len(fit.free))
+    precision[places] = fit.prior.precision
+    # the numbers of the items and their two means together, the means under a flat prior
+    joint = np.block([[H, -precision[:, None] * E], [-(precision[:, None] * E).T, E.T @ (precision[:, None] * E)]])
+    wanted = np.linalg.inv(joint)[: len(fit.free), : len(fit.free)]
+    np.testing.assert_allclose(fit.covariance.matrix, wanted, rtol=1e-6, atol=1e-10)
+    assert (np.diag(wanted) > np.diag(np.linalg.inv(H))).all()
+
+
+def test_a_slope_without_a_maximum_is_flagged_and_the_way_out_works():
+    rng = np.random.default_rng(0)
+    y = np.repeat((rng.normal(size=(60, 1)) > 0).astype(np.uint8), 4, axis=1)
+    y[:, 3] = rng.random(60) < 0.5
+    fit = fit_rows(y, "2pl", options=PLAIN)
+    assert "runaway slope" in fit.flags.values()
+    assert any("use item_prior='empirical'" in text for text in fit.warnings)
+    held = fit_rows(y, "2pl", options=RowsOptions(item_prior="empirical"))
+    assert "runaway slope" not in held.flags.values()
+
+
+def test_the_means_of_a_prior_have_errors_where_an_observed_information_is_below_the_priors():
+    held = np.diag([30.0, 60.0])
+    wide = means_covariance(held, np.array([[31.0, 0.5], [0.5, 20.0]]))
+    assert np.isfinite(wide).all()
+    assert (np.linalg.eigvalsh(wide) > 0).all()
+    lost = np.array([[10.0, 0.5], [0.5, 20.0]])
+    np.testing.assert_allclose(means_covariance(held, lost), np.linalg.inv(held - lost))
+
+
+def test_the_mean_of_the_slopes_prior_stands_where_its_marginal_likelihood_is_flat():
+    y, *_ = two_choice(150, 12, missing=0.4, seed=2)
+    fit = fit_rows(y, "2pl", options=RowsOptions(item_prior="empirical", tol=1e-7))
+    problem, slopes = fit.problem(answer_table(y, ["2pl"] * 12)), fit.layout.slopes[:, 0]
+
+    def laplace(shift):
+        mean = fit.prior.mean.copy()
+        mean[slopes] += shift
+        moved = replace(problem, prior=replace(fit.prior, mean=mean))
+        run = climb(moved, fit.free, Patience(1e-8), np.random.default_rng(0), em_steps=0)
+        return -run.value - 0.5 * np.linalg.slogdet(observed_information(moved, run.params))[1]
+
+    low, middle, high = (laplace(shift) for shift in (-0.2, 0.0, 0.2))
+    # the top of the parabola through the three lies within a small part of the mean's standard error, about .1
+    top = 0.1 * (low - high) / (low - 2 * middle + high)
+    assert abs(top) < 0.02
 
 
 def test_rows_without_answers_stay_with_the_population_mean():

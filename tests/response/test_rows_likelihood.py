@@ -96,6 +96,7 @@ def test_an_em_step_never_lowers_the_likelihood():
     assert (np.diff(values) < 0).all()
 
 
+@pytest.mark.slow
 def test_em_to_the_end_and_the_solver_find_one_optimum():
     y, *_ = two_choice(300, 6, seed=3)
     fit = fit_rows(y, "2pl")
@@ -119,6 +120,7 @@ def test_a_sparse_table_gives_the_numbers_of_a_full_one():
     np.testing.assert_allclose(fits[0].free, fits[1].free, atol=1e-8)
 
 
+@pytest.mark.fast_cases("2")
 @pytest.mark.parametrize("workers", [2, 5])
 def test_any_number_of_threads_gives_the_same_bits(workers):
     y, *_ = two_choice(30_000, 24, missing=0.2, seed=7)

@@ -87,6 +87,7 @@ def test_a_likelihood_ratio_is_twice_the_gain(seven):
         compare_fits(small, fit_rows(lsat(LSAT6)[:500], "2pl"))
 
 
+@pytest.mark.slow
 def test_girth_is_not_above_on_simulated_answers():
     girth = pytest.importorskip("girth")
     from rows_truth import naive_log_likelihood, two_choice

@@ -34,6 +34,7 @@ def bent_log_likelihood(patterns, free, bend, item, nodes=81):
     return float(count @ (top + np.log(np.exp(joint - top[:, None]).sum(axis=1))))
 
 
+@pytest.mark.slow
 def test_the_shape_test_is_the_score_test_of_a_bent_item():
     y, *_ = two_choice(1500, 5, missing=0.1, seed=30, slope=np.full(5, 1.5), intercept=np.linspace(-1, 1, 5))
     fit, table = fitted(y)

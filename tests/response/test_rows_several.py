@@ -92,6 +92,7 @@ def test_the_triangle_leaves_no_rotation_free(plane):
     assert fit.covariance.kind == "cross"
 
 
+@pytest.mark.fast_cases("oblimin", "promax")
 @pytest.mark.parametrize("method", ["oblimin", "promax", "geomin"])
 def test_oblique_rotations_bring_simple_structure_back(plane, method):
     _, A, _, fit, _ = plane
@@ -115,6 +116,7 @@ def test_varimax_stays_orthogonal_and_raises_its_criterion(plane):
         assert varimax_criterion(found.loadings @ turn) <= varimax_criterion(found.loadings) + 1e-8
 
 
+@pytest.mark.slow
 def test_rotations_leave_what_is_predicted(plane):
     *_, fit, table = plane
     plain = score_several(fit, table)
@@ -136,6 +138,7 @@ def test_criteria_have_the_gradients_of_their_values():
             assert gradient[j, k] == pytest.approx(wanted, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_abilities_follow_the_truth_and_new_rows_get_the_same(plane):
     y, A, x, fit, table = plane
     found = rotate(fit, "oblimin")
@@ -149,6 +152,7 @@ def test_abilities_follow_the_truth_and_new_rows_get_the_same(plane):
     assert (score_several(fit, new_table(fit, y[:20]), item_draws=5).sd > 0).all()
 
 
+@pytest.mark.slow
 def test_three_abilities_are_fitted():
     rng = np.random.default_rng(3)
     A = rng.normal(0, 0.4, (18, 3))

@@ -67,6 +67,7 @@ def test_the_best_setting_has_the_smallest_loss_of_plain_cross_validation(by):
     assert model.rank == 16
 
 
+@pytest.mark.slow
 def test_one_standard_error_takes_the_first_setting_that_is_near():
     table = table_of(noise=1.5)
     grid = {"rank": [0, 1, 2, 3, 4, 5]}

@@ -22,6 +22,7 @@ def model():
     return hs.AlternatingLeastSquares(max_iter=10, random_state=0)
 
 
+@pytest.mark.fast_cases("best")
 @pytest.mark.parametrize("rule", ["best", "one_se"])
 @pytest.mark.parametrize("truth", [0, 1, 3])
 def test_the_true_rank_is_found_in_simulation(truth, rule):
@@ -33,6 +34,7 @@ def test_the_true_rank_is_found_in_simulation(truth, rule):
     np.testing.assert_allclose(choice.losses, choice.split_losses.mean(0))
 
 
+@pytest.mark.slow
 def test_one_standard_error_prefers_the_smaller_rank():
     table = factor_table(2, n=40, p=30, noise=1.5)
     best = choose_rank(model(), table, range(6), random_state=1, n_splits=4)
@@ -80,6 +82,7 @@ def test_standard_errors_are_those_of_paired_entries_clustered_by_row():
     assert choice.loss_errors[best] == pytest.approx(factor * np.linalg.norm(own), rel=0.01)
 
 
+@pytest.mark.slow
 def test_standard_errors_match_the_spread_over_tables():
     """60 tables: the loss's spread over them against its standard error, whose ratio has a standard error of .09."""
     losses, errors = [], []

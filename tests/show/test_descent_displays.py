@@ -53,6 +53,7 @@ def test_a_fit_is_drawn_side_by_side(model):
 
 
 class TestLivePlot:
+    @pytest.mark.slow
     def test_it_writes_a_picture_while_the_fit_goes_on(self, tmp_path):
         live = LivePlot(tmp_path / "trace.png", every=0.0)
         model = hs.OverparametrizedFactorization(3, stop=7, random_state=0).set_callbacks(live)

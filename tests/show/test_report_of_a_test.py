@@ -17,6 +17,7 @@ def model():
     return hs.ItemResponseModel().fit((rng.random((200, 6)) < chance).astype(float))
 
 
+@pytest.mark.slow
 def test_it_has_the_items_their_curves_and_their_fit(model, tmp_path):
     hs.report(model, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -24,6 +25,7 @@ def test_it_has_the_items_their_curves_and_their_fit(model, tmp_path):
         assert words in text
 
 
+@pytest.mark.slow
 def test_a_saved_model_has_all_but_what_needs_the_answers(model, tmp_path):
     hs.save(model, tmp_path / "model.halfseen")
     hs.report(hs.load(tmp_path / "model.halfseen"), tmp_path / "page.html")

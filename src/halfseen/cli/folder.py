@@ -7,9 +7,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+
+from halfseen.cli.claims import claim
 
 RECORD = "run.json"
 MODEL = "model.safetensors"
@@ -42,17 +44,21 @@ def check_target(target: Path, force: bool) -> None:
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """A temporary neighbour of ``target`` that takes its place once the block has ended without an error."""
+def new_folder(target: Path, is_claimed: bool = False) -> Iterator[Path]:
+    """A temporary neighbour of ``target`` that takes its place once the block has ended without an error.
+
+    Unless this process claimed the target before, it waits for whoever writes there: the later one stands.
+    """
     target = target.absolute()
     fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         yield fresh
         fresh.chmod(0o777 & ~_umask())
         old = fresh.with_name(fresh.name + "-old")
-        if target.exists():
-            os.replace(target, old)
-        os.replace(fresh, target)
+        with nullcontext() if is_claimed else claim(target, waits=True):
+            if target.exists():
+                os.replace(target, old)
+            os.replace(fresh, target)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -14,6 +14,7 @@ from halfseen.cli.folder import MODEL, RECORD
 from halfseen.cli.reopen import features_again, reopened
 from halfseen.cli.screen import note
 from halfseen.inference import NotStated
+from halfseen.losses import is_logistic
 from halfseen.text import with_article
 
 
@@ -77,8 +78,11 @@ def interval_ends(
     """
     level, kind, data = how
     inference = inference_of(model, record, level, data)
+    # an interval of one yes/no answer says nothing: it reaches from no to yes, or holds one of the two
+    loss = getattr(model, "loss_", None)
+    is_yes_no = is_logistic(loss) and getattr(loss, "trials", 1.0) == 1.0
     try:
-        ends = inference.responses(*labels) if kind == "mean" else inference.entries(*labels, kind)
+        ends = inference.responses(*labels) if kind == "mean" and not is_yes_no else inference.entries(*labels, kind)
     except NotStated:
         ends = inference.entries(*labels, kind)
     what = "single values not seen yet" if ends.kind == "prediction" else "expected values"

@@ -12,6 +12,7 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.inferring import open_run
 from halfseen.cli.reopen import reopened
+from halfseen.cli.screen import note
 from halfseen.cli.written import check_out, deliver
 from halfseen.errors import shown
 
@@ -72,7 +73,7 @@ def run_scores(run: Path, question: ScoresQuestion, out: Out) -> None:
     """Deliver one table of the rows."""
     check_out(out[0])
     needs_answers = question.person_fit or question.plausible is not None or question.method != "eap"
-    _, inference, record = opened(run, question.level, needs_answers)
+    model, inference, record = opened(run, question.level, needs_answers)
     labels = inference.names.labels(0)
     answer: dict[str, Any] = {"row": labels}
     if not needs_answers:
@@ -80,6 +81,11 @@ def run_scores(run: Path, question: ScoresQuestion, out: Out) -> None:
         for name, part in (("ability", abilities), ("score", scores)):
             answer |= {name: part.estimate, f"{name} se": part.se, f"{name} low": part.low, f"{name} high": part.high}
         deliver(answer, *out, n_labels=1)
+        note(scale_of_abilities(model))
+        note(
+            f"score: mean expected answer over all {model.n_features_in_} questions, were all asked again; 'halfseen "
+            "rank' has scores that keep the answers seen"
+        )
         return
     R = reopened(record, question.data)
     if question.person_fit:
@@ -91,6 +97,18 @@ def run_scores(run: Path, question: ScoresQuestion, out: Out) -> None:
         part = inference.abilities(question.method, R=R)
         answer |= {"ability": part.estimate, "ability se": part.se, "ability low": part.low, "ability high": part.high}
     deliver(answer, *out, n_labels=1)
+    if not question.person_fit:
+        note(scale_of_abilities(model))
+
+
+def scale_of_abilities(model: Any) -> str:
+    """What 0 and 1 mean on the scale of a model's abilities."""
+    if model.engine_ != "rows":
+        return "ability: 0 is the mean of the normal distribution that the fit gives abilities; slopes set its unit"
+    fit = model.rows_fit_
+    whom = f"the group {fit.population.names[0]!r}" if fit.population.n_groups > 1 else "the fitted population"
+    spread = "a spread of its own, slopes of 1" if fit.is_rasch else "standard deviation 1"
+    return f"ability: {whom} has mean 0 and {spread}"
 
 
 def groups_of(file: Path, observed: Any) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 import halfseen as hs
+from halfseen.cli.claims import claim
 from halfseen.cli.folder import check_target
 from halfseen.cli.methods import Method
 from halfseen.cli.options import JudgeOptions, OutputOptions, Scale, ScaleOption, TableOptions
@@ -331,12 +332,22 @@ def choice_facts(grid: dict[str, tuple[Any, ...]], losses: np.ndarray, best: int
 
 def run_fit(asked: AskedFit) -> None:
     """Run the whole job and show or save what came of it."""
+    output = asked.output
+    if output.out is not None:
+        check_target(output.out, output.force)
+    if output.out is None or output.force:  # what may replace another run waits for its turn at the end
+        _run_claimed(asked)
+        return
+    with claim(output.out):
+        check_target(output.out, output.force)  # another run may have ended since
+        _run_claimed(asked)
+
+
+def _run_claimed(asked: AskedFit) -> None:
     from halfseen.cli.record import record, save_run
     from halfseen.cli.show import show
 
     output = asked.output
-    if output.out is not None:
-        check_target(output.out, output.force)
     check_shares(asked.judge)
     begun = time.perf_counter()
     module, name = JOBS[asked.method.kind].split(":")

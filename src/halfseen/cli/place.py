@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from halfseen.cli.inferring import inference_of, open_run, shift_of
+from halfseen.cli.items import scale_of_abilities
 from halfseen.cli.options import TableOptions
 from halfseen.cli.place_sources import place_sources
 from halfseen.cli.reopen import table_options
@@ -57,7 +58,31 @@ def run_place(
     n_labels = 1
     if answer is None:
         answer, n_labels = cell_lines(model, record, table, question), 2
+        texts = outside_values(record, answer)
+    else:
+        texts = [
+            scale_of_abilities(model),
+            f"score: mean answer over all {model.n_features_in_} questions of the fit, answers given as they are, the "
+            "others predicted",
+        ]
     deliver(answer, out, as_json, is_raw, n_labels)
+    for text in texts:
+        note(text)
+
+
+def outside_values(record: dict[str, Any], answer: dict[str, Any]) -> list[str]:
+    """A sentence about predictions beyond the least and the largest value of the fit."""
+    ends = record.get("data", {}).get("values")
+    if ends is None:
+        return []
+    low, high = (float(end) - shift_of(record) for end in ends)
+    n_outside = int(np.sum((answer["predicted"] < low) | (answer["predicted"] > high)))
+    if not n_outside:
+        return []
+    return [
+        f"{n_outside} of {len(answer['predicted'])} predictions lie outside the values that were fitted, {low:g} to "
+        f"{high:g}: where the scale ends there, fit again with --clip {low:g},{high:g} (als, bayes, soft-impute)"
+    ]
 
 
 def merged(record: dict[str, Any], reading: TableOptions) -> TableOptions:
@@ -71,6 +96,8 @@ def item_lines(model: Any, record: dict[str, Any], table: Observed, question: Pl
         inference = inference_of(model, record, question.level, question.data)
         placed = inference.new_rows(table)
     except (ValueError, AttributeError):
+        return None
+    if not hasattr(placed, "abilities"):  # new rows of a table without items
         return None
     abilities, scores = placed.abilities(), placed.scores()
     answer: dict[str, Any] = {"row": placed.row_labels, "answered": abilities.extra["answered"]}

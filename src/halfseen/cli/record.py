@@ -74,7 +74,7 @@ def versions() -> dict[str, str]:
 
 def save_run(target: Path, job: Job, facts: dict[str, Any]) -> None:
     """Write model, record and pictures; the folder is complete or not there at all."""
-    with new_folder(target) as folder:
+    with new_folder(target, is_claimed=not job.asked.output.force) as folder:
         hs.save(job.model, folder / MODEL)
         if find_spec("matplotlib") is None:
             note("no pictures: matplotlib is not installed (pip install 'halfseen[plots]')")

@@ -162,6 +162,7 @@ class TableJob(Job):
                 "n_cols": observed.shape[1],
                 "n_entries": observed.n_entries,
                 "density": observed.density,
+                "values": [float(observed.values.min(initial=np.inf)), float(observed.values.max(initial=-np.inf))],
             },
             "n_fitted": self.seen.n_entries,
             "n_judged": 0 if self.hidden is None else self.hidden.n_entries,

@@ -93,6 +93,25 @@ def components(observed: Any, common: int = 1) -> Components:
     return _numbered(rows, cols, int(common))
 
 
+def pair_groups(first: IntArray, second: IntArray, size: int) -> IntArray:
+    """Number of the group of each of ``size`` columns, where pairs ``(first[t], second[t])`` link two columns.
+
+    Notes
+    -----
+    O(pairs + size). A column in no pair is a group of its own.
+
+    Examples
+    --------
+    >>> pair_groups(np.array([0, 3]), np.array([2, 1]), 4).tolist()
+    [0, 1, 0, 1]
+    """
+    from scipy import sparse
+    from scipy.sparse.csgraph import connected_components
+
+    graph = sparse.coo_array((np.ones(len(first), np.int8), (first, second)), shape=(size, size))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
 def _pattern(observed: Any) -> Any:
     """The places of the entries as a sparse matrix of ones."""
     from scipy import sparse

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import betaln, gammaln, ndtr
 from scipy.stats import nbinom, poisson
 
 from halfseen.losses import Loss, at_columns, members_of
@@ -77,6 +77,85 @@ def hidden_sums(
         law = _Law(loss, linear, reach, cols, pointer, rows, nodes, dispersion)
         low[rows], high[rows] = law.quantiles(weights, tail)
     return low, high
+
+
+def sums_by_moments(mean: Array, variance: Array, counts: Array, tail: float) -> tuple[Array, Array]:
+    r"""Quantiles ``tail`` and ``1 - tail`` of sums of hidden yes/no answers of which two moments are known.
+
+    A beta-binomial law of that mean and variance, a binomial one where the variance is smaller than its own, which
+    makes the range rather too wide:
+
+    .. math:: \mathrm{var}(S) = k\mu(1-\mu)\,(1 + (k - 1)\rho),\qquad \mu = E(S)/k
+
+    Parameters
+    ----------
+    mean, variance : ndarray (n,)
+        Of each row's sum.
+    counts : ndarray (n,)
+        Hidden answers k of each row.
+    tail : float
+
+    Returns
+    -------
+    low, high : ndarray (n,)
+        0 without hidden answers; nan for more than 200 of them, whose sum is normal.
+
+    Notes
+    -----
+    O(k) per row.
+
+    Examples
+    --------
+    >>> low, high = sums_by_moments(np.array([0.5, 4.0, 0.0]), np.array([0.3, 1.0, 0.0]), np.array([1, 4, 0]), 0.025)
+    >>> low.tolist(), high.tolist()
+    ([0.0, 4.0, 0.0], [1.0, 4.0, 0.0])
+    """
+    counts = np.round(np.asarray(counts, dtype=float)).astype(np.int64)
+    low, high = np.zeros(len(counts)), np.zeros(len(counts))
+    low[counts > MOST_CELLS] = high[counts > MOST_CELLS] = np.nan
+    few = np.flatnonzero((counts > 0) & (counts <= MOST_CELLS))
+    for start in range(0, len(few), NUMBERS_AT_ONCE // MOST_CELLS):
+        rows = few[start : start + NUMBERS_AT_ONCE // MOST_CELLS]
+        k = counts[rows].astype(float)
+        share = np.clip(mean[rows] / k, 1e-9, 1.0 - 1e-9)
+        excess = variance[rows] / (k * share * (1.0 - share)) - 1.0
+        rho = np.clip(np.where(k > 1, excess / np.maximum(k - 1.0, 1.0), 0.0), 1e-6, 0.999)
+        a, b = share * (1.0 / rho - 1.0), (1.0 - share) * (1.0 / rho - 1.0)
+        s = np.arange(int(k.max()) + 1.0)
+        with np.errstate(invalid="ignore"):
+            log = (
+                gammaln(k + 1)[:, None] - gammaln(s + 1) - gammaln(np.maximum(k[:, None] - s, 0.0) + 1)
+                + betaln(s + a[:, None], np.maximum(k[:, None] - s, 0.0) + b[:, None]) - betaln(a, b)[:, None]
+            )  # fmt: skip
+        below = np.cumsum(np.where(s <= k[:, None], np.exp(log), 0.0), axis=1)
+        below /= below[:, -1:]
+        low[rows], high[rows] = (below > tail).argmax(axis=1), (below >= 1.0 - tail).argmax(axis=1)
+    return low, high
+
+
+def on_lattice(
+    ends: tuple[Array, Array], score: tuple[Array, Array], known: tuple[Array, Array], p: int, q: float
+) -> tuple[Array, Array]:
+    """Ends of realised mean scores of yes/no answers at what such a score can be, from their moments.
+
+    Parameters
+    ----------
+    ends : (ndarray, ndarray) of (n,)
+        Of normal intervals; kept for rows with more than 200 hidden answers.
+    score : (ndarray, ndarray) of (n,)
+        Estimates and their standard errors.
+    known : (ndarray, ndarray) of (n,)
+        Sums of the answers that were seen, and numbers of those that were not.
+    p : int
+        Columns.
+    q : float
+        Normal quantile of the level.
+    """
+    (estimate, se), (sums, left) = score, known
+    low, high = sums_by_moments(p * estimate - sums, np.square(p * se), left, float(ndtr(-q)))
+    return tuple(  # type: ignore[return-value]
+        np.where(np.isnan(end), normal, (sums + end) / p) for end, normal in zip((low, high), ends, strict=True)
+    )
 
 
 def _width(loss: Any) -> int:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, Labels
+from halfseen.data import Observed
+from halfseen.inference.kept import KeptEntries
 from halfseen.inference.listing import Listing
 from halfseen.inference.ranks import order_of
+from halfseen.inference.realised import on_lattice
+from halfseen.inference.table import NotStated
 from halfseen.parameters import BadArgument
 
 DELTAS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 LARGEST_TILT = 10.0
+CELLS_AT_ONCE = 1_000_000
 
 
 def checked_tilts(deltas: Any) -> list[float]:
@@ -25,6 +30,77 @@ def checked_tilts(deltas: Any) -> list[float]:
     if not len(given) or not np.isfinite(given).all() or np.abs(given).max() > LARGEST_TILT:
         raise BadArgument("deltas", deltas, f"one or more numbers from {-LARGEST_TILT:g} to {LARGEST_TILT:g}")
     return given.tolist()
+
+
+def tilted_shares(model: Any, R: Any, deltas: Any, scores: Any, q: float) -> tuple[list[Any], IntArray, float]:
+    r"""Scores of the table as it is under each tilt, for models of yes/no answers that predict any cell.
+
+    .. math:: s_i(\delta) = s_i(0) + \frac1p\sum_{j\ hidden} \psi(m_{ij} + \delta u) - \psi(m_{ij})
+
+    Parameters
+    ----------
+    model : fitted estimator
+        With the table of its fit in ``_seen`` (`KeptEntries`), where that is not given as ``R``.
+    R : table or None
+    deltas : sequence of float
+    scores : Intervals
+        The realised scores without a tilt; their standard errors are kept.
+    q : float
+        Normal quantile of the level.
+
+    Returns
+    -------
+    tables : list of (delta, estimate, se, low, high)
+    hidden : int ndarray (n,)
+    unit : float
+        Standard deviation of a linear predictor within its column.
+
+    Notes
+    -----
+    Two passes over all cells in blocks of rows.
+    """
+    tilts, seen = checked_tilts(deltas), _entries_of(model, R)
+    (n, p), loss = seen.shape, model.loss_
+    sums, squares = np.zeros(p), np.zeros(p)
+    for rows in _row_blocks(n, p):
+        linear = np.asarray(model._linear_block(rows, np.arange(p)), dtype=float)
+        sums += linear.sum(axis=0)
+        squares += np.square(linear).sum(axis=0)
+    unit = float(np.sqrt(np.mean(np.maximum(squares / n - np.square(sums / n), 0.0)))) or 1.0
+    hidden_sums = np.zeros((len(tilts) + 1, n))
+    for rows in _row_blocks(n, p):
+        linear = np.asarray(model._linear_block(rows, np.arange(p)), dtype=float)
+        part = slice(seen.by_rows.indptr[rows[0]], seen.by_rows.indptr[rows[-1] + 1])
+        is_hidden = np.ones(linear.shape, dtype=bool)
+        is_hidden[seen.rows[part] - rows[0], seen.cols[part]] = False
+        for place, delta in enumerate([0.0, *tilts]):
+            hidden_sums[place, rows] = np.sum(loss.mean(linear + delta * unit), axis=1, where=is_hidden)
+    known = np.bincount(seen.rows, np.asarray(seen.values, dtype=float), n)
+    hidden, tables = p - np.asarray(seen.by_rows.counts), []
+    for delta, moved in zip(tilts, hidden_sums[1:] - hidden_sums[0], strict=True):
+        estimate, se = np.clip(scores.estimate + moved / p, known / p, (known + hidden) / p), scores.se
+        normal = np.maximum(estimate - q * se, known / p), np.minimum(estimate + q * se, (known + hidden) / p)
+        low, high = on_lattice(normal, (estimate, se), (known, hidden), p, q)
+        tables.append((delta, estimate, se, low, high))
+    return tables, hidden, unit
+
+
+def _entries_of(model: Any, R: Any) -> Observed:
+    """The table of the fit, as kept or as given again."""
+    if R is not None:
+        seen: Observed = model._observe(R, reset=False)
+        if seen.shape[0] != model.observed_shape_[0]:
+            raise ValueError(f"R has {seen.shape[0]} rows; needed: the {model.observed_shape_[0]} rows of the fit.")
+        return seen
+    kept = getattr(model, "_seen", KeptEntries()).table()
+    if kept is None:
+        raise NotStated("sensitivity() needs the answers, which this model does not hold; give them: R=, or fit again.")
+    return kept
+
+
+def _row_blocks(n: int, p: int) -> Iterator[IntArray]:
+    size = max(1, CELLS_AT_ONCE // max(p, 1))
+    return (np.arange(start, min(start + size, n)) for start in range(0, n, size))
 
 
 def tilted_listing(

@@ -38,7 +38,8 @@ class Ordinal:
     lowest : float, optional
         The value of the first class; None is 1 where ``levels`` is given, else the smallest answer.
     levels : int, optional
-        Number of classes; None takes all whole numbers from the smallest to the largest answer.
+        Number of classes; None takes the whole numbers from the smallest to the largest answer, those that nobody chose
+        left out: the classes beside them are then neighbours, and their chance is 0.
 
     Notes
     -----
@@ -57,6 +58,7 @@ class Ordinal:
     levels: int | None = None
     is_estimated: bool = False
     usual: Any = None  # mean distances of neighbouring cuts
+    values: tuple[float, ...] | None = None  # of the classes, where whole numbers between them are none
     name: str = field(default="ordinal", init=False)
     kernel: str | None = field(default=None, init=False)
     trials: float = field(default=1.0, init=False)
@@ -78,11 +80,15 @@ class Ordinal:
     def support(self) -> str:
         if self.levels is None or self.lowest is None:
             return "whole numbers (ordered classes)"
+        if self.values is not None:
+            return f"one of {', '.join(f'{value:g}' for value in self.values)} (ordered classes)"
         return f"whole numbers from {self.lowest:g} to {self.lowest + self.levels - 1:g} (ordered classes)"
 
     @property
     def range(self) -> tuple[float, float]:
         """Smallest and largest answer."""
+        if self.values is not None:
+            return self.values[0], self.values[-1]
         return (self.lowest or 0.0), (self.lowest or 0.0) + (self.levels or 1) - 1.0
 
     def _above(self, m: Array) -> Array:
@@ -90,7 +96,14 @@ class Ordinal:
         m = np.asarray(m)
         return expit(m[..., None] - np.asarray(self.cuts, dtype=m.dtype))
 
+    @property
+    def _steps(self) -> Array:
+        """Distances of each class's value from that of the class below, (K - 1,)."""
+        return np.ones(np.shape(self.cuts)[-1]) if self.values is None else np.diff(self.values)
+
     def _classes(self, y: Array) -> Array:
+        if self.values is not None:  # a value that the table never had goes with the class below
+            return np.searchsorted(self.values, np.asarray(y, dtype=float), side="right") - 1
         return (np.asarray(y) - self.lowest).astype(np.int64)
 
     def _ends(self, y: Array, m: Array) -> tuple[Array, Array]:
@@ -117,21 +130,30 @@ class Ordinal:
         return above_low * (1.0 - above_low) + above_high * (1.0 - above_high)
 
     def probabilities(self, m: Array) -> Array:
-        """Probability of every class, shape (..., K)."""
+        """Probability of every whole number from the first class to the last, shape (..., K)."""
+        chances = self._chances(m)
+        if self.values is None:
+            return chances
+        every = np.zeros((*chances.shape[:-1], int(self.values[-1] - self.values[0]) + 1), dtype=chances.dtype)
+        every[..., (np.asarray(self.values) - self.values[0]).astype(int)] = chances
+        return every
+
+    def _chances(self, m: Array) -> Array:
+        """Probability of every class that there is."""
         above = self._above(m)
         ones = np.ones_like(above[..., :1])
         return -np.diff(np.concatenate([ones, above, 0.0 * ones], axis=-1), axis=-1)
 
     def _weights(self, m: Array) -> tuple[Array, Array]:
         """Information of each cut's own logit, and the probabilities of the classes."""
-        above, chances = self._above(m), self.probabilities(m)
+        above, chances = self._above(m), self._chances(m)
         return (chances[..., :-1] + chances[..., 1:]) * above * (1.0 - above), chances
 
     def information(self, m: Array) -> Array:
         return self._weights(m)[0].sum(axis=-1)
 
     def skew(self, m: Array) -> Array:
-        above, chances = self._above(m), self.probabilities(m)
+        above, chances = self._above(m), self._chances(m)
         ones = np.ones_like(above[..., :1])
         low, high = np.concatenate([ones, above], axis=-1), np.concatenate([above, 0.0 * ones], axis=-1)
         score = (1.0 - low) - high
@@ -140,46 +162,47 @@ class Ordinal:
 
     def mean(self, m: Array) -> Array:
         above = self._above(m)
-        return above.sum(axis=-1) + above.dtype.type(self.lowest)
+        return above @ self._steps.astype(above.dtype) + above.dtype.type(self.lowest)
 
     def slope(self, m: Array) -> Array:
         above = self._above(m)
-        return (above * (1.0 - above)).sum(axis=-1)
+        return np.asarray((above * (1.0 - above)) @ self._steps.astype(above.dtype))
 
     def bend(self, m: Array) -> Array:
         above = self._above(m)
-        return (above * (1.0 - above) * (1.0 - 2.0 * above)).sum(axis=-1)
+        return np.asarray((above * (1.0 - above) * (1.0 - 2.0 * above)) @ self._steps.astype(above.dtype))
 
     def _odd(self, above: Array) -> Array:
-        return above * np.arange(1, 2 * above.shape[-1], 2, dtype=above.dtype)
+        # squares of the distances from the first class grow by so much: 1, 3, 5, .. where all numbers are classes
+        return above * np.diff(np.square(np.append(0.0, np.cumsum(self._steps)))).astype(above.dtype)
 
     def variance(self, m: Array) -> Array:
         above = self._above(m)
-        return self._odd(above).sum(axis=-1) - np.square(above.sum(axis=-1))
+        return self._odd(above).sum(axis=-1) - np.square(above @ self._steps.astype(above.dtype))
 
     def third(self, m: Array) -> Array:
         above = self._above(m)
-        slopes = above * (1.0 - above)
-        return self._odd(slopes).sum(axis=-1) - 2.0 * above.sum(axis=-1) * slopes.sum(axis=-1)
+        slopes, steps = above * (1.0 - above), self._steps.astype(above.dtype)
+        return self._odd(slopes).sum(axis=-1) - 2.0 * (above @ steps) * (slopes @ steps)
 
     def link(self, mu: Array) -> Array:
         """The predictor with this mean; closed forms there are none."""
         from scipy.optimize import newton
 
         mu = np.asarray(mu)
-        steps = np.asarray(self.cuts).shape[-1]
-        share = np.clip((np.asarray(mu, dtype=float) - self.lowest) / steps, 0.02, 0.98)
-        wide = np.broadcast_to(np.asarray(self.cuts, dtype=float), (*share.shape, steps))
+        weights = self._steps / self._steps.sum()
+        share = np.clip((np.asarray(mu, dtype=float) - self.lowest) / self._steps.sum(), 0.02, 0.98)
+        wide = np.broadcast_to(np.asarray(self.cuts, dtype=float), (*share.shape, len(weights)))
         grid = np.linspace(wide.min(initial=0.0) - 6.0, wide.max(initial=0.0) + 6.0, 129)
-        below = np.stack([expit(at - wide).mean(axis=-1) for at in grid], axis=-1) <= share[..., None]
+        below = np.stack([expit(at - wide) @ weights for at in grid], axis=-1) <= share[..., None]
         start = grid[np.clip(below.sum(axis=-1), 1, 128)] - 0.5 * (grid[1] - grid[0])
 
         def off(m: Array) -> Array:
-            return expit(np.asarray(m)[..., None] - wide).mean(axis=-1) - share
+            return np.asarray(expit(np.asarray(m)[..., None] - wide) @ weights - share)
 
         def change(m: Array) -> Array:
             above = expit(np.asarray(m)[..., None] - wide)
-            return (above * (1.0 - above)).mean(axis=-1)
+            return np.asarray((above * (1.0 - above)) @ weights)
 
         return np.asarray(newton(off, start, change, tol=1e-13)).astype(np.result_type(mu, np.float32))
 
@@ -188,7 +211,7 @@ class Ordinal:
 
     def sample(self, m: Array, rng: np.random.Generator, dispersion: float = 1.0) -> Array:
         draws = rng.random(np.shape(m))[..., None] < self._above(m)
-        return (draws.sum(axis=-1) + self.lowest).astype(np.result_type(m, np.float32))
+        return (draws @ self._steps + float(self.lowest or 0.0)).astype(np.result_type(m, np.float32))
 
     def quantiles(self, linear: Array, variance: Array, dispersion: float, tail: float) -> tuple[Array, Array]:
         """Quantiles ``tail`` and ``1 - tail`` of responses whose predictors are normal with these moments."""
@@ -226,13 +249,14 @@ class Ordinal:
         if not np.all(np.isfinite(y) & (y == np.floor(y))):
             return self  # the check of the support names the first bad place
         low = (1.0 if self.levels else float(y.min())) if self.lowest is None else self.lowest
-        count = self.levels or int(y.max() - low) + 1
+        values = self.values if self.levels or self.lowest is not None else gapped(y)
+        count = self.levels or (int(y.max() - low) + 1 if values is None else len(values))
         if not 2 <= count <= MOST_CLASSES:
             raise ValueError(
                 f"family='ordinal' needs 2 to {MOST_CLASSES} ordered classes; the answers go from {y.min():g} to "
                 f"{y.max():g}. Use family='gaussian' or 'poisson' for numbers, or give the classes by 'ordinal(K)'."
             )
-        named = replace(self, lowest=low, levels=count)
+        named = replace(self, lowest=low, levels=count, values=values)
         if named.invalid(y).any():
             return named
         p = observed.shape[1]
@@ -250,8 +274,9 @@ class Ordinal:
         if self.levels is not None or not len(y) or not np.all(np.isfinite(y) & (y == np.floor(y))):
             return self
         low = float(y.min()) if self.lowest is None else self.lowest
-        count = int(y.max() - low) + 1
-        return replace(self, lowest=low, levels=count) if 2 <= count <= MOST_CLASSES else self
+        values = gapped(y) if self.lowest is None else None
+        count = int(y.max() - low) + 1 if values is None else len(values)
+        return replace(self, lowest=low, levels=count, values=values) if 2 <= count <= MOST_CLASSES else self
 
     def improved(self, cells: Cells) -> tuple[Ordinal, float, Array]:
         r"""A Newton step on every column's cuts, its intercept and factors following along their own curvature.
@@ -319,7 +344,20 @@ class Ordinal:
     def mean_slopes(self, m: Array) -> Array:
         """Derivatives of the mean with respect to the cuts, shape (..., K - 1)."""
         above = self._above(m)
-        return -above * (1.0 - above)
+        return -above * (1.0 - above) * self._steps.astype(above.dtype)
+
+
+def gapped(y: Array) -> tuple[float, ...] | None:
+    """The classes of a table, where some whole numbers between the first and the last are none; else None.
+
+    Examples
+    --------
+    >>> gapped(np.array([1.0, 4.0, 2.0, 1.0])), gapped(np.array([1.0, 3.0, 2.0]))
+    ((1.0, 2.0, 4.0), None)
+    """
+    classes = np.unique(y)
+    whole = int(classes[-1] - classes[0]) + 1
+    return None if len(classes) == whole or whole > MOST_CLASSES else tuple(classes.tolist())
 
 
 def _is_beside(k: Array, count: int) -> Array:

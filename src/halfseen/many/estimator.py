@@ -12,6 +12,7 @@ from halfseen import kernels
 from halfseen._typing import BoolArray, FloatArray
 from halfseen.data import Observed, Sources, as_sources
 from halfseen.data.checks import check_scale
+from halfseen.inference.linked import tell_sources
 from halfseen.linalg.subspace import misalignment
 from halfseen.many.fitted import SourceParts
 from halfseen.many.parts import Parts
@@ -31,6 +32,7 @@ class SourcesModel(SourcePredictions, Parametrised, BaseEstimator):
         sources = as_sources(S)
         for name, table in sources.items():
             check_scale(table.values, f"S[{name!r}]")
+        tell_sources(self, sources)
         self.source_names_ = sources.names
         self.n_rows_, self.row_labels_ = sources.n_rows, sources.row_labels
         self.col_labels_ = {name: table.col_labels for name, table in sources.items()}

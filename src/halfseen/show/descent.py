@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy, whole_figure
+from halfseen.show.figures import BLUE, GREY, LITERAL, ORANGE, label_text, name_lines, new_figure, tidy, whole_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -144,11 +144,14 @@ def plot_scaling(
     axes.plot(x, y, "o", color=BLUE, markersize=4)
     middle = np.exp(np.mean(np.log(x))), np.exp(np.mean(np.log(y)))
     across = np.geomspace(x.min(), x.max(), 50)
+    lines, names = [], []
     for colour, (name, exponent) in zip((ORANGE, GREY, *COLOURS[2:]), laws.items(), strict=False):
-        label = f"{name}: exponent {exponent:.3g}"
-        axes.plot(across, middle[1] * (across / middle[0]) ** exponent, color=colour, linewidth=1.2, label=label)
-    axes.set(xscale="log", yscale="log", xlabel=labels[0], ylabel=labels[1])
-    axes.legend(frameon=False, fontsize=9)
+        names.append(f"{name}: exponent {exponent:.3g}")
+        lines += axes.plot(across, middle[1] * (across / middle[0]) ** exponent, color=colour, linewidth=1.2)
+    axes.set(xscale="log", yscale="log")
+    axes.set_xlabel(label_text(labels[0]), **LITERAL)
+    axes.set_ylabel(label_text(labels[1]), **LITERAL)
+    name_lines(axes, lines, names, frameon=False, fontsize=9)
     return whole_figure(axes)
 
 

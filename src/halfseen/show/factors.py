@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from halfseen._typing import FloatArray, IntArray
-from halfseen.show.figures import BLUE, FRAME, ORANGE, new_figure, tidy, whole_figure
+from halfseen.show.figures import BLUE, FRAME, LITERAL, ORANGE, label_text, new_figure, tidy, whole_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,15 +84,14 @@ def plot_factor_map(
     spread = np.where(points.std(axis=0) > 0, points.std(axis=0), 1.0)
     outermost = _apart(points, np.argsort(-np.abs((points - points.mean(axis=0)) / spread).max(axis=1), kind="stable"))
     for place in outermost:
-        name = str(np.asarray(labels)[place])
-        name = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+        name = label_text(np.asarray(labels)[place], LONGEST_NAME)
         is_right = points[place, 0] > points[:, 0].mean()
         axes.annotate(name, tuple(points[place]), xytext=(-4 if is_right else 4, 2), textcoords="offset points",
-                      fontsize=7.5, ha="right" if is_right else "left")  # fmt: skip
+                      fontsize=7.5, ha="right" if is_right else "left", **LITERAL)  # fmt: skip
     axes.plot(*points[outermost].T, "o", color=ORANGE, markersize=3)
     axes.grid(visible=False)
     axes.set(xlabel=f"component {components[0] + 1}", ylabel=f"component {components[1] + 1}")
-    axes.set_title(what, fontsize=11, loc="left")
+    axes.set_title(label_text(what), fontsize=11, loc="left", **LITERAL)
     return whole_figure(axes)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from halfseen.text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +42,49 @@ def tidy(axes: Axes) -> Axes:
     axes.grid(axis="y", color=FRAME, linewidth=0.8)
     axes.set_axisbelow(True)
     return axes
+
+
+# For every text that may hold what is not ours: a dollar sign is a dollar sign, not the start of a formula.
+LITERAL: dict[str, Any] = {"parse_math": False}
+
+
+def label_text(label: object, limit: int | None = None) -> str:
+    r"""A label as figures show it: control and direction characters written out, long ones cut.
+
+    Parameters
+    ----------
+    label : object
+        Of a row, a column, a source, an item.
+    limit : int, optional
+        Characters at most, the ellipsis counted in.
+
+    Examples
+    --------
+    >>> label_text("qwen\x1b[1m"), label_text("a long name", 6)
+    ('qwen\\x1b[1m', 'a lon…')
+    """
+    text = visible(str(label))
+    return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+
+
+def name_lines(axes: Axes, handles: Iterable[Any], labels: Iterable[object], **settings: Any) -> None:
+    """A legend whose labels are taken letter by letter, a leading underscore included (matplotlib would leave it out).
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    handles : iterable of artists
+    labels : iterable
+        One per artist.
+    **settings
+        Of ``axes.legend``.
+    """
+    handles, texts = list(handles), [label_text(label) for label in labels]
+    if not handles:
+        return
+    legend = axes.legend(handles, [f"line {number}" for number in range(len(handles))], **settings)
+    for entry, text in zip(legend.get_texts(), texts, strict=True):
+        entry.set(text=text, **LITERAL)
 
 
 def whole_figure(axes: Axes) -> Figure:

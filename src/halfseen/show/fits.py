@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy, whole_figure
+from halfseen.show.figures import BLUE, GREY, LITERAL, ORANGE, label_text, new_figure, tidy, whole_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +84,7 @@ def plot_rank_choice(
     axes.plot(best, scores[best], marker="o", markersize=10, color=ORANGE, fillstyle="none", markeredgewidth=2)
     axes.set_xticks(places, [str(rank) for rank in ranks])
     axes.set_xlabel("rank")
-    axes.set_title(f"{label}: rank {chosen} is best", fontsize=11, loc="left")
+    axes.set_title(label_text(f"{label}: rank {chosen} is best"), fontsize=11, loc="left", **LITERAL)
     return whole_figure(axes)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from halfseen.show.figures import BLUE, FRAME, GREY, ORANGE, new_figure, tidy, whole_figure
+from halfseen.show.figures import BLUE, FRAME, GREY, LITERAL, ORANGE, label_text, new_figure, tidy, whole_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def plot_intervals(intervals: Any, ax: Axes | None = None, limit: int = 60) -> F
         own = {name: column[component == k] for name, column in columns.items()}
         (_ribbon if intervals.kind == "band" else _caterpillar)(tidy(panel), own, intervals, limit)
         if panels > 1:
-            panel.set_xlabel(f"{intervals.name}, component {k}")
+            panel.set_xlabel(label_text(f"{intervals.name}, component {k}"), **LITERAL)
             panel.set_title("" if k else panel.get_title(loc="left"), fontsize=10, loc="left")
     return whole_figure(axes[0])
 
@@ -66,7 +66,7 @@ def _names(columns: dict[str, Any], shown: np.ndarray) -> list[str]:
     """Labels of the chosen lines: all label columns but the component, joined."""
     own = list(columns)[: list(columns).index("estimate")]
     parts = [columns[name][shown] for name in own if name != "component"]
-    return [", ".join(str(part) for part in line) for line in zip(*parts, strict=True)] or [""] * len(shown)
+    return [", ".join(label_text(part) for part in line) for line in zip(*parts, strict=True)] or [""] * len(shown)
 
 
 def _caterpillar(axes: Axes, columns: dict[str, Any], intervals: Any, limit: int) -> None:
@@ -82,8 +82,8 @@ def _caterpillar(axes: Axes, columns: dict[str, Any], intervals: Any, limit: int
         axes.plot(estimate[which], place[which], "o", color=colour, markersize=3.5)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=FRAME, linewidth=0.8)
-    axes.set_yticks(place, _names(columns, order), fontsize=8)
-    axes.set_xlabel("rank (1 is the largest)" if is_rank else intervals.name)
+    axes.set_yticks(place, _names(columns, order), fontsize=8, **LITERAL)
+    axes.set_xlabel("rank (1 is the largest)" if is_rank else label_text(intervals.name), **LITERAL)
     if is_rank:
         axes.invert_xaxis()
     _title(axes, intervals, len(order), len(columns["estimate"]))
@@ -97,7 +97,7 @@ def _ribbon(axes: Axes, columns: dict[str, Any], intervals: Any, limit: int) -> 
     axes.fill_between(place, low, high, color=BLUE, alpha=0.25, linewidth=0, step="mid")
     axes.plot(place, estimate, color=BLUE, linewidth=1.4)
     axes.set_xlabel("place in the order of the estimates")
-    axes.set_ylabel(intervals.name)
+    axes.set_ylabel(label_text(intervals.name), **LITERAL)
     _title(axes, intervals, len(order), len(order))
 
 
@@ -150,7 +150,9 @@ def plot_ellipses(ellipsoids: Any, ax: Axes | None = None, components: tuple[int
     if m <= 25 and ellipsoids.labels:
         names = next(iter(ellipsoids.labels.values()))
         for name, across, up in zip(names, x, y, strict=True):
-            axes.annotate(str(name), (across, up), fontsize=8, xytext=(3, 3), textcoords="offset points")
+            axes.annotate(
+                label_text(name), (across, up), fontsize=8, xytext=(3, 3), textcoords="offset points", **LITERAL
+            )
     axes.set_xlabel(f"component {components[0]}")
     axes.set_ylabel(f"component {components[1]}")
     axes.set_title(f"{100 * ellipsoids.level:g} % ellipsoids, each for itself", fontsize=10, loc="left")

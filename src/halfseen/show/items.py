@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from halfseen._typing import FloatArray, Labels
-from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy, whole_figure
+from halfseen.show.figures import BLUE, GREY, LITERAL, ORANGE, label_text, name_lines, new_figure, tidy, whole_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,15 +34,18 @@ def plot_curves(curves: Any, ax: Axes | None = None) -> Figure:
     matplotlib.figure.Figure
     """
     axes = new_figure(7.0, 4.2).subplots() if ax is None else ax
+    lines, names = [], []
     for k in range(min(len(curves.values), MOST_CURVES)):
         answer = f" = {curves.answers[k]:g}" if np.isfinite(curves.answers[k]) else ""
-        (line,) = axes.plot(curves.ability, curves.values[k], label=f"{curves.labels[k]}{answer}", linewidth=1.4)
+        (line,) = axes.plot(curves.ability, curves.values[k], linewidth=1.4)
+        lines.append(line)
+        names.append(f"{curves.labels[k]}{answer}")
         axes.fill_between(
             curves.ability, curves.low[k], curves.high[k], color=line.get_color(), alpha=0.12, linewidth=0
         )
     axes.set_xlabel("ability")
-    axes.set_ylabel(curves.name)
-    axes.legend(fontsize=8, frameon=False, ncols=2)
+    axes.set_ylabel(label_text(curves.name), **LITERAL)
+    name_lines(axes, lines, names, fontsize=8, frameon=False, ncols=2)
     return whole_figure(tidy(axes))
 
 
@@ -75,8 +78,8 @@ def plot_wright_map(ability: FloatArray, difficulty: FloatArray, labels: Labels)
     right.scatter(np.arange(len(order)), difficulty[order], color=ORANGE, s=14)
     if len(order) <= MOST_NAMED:
         for place, j in enumerate(order):
-            right.annotate(str(labels[j]), (place, difficulty[j]), fontsize=7, color=GREY, xytext=(3, 3),
-                           textcoords="offset points")  # fmt: skip
+            right.annotate(label_text(labels[j]), (place, difficulty[j]), fontsize=7, color=GREY, xytext=(3, 3),
+                           textcoords="offset points", **LITERAL)  # fmt: skip
     right.set_xticks([])
     right.set_xlabel("items")
     tidy(left)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from halfseen.show.figures import FRAME, MISSING, new_figure
+from halfseen.show.figures import FRAME, LITERAL, MISSING, label_text, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,10 +64,11 @@ def image_grid(
             else:
                 axes.set_axis_off()
         line[0].text(
-            -0.18, 0.5, name, transform=line[0].transAxes, ha="right", va="center", fontsize=11, linespacing=1.3
-        )
+            -0.18, 0.5, "\n".join(map(label_text, str(name).split("\n"))), transform=line[0].transAxes, ha="right",
+            va="center", fontsize=11, linespacing=1.3, **LITERAL
+        )  # fmt: skip
     if title:
-        figure.suptitle(title, fontsize=12)
+        figure.suptitle(label_text(title), fontsize=12, **LITERAL)
     return figure
 
 

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from halfseen.show.figures import BLUE, FRAME, GREY, ORANGE, new_figure, tidy, whole_figure
+from halfseen.show.figures import (
+    BLUE,
+    FRAME,
+    GREY,
+    LITERAL,
+    ORANGE,
+    label_text,
+    name_lines,
+    new_figure,
+    tidy,
+    whole_figure,
+)
 from halfseen.show.pictures import image_grid
 
 if TYPE_CHECKING:
@@ -48,7 +59,7 @@ def plot_shared_basis(model: Any, ax: Axes | None = None) -> Figure:
     axes.set_xlabel("shared factor")
     if model.row_labels_ is not None:
         rows = np.unique(np.linspace(0, n - 1, min(n, NAMED_ROWS)).astype(int))
-        axes.set_yticks(rows, [str(label)[:20] for label in model.row_labels_[rows]], fontsize=7)
+        axes.set_yticks(rows, [label_text(label, 20) for label in model.row_labels_[rows]], fontsize=7, **LITERAL)
     axes.set_title("shared basis", fontsize=11, loc="left")
     figure = whole_figure(axes)
     figure.colorbar(image, ax=axes, shrink=0.6)
@@ -85,7 +96,8 @@ def plot_heterogeneity(model: Any, norm: str = "l1", ax: Axes | None = None) -> 
     middle = 0.5 * (starts[:-1] + starts[1:])
     axes.plot(middle, means, "_" if len(means) < 40 else "-", color=ORANGE, markersize=14)
     if len(index) <= 25:
-        axes.set_xticks(middle, [str(name)[:14] for name in index], rotation=45, ha="right", fontsize=8)
+        names = [label_text(name, 14) for name in index]
+        axes.set_xticks(middle, names, rotation=45, ha="right", fontsize=8, **LITERAL)
     else:
         axes.set_xlabel("column, sources in order")
     axes.set_title("heterogeneity index (orange: mean of a source)", fontsize=11, loc="left")
@@ -110,7 +122,8 @@ def plot_shares(model: Any, ax: Axes | None = None) -> Figure:
         width = np.array([max(model.shares_[name][part], 0.0) for name in names])
         axes.barh(np.arange(len(names)), width, left=left, color=colour, label=part)
         left = left + width
-    axes.set_yticks(np.arange(len(names)), [str(name)[:24] for name in names], fontsize=7 if len(names) > 20 else 9)
+    texts = [label_text(name, 24) for name in names]
+    axes.set_yticks(np.arange(len(names)), texts, fontsize=7 if len(names) > 20 else 9, **LITERAL)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.spines[["top", "right"]].set_visible(False)
@@ -183,14 +196,15 @@ def plot_embeddings(model: Any, colours: Any = None, random_state: int = 0, ax: 
         points = TSNE(2, perplexity=near, init="pca", random_state=random_state).fit_transform(points)
     else:
         points = np.arange(2 * len(points), dtype=float).reshape(-1, 2)
-    for place, word in enumerate(dict.fromkeys(every)):
+    dots, names = [], list(dict.fromkeys(every))
+    for place, word in enumerate(names):
         chosen = every == word
-        axes.scatter(
-            points[chosen, 0], points[chosen, 1], s=6, alpha=0.8, color=f"C{place % 10}", label=word[:20], linewidths=0
-        )
+        x, y = points[chosen].T
+        dots.append(axes.scatter(x, y, s=6, alpha=0.8, color=f"C{place % 10}", linewidths=0))
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color(FRAME)
     axes.set_title("embeddings of columns, t-SNE", fontsize=11, loc="left")
-    axes.legend(fontsize=7, frameon=False, markerscale=2, bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    beside = {"bbox_to_anchor": (1.0, 1.0), "loc": "upper left"}
+    name_lines(axes, dots, [label_text(name, 20) for name in names], fontsize=7, frameon=False, markerscale=2, **beside)
     return whole_figure(axes)

@@ -42,6 +42,8 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
     mean_ : float
     row_bias_, col_bias_ : ndarray (n,), (p,)
         0 for a row or column without entries.
+    linking_ : Linking or None
+        Groups of rows and columns that too few entries link to be compared; None for one group.
     run_ : Run
         Reason, rounds and trace of the objective.
     n_iter_ : int
@@ -130,6 +132,10 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
         return rows[:, :0], rows[:, 0]
 
     @property
+    def _links(self) -> int:
+        return 1
+
+    @property
     def _n_features_out(self) -> int:
         return 1
 
@@ -174,6 +180,10 @@ class ColumnMean(BiasedPredictions):
         self.row_factors_, self.col_factors_ = np.zeros((n, 0), dtype), np.zeros((p, 0), dtype)
         self.col_means_ = (self.mean_ + self.col_bias_).astype(dtype)
         return self
+
+    @property
+    def _links(self) -> int:
+        return 0  # means of columns compare no rows
 
     def _place(self, observed: Observed) -> tuple[FloatArray, FloatArray]:
         n = observed.shape[0]

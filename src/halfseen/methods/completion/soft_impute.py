@@ -16,6 +16,7 @@ from halfseen.biased import BiasedPredictions, check_same_table
 from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.engines import Engine, EntryPasses
+from halfseen.inference.extremes import tell_extremes
 from halfseen.methods.completion.nuclear import (
     NO_BIAS,
     NuclearProblem,
@@ -125,6 +126,8 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         What ``rank="auto"`` tried as largest rank.
     path_ : NuclearPath or None
         What was tried, with ``penalty="auto"``.
+    linking_ : Linking or None
+        Groups of rows and columns that too few entries link to be compared; None for one group.
     run_ : Run
         Of the path (one sweep per penalty; the last, on all entries, is not among them) or of the given penalty.
     n_iter_ : int
@@ -248,6 +251,7 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
             self.__dict__.update(self._learned(problem, point, is_debiased))
         self.path_ = None if split is None else judge.path()
         self.run_, self.n_iter_ = run.record(), run.n_iter
+        tell_extremes(self, observed, self.row_factors_, self.col_factors_)
         return self
 
     def transform(self, R: Any) -> FloatArray:

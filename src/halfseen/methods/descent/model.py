@@ -15,9 +15,11 @@ from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed, check_support
 from halfseen.engines import Engine
+from halfseen.inference.extremes import tell_extremes
+from halfseen.inference.linked import tell_groups
 from halfseen.linalg.growth import threshold_at
 from halfseen.linalg.pairs import pair_products
-from halfseen.losses import Loss, get_loss, is_one_for_all
+from halfseen.losses import Loss, get_loss, is_one_for_all, is_quadratic
 from halfseen.methods.descent.checks import checked_operator, checked_symmetry, is_operator, usable_rule
 from halfseen.methods.descent.options import CENTRES, SOLVERS, STOP, as_rule, check_together
 from halfseen.methods.descent.path import Passed
@@ -108,6 +110,8 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         What was taken out beforehand.
     sure_ : ndarray or None
         Stein's estimate of the squared error after iteration 1, 2, ..., where the stop used it.
+    linking_ : Linking or None
+        Groups of rows and columns that too few entries link to be compared; None for one group.
     run_ : Run
         Reason, iterations and trace (of the held-out descent, where there was one).
     n_iter_ : int
@@ -225,6 +229,8 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
                 f"OverparametrizedFactorization ended after {self.n_iter_} iterations with reason "
                 f"'{self.run_.reason}'; {_advice(self.run_.reason)}", ConvergenceWarning,
             )  # fmt: skip
+        if told is not None and is_quadratic(self.loss_):
+            tell_extremes(self, told, self.left_, self.right_)
         return self
 
     def _table(self, R: Any, settings: SimpleNamespace, rng: np.random.Generator) -> DescentTable:
@@ -232,7 +238,7 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         if is_operator(R):
             matrix = checked_operator(R, self.loss_, settings)
             self.observed_shape_, self.n_features_in_ = matrix.shape, matrix.shape[1]
-            self.row_labels_ = self.col_labels_ = None
+            self.row_labels_ = self.col_labels_ = self.linking_ = None
             dtype = np.dtype(np.float32 if matrix.dtype == np.float32 else np.float64)
             zero = Centre(0.0, np.zeros(matrix.shape[0], dtype), np.zeros(matrix.shape[1], dtype))
             return DescentTable(matrix.shape, dtype, self.loss_, matrix, None, zero)
@@ -240,6 +246,7 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         check_support(observed, self.loss_, "family")
         if settings.is_symmetric:
             checked_symmetry(observed)
+        self.linking_ = tell_groups(self, observed)
         centre = "none" if settings.is_symmetric and settings.centre == "auto" else settings.centre
         return make_table(observed, self.loss_, centre, settings.engine, rng)
 

@@ -65,16 +65,22 @@ class Offsets:
 
 
 def say_absent(model: Any, loss: Any, observed: Observed) -> None:
-    """Note classes between the ends that nobody chose: their chance is drawn from the others' distances."""
+    """Note classes that nobody chose: closed up, or kept with a chance close to 0 where the user names them."""
     if loss.lowest is None or loss.levels is None:
         return
-    classes = loss.lowest + np.arange(loss.levels)
+    first, last = loss.range
+    classes = np.arange(first, last + 1.0)
     absent = classes[~np.isin(classes, observed.values)]
-    if len(absent):
+    if len(absent) and (loss.values is not None or absent[0] < last):
         which = ", ".join(f"{value:g}" for value in absent)
         model._warn(
-            f"nobody chose class {which} of {classes[0]:g} to {classes[-1]:g}: its chance is close to 0 everywhere. "
-            "Leave it, or number the classes without gaps."
+            f"nobody chose class {which} of {first:g} to {last:g}: "
+            + (
+                "the classes beside it are taken for neighbours, and its chance is 0. Where it may still be chosen, "
+                f"number the classes from 1 and use family='ordinal({len(classes)})'."
+                if loss.values is not None
+                else "its chance is close to 0 everywhere."
+            )
         )
 
 

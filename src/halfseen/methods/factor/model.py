@@ -15,9 +15,11 @@ from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed
 from halfseen.data.newcomers import newcomers
 from halfseen.engines import EntryPasses
-from halfseen.inference.linked import linking_of
+from halfseen.inference.extremes import tell_extremes
+from halfseen.inference.linked import tell_linking
 from halfseen.inference.missingness import missing_for_a_reason
 from halfseen.linalg.pairs import pair_products
+from halfseen.losses import is_quadratic
 from halfseen.methods.factor.checks import Offsets, checked_input, dispersion_of, judged, not_converged
 from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.identification import to_gauge
@@ -273,10 +275,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def _look_at(self, observed: Observed) -> None:
         """Say what the places of the entries tell: groups that nothing links, cells that are missing for a reason."""
-        self.linking_ = linking_of(observed, self.rank_ + 1) if self.rank_ else None
-        if self.linking_ is not None and self.linking_.speaks:
-            labels = np.arange(observed.shape[0]) if self.row_labels_ is None else self.row_labels_
-            self._warn(self.linking_.sentence(labels))
+        self.linking_ = tell_linking(self, observed, self.rank_ + 1) if self.rank_ else None
         for text in missing_for_a_reason(observed).sentences():
             self._warn(text)
 
@@ -343,6 +342,8 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.placement_ = placement(fit.final, final, self.penalty_.ridge, self.has_bias_correction_)
         if told := about_counts(passes, final):
             self._warn(told)
+        if is_quadratic(self.loss_) and passes.offset is None:
+            tell_extremes(self, passes.observed, final.rows, final.cols)
         self._n_features_out = final.rank
         self.run_, self.n_iter_ = fit.run.record(), max(fit.run.n_iter, 1)
         if not self.run_.converged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,7 +56,8 @@ class PenaltyChoice:
     n_held_out : int
     deviance : dict
         Mean deviance of the held-out entries under ``"map"`` (at its best scale), ``"none"`` (where that fit was
-        left, once it was clearly behind) and ``"intercepts"``.
+        left, once it was clearly behind) and ``"intercepts"`` (without factors; with the prior on intercepts, where that
+        predicts better).
     gain, gain_se : float
         By how much the kept fit's deviance is below that of the intercepts alone, per entry, and the
         (paired) standard error of that.
@@ -188,6 +190,11 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
         "none": held_out_deviance(free.final, free.loss, test, offset),
         "intercepts": of_null,
     }
+    # a prior on the intercepts helps by itself: what is to be judged is what the factors add to the better of the two
+    shrunk = _intercepts_under(prior.plan.penalty, null, stages)
+    under_prior = held_out_deviance(shrunk.final, shrunk.loss, test, offset)
+    if np.mean(under_prior) < np.mean(of_null):
+        each["intercepts"] = under_prior
     deviances = {name: float(np.mean(deviance)) for name, deviance in each.items()}
     # a fit that ran away or is still running may look well on a few entries by chance
     is_sound = free.run.converged or (loss.has_dispersion and free.run.reason not in ("stalled", "not_finite"))
@@ -199,6 +206,13 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
         chosen, scale, test.n_entries, deviances, tried, float(np.mean(gains)), spread / np.sqrt(test.n_entries)
     )
     return Comparison(choice, prior if chosen == "map" else free, of_prior)
+
+
+def _intercepts_under(penalty: FactorPenalty, null: FactorPoint, stages: Stages) -> StagedFit:
+    """The fit of intercepts alone under the prior that they have beside factors."""
+    alone = copy.copy(stages)
+    alone.rank, alone.spectral, alone.refined = 0, null, null
+    return alone.descend(FitPlan(penalty), slack=ROUGH)
 
 
 def _best_scale(
@@ -213,10 +227,8 @@ def _best_scale(
         """Whether this scale is better by more than a tie."""
         before, last = (None, np.inf) if best is None else (fits[best], path[best])
         rival = last * (1.0 - TIE)
-        plan, watched = (
-            FitPlan(replace(penalty, ridge=scale * penalty.ridge)),
-            Watched(test, offset, rival, last=last, null=null),
-        )
+        plan = FitPlan(replace(penalty, ridge=scale * penalty.ridge))
+        watched = Watched(test, offset, rival, last=last, null=null)
         fits[scale] = staged = stages.descend(plan, before, slack=ROUGH, is_settled=watched)
         path[scale] = float(np.mean(held_out_deviance(staged.final, staged.loss, test, offset)))
         return path[scale] < rival

@@ -16,8 +16,10 @@ from halfseen.data.features import SCALES, FeatureCode, as_side_features, is_fea
 from halfseen.data.labels import find_labels
 from halfseen.engines import Engine, EntryPasses
 from halfseen.errors import UnknownLabelError
+from halfseen.inference.extremes import tell_extremes
+from halfseen.inference.linked import tell_groups
 from halfseen.linalg.pairs import pair_products
-from halfseen.losses import get_loss, is_one_for_all
+from halfseen.losses import get_loss, is_one_for_all, is_quadratic
 from halfseen.methods.inductive.activations import get_activation
 from halfseen.methods.inductive.options import (
     ACTIVATION,
@@ -145,6 +147,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         How "auto" was settled.
     certificate_ : Certificate
         Objective of every start, and whether the best fits exactly.
+    linking_ : Linking or None
+        Groups of rows and columns that too few entries link to be compared; None for one group.
     run_ : Run
     n_iter_ : int
     loss_ : Loss
@@ -283,6 +287,9 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         self.activation_ = settings.activation if settings.activation != "auto" else "linear"
         rng, sides = as_generator(settings.random_state), {"row_features": row_features, "col_features": col_features}
         self.rank_, self.rank_search_ = settled_units(self, observed, sides, rng)
+        is_free = row_features is None and col_features is None and settings.family != ONE_CLASS
+        # features link what entries do not; unseen cells of a one-class table are weak zeros, which link everything
+        self.linking_ = tell_groups(self, observed) if is_free else None
         if self.activation_ == "linear" and is_plain_one_class(settings, sides):
             return self._alternate(observed, settings, rng)
         self.search_ = settled_structure(self, observed, sides, settings, rng)
@@ -298,6 +305,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
             self.__dict__.update(self._learned(problem, theta))
         self.seen_ = seen_cells(observed) if settings.family == ONE_CLASS else None
         self._report(run)
+        if is_free and is_quadratic(self.loss_):
+            tell_extremes(self, observed, self.row_factors_, self.col_factors_)
         warn_if_one_sided(self, observed)
         if self.search_ is not None:
             warn_if_features_lose(self, self.search_)

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from halfseen._typing import IntArray
 from halfseen.data import Observed, storable
+from halfseen.inference.extremes import FEWEST, SHARE, top_share
 from halfseen.methods.moment.diagnostics import OFTEN_SEEN, is_thin, often_seen_text, thin_text
 from halfseen.parameters import BadArgument
 
@@ -113,6 +114,22 @@ def check_varied(observed: Observed) -> None:
         )
 
 
+def tell_heavy_tails(model: Any, observed: Observed) -> None:
+    """Say where few entries carry the sums of squares: second moments have no use for errors with heavy tails."""
+    if observed.n_entries < FEWEST:
+        return
+    values, cols, p = observed.values.astype(float), observed.cols, observed.shape[1]
+    squares = np.bincount(cols, np.square(values), minlength=p) / np.maximum(np.bincount(cols, minlength=p), 1)
+    # columns may differ in their noise: each is looked at in its own unit
+    share, top = top_share(values / np.sqrt(np.maximum(squares, np.finfo(float).tiny))[cols])
+    if share > SHARE:
+        model._warn(
+            f"{share:.0%} of the columns' sums of squares lie in {len(top)} of {observed.n_entries} entries: values "
+            "have heavy tails, and second moments are those of a few. Check the largest, cut them off at a limit, or "
+            "take logarithms where they are amounts."
+        )
+
+
 def warn_about(model: Any) -> None:
     """One warning where the fit did not end well, or another method would have done better."""
     run, pairs = model.run_, model.diagnostics_
@@ -122,6 +139,8 @@ def warn_about(model: Any) -> None:
             "lower the rank",
             ConvergenceWarning,
         )
+    if pairs is not None and (text := pairs.islands_text(model.col_labels_)):
+        model._warn(text)
     if pairs is not None and is_thin(pairs, model.rank_):
         model._warn(thin_text(pairs, model.rank_))
     if pairs is not None and model.rank_ < pairs.n_cols and pairs.entries_per_row > OFTEN_SEEN * model.rank_:

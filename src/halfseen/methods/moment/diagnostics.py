@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from halfseen._typing import BoolArray, FloatArray, IntArray, RandomState, as_generator
+from halfseen._typing import BoolArray, FloatArray, IntArray, Labels, RandomState, as_generator
 from halfseen.data import Observed, storable
+from halfseen.data.components import pair_groups
+from halfseen.inference.linked import linking_of_pairs
 from halfseen.methods.moment.moments import PairMoments
 from halfseen.methods.moment.targets import degrees
 
@@ -82,6 +84,14 @@ class PairDiagnostics:
             f"{self.activity_slope:.2f}"
         )
 
+    def islands_text(self, labels: Labels | None) -> str:
+        """What is to be said of columns that fall into groups of substance; empty where they hang together."""
+        linking = linking_of_pairs(self.islands, ~self.unseen)
+        if linking is None or not linking.speaks:
+            return ""
+        names = np.arange(self.n_cols) if labels is None else labels
+        return linking.sentence(names, 1, "second moments between them rest on nothing", "diagnostics_.islands")
+
     def messages(self, rank: int | None = None) -> list[str]:
         """What should be known, one sentence each; empty where all is well."""
         out = []
@@ -121,13 +131,8 @@ def diagnose(moments: PairMoments, rank: int) -> PairDiagnostics:
     >>> found.n_islands, found.rows_with_pairs, round(found.share_of_pairs, 2)
     (2, 3, 0.33)
     """
-    from scipy import sparse
-    from scipy.sparse.csgraph import connected_components
-
     d, (i, j) = moments.n_cols, moments.pairs()
     off = i != j
-    graph = sparse.csr_array((np.ones(int(off.sum()), np.int8), (i[off], j[off])), shape=(d, d))
-    _, islands = connected_components(graph, directed=False)
     degree, seen = degrees(moments), moments.diagonal().counts
     correlation, slope = activity(moments)
     return PairDiagnostics(
@@ -138,7 +143,7 @@ def diagnose(moments: PairMoments, rank: int) -> PairDiagnostics:
         int(off.sum()) / max(d * (d - 1) // 2, 1),
         seen == 0,
         degree < min(rank, max(d - 1, 1)),
-        islands.astype(np.int64),
+        pair_groups(i[off], j[off], d),
         correlation,
         slope,
     )

@@ -86,7 +86,8 @@ class OneSidedInference(TableInference):
 
         Notes
         -----
-        O(pairs * groups * rank). Pairs of columns with fewer partners than factors are marked unreliable.
+        O(pairs * groups * rank). Pairs of columns with fewer partners than factors, and pairs of two islands, are
+        marked unreliable.
         """
         X = self._X
         i, j = np.triu_indices(len(X), k=1) if pairs is None else pair_positions(self.model, pairs)
@@ -96,9 +97,10 @@ class OneSidedInference(TableInference):
         estimate = products(X, i, j)
         unseen = self.model.diagnostics_.unseen
         unseen, thin = unseen[i] | unseen[j], self.model.diagnostics_.few_partners
+        is_apart = self.model.diagnostics_.islands[i] != self.model.diagnostics_.islands[j]
         return self._grouped(
             "second moment", np.where(unseen, np.nan, estimate), np.where(unseen, np.nan, se),
-            {"column": self._named(i), "with": self._named(j)}, PairErrors(self, i, j), ~(thin[i] | thin[j]),
+            {"column": self._named(i), "with": self._named(j)}, PairErrors(self, i, j), ~(thin[i] | thin[j] | is_apart),
         )  # fmt: skip
 
     def eigenvalues(self) -> Intervals:

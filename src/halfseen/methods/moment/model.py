@@ -23,6 +23,7 @@ from halfseen.methods.moment.checks import (
     is_table,
     observe_rows,
     pair_positions,
+    tell_heavy_tails,
     usable_rank,
     warn_about,
 )
@@ -259,6 +260,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         check_varied(observed)
         if self.privacy is not None:
             return self._fit_private(observed, settings, rng)
+        tell_heavy_tails(self, observed)
         if self.rank == "auto":
             parts = observed.split(HELD_OUT_ROWS, rng.spawn(1)[0], by="rows")
             train, held_out = (PairMoments.from_rows(part, self.engine) for part in parts)

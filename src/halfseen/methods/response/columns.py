@@ -14,10 +14,9 @@ from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed
 from halfseen.data.shares import as_shares
 from halfseen.errors import shown
-from halfseen.inference.linked import linking_of
+from halfseen.inference.linked import tell_linking
 from halfseen.inference.missingness import missing_for_a_reason
 from halfseen.inference.new_rows import NewRows, place
-from halfseen.inference.table import TableNames
 from halfseen.methods.response.board import MOST_ROWS, make_board
 from halfseen.methods.response.fitting import RandomFit, choose_kind, fit_random
 from halfseen.methods.response.inference import ItemResponseInference
@@ -83,10 +82,8 @@ def fit(model: Any, settings: SimpleNamespace, R: Observed, given: SimpleNamespa
 def _look_at(model: Any, observed: Observed) -> None:
     """Say what the places of the answers tell: groups that nothing links, cells that are missing for a reason."""
     # equal slopes leave one number between two groups, which a single common column gives
-    model.linking_ = linking_of(observed, 1 if model.kind_ == "rasch" else 2)
-    if model.linking_ is not None and model.linking_.speaks:
-        model._warn(model.linking_.sentence(TableNames.of(model).labels(0)))
-    for text in missing_for_a_reason(observed).sentences(has_sensitivity=False):
+    model.linking_ = tell_linking(model, observed, 1 if model.kind_ == "rasch" else 2)
+    for text in missing_for_a_reason(observed).sentences():
         model._warn(text)
 
 

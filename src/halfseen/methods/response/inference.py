@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -28,6 +29,8 @@ from halfseen.inference import (
 from halfseen.inference.alike import ends_alike
 from halfseen.inference.linked import Linking
 from halfseen.inference.new_rows import NewRows
+from halfseen.inference.realised import on_lattice
+from halfseen.inference.tilts import DELTAS, tilted_listing, tilted_shares
 from halfseen.losses import at_columns
 from halfseen.methods.response.board import ColumnsBoard, MeanResponses
 from halfseen.methods.response.tables import item_listing, leaderboard, score_notes
@@ -219,15 +222,19 @@ class ItemResponseInference(TableInference):
         _rows_only(axis)
         if over is not None:
             raise NotStated("scores() are means over all columns here; fit the table of these columns instead.")
-        scores, N = self._scores(about), self._board.trials
+        scores, N, p = self._scores(about), self._board.trials, self.names.shape[1]
         se = np.sqrt(np.diag(scores.covariance))
 
         def ends(q: float) -> tuple[FloatArray, FloatArray]:
             if about == "like-these":
-                low, high = ends_alike(scores.estimate, se, q, 0.0, 1.0, self.names.shape[1])
+                low, high = ends_alike(scores.estimate, se, q, 0.0, 1.0, p)
                 return N * low, N * high
             low, high = scores.estimate - q * se, scores.estimate + q * se
-            return N * np.maximum(low, scores.lowest), N * np.minimum(high, scores.highest)
+            low, high = np.maximum(low, scores.lowest), np.minimum(high, scores.highest)
+            if about == "these" and N == self._model.dispersion_ == 1.0:
+                left = p * (scores.highest - scores.lowest)
+                low, high = on_lattice((low, high), (scores.estimate, se), (p * scores.lowest, left), p, q)
+            return N * low, N * high
 
         return Intervals(
             self._score_name(about), N * scores.estimate, N * se, *ends(normal_quantile(self.level)), self.level,
@@ -245,6 +252,28 @@ class ItemResponseInference(TableInference):
     def score_covariance(self, about: str = "again") -> FloatArray:
         """Joint covariance (n, n) of the scores' errors."""
         return self._board.trials**2 * self._scores(about).covariance
+
+    def sensitivity(self, deltas: Any = DELTAS, *, R: Any = None) -> Listing:
+        """Scores of yes/no answers if the cells not seen were better or worse than the model says (pattern mixture).
+
+        Parameters
+        ----------
+        deltas : sequence of float
+            Tilts in standard deviations of the linear predictor within a column; 0 is missing for no reason.
+        R : table of the fit, optional
+            Needed again for a model out of a file, and for large tables of bytes.
+
+        Returns
+        -------
+        Listing
+            Columns ``row, delta, score, se, low, high, rank, hidden``, one line per row and tilt.
+        """
+        if self._model.dispersion_ != 1.0 or self._board.trials != 1.0:
+            raise NotStated("sensitivity() is for yes/no answers.")
+        scores = self.scores("these")
+        tables, hidden, unit = tilted_shares(self._model, R, deltas, scores, normal_quantile(self.level))
+        listing = tilted_listing(self.names.column(0), tables, hidden, unit, self.level)
+        return replace(listing, claim=self.claim, library=self.library)
 
     def differences(
         self, first: Any, second: Any, of: Any = "score", axis: str = "rows", about: str = "again"

@@ -14,6 +14,7 @@ from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator, PlacesRows
 from halfseen.data import Observed
 from halfseen.data.newcomers import newcomers
+from halfseen.inference.kept import KeptEntries
 from halfseen.inference.table import NotStated
 from halfseen.losses import get_loss, is_logistic
 from halfseen.methods.response.rows_bytes import ByteTable, as_numbers, is_bytes, is_large
@@ -86,8 +87,9 @@ def settled_side(settings: SimpleNamespace, R: Observed | ByteTable, given: Simp
 def _any_two_answers(R: Observed) -> bool:
     """Whether some column has different answers."""
     p = R.shape[1]
-    count, total = np.bincount(R.cols, minlength=p), np.bincount(R.cols, R.values, p)
-    return bool(((total > 0) & (total < count)).any())
+    values = np.asarray(R.values, dtype=float)
+    count, total = np.bincount(R.cols, minlength=p), np.bincount(R.cols, values, p)
+    return bool((count * np.bincount(R.cols, values**2, p) > total**2).any())
 
 
 class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
@@ -287,6 +289,7 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.engine_ = settled_side(settings, observed, given)
         self._integration().fit(self, settings, observed, given)
         self._n_features_out = self.row_factors_.shape[1]
+        self._seen = KeptEntries(observed if isinstance(observed, Observed) else None)
         return self
 
     def transform(

@@ -178,7 +178,7 @@ def _tell(model: Any, R: Observed | ByteTable, given: SimpleNamespace) -> None:
     for text in flag_sentences(fit, R):
         model._keep_sentence(text)
     if given.row_groups is None and isinstance(R, Observed) and R.n_entries <= MOST_LOOKED_AT:
-        for text in missing_for_a_reason(R).sentences(has_sensitivity=False):
+        for text in missing_for_a_reason(R).sentences(has_sensitivity=model.loss_.name == "bernoulli"):
             model._warn(text)
 
 

@@ -15,6 +15,9 @@ from halfseen.methods.response.rows_map import IndexMap
 from halfseen.methods.response.rows_optimise import MOST_DENSE, ROWS_PER_COLUMN
 from halfseen.methods.response.rows_prior import FEWEST_SHARING, shared_places
 
+# The answers tell a prior's mean at least with this share of what the numbers themselves would.
+LEAST_MEAN_SHARE = 0.02
+
 
 @storable
 @dataclass(frozen=True)
@@ -28,11 +31,14 @@ class Covariance:
     matrix : ndarray (n_free, n_free) or None
     blocks : tuple of (places, matrices), or None
         Per family of items, their free places (J, q) and covariances (J, q, q).
+    given_means : ndarray (n_free, n_free) or None
+        ``matrix``, were the means of the items' empirical prior known: the inverse of the information.
     """
 
     kind: str
     matrix: FloatArray | None = None
     blocks: tuple[tuple[IntArray, FloatArray], ...] | None = None
+    given_means: FloatArray | None = None
 
     def block(self, index: IndexMap, places: IntArray) -> FloatArray:
         """Covariance (k, k) of some of all numbers; 0 for fixed ones."""
@@ -121,19 +127,30 @@ def with_prior_means(problem: RowsLikelihood, covariance: Covariance) -> Covaria
     held = E.T @ (precision[:, None] * E)
     if covariance.matrix is not None:
         moved = covariance.matrix @ loads
-        more = moved @ positive_inverse(held - loads.T @ moved) @ moved.T
-        return replace(covariance, matrix=covariance.matrix + more)
-    blocks, moved_blocks = covariance.blocks or (), []
+        more = moved @ means_covariance(held, loads.T @ moved) @ moved.T
+        return replace(covariance, matrix=covariance.matrix + more, given_means=covariance.matrix)
+    blocks, moved_blocks, lost = covariance.blocks or (), [], np.zeros_like(held)
     for places, matrices in blocks:
         own = np.where(places[:, :, None] >= 0, loads[np.maximum(places, 0)], 0.0)
         moved_blocks.append(matrices @ own)
-        held = held - np.einsum("jqk,jql->kl", own, moved_blocks[-1])
-    inverse = positive_inverse(held)
+        lost += np.einsum("jqk,jql->kl", own, moved_blocks[-1])
+    inverse = means_covariance(held, lost)
     wider = tuple(
         (places, matrices + moved @ inverse @ moved.transpose(0, 2, 1))
         for (places, matrices), moved in zip(blocks, moved_blocks, strict=True)
     )
     return replace(covariance, blocks=wider)
+
+
+def means_covariance(held: FloatArray, lost: FloatArray) -> FloatArray:
+    """Inverse of ``held - lost``, the information about the means of the prior, with a least share of ``held``.
+
+    An observed information need not be above the prior's, so that the difference need not be positive.
+    """
+    root = 1.0 / np.sqrt(np.maximum(np.diag(held), 1e-300))
+    values, vectors = np.linalg.eigh((held - lost) * np.outer(root, root))
+    values = np.maximum(values, LEAST_MEAN_SHARE)
+    return np.asarray((vectors / values) @ vectors.T * np.outer(root, root))
 
 
 def prior_mean_members(problem: RowsLikelihood) -> FloatArray:

@@ -32,6 +32,8 @@ from halfseen.solvers import Run
 
 # A node check that fails is followed by a finer grid, so many times.
 MOST_GRIDS = 3
+# A slope beyond this is none: from one node to the next the chance goes from 0 to 1.
+RUNAWAY = 15.0
 
 
 def fit_rows(
@@ -236,6 +238,14 @@ def finished(problem: RowsLikelihood, free: FloatArray, run: Run, least: float, 
     flags, warnings = dict(table.flags or {}), list(trouble)
     negative = np.flatnonzero(full[layout.slopes[:, 0]] < 0)
     flags.update({int(table.columns[j]): "negative slope" for j in negative})
+    steep = np.flatnonzero(np.abs(full[layout.slopes[:, 0]]) > RUNAWAY)
+    flags.update({int(table.columns[j]): "runaway slope" for j in steep})
+    if len(steep):
+        warnings.append(
+            f"the slopes of {len(steep)} columns run away, first that of column {int(table.columns[steep[0]])} "
+            f"({full[layout.slopes[steep[0], 0]]:.3g}): the other answers tell these without error, and the likelihood "
+            "has no maximum there; use item_prior='empirical', or kind='1pl'."
+        )
     if problem.grid.step > STEP_PER_SD * least * 1.05:
         warnings.append(
             f"the nodes are {problem.grid.step / least:.2g} least posterior standard deviations apart, more than "

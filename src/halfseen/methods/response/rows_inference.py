@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -26,6 +27,8 @@ from halfseen.inference import (
     upper_quantile,
 )
 from halfseen.inference.alike import ends_alike
+from halfseen.inference.realised import on_lattice
+from halfseen.inference.tilts import DELTAS, tilted_listing, tilted_shares
 from halfseen.losses import at_columns
 from halfseen.methods.response import rows_listings as listings
 from halfseen.methods.response import rows_scores
@@ -258,7 +261,10 @@ class RowsInference(TableInference):
             if about == "like-these":
                 return ends_alike(part.estimate, part.se, q, lowest, highest, self.names.shape[1])
             low, high = part.estimate - q * part.se, part.estimate + q * part.se
-            return np.maximum(low, lowest), np.minimum(high, highest)
+            low, high = np.maximum(low, lowest), np.minimum(high, highest)
+            if about != "these" or self._model.loss_.name != "bernoulli":
+                return low, high
+            return on_lattice((low, high), (part.estimate, part.se), self._known(), self.names.shape[1], q)
 
         name = {"these": "realised score", "like-these": "score over columns like these", "again": "score"}[about]
         return Intervals(
@@ -270,6 +276,11 @@ class RowsInference(TableInference):
     def _ends(self) -> tuple[float, float]:
         answering = self._model.answering_
         return float(answering.low.mean()), float(answering.high.mean())
+
+    def _known(self) -> tuple[FloatArray, FloatArray]:
+        """Sums of the rows' seen answers, and how many are hidden."""
+        answered = self._board.answered
+        return np.nan_to_num(self._board.raw) * answered, (self.names.shape[1] - answered).astype(float)
 
     def _score(self, about: str) -> RowStatement:
         if about not in ABOUT:
@@ -297,6 +308,28 @@ class RowsInference(TableInference):
         if part.shared.shape[1]:
             loadings["items"] = part.shared
         return CommonErrors(loadings, space)
+
+    def sensitivity(self, deltas: Any = DELTAS, *, R: Any = None) -> Listing:
+        """Scores of yes/no answers if the cells not seen were better or worse than the model says (pattern mixture).
+
+        Parameters
+        ----------
+        deltas : sequence of float
+            Tilts in standard deviations of the linear predictor within a column; 0 is missing for no reason.
+        R : table of the fit, optional
+            Needed again for a model out of a file, and for large tables of bytes.
+
+        Returns
+        -------
+        Listing
+            Columns ``row, delta, score, se, low, high, rank, hidden``, one line per row and tilt.
+        """
+        if self._model.loss_.name != "bernoulli":
+            raise NotStated("sensitivity() is for yes/no answers.")
+        scores = self.scores("these")
+        tables, hidden, unit = tilted_shares(self._model, R, deltas, scores, normal_quantile(self.level))
+        listing = tilted_listing(self.names.column(0), tables, hidden, unit, self.level)
+        return replace(listing, claim=self.claim, library=self.library)
 
     def differences(
         self, first: Any, second: Any, of: Any = "score", axis: str = "rows", about: str = "again"
@@ -499,7 +532,11 @@ class RowsInference(TableInference):
     def _one_dimension(self, what: str) -> None:
         D = self._model.rows_fit_.layout.dimensions
         if D > 1:
-            raise NotStated(f"{what}() is for one dimension; this fit has {D}.")
+            raise NotStated(
+                f"{what}() is for one dimension, whose rows share the nodes that its sums run over; with {D}, every "
+                "row has nodes of its own. Compare dimensions by aic_, bic_ and halfseen.irt.compare, and ask a fit of "
+                "one dimension which pairs of items go together."
+            )
 
     def _of(self) -> tuple[float, str, str]:
         return self.level, self.claim, self.library

@@ -14,7 +14,7 @@ from halfseen._typing import FloatArray
 from halfseen.methods.response.rows_likelihood import Expectation, RowsLikelihood
 from halfseen.solvers import GradientNorm, LimitedMemory, Run, SweepResult, largest, loop
 
-EM_STEPS, SCORING_STEPS, SCORING_TOL = 3, 5, 1e-5
+EM_STEPS, SCORING_STEPS, SCORING_TOL = 2, 5, 1e-5
 MEMORY, REFRESH, LONGEST = 10, 6, 2.0
 MAX_SWEEPS = 300
 # The cross-product information is taken from so many rows, and only with so many rows per column and so few numbers.

@@ -18,6 +18,9 @@ FEWEST_SHARING = 5
 LEAST_VARIANCE = 1e-3
 # The least share of a number that the answers tell, and the most by which a prior's variance changes in a round.
 LEAST_TOLD, MOST_CHANGE = 0.02, 4.0
+# Items that the variance which rounds start from counts as (60 x 60, 60 % missing: intervals of slopes cover .92 with 0
+# of them, .958 with 1, .973 with 3).
+ITEMS_OF_START = 1.0
 
 
 @storable
@@ -94,9 +97,10 @@ def empirical_prior(
     -----
     variance = sum((estimate - mean)^2) / sum(1 - posterior variance / variance before): as the step of the Laplace EM,
     mean((estimate - mean)^2 + posterior variance), it stands still where the two agree, and it gets there in half the
-    rounds. Source: MacKay (1992).
+    rounds. Source: MacKay (1992). The variance that rounds start from counts as one more item: with some 20 answers an
+    item the likelihood of the slopes' variance is flat, and often highest at 0.
     """
-    places = shared_places(layout)
+    places, first = shared_places(layout), first_prior(layout, layout.n_params)
     mean, precision = before.mean.copy(), before.precision.copy()
     for place in range(places.max(initial=-1) + 1):
         own = np.flatnonzero(places == place)
@@ -106,7 +110,8 @@ def empirical_prior(
         centre = float(np.mean(params[own])) if np.isnan(known) else float(known)
         told = float(np.sum(np.maximum(1.0 - variance[own] * before.precision[own], LEAST_TOLD)))
         present = 1.0 / float(before.precision[own[0]])
-        spread = float(np.sum((params[own] - centre) ** 2)) / told
+        start = 1.0 / float(first.precision[own[0]])
+        spread = (float(np.sum((params[own] - centre) ** 2)) + ITEMS_OF_START * start) / (told + ITEMS_OF_START)
         spread = float(np.clip(spread, present / MOST_CHANGE, present * MOST_CHANGE))
         mean[own], precision[own] = centre, 1.0 / max(spread, LEAST_VARIANCE)
     return ItemPrior(mean, precision)

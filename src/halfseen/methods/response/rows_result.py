@@ -36,7 +36,7 @@ class RowsFit:
         Columns of the table that the items are.
     flags : dict
         Columns with nothing to estimate, and why: "all right", "all wrong" (intercepts of plus and minus infinity),
-        "one value", "no answers"; and items with "negative slope".
+        "one value", "no answers"; and items with "negative slope" or "runaway slope".
     categories : tuple of ndarrays
         Answers that the classes stand for.
     params : ndarray (n_params + n_population,)

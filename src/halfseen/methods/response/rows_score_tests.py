@@ -291,8 +291,9 @@ def _rest(problem: RowsLikelihood, fit: RowsFit, hh: FloatArray, hn: FloatArray,
     """Information (m, A, A) about the further numbers once the model's own numbers are estimated."""
     if form == "outer":
         inverse = np.linalg.pinv(problem.cross_product(fit.free), hermitian=True)
-    elif fit.covariance.kind == "observed" and fit.covariance.matrix is not None and fit.prior_kind == "none":
-        inverse = fit.covariance.matrix
+    elif fit.covariance.kind == "observed" and fit.covariance.matrix is not None:
+        given = fit.covariance.given_means
+        inverse = fit.covariance.matrix if given is None else given
     else:
         inverse = np.linalg.inv(observed_information(problem, fit.free))
     free = np.asarray((problem.index.matrix.T @ hn.reshape(-1, problem.n_full).T).T).reshape(*hn.shape[:2], -1)

@@ -1,0 +1,33 @@
+"""Which tests are slow beyond those that say so themselves, and the record of the slow suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fast_cases import is_costly_check, is_named
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", metavar="FILE", help="run the slow tests that this record lacks; note how they end")
+    parser.addoption("--record-keep", action="store_true", help="keep what the record has of earlier commits")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--record"):
+        from slow_record import Record, Recorder, commit_of
+
+        path = Path(config.getoption("--record")).absolute()
+        record = Record(path, commit_of(config.rootpath), keep=config.getoption("--record-keep"))
+        config.pluginmanager.register(Recorder(record, writes=not hasattr(config, "workerinput")), "slow-record")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow all cases that ``fast_cases`` does not name, and costly checks of costly estimators."""
+    for item in items:
+        mark, case = item.get_closest_marker("fast_cases"), item.name.partition("[")[2].removesuffix("]")
+        is_left_out = mark is not None and not is_named(case, mark.args)
+        if is_left_out or is_costly_check(getattr(getattr(item, "callspec", None), "params", {})):
+            item.add_marker(pytest.mark.slow)

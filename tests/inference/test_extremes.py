@@ -1,0 +1,87 @@
+"""Errors with heavy tails: a least squares fit that follows single values says so, and the way out works."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import halfseen as hs
+from halfseen.inference.extremes import top_share
+
+MODELS = {
+    "als": lambda: hs.AlternatingLeastSquares(random_state=0),
+    "softimpute": lambda: hs.SoftImpute(random_state=0),
+    "descent": lambda: hs.OverparametrizedFactorization(random_state=0),
+    "factor": lambda: hs.GeneralizedFactorModel(2, random_state=0),
+    "inductive": lambda: hs.InductiveCompletion(4, "linear", penalty=1e-4, random_state=0),
+}
+
+
+def table(tails: str, seed: int, shape: tuple[int, int] = (60, 20)) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(shape[0], 2)) @ rng.normal(size=(2, shape[1]))
+    errors = rng.normal(size=shape) if tails == "normal" else rng.standard_t(2, size=shape)
+    return truth, truth + 1.5 * errors
+
+
+def told_by(model, data: np.ndarray) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(data)
+    return " ".join(text for text in model.warnings_ if "heavy tails" in text)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_fit_goes_far_beyond_the_truths_norm_in_silence(name):
+    for seed in (10, 11):
+        truth, data = table("t", seed)
+        model = MODELS[name]()
+        told = told_by(model, data)
+        size = np.linalg.norm(model.predict_table() - data.mean()) / np.linalg.norm(truth)
+        assert told or size < 1.3
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_normal_errors_are_no_heavy_tails(name):
+    for seed, shape in ((20, (60, 20)), (21, (15, 12))):
+        assert told_by(MODELS[name](), table("normal", seed, shape)[1]) == ""
+
+
+def test_the_robust_family_that_the_warning_names_is_right():
+    truth, data = table("t", 10)
+    model = MODELS["descent"]()
+    told = told_by(model, data)
+    family = re.search(r"GeneralizedFactorModel\(family='(huber\([^)]+\))'\)", told).group(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        robust = hs.GeneralizedFactorModel(2, family, random_state=0).fit(data)
+    before, after = (np.linalg.norm(m.predict_table() - truth) / np.linalg.norm(truth) for m in (model, robust))
+    assert after < 0.7 * before
+    assert np.linalg.norm(robust.predict_table()) < 1.3 * np.linalg.norm(truth)
+
+
+def test_second_moments_of_values_with_heavy_tails_are_said():
+    rng = np.random.default_rng(0)
+    full = rng.normal(size=(600, 1)) @ rng.normal(size=(1, 30)) + rng.normal(size=(600, 30)) * np.exp(
+        rng.normal(size=30)
+    )
+    thin = rng.random(full.shape) < 0.15
+    assert told_by(hs.OneSidedCompletion(1, random_state=0), np.where(thin, full, np.nan)) == ""
+    wild = full + 2 * rng.standard_t(1.5, size=full.shape)
+    assert "heavy tails" in told_by(hs.OneSidedCompletion(1, random_state=0), np.where(thin, wild, np.nan))
+
+
+def test_crumbs_of_ordinary_values_are_no_heavy_tails():
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, 3000, (2, 300))
+    crumbs = hs.Observed.from_triplets(*places, rng.normal(size=300), shape=(3000, 3000), duplicates="first")
+    assert told_by(hs.SoftImpute(2, 2.0, max_iter=3, random_state=0), crumbs) == ""
+
+
+def test_the_largest_entries_share_is_counted_over_at_least_three():
+    share, top = top_share(np.r_[np.zeros(95), 1.0, 2.0, 2.0, 4.0, 0.0])
+    assert share == pytest.approx(24 / 25)
+    assert sorted(top.tolist()) == [96, 97, 98]
