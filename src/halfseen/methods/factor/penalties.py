@@ -56,8 +56,8 @@ class PenaltyChoice:
     n_held_out : int
     deviance : dict
         Mean deviance of the held-out entries under ``"map"`` (at its best scale), ``"none"`` (where that fit was
-        left, once it was clearly behind) and ``"intercepts"`` (without factors; with the prior on intercepts, where that
-        predicts better).
+        left, once it was clearly behind) and ``"intercepts"`` (without factors; with the prior on intercepts, where
+        that predicts better).
     gain, gain_se : float
         By how much the kept fit's deviance is below that of the intercepts alone, per entry, and the
         (paired) standard error of that.
@@ -150,7 +150,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedPenalties:
     """The choice, and what the fits behind it leave.
 
     Attributes
@@ -167,7 +167,7 @@ class Comparison:
     prior: Array
 
 
-def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_firth: bool) -> Comparison:
+def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_firth: bool) -> ComparedPenalties:
     """Fit with the empirical-Bayes prior and without any; compare them, and the intercepts alone, on ``test``.
 
     The unpenalised fit begins where the prior's ended; it is left as soon as it is clearly behind.
@@ -205,7 +205,7 @@ def choose_penalty(stages: Stages, test: Observed, offset: Array | None, has_fir
     choice = PenaltyChoice(
         chosen, scale, test.n_entries, deviances, tried, float(np.mean(gains)), spread / np.sqrt(test.n_entries)
     )
-    return Comparison(choice, prior if chosen == "map" else free, of_prior)
+    return ComparedPenalties(choice, prior if chosen == "map" else free, of_prior)
 
 
 def _intercepts_under(penalty: FactorPenalty, null: FactorPoint, stages: Stages) -> StagedFit:

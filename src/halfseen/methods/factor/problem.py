@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses, PassResult
+from halfseen.methods.factor.blocks import safe_inverse
 from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.reduced import newton_direction
 from halfseen.solvers.newton import conjugate_gradient
@@ -220,21 +221,3 @@ def degrees_of_freedom(problem: FactorProblem, at: FactorPoint) -> float:
         inverse = np.asarray(np.einsum("ikk->ik", safe_inverse(blocks)), dtype=float)
         spent += float(np.minimum(len(penalties) - inverse @ penalties, counts).sum())
     return spent
-
-
-def safe_inverse(blocks: Array, jitter: float = 1e-10) -> Array:
-    """Inverses of symmetric positive semidefinite blocks; a relative jitter keeps singular ones finite.
-
-    Parameters
-    ----------
-    blocks : ndarray (m, k, k)
-    jitter : float
-        Relative to each block's mean diagonal; a block of zeros gets the largest such mean of all blocks.
-    """
-    if blocks.shape[-1] == 0 or len(blocks) == 0:
-        return np.zeros_like(blocks)
-    wide = np.asarray(blocks, dtype=float).copy()
-    scale = np.einsum("ikk->i", wide) / blocks.shape[-1]
-    scale = np.where(scale > 0, scale, max(float(scale.max(initial=0.0)), 1.0) / jitter)
-    np.einsum("ikk->ik", wide)[:] += jitter * scale[:, None]
-    return np.linalg.inv(wide).astype(blocks.dtype)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.engines.linearised import Linearised
+from halfseen.methods.factor.blocks import safe_inverse
 from halfseen.solvers.newton import conjugate_gradient
 from halfseen.solvers.problem import inner
-
-if TYPE_CHECKING:
-    from halfseen.methods.factor.problem import FactorProblem
 
 Array = NDArray[Any]
 
@@ -20,9 +18,7 @@ Array = NDArray[Any]
 SINGLE_FROM, SINGLE_TOL = 200_000, 1e-4
 
 
-def newton_direction(
-    problem: FactorProblem, theta: Array, gradient: Array, tol: float, max_products: int
-) -> tuple[Array, int]:
+def newton_direction(problem: Any, theta: Array, gradient: Array, tol: float, max_products: int) -> tuple[Array, int]:
     r"""Solve :math:`H d = -g` to the relative residual ``tol`` in the norm of the inverse block diagonal.
 
     With blocks :math:`D_x`, :math:`D_y` of rows and columns and :math:`E` between them,
@@ -44,8 +40,6 @@ def newton_direction(
     -----
     Source: Reid (1972), "The use of conjugate gradients for systems of linear equations possessing property A".
     """
-    from halfseen.methods.factor.problem import safe_inverse
-
     at, slope, passes = problem.unpack(theta), problem.unpack(gradient), problem.passes
     is_single = tol >= SINGLE_TOL and passes.observed.n_entries >= SINGLE_FROM
     model = Linearised(passes, at.rows, at.cols, at.intercept, np.float32 if is_single else None)
@@ -89,7 +83,7 @@ def newton_direction(
     return out, products + 1
 
 
-def _col_blocks(problem: FactorProblem, model: Linearised, features: Array) -> Array:
+def _col_blocks(problem: Any, model: Linearised, features: Array) -> Array:
     blocks = model.information(1, features)
     np.einsum("jkk->jk", blocks)[:] += problem.column_ridge().astype(model.dtype)
     return blocks

@@ -13,7 +13,7 @@ from halfseen.engines import EntryPasses
 from halfseen.losses import at_columns
 from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.fitting import FitPlan, Stages
-from halfseen.methods.factor.penalties import ROUGH, Comparison, PenaltyChoice, Watched, held_out_deviance
+from halfseen.methods.factor.penalties import ROUGH, ComparedPenalties, PenaltyChoice, Watched, held_out_deviance
 
 Array = NDArray[Any]
 
@@ -67,7 +67,13 @@ def about_wild(choice: PenaltyChoice) -> str:
 
 
 def about_next_rank(
-    train: EntryPasses, test: Observed, offset: Array | None, settings: Any, rank: int, compared: Comparison, seed: int
+    train: EntryPasses,
+    test: Observed,
+    offset: Array | None,
+    settings: Any,
+    rank: int,
+    compared: ComparedPenalties,
+    seed: int,
 ) -> str:
     """What is to be said where held-out deviance falls clearly at the next rank."""
     if train.observed.n_entries > MOST_TRIED or 2 * (rank + 1) > min(train.shape):
