@@ -43,6 +43,7 @@ def is_costly_check(parameters: dict[str, Any]) -> bool:
     is_costly = getattr(getattr(check, "func", check), "__name__", "") in COSTLY
     return is_costly and not any(name in repr(estimator) for name in CHEAPEST)
 
+
 def is_named(case: str, names: tuple[str, ...]) -> bool:
     """Whether a case's id is one of the names, or holds one between its hyphens."""
     return any(case == name or f"-{name}-" in f"-{case}-" for name in names)

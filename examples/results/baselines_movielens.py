@@ -33,7 +33,8 @@ Predictor = Callable[[hs.Observed, np.ndarray, np.ndarray, np.ndarray, int], Fou
 def bayes(rank: int, max_iter: int) -> tuple[str, Predictor]:
 
     def predict(train: hs.Observed, users: np.ndarray, films: np.ndarray, truth: np.ndarray, seed: int) -> Found:
-        model = hs.BayesianFactorization(rank, max_iter=max_iter, clip=(1, 5), random_state=seed).fit(train)
+        plain = {"implicit": "none", "noise": "equal", "clip": (1, 5)}  # with features: ratings_movielens.py
+        model = hs.BayesianFactorization(rank, max_iter=max_iter, random_state=seed, **plain).fit(train)
         answers = model.inference(0.95).responses(users, films)
         return answers.estimate, hs.metrics.coverage(answers.low, answers.high, truth)
 

@@ -21,6 +21,7 @@ _PUBLIC = {
     "Observed": "halfseen.data",
     "Sources": "halfseen.data",
     "read_table": "halfseen.data",
+    "prepare": "halfseen.data",
     "read_evals": "halfseen.data",
     "read_sources": "halfseen.data",
     "save": "halfseen.data",
@@ -100,6 +101,7 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "prepare",
     "read_evals",
     "read_sources",
     "read_table",
@@ -112,7 +114,7 @@ __all__ = [
 if TYPE_CHECKING:
     from halfseen import data, datasets, engines, inference, losses, metrics, reproduce, select
     from halfseen.board import Board
-    from halfseen.data import Observed, SideFeatures, Sources, load, read_evals, read_sources, read_table, save
+    from halfseen.data import Observed, SideFeatures, Sources, load, prepare, read_evals, read_sources, read_table, save
     from halfseen.data.similarities import SimilarityFeatures
     from halfseen.engines import engine
     from halfseen.imputer import Imputer

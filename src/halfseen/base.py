@@ -38,6 +38,8 @@ class CompletionEstimator(Parametrised, BaseEstimator):
     n_features_in_: int
     library_: str
     fingerprint_: int
+    # of a fit to a prepared table: the rows, which stay in its blocks
+    stored_rows_: Any
     # whether a table of ones and unseen cells is what the model is made for
     _is_for_ones: bool = False
 
@@ -172,7 +174,9 @@ class CompletionEstimator(Parametrised, BaseEstimator):
     def _linear_entries(self, observed: Observed) -> FloatArray:
         """The (bounded) linear predictor at entries of training rows."""
         rows: IntArray = observed.rows
-        if self.row_labels_ is not None and observed.row_labels is not None:
+        if getattr(self, "stored_rows_", None) is not None and observed.row_labels is not None:
+            rows = self.stored_rows_.table.find_rows(observed.row_labels)[rows]
+        elif self.row_labels_ is not None and observed.row_labels is not None:
             rows = find_labels(self.row_labels_, observed.row_labels)[rows]
         elif observed.shape[0] != self.observed_shape_[0]:
             raise ValueError(
@@ -234,6 +238,8 @@ class CompletionEstimator(Parametrised, BaseEstimator):
         return observed
 
     def _positions(self, wanted: Any, axis: str) -> IntArray:
+        if axis == "row" and wanted is not None and getattr(self, "stored_rows_", None) is not None:
+            return self.stored_rows_.table.find_rows(wanted)
         labels = self.row_labels_ if axis == "row" else self.col_labels_
         length = self.observed_shape_[axis == "column"]
         if wanted is None:

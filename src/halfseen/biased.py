@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,10 +11,13 @@ from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed
 from halfseen.data.arguments import bounds
+from halfseen.data.prepared import PreparedTable
 from halfseen.data.spread import weighted_mean
 from halfseen.inference.linked import LEAST_LINKS, Linking, tell_groups
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss
+from halfseen.parameters import BadArgument
+from halfseen.solvers.block_ridge import RidgeVisit, RowsInBlocks
 
 
 def usable_rank(rank: int, shape: tuple[int, int]) -> int:
@@ -38,9 +42,10 @@ class BiasedPredictions(CompletionEstimator):
     _summary: ClassVar[str] = "halfseen.summary.biases:biases"
 
     mean_: float
-    row_bias_: FloatArray
+    # arrays; of a fit to a prepared table RowsInBlocks, which behave as such
+    row_bias_: Any
     col_bias_: FloatArray
-    row_factors_: FloatArray
+    row_factors_: Any
     col_factors_: FloatArray
     bounds_: tuple[float, float] | None
     linking_: Linking | None
@@ -54,6 +59,29 @@ class BiasedPredictions(CompletionEstimator):
         self.mean_ = weighted_mean(observed)
         self.linking_ = tell_groups(self, observed, self._links) if self._links else None
         return observed
+
+    def _begin_blocks(self, table: PreparedTable, clip: Any, precision: str | None = None) -> None:
+        """The same for a prepared table, whose sums are known; its rows are known by their blocks."""
+        if precision not in (None, table.dtype.name):
+            raise BadArgument(
+                "precision", precision, f"None, or {table.dtype.name!r} as the table was prepared",
+                f"prepare it again with dtype={precision!r}",
+            )  # fmt: skip
+        sums = table.facts.sums
+        self.loss_, self.mean_, self.linking_ = get_loss("gaussian"), table.mean, None
+        self.bounds_ = bounds(clip, np.array([sums["low"], sums["high"]]))
+        self.observed_shape_, self.n_features_in_ = table.shape, table.shape[1]
+        self.row_labels_, self.col_labels_ = None, table.col_labels
+        self.fingerprint_, self.library_ = zlib.crc32(repr(table.facts.checksums).encode()), "numpy"
+
+    def _learned_from_blocks(self, folder: str, visit: RidgeVisit, C: FloatArray) -> dict[str, Any]:
+        """Attributes of a fit to a prepared table."""
+        factors, bias = (RowsInBlocks(folder, visit, C, part) for part in ("factors", "bias"))
+        cols = np.ascontiguousarray(C[:, :-1]), C[:, -1].copy()
+        return {
+            "row_factors_": factors, "row_bias_": bias, "col_factors_": cols[0], "col_bias_": cols[1],
+            "stored_rows_": factors,
+        }  # fmt: skip
 
     @property
     def _links(self) -> int:

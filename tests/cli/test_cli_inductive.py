@@ -1,4 +1,4 @@
-"""`halfseen fit inductive`, and `halfseen predict` for rows and columns that come with files of features."""
+"""`halfseen fit inductive` and `fit bayes` with files of features, and `halfseen predict` for what comes with them."""
 
 from __future__ import annotations
 
@@ -178,3 +178,18 @@ def test_the_saved_model_is_the_one_that_predicts(files, run):
     model = hs.load(run / "model.safetensors")
     assert isinstance(model, hs.InductiveCompletion)
     assert model.predict(["u00"], ["f00"])[0] == pytest.approx(truth[0, 0], abs=0.02)
+
+
+def test_the_bayesian_factorisation_takes_files_of_features(halfseen, files):
+    folder, _ = files
+    given = ["fit", "bayes", *words(folder, "--rank", "2", "--max-iter", "30", "--json")[2:]]
+    done = halfseen(*given)
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    assert facts["features"]["row"]["key"] == "name"
+    refused = halfseen(*given, "--scale", "columns")
+    assert refused.exit_code == 2
+    assert "--scale columns takes no files of features" in refused.output
+    alone = halfseen("fit", "bayes", folder / "ratings.csv", "--row-key", "name")
+    assert alone.exit_code == 2
+    assert "give --row-features too" in alone.output

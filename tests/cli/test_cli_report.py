@@ -211,6 +211,7 @@ def test_the_page_shows_names_from_a_file_for_labels(halfseen, quick, table, tmp
     assert "the model has none of them" in answer.output
 
 
+@pytest.mark.filterwarnings("ignore:the factors predict held-out entries")
 def test_the_page_compares_the_best_rows_pair_by_pair(tmp_path):
     data = hs.datasets.make_factor_data(30, 20, rank=1, observed=0.8, random_state=0)
     model = hs.GeneralizedFactorModel(1, random_state=0).fit(data.observed)

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 import halfseen as hs
-from halfseen.engines import EntryPasses
+from halfseen.engines import EntryPasses, cuts
 from halfseen.engines.draws import GaussianPrior
 from halfseen.losses import get_loss
-from halfseen.methods.completion import sampler
 from halfseen.methods.completion.gibbs import GibbsState, GibbsSweep
 from halfseen.methods.completion.hyperprior import NormalWishart
 
@@ -179,7 +178,7 @@ def test_columns_regrouped_part_by_part_give_the_same_bits(monkeypatch):
     _, table, seen = simulated(n=30, p=20, dtype=np.float32)
     table = np.where(seen, table, np.nan)
     plain = hs.BayesianFactorization(rank=3, max_iter=10, random_state=0).fit(table).predict_table()
-    monkeypatch.setattr(sampler, "FRUGAL_FROM", 0)
+    monkeypatch.setattr(cuts, "FRUGAL_FROM", 0)
     frugal = hs.BayesianFactorization(rank=3, max_iter=10, random_state=0).fit(table).predict_table()
     np.testing.assert_array_equal(plain, frugal)
 

@@ -9,13 +9,13 @@ import pytest
 from scipy import sparse
 
 import halfseen as hs
-from halfseen.engines import EntryPasses
+from halfseen.engines import EntryPasses, cuts
 from halfseen.engines.draws import GaussianPrior
 from halfseen.engines.local import Serial
 from halfseen.losses import get_loss
 from halfseen.methods.completion import sampler
 from halfseen.methods.completion.effects import EffectState, PriorMeans, as_matrix, given_group, implicit_group
-from halfseen.methods.completion.gibbs import GibbsState, GibbsSweep, RowNoise
+from halfseen.methods.completion.gibbs import FREEDOMS, GibbsState, GibbsSweep, RowNoise
 from halfseen.methods.completion.hyperprior import NormalWishart
 
 SHORT = {"max_iter": 12, "burn_in": 4, "random_state": 0}
@@ -181,7 +181,7 @@ def test_noise_of_rows_is_found_and_stated():
     table = np.add.outer(rng.normal(size=120), rng.normal(size=50)) + sd[:, None] * rng.normal(size=(120, 50))
     seen = np.where(rng.random(table.shape) < 0.7, table, np.nan)
     model = hs.BayesianFactorization(1, implicit="none", max_iter=60, random_state=0).fit(seen)
-    # the prior counts as 10 entries of the common noise beside 35 of the row's own
+    # rows' noise is drawn towards the common one
     assert np.mean(model.row_noise_sd_[:60]) == pytest.approx(0.3, rel=0.25)
     assert np.mean(model.row_noise_sd_[60:]) == pytest.approx(1.2, rel=0.15)
     answers = model.inference(0.9).responses(*np.nonzero(np.isnan(seen)))
@@ -202,7 +202,7 @@ def test_threads_and_regrouped_columns_have_the_same_bits(table, monkeypatch):
 
     plain = fitted()
     np.testing.assert_array_equal(fitted(engine="threads"), plain)
-    monkeypatch.setattr(sampler, "FRUGAL_FROM", 0)
+    monkeypatch.setattr(cuts, "FRUGAL_FROM", 0)
     np.testing.assert_array_equal(fitted(), plain)
 
 
@@ -224,15 +224,26 @@ def test_r_hat_tells_chains_that_agree_from_chains_that_do_not(table):
     assert hs.BayesianFactorization(1, **SHORT).fit(table[0]).r_hat_ is None
 
 
+def test_rows_that_share_no_column_are_told_of():
+    rng = np.random.default_rng(0)
+    apart = np.full((40, 20), np.nan)
+    apart[:20, :10], apart[20:, 10:] = rng.normal(size=(20, 10)), 5 + rng.normal(size=(20, 10))
+    model = hs.BayesianFactorization(1, **SHORT)
+    with pytest.warns(UserWarning, match="40 rows fall into 2 groups that share no column"):
+        model.fit(apart)
+    apart[0, 10:12] = 5.0
+    assert model.fit(apart).linking_ is None
+
+
 @pytest.mark.slow
 def test_the_sampler_with_features_and_row_noise_leaves_the_joint_distribution_as_it_is():
     """Geweke (2004), as for the plain sampler: parameters from the prior, and along a chain that redraws the data."""
-    rng, n, p, n_draws = np.random.default_rng(2), 6, 5, 6000
+    rng, n, p, n_draws = np.random.default_rng(2), 6, 5, 3000
     seen = rng.random((n, p)) < 0.7
     R = hs.Observed.from_dense(np.where(seen, 1.0, np.nan))
     passes, hyper = EntryPasses(R, get_loss("gaussian")), NormalWishart(np.full(2, 6.0), 3.0, 12.0)
     given = given_group(rng.normal(size=(n, 2)), np.dtype(float))
-    covered, noise = (seen.any(axis=1), seen.any(axis=0)), RowNoise(seen.sum(axis=1), 10.0)
+    covered, noise = (seen.any(axis=1), seen.any(axis=0)), RowNoise(seen.sum(axis=1))
     sides = [(implicit_group(passes, 0), given), (implicit_group(passes, 1),)]
     amounts = [
         [as_matrix(group.columns, size, np.dtype(float)) for group in side]
@@ -252,16 +263,16 @@ def test_the_sampler_with_features_and_row_noise_leaves_the_joint_distribution_a
             priors.append(hyper.draw(np.zeros((0, 2)), rng))
             coefficients.append(shift + normal(priors[-1], size))
             effects.append(EffectState(tuple(w), tuple(own), shift))
-        return GibbsState(
-            *coefficients, float(rng.gamma(4.0, 1 / 4.0)), priors[0], tuple(effects), rng.gamma(5.0, 0.2, size=n)
-        )
+        freedom = float(rng.choice(FREEDOMS))
+        alpha = rng.gamma(freedom / 2, 2 / freedom, size=n)
+        return GibbsState(*coefficients, float(rng.gamma(4.0, 1 / 4.0)), priors[0], tuple(effects), alpha, freedom)
 
     def statistics(state):
         cells = np.tanh(state.rows[:, :1] @ state.cols[:, :1].T + np.add.outer(state.rows[:, 1], state.cols[:, 1]))
         w, v = state.effects[0], state.effects[1]
         return [
             cells.mean(), np.square(cells).mean(), np.tanh(state.precision), np.tanh(state.row_weights).mean(),
-            np.square(np.tanh(state.row_weights)).mean(), np.tanh(w.effects[0]).mean(),
+            np.square(np.tanh(state.row_weights)).mean(), np.log(state.freedom), np.tanh(w.effects[0]).mean(),
             np.tanh(w.effects[1][0, 0]) ** 2, np.square(np.tanh(v.effects[0])).mean(),
             np.tanh(np.diag(w.priors[0].precision) / 10).sum(),
             np.tanh(np.diag(w.priors[1].precision) / 10).sum(), np.square(np.tanh(w.shift)).mean(),

@@ -11,7 +11,7 @@ import pytest
 
 import halfseen as hs
 from contracts.test_losses import LOSSES
-from halfseen.engines import EntryPasses, Serial, Threads, current_engine, passes, resolve
+from halfseen.engines import EntryPasses, Serial, Threads, current_engine, cuts, resolve
 from halfseen.losses import Gaussian
 
 
@@ -49,7 +49,7 @@ def test_no_worker_is_too_few():
 @pytest.fixture
 def setting(request, monkeypatch):
     """A weighted table in several blocks, with offsets of all kinds, for one loss."""
-    monkeypatch.setattr(passes, "ENTRIES_PER_BLOCK", 150)
+    monkeypatch.setattr(cuts, "ENTRIES_PER_BLOCK", 150)
     loss, rng = request.param, np.random.default_rng(0)
     n, p, k = 40, 30, 3
     A, B = 0.5 * rng.normal(size=(n, k)), 0.5 * rng.normal(size=(p, k))
@@ -153,12 +153,12 @@ def test_blocks_do_not_depend_on_the_engine_and_cover_all_rows():
     view = hs.data.Compressed.trusted(
         np.concatenate([[0], np.cumsum(counts)]), np.zeros(0, np.int32), np.zeros(0), None, 60_000
     )
-    cuts = passes.split_rows(view)
-    assert len(cuts) == passes.MAX_BLOCKS
-    assert cuts[0][0] == 0
-    assert cuts[-1][1] == 200
-    assert all(a[1] == b[0] for a, b in pairwise(cuts))
-    loads = np.add.reduceat(counts, [a for a, _ in cuts])
+    ranges = cuts.split_rows(view)
+    assert len(ranges) == cuts.FEW_BLOCKS
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == 200
+    assert all(a[1] == b[0] for a, b in pairwise(ranges))
+    loads = np.add.reduceat(counts, [a for a, _ in ranges])
     assert loads.max() < 1.2 * loads.mean()
 
 

@@ -61,7 +61,7 @@ CHANGED: dict[str, str] = {
     "sparse autoencoder sources": DRAWN,
     "heterogeneous autoencoder sources": DRAWN,
     "heterogeneous autoencoder, stopped early": DRAWN,
-    "heterogeneous autoencoder, rounds": DRAWN,
+    "heterogeneous autoencoder, rounds": DRAWN + "; rounds take longer local steps",
     "factor gaussian map": WARM,
     "factor gaussian none": WARM,
     "factor probit map": WARM,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import halfseen as hs
-from halfseen.engines import EntryPasses, Threads
+from halfseen.engines import EntryPasses, Threads, cuts
 from halfseen.kernels import gather_columns
 
 
@@ -36,17 +36,16 @@ def test_parts_are_parts_of_the_whole(backend, dtype, weighted, first, last):
 
 @pytest.mark.parametrize("engine", ["serial", Threads(2)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_frugal_passes_give_the_same_bits(backend, engine, weighted):
+def test_frugal_passes_give_the_same_bits(backend, engine, weighted, monkeypatch):
     R, rng = table(np.float64, weighted), np.random.default_rng(1)
     X, Y, ridge = rng.normal(size=(50, 3)), np.zeros((30, 3)), np.array([0.5, 1.0, 2.0])
-    found = [
-        EntryPasses(R, hs.losses.Gaussian(), engine, is_frugal=is_frugal).newton(
-            1, Y, X, minor_offset=rng.spawn(1)[0].normal(size=50) * 0, ridge=ridge, ridge_scale=np.arange(1.0, 31.0)
-        )
-        for is_frugal in (False, True)
-    ]
-    np.testing.assert_array_equal(found[0][0], found[1][0])
-    assert found[0][1] == pytest.approx(found[1][1], rel=1e-14)
+    solved, offset = [], rng.normal(size=50)
+    for frugal_from in (10**9, 0):
+        monkeypatch.setattr(cuts, "FRUGAL_FROM", frugal_from)
+        passes = EntryPasses(R, hs.losses.Gaussian(), engine)
+        solved.append(passes.newton(1, Y, X, minor_offset=offset, ridge=ridge, ridge_scale=np.arange(1.0, 31.0)))
+    np.testing.assert_array_equal(solved[0][0], solved[1][0])
+    assert solved[0][1] == pytest.approx(solved[1][1], rel=1e-14)
 
 
 def test_sums_over_the_minor_axis_in_pieces(monkeypatch):

@@ -13,6 +13,7 @@ from halfseen.cli.fits import add_fits
 from halfseen.cli.item_commands import add_items
 from halfseen.cli.methods import method_named
 from halfseen.cli.options import Data, JudgeOptions, OutputOptions, TableOptions, grouped
+from halfseen.cli.prepare_command import add_prepare
 from halfseen.cli.products import add_products
 from halfseen.cli.rank_command import add_rank
 from halfseen.cli.report_command import add_report
@@ -138,5 +139,6 @@ def reproduce(
 
 
 add_data(app, STYLE)
+add_prepare(app)
 add_report(app)
 add_board(app)

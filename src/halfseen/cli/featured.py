@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import halfseen as hs
-from halfseen.cli.options import FeatureFiles, HeldOption, TableOptions
+from halfseen.cli.options import HeldOption, TableOptions
 from halfseen.cli.questions import Question, read_pairs
 from halfseen.cli.screen import Steps, figures, table
 from halfseen.cli.source import read_features
@@ -25,22 +25,8 @@ MOST_CELLS = 50_000_000
 class FeaturesJob(TableJob):
     """A fit of one table with features of its rows, its columns or both."""
 
-    sides: dict[str, Any]
-    keys: dict[str, Any]
-
     def open(self) -> None:
-        self.sides, self.keys = {}, {}
         super().open()
-        reading = self.asked.table
-        given = self.asked.part(FeatureFiles)
-        for side, labels in (("row", self.whole.row_labels), ("col", self.whole.col_labels)):
-            path, key = getattr(given, f"{side}_features"), getattr(given, f"{side}_key")
-            if path is None and key is not None:
-                raise ValueError(f"--{side}-key {key} is the key of a file; give --{side}-features too")
-            if path is not None:
-                features, key = read_features(path, key, labels, reading)
-                self.sides[f"{side}_features"] = features
-                self.keys[side] = {"file": str(path), "key": key}
         if not self.sides:
             raise ValueError("give --row-features, --col-features or both; without any use 'halfseen fit als'")
 
@@ -66,9 +52,6 @@ class FeaturesJob(TableJob):
             seen, hidden = data.T.split(share, random_state=seed, by="rows")
             return seen.T, hidden.T
         return data.split(share, random_state=seed, by=what, keep_covered=what == "entries")
-
-    def fit_arguments(self, data: Observed) -> dict[str, Any]:
-        return dict(self.sides)
 
     def named(self, model: Any) -> str:
         return f"inductive, {model.activation}, rank {model.rank_}"
@@ -114,7 +97,7 @@ class FeaturesJob(TableJob):
         return [*others, ("row and column means", hs.BiasModel()), ("column mean", hs.ColumnMean())]
 
     def facts(self) -> dict[str, Any]:
-        facts = super().facts() | {"features": self.keys, "ranking": []}
+        facts = super().facts() | {"ranking": []}
         if self.is_one_class:
             facts |= {"ranking": self.figures, "figures": []}
         return facts

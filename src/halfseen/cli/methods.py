@@ -110,9 +110,9 @@ METHODS = (
         "bayes", "Bayesian factorisation", "methods/completion/bayesian.py", "BayesianFactorization", "table",
         f"""Bayesian factorisation by Gibbs sampling: nothing to tune, and predictive intervals.
 
-        Example: [bold]halfseen fit bayes ratings.parquet {READ} -o run/[/bold], then
+        Example: [bold]halfseen fit bayes ratings.parquet {READ} --row-features users.csv -o run/[/bold], then
         [bold]halfseen predict run/ pairs.csv --level 0.95[/bold]""",
-        (ScaleOption,),
+        (FeatureFiles, ScaleOption),
     ),
     Method(
         "soft-impute", "soft-impute", "methods/completion/soft_impute.py", "SoftImpute", "table",

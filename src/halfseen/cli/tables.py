@@ -13,11 +13,11 @@ import halfseen as hs
 from halfseen.cli.items import groups_of
 from halfseen.cli.job import Job, choice_facts, quietly, told
 from halfseen.cli.methods import method_named
-from halfseen.cli.options import ALS_RANKS, GroupsOptions, TrialsOption
+from halfseen.cli.options import ALS_RANKS, FeatureFiles, GroupsOptions, TrialsOption
 from halfseen.cli.pictures import completed, picture_size
 from halfseen.cli.scores import judge_model, places
 from halfseen.cli.screen import Steps, count, share
-from halfseen.cli.source import family_of, open_table, resolved_columns
+from halfseen.cli.source import family_of, open_table, read_features, resolved_columns
 from halfseen.data import Observed, check_support
 from halfseen.losses import Loss, get_loss, has_columns
 from halfseen.metrics import coverage, mean_width
@@ -31,16 +31,34 @@ class TableJob(Job):
 
     loss: Loss
     size: tuple[int, int] | None
+    sides: dict[str, Any]  # features of rows and columns, by the argument of fit
+    keys: dict[str, Any]  # the files that they are from
 
     def open(self) -> None:
         asked = self.asked
         table, trials = asked.table, asked.part(TrialsOption).trials
         column = trials if trials is not None and not trials.isdigit() else None
         self.whole = open_table(asked.data[0], table, column)
+        self.sides, self.keys = self.read_sides()
         self.size = picture_size(asked.output.image, asked.data[0], self.whole.shape[1])
         self.settle_family(None if column is not None else trials)
         self.check_ranks()
         self.make({name: values[0] for name, values in self.several().items()})._checked()
+
+    def read_sides(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Features of rows and columns, where files of them were given."""
+        sides, keys, given = {}, {}, self.asked.part(FeatureFiles)
+        for side, labels in (("row", self.whole.row_labels), ("col", self.whole.col_labels)):
+            path, key = getattr(given, f"{side}_features"), getattr(given, f"{side}_key")
+            if path is None and key is not None:
+                raise ValueError(f"--{side}-key {key} is the key of a file; give --{side}-features too")
+            if path is not None:
+                features, key = read_features(path, key, labels, self.asked.table)
+                sides[f"{side}_features"] = features
+                keys[side] = {"file": str(path), "key": key}
+        if sides and self.asked.is_scaled:
+            raise ValueError("--scale columns takes no files of features; leave one of them out")
+        return sides, keys
 
     def settle_family(self, trials: str | None) -> None:
         """The family: given, that of a named data set, or the estimator's own; checked against the values."""
@@ -75,11 +93,11 @@ class TableJob(Job):
         largest = min(self.whole.shape)
         if self.asked.method.name == "descent" or not ranks:
             return
-        if len(ranks) == 1 and not isinstance(ranks[0], str) and ranks[0] > largest:
+        if len(ranks) == 1 and isinstance(ranks[0], int) and ranks[0] > largest:
             raise ValueError(
                 f"--rank {ranks[0]} is more than the shorter side of the table, {largest}; give at most that"
             )
-        kept = tuple(rank for rank in ranks if isinstance(rank, str) or rank <= largest)
+        kept = tuple(rank for rank in ranks if rank is None or isinstance(rank, str) or rank <= largest)
         self.values["rank"] = kept or (largest,)
 
     # ---- what differs from other kinds of data ---------------------------------------------------------------------
@@ -94,7 +112,7 @@ class TableJob(Job):
             arguments["blocks"] = blocks_of(data.col_labels, given.blocks)
         if given.row_groups is not None:
             arguments["row_groups"] = groups_of(given.row_groups, data)
-        return arguments
+        return arguments | self.sides
 
     def fit_one(self, model: Any, data: Observed) -> None:
         super().fit_one(model, data if self.is_own(model) else as_shares(data))
@@ -169,6 +187,8 @@ class TableJob(Job):
             "rank": self.chosen.get("rank", getattr(self.model, "rank_", None)),
             "penalty": str(self.chosen["penalty"]) if "penalty" in self.chosen else None,
         }
+        if self.keys:
+            facts["features"] = self.keys
         if facts["rank"] is None and "rank" in self.values:
             facts["rank"] = self.values["rank"][0]
         if self.asked.is_scaled:

@@ -6,9 +6,8 @@ import re
 import shlex
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
-
-import click
 
 QUOTED = r"'[^']*'|\"[^\"]*\""
 VALUES = (r"\{[^{}]*\}", r"\[[^][]*\]", r"\([^()]*\)", r"float\('nan'\)", rf"(?:{QUOTED})(?:(?:, | or )(?:{QUOTED}))*",
@@ -83,7 +82,9 @@ def of_argument(error: Any) -> str:
 
 def options_now() -> frozenset[str]:
     """Names of the options of the command that runs; of all commands where none does."""
-    context = click.get_current_context(silent=True)
+    # Newer versions of typer bring click as a part of their own, and do not install the package.
+    name = "typer._click.globals" if find_spec("typer._click") else "click"
+    context = import_module(name).get_current_context(silent=True)
     if context is not None and context.command.params:
         return frozenset(str(parameter.name) for parameter in context.command.params)
     return _all_options()

@@ -11,6 +11,8 @@ from halfseen.data.compressed import Compressed
 from halfseen.data.evals import Evaluations, read_evals
 from halfseen.data.features import SideFeatures
 from halfseen.data.observed import Observed
+from halfseen.data.prepare import prepare
+from halfseen.data.prepared import PreparedTable
 from halfseen.data.readers import read_sources, read_table
 from halfseen.data.sources import Sources, as_sources
 from halfseen.data.storable import storable
@@ -21,12 +23,14 @@ __all__ = [
     "Compressed",
     "Evaluations",
     "Observed",
+    "PreparedTable",
     "SideFeatures",
     "Sources",
     "as_observed",
     "as_sources",
     "check_support",
     "load",
+    "prepare",
     "read_evals",
     "read_sources",
     "read_table",

@@ -54,6 +54,8 @@ def kind_of(path: Path, sep: str | None) -> str:
     if not path.exists():
         raise FileNotFoundError(f"no such file: {path}")
     if path.is_dir():
+        if (path / "table.json").is_file():
+            raise IsADirectoryError(f"{path} is a prepared table, which Python reads: halfseen.read_table('{path}')")
         raise IsADirectoryError(f"{path} is a folder; give a file")
     if path.is_file() and path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes)")

@@ -19,6 +19,7 @@ from halfseen.data.files import LABEL, NUMBER, WORD, TextFormat, kind_of, open_s
 from halfseen.data.limits import Budget
 from halfseen.data.npz import read_npz
 from halfseen.data.observed import Observed
+from halfseen.data.prepared import PreparedTable, is_prepared
 from halfseen.data.sources import Sources
 from halfseen.data.wide import WideReading, read_wide
 from halfseen.data.words import words_of
@@ -47,6 +48,7 @@ class Reading(TypedDict, total=False):
     drop: Any
     labels: bool | None
     max_bytes: int | str | None
+    memory: int | str | None
 
 
 def read_table(
@@ -104,12 +106,15 @@ def read_table(
     max_bytes : int, str or None
         Memory that reading may take, as a number or text such as ``"4GB"``; None: 100 times the file, at least half a
         gibibyte. What a file promises beyond it is refused before it is allocated.
+    memory : int, str or None
+        Of a folder that :func:`halfseen.prepare` wrote: the largest memory that passes over it may take.
 
     Returns
     -------
     Observed
-        Labels are the identifiers in sorted order; whole numbers in text files become integers (007 stays text). What
-        the reader noticed stands in `Observed.notes`.
+        Of a prepared folder a `PreparedTable`, whose entries stay on disk. Labels are the identifiers in sorted order;
+        whole numbers in text files become integers (007 stays text). What the reader noticed stands in
+        `Observed.notes`.
 
     Raises
     ------
@@ -132,12 +137,27 @@ def read_table(
     >>> R.row_labels.tolist(), R.col_labels.tolist(), R.values.tolist()
     (['ann', 'bob'], [7, 9], [5.0, 3.0])
     """
+    if is_prepared(path) or "memory" in reading:
+        return _prepared(path, (row, col, value, weight, duplicates, dtype), dict(reading))  # type: ignore[return-value]
     unknown = set(reading) - set(Reading.__annotations__)
     if unknown:
         raise TypeError(f"read_table has no argument {sorted(unknown)[0]!r}")
     roles = {"row": row, "col": col, "value": value, "weight": weight, "trials": reading.get("trials")}
     with as_file(path) as file, _named(file):
         return _read(file, roles, duplicates, dtype, reading)
+
+
+def _prepared(path: Any, given: tuple[Any, ...], reading: dict[str, Any]) -> PreparedTable:
+    """A folder that `prepare` wrote; how it is read was settled then."""
+    if not is_prepared(path):
+        raise ValueError(
+            f"memory={reading['memory']!r} is for tables that were prepared, and {os.fspath(path)!r} was not; "
+            "write them into a folder of blocks first: halfseen.prepare(raw, folder), or halfseen prepare RAW FOLDER"
+        )
+    memory = reading.pop("memory", None)
+    if reading or given != (None, None, None, None, "error", None):
+        raise ValueError(f"{os.fspath(path)} was prepared: its columns are settled; give nothing but memory=")
+    return PreparedTable(path, memory)
 
 
 def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, reading: Reading) -> Observed:

@@ -175,7 +175,7 @@ def _probe(model: Any) -> None:
         if hasattr(part, "get_params"):
             _probe(part)
     corners = _corners(model)
-    if corners is None:
+    if corners is None or getattr(model, "stored_rows_", None) is not None:  # rows in a folder: read when asked
         return
     try:
         with warnings.catch_warnings():

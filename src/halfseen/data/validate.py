@@ -11,7 +11,9 @@ from halfseen.data.checks import cell
 from halfseen.data.compress import compress_dense
 from halfseen.data.frames import WideChoice, is_frame, wide_table
 from halfseen.data.incoming import from_other
+from halfseen.data.limits import in_words
 from halfseen.data.observed import Observed
+from halfseen.data.prepared import PreparedTable
 from halfseen.errors import shown
 
 
@@ -63,6 +65,12 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
         if not R.n_entries:
             raise ValueError(f"{name} has 0 entries (shape {R.shape}); nothing was observed")
         return R if dtype is None else R.astype(dtype)
+    if isinstance(R, PreparedTable):
+        raise ValueError(
+            f"{name} is a prepared table ({R.folder}), whose entries stay on disk: AlternatingLeastSquares and "
+            f"BiasModel fit it block by block; all else needs it in memory: give {name}.load() (about "
+            f"{in_words((8 + R.dtype.itemsize) * R.n_entries)})"
+        )
     if isinstance(R, Mapping):
         names = list(R)
         advice = f"give one of its tables, e.g. {name}[{names[0]!r}]" if names else "give one table"

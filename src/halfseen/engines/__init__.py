@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from halfseen.engines.blocks import PassResult
 from halfseen.engines.local import Engine, Serial, Threads, current_engine, engine, resolve
-from halfseen.engines.passes import EntryPasses, PassResult
+from halfseen.engines.passes import EntryPasses
 
 __all__ = ["Engine", "EntryPasses", "PassResult", "Serial", "Threads", "current_engine", "engine", "resolve"]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from halfseen import kernels
 from halfseen.engines.passes import EntryPasses
 
 Array = NDArray[Any]
@@ -87,33 +85,7 @@ def draw_rows(
     RowDraws
         With the same bits on any engine.
     """
-    features, noise = passes._factor(features), passes._factor(noise)
-    n, k = noise.shape
     pull = prior.mean @ prior.precision if prior.mean.ndim > 1 else prior.precision @ prior.mean
-    given: dict[str, Any] = {"precision": precision, "prior": prior.precision}
-    given["col_offset"] = passes._cast(minor_offset)
-    given["col_weights" if axis else "row_weights"] = passes._cast(row_weights)
-    by_row: dict[str, Any] = {"out": np.empty_like(noise)}
-    by_row["squares"] = np.empty(n) if "s" in want else None
-    by_row["gram"] = np.empty((n, k, k), passes.dtype) if "n" in want else None
-    by_row["right"] = np.empty((n, k), passes.dtype) if "n" in want else None
-    given["pull"] = passes._factor(pull)
-    if axis and passes.is_frugal:
-        parts = passes.column_parts
-
-        def draw_part(block: tuple[int, int]) -> float:
-            part = slice(*block)
-            own: dict[str, Any] = {name: None if array is None else array[part] for name, array in by_row.items()}
-            fixed = {**given, "pull": given["pull"][part]} if pull.ndim > 1 else given
-            return float(kernels.row_draws(parts.build(part), features, noise[part], **own, **fixed).value)
-
-        value = float(sum(passes.engine.map(draw_part, parts.ranges)))
-        return RowDraws(by_row["out"], value, by_row["squares"], by_row["gram"], by_row["right"])
-    view, given["offset"] = passes.view(axis), passes._offset(axis)
-
-    def draw(block: tuple[int, int]) -> float:
-        done = kernels.row_draws(view, features, noise, start=block[0], stop=block[1], **by_row, **given)
-        return float(done.value)
-
-    value = float(sum(passes.engine.map(draw, passes.blocks(axis))))
-    return RowDraws(by_row["out"], value, by_row["squares"], by_row["gram"], by_row["right"])
+    given = {"precision": precision, "prior": prior.precision, "pull": pull, "col_offset": minor_offset}
+    given["col_weights" if axis else "row_weights"] = row_weights
+    return RowDraws(*passes.draws(axis, features, noise, given, want))

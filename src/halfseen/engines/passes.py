@@ -1,12 +1,12 @@
 """Passes over the observed entries, spread over fixed row blocks.
 
-The blocks depend on the data alone and their sums are taken in block order, so every result has the same
-bits for any engine and any number of workers.
+The blocks depend on the data alone and their sums are taken by a tree of fixed shape, so every result has the same
+bits for any engine and any number of workers, wherever they are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -15,34 +15,13 @@ from numpy.typing import NDArray
 
 from halfseen import kernels
 from halfseen.data import Compressed, Observed
-from halfseen.engines import columns
-from halfseen.engines.local import Engine, resolve
-from halfseen.kernels import plain
-from halfseen.losses import Loss, at_columns
-from halfseen.losses.derived import Tilted
+from halfseen.engines import cuts
+from halfseen.engines.blocks import BlockCall, DrawnRows, GatheredBlock, PassResult, answer, block_of, rows_of
+from halfseen.engines.local import Engine, resolve, shares_memory
+from halfseen.engines.tree import tree_sum
+from halfseen.losses import Loss
 
 Array = NDArray[Any]
-
-# A block of a quarter million entries takes about a millisecond: long against starting a task, short enough
-# that two workers finish together. More than eight blocks only add private column accumulators.
-ENTRIES_PER_BLOCK = 250_000
-MAX_BLOCKS = 8
-
-
-@dataclass(frozen=True)
-class PassResult:
-    """Value of the summed loss and its gradients (None where not asked for)."""
-
-    value: float
-    A: Array | None = None
-    B: Array | None = None
-    row: Array | None = None
-    col: Array | None = None
-
-
-def split_rows(view: Compressed) -> list[tuple[int, int]]:
-    """Consecutive row ranges of about equal numbers of entries; depends on the data alone."""
-    return columns.cut(view.indptr, int(np.clip(int(view.indptr[-1]) // ENTRIES_PER_BLOCK, 1, MAX_BLOCKS)))
 
 
 class EntryPasses:
@@ -58,14 +37,14 @@ class EntryPasses:
     engine : str, Engine or None
     offset : ndarray (n_entries,), optional
         Fixed part of the predictor, in the canonical (row-major) order of the entries.
-    is_frugal : bool
-        Regroup the columns block by block whenever they are wanted instead of keeping all entries a second time,
-        grouped by columns: a third more time per sweep of alternating least squares, a quarter of that memory.
-        Goes with ``offset=None``.
 
     Notes
     -----
     Cost of a pass: O(n_entries * rank) time, O(n_cols * rank) memory per block in flight beside the outputs.
+
+    Tables of more than ``FRUGAL_FROM`` entries are not held a second time, grouped by columns: the columns are
+    regrouped part by part whenever they are wanted (a third more time per sweep of alternating least squares, a quarter
+    of that memory), unless each column has one feature only.
     """
 
     def __init__(
@@ -74,23 +53,16 @@ class EntryPasses:
         loss: Loss,
         engine: str | Engine | None = None,
         offset: Array | None = None,
-        is_frugal: bool = False,
     ) -> None:
-        self.is_frugal = is_frugal and offset is None and loss.kernel is not None
         self.observed, self.loss, self.engine = observed, loss, resolve(engine)
         self.dtype = observed.values.dtype
         self.offset = None if offset is None else np.ascontiguousarray(offset, dtype=self.dtype)
-        self._blocks: dict[int, list[tuple[int, int]]] = {}
         self.tilt: Array | None = None
+        self._blocks: dict[int, list[Any]] = {}
 
     @property
     def shape(self) -> tuple[int, int]:
         return self.observed.shape
-
-    @cached_property
-    def column_parts(self) -> columns.ColumnParts:
-        """How a frugal table's columns are cut."""
-        return columns.ColumnParts(self.view(0))
 
     def with_values(self, values: Array) -> EntryPasses:
         """The same passes over other responses (canonical order), e.g. bias-corrected ones."""
@@ -98,7 +70,7 @@ class EntryPasses:
 
     def with_loss(self, loss: Loss) -> EntryPasses:
         """The same passes for other parameters of the loss."""
-        return EntryPasses(self.observed, loss, self.engine, self.offset, self.is_frugal)
+        return EntryPasses(self.observed, loss, self.engine, self.offset)
 
     def tilted(self, tilt: Array) -> EntryPasses:
         """Passes over the loss less ``tilt_e m_e``: with a fused kernel, over responses to which ``tilt`` is added."""
@@ -108,44 +80,82 @@ class EntryPasses:
         other.tilt = tilt.astype(self.dtype, copy=False)
         return other
 
-    def loss_of(self, axis: int, part: plain.PlainBlock) -> Loss:
-        """The loss of a block's entries, at their columns and with their tilt."""
-        cols = part.row_of + part.start if axis else part.view.indices[part.entries]
-        loss = at_columns(self.loss, cols)
-        if self.tilt is None:
-            return loss
-        tilt = self.tilt[self.observed.column_order] if axis else self.tilt
-        return Tilted(loss, tilt[part.entries])  # type: ignore[return-value]
-
     def view(self, axis: int) -> Compressed:
         return self.observed.by_cols if axis else self.observed.by_rows
 
-    def blocks(self, axis: int) -> list[tuple[int, int]]:
+    def cuts(self, axis: int) -> list[tuple[int, int]]:
+        """Ranges of rows (``axis=0``) or columns (1) of the blocks; they depend on the data alone."""
+        return self._row_cuts if axis == 0 else self._column_cuts
+
+    @cached_property
+    def _row_cuts(self) -> list[tuple[int, int]]:
+        return cuts.split_rows(self.view(0))
+
+    @cached_property
+    def _column_cuts(self) -> list[tuple[int, int]]:
+        return cuts.split_rows(self.view(1))
+
+    def blocks(self, axis: int) -> list[Any]:
+        """The blocks of rows or of columns."""
         if axis not in self._blocks:
-            self._blocks[axis] = split_rows(self.view(axis))
+            view, kind = self.view(axis), block_of(self.loss)
+            order = self.observed.column_order if axis and (self.offset is not None or self.tilt is not None) else None
+            offset, tilt = (
+                None if array is None else array if order is None else array[order]
+                for array in (self.offset, self.tilt)
+            )
+            blocks: list[Any] = []
+            for start, stop in self.cuts(axis):
+                first, last = int(view.indptr[start]), int(view.indptr[stop])
+                own = part(offset, first, last), part(tilt, first, last)
+                blocks.append(kind(rows_of(view, start, stop), self.loss, own[0], own[1], start, bool(axis)))
+            self._blocks[axis] = blocks
         return self._blocks[axis]
 
-    def _offset(self, axis: int) -> Array | None:
-        if self.offset is None or axis == 0:
-            return self.offset
-        return self.offset[self.observed.column_order]
+    def _solvable(self, axis: int, n_features: int) -> tuple[list[tuple[int, int]], list[Any]]:
+        """Cuts and blocks of one side for solvers; columns of a large table are regrouped when they are asked."""
+        if not (axis and self.is_frugal and n_features > 1):
+            return self.cuts(axis), self.blocks(axis)
+        parts, counts = self._column_parts
+        rows = self.view(0)
+        return parts, [GatheredBlock(rows, counts[a:b], self.loss, a) for a, b in parts]
+
+    @property
+    def is_frugal(self) -> bool:
+        """Whether columns are regrouped whenever they are asked (but for a single feature)."""
+        is_fused = self.loss.kernel is not None and self.offset is None
+        return is_fused and self.observed.n_entries >= cuts.FRUGAL_FROM
+
+    def regrouped(self) -> Iterator[tuple[int, int, Compressed]]:
+        """The columns of a frugal table, a part at a time."""
+        parts, counts = self._column_parts
+        for first, last in parts:
+            yield first, last, kernels.gather_columns(self.view(0), first, last, counts[first:last])
+
+    @cached_property
+    def _column_parts(self) -> tuple[list[tuple[int, int]], Array]:
+        counts = self.view(0).minor_sums()
+        return cuts.split_columns(counts), counts
+
+    @cached_property
+    def _is_alone(self) -> bool:
+        """Whether there is one block only, and it is here: nothing is to be sent, added up or put together."""
+        return len(self.cuts(0)) == 1 and shares_memory(self.engine)
+
+    def _ask(self, blocks: list[Any], method: str, arguments: Iterator[tuple[Any, ...]]) -> Iterator[Any]:
+        """Answers of the blocks, in their order."""
+        return self.engine.map(
+            answer, (BlockCall(block, method, own) for block, own in zip(blocks, arguments, strict=True))
+        )
+
+    def _shelf(self, shape: tuple[int, ...], is_wanted: bool = True) -> Shelf:
+        return Shelf(np.empty(shape, self.dtype) if is_wanted else None, shares_memory(self.engine))
 
     def _cast(self, array: Array | None) -> Array | None:
         return None if array is None else np.ascontiguousarray(array, dtype=self.dtype)
 
     def _factor(self, array: Array) -> Array:
         return np.ascontiguousarray(array, dtype=self.dtype)
-
-    def _offsets(self, row_offset: Array | None, col_offset: Array | None, axis: int = 0) -> dict[str, Any]:
-        return {
-            "row_offset": self._cast(row_offset),
-            "col_offset": self._cast(col_offset),
-            "offset": self._offset(axis),
-        }
-
-    def family(self) -> dict[str, Any]:
-        """How the kernels are told the loss."""
-        return {"family": self.loss.kernel, "trials": self.loss.trials}
 
     def value(self, A: Array, B: Array, row_offset: Array | None = None, col_offset: Array | None = None) -> float:
         """Summed loss; about half the cost of a gradient pass."""
@@ -161,52 +171,21 @@ class EntryPasses:
     ) -> PassResult:
         """Summed loss and the gradients named in ``want``: ``A``, ``B``, ``r`` and ``c`` (row, column offsets)."""
         A, B = self._factor(A), self._factor(B)
-        offsets = self._offsets(row_offset, col_offset)
-        view, (n, p), k = self.view(0), self.shape, A.shape[1]
-        grad_A = np.empty((n, k), self.dtype) if "A" in want else None
-        grad_row = np.empty(n, self.dtype) if "r" in want else None
-        total_B = np.zeros((p, k), self.dtype) if "B" in want else None
-        total_col = np.zeros(p, self.dtype) if "c" in want else None
+        row_offset, col_offset = self._cast(row_offset), self._cast(col_offset)
+        if self._is_alone:
+            return self.blocks(0)[0].loss_and_gradient(A, B, row_offset, col_offset, want, None)
+        rows, shifts = self._shelf(A.shape, "A" in want), self._shelf((len(A),), "r" in want)
+        ranges = self.cuts(0)
+        arguments = ((A[a:b], B, part(row_offset, a, b), col_offset, want, rows.space(a, b)) for a, b in ranges)
 
-        def block_pass(block: tuple[int, int]) -> tuple[float, Array | None, Array | None]:
-            grad_B = None if total_B is None else np.zeros_like(total_B)
-            grad_col = None if total_col is None else np.zeros_like(total_col)
-            out: dict[str, Any] = {"grad_A": grad_A, "grad_B": grad_B, "grad_row": grad_row, "grad_col": grad_col}
-            if self.loss.kernel is None:
-                return self._plain_gradient(block, A, B, offsets, out), grad_B, grad_col
-            value = kernels.loss_and_gradient(
-                view, A, B, start=block[0], stop=block[1], **self.family(), **offsets, **out
-            )
-            return value, grad_B, grad_col
+        def summed(results: Iterator[PassResult]) -> Iterator[list[Any]]:
+            for (a, b), result in zip(ranges, results, strict=True):
+                rows.put(a, b, result.A)
+                shifts.put(a, b, result.row)
+                yield [result.value, result.B, result.col]
 
-        total = 0.0
-        for value, grad_B, grad_col in self.engine.map(block_pass, self.blocks(0)):
-            total += value
-            if total_B is not None and grad_B is not None:
-                total_B += grad_B
-            if total_col is not None and grad_col is not None:
-                total_col += grad_col
-        return PassResult(total, grad_A, total_B, grad_row, total_col)
-
-    def _plain_gradient(
-        self, block: tuple[int, int], A: Array, B: Array, offsets: dict[str, Any], out: dict[str, Any]
-    ) -> float:
-        part = plain.PlainBlock(self.view(0), *block)
-        m = part.predictor(A, B, **offsets)
-        y, w, loss = part.view.values[part.entries], part.weights, self.loss_of(0, part)
-        value = float(np.sum(w * loss.value(y, m), dtype=float))
-        if all(array is None for array in out.values()):
-            return value
-        g = w * loss.gradient(y, m)
-        if out["grad_A"] is not None:
-            out["grad_A"][block[0] : block[1]] = part.to_rows(g, B)
-        if out["grad_row"] is not None:
-            out["grad_row"][block[0] : block[1]] = part.row_sums(g)
-        if out["grad_B"] is not None:
-            part.add_to_cols(g, A, out["grad_B"])
-        if out["grad_col"] is not None:
-            out["grad_col"] += part.col_sums(g)
-        return value
+        value, total_B, total_col = tree_sum(summed(self._ask(self.blocks(0), "loss_and_gradient", arguments)))
+        return PassResult(value, rows.whole, total_B, shifts.whole, total_col)
 
     def hessian_vector(
         self,
@@ -222,47 +201,27 @@ class EntryPasses:
     ) -> PassResult:
         """Full Hessian of the summed loss times a direction; its parts are named as the gradient's."""
         A, B, dA, dB = self._factor(A), self._factor(B), self._factor(dA), self._factor(dB)
-        offsets = self._offsets(row_offset, col_offset)
-        moves: dict[str, Any] = {"d_row": self._cast(d_row), "d_col": self._cast(d_col)}
-        view, (n, p) = self.view(0), self.shape
-        out_A, total_B = np.empty_like(A), np.zeros_like(B)
-        out_row, total_col = np.empty(n, self.dtype), np.zeros(p, self.dtype)
+        row_offset, col_offset, d_row, d_col = (self._cast(x) for x in (row_offset, col_offset, d_row, d_col))
+        if self._is_alone:
+            moves = {"dA": dA, "dB": dB, "d_row": d_row, "d_col": d_col}
+            offsets = {"row_offset": row_offset, "col_offset": col_offset}
+            return self.blocks(0)[0].hessian_vector(A, B, moves, offsets, None)
+        rows, shifts, ranges = self._shelf(A.shape), self._shelf((len(A),)), self.cuts(0)
 
-        def block_pass(block: tuple[int, int]) -> tuple[Array, Array]:
-            out_B, out_col = np.zeros_like(total_B), np.zeros_like(total_col)
-            out: dict[str, Any] = {"out_A": out_A, "out_B": out_B, "out_row": out_row, "out_col": out_col}
-            if self.loss.kernel is None:
-                self._plain_hessian(block, (A, B, dA, dB), offsets, moves, out)
-            else:
-                kernels.hessian_vector(
-                    view, A, B, dA, dB, start=block[0], stop=block[1], **self.family(), **offsets, **moves, **out
-                )
-            return out_B, out_col
+        def arguments() -> Iterator[tuple[Any, ...]]:
+            for a, b in ranges:
+                moves = {"dA": dA[a:b], "dB": dB, "d_row": part(d_row, a, b), "d_col": d_col}
+                offsets = {"row_offset": part(row_offset, a, b), "col_offset": col_offset}
+                yield A[a:b], B, moves, offsets, rows.space(a, b)
 
-        for out_B, out_col in self.engine.map(block_pass, self.blocks(0)):
-            total_B += out_B
-            total_col += out_col
-        return PassResult(np.nan, out_A, total_B, out_row, total_col)
+        def summed(results: Iterator[PassResult]) -> Iterator[list[Any]]:
+            for (a, b), result in zip(ranges, results, strict=True):
+                rows.put(a, b, result.A)
+                shifts.put(a, b, result.row)
+                yield [result.B, result.col]
 
-    def _plain_hessian(
-        self,
-        block: tuple[int, int],
-        factors: tuple[Array, Array, Array, Array],
-        offsets: dict[str, Any],
-        moves: dict[str, Any],
-        out: dict[str, Array],
-    ) -> None:
-        A, B, dA, dB = factors
-        part = plain.PlainBlock(self.view(0), *block)
-        m = part.predictor(A, B, **offsets)
-        dm = part.predictor(dA, B, moves["d_row"], moves["d_col"], None) + part.predictor(A, dB, None, None, None)
-        y, w, loss = part.view.values[part.entries], part.weights, self.loss_of(0, part)
-        t, g = w * loss.curvature(y, m) * dm, w * loss.gradient(y, m)
-        out["out_A"][block[0] : block[1]] = part.to_rows(t, B) + part.to_rows(g, dB)
-        part.add_to_cols(t, A, out["out_B"])
-        part.add_to_cols(g, dA, out["out_B"])
-        out["out_row"][block[0] : block[1]] = part.row_sums(t)
-        out["out_col"] += part.col_sums(t)
+        total_B, total_col = tree_sum(summed(self._ask(self.blocks(0), "hessian_vector", arguments())))
+        return PassResult(np.nan, rows.whole, total_B, shifts.whole, total_col)
 
     def newton(
         self,
@@ -289,45 +248,48 @@ class EntryPasses:
         value : float
             The objective there, penalty included.
         """
-        X, B, minor_offset = self._factor(X), self._factor(B), self._cast(minor_offset)
-        ridge, ridge_scale = self._cast(ridge), self._cast(ridge_scale)
-        if axis and self.is_frugal:
-            switches = {"steps": steps, "method": method, "cg_steps": cg_steps, "max_halvings": max_halvings}
-            return columns.newton(self, X, B, minor_offset, ridge, ridge_scale, switches)
-        view, offset, out = self.view(axis), self._offset(axis), np.empty_like(X)
+        X, B, ridge_scale = self._factor(X), self._factor(B), self._cast(ridge_scale)
+        given = {"col_offset": self._cast(minor_offset), "ridge": self._cast(ridge), "steps": steps, "method": method}
+        given |= {"cg_steps": cg_steps, "max_halvings": max_halvings}
+        ranges, blocks = self._solvable(axis, B.shape[1])
+        if self._is_alone and len(blocks) == 1:
+            return blocks[0].newton(X, B, {**given, "ridge_scale": ridge_scale}, None)
+        rows = self._shelf(X.shape)
 
-        def fused(block: tuple[int, int]) -> float:
-            done = kernels.row_newton(
-                view,
-                X,
-                B,
-                **self.family(),
-                col_offset=minor_offset,
-                offset=offset,
-                ridge=ridge,
-                ridge_scale=ridge_scale,
-                steps=steps,
-                method=method,
-                cg_steps=cg_steps,
-                max_halvings=max_halvings,
-                start=block[0],
-                stop=block[1],
-                out=out,
-            )
-            return float(done.value)
+        def arguments() -> Iterator[tuple[Any, ...]]:
+            for a, b in ranges:
+                yield X[a:b], B, {**given, "ridge_scale": part(ridge_scale, a, b)}, rows.space(a, b)
 
-        def slow(block: tuple[int, int]) -> float:
-            penalty = np.zeros((1, X.shape[1]), self.dtype) if ridge is None else ridge[None, :]
-            if ridge_scale is not None:
-                penalty = penalty * ridge_scale[block[0] : block[1], None]
-            part = plain.PlainBlock(view, *block)
-            loss = self.loss_of(axis, part)
-            rows, value = plain.newton_rows(part, loss, X, B, minor_offset, offset, penalty, max_halvings, steps)
-            out[block[0] : block[1]] = rows
-            return value
+        return rows.fill(ranges, self._ask(blocks, "newton", arguments()))
 
-        values = self.engine.map(slow if self.loss.kernel is None else fused, self.blocks(axis))
-        return out, float(sum(values))
+    def draws(self, axis: int, features: Array, noise: Array, given: dict[str, Any], want: str = "") -> DrawnRows:
+        """Every row (``axis=0``) or column (1) drawn given the other side; see `halfseen.engines.draws.draw_rows`."""
+        features, noise = self._factor(features), self._factor(noise)
+        given = {**given, "pull": self._factor(given["pull"])}
+        given |= {name: self._cast(given.get(name)) for name in ("col_offset", "col_weights", "row_weights")}
+        ranges, blocks = self._solvable(axis, features.shape[1])
+        if self._is_alone and len(blocks) == 1:
+            return blocks[0].draws(features, noise, given, want, None)
+        n, k = noise.shape
+        rows, gram, right = (self._shelf(shape, name in want + "r") for shape, name in
+                             ((noise.shape, "r"), ((n, k, k), "n"), ((n, k), "n")))  # fmt: skip
+        squares = Shelf(np.empty(n) if "s" in want else None, False)
+
+        def arguments() -> Iterator[tuple[Any, ...]]:
+            for a, b in ranges:
+                own = {**given, "row_weights": part(given["row_weights"], a, b)}
+                own |= {"pull": given["pull"][a:b]} if given["pull"].ndim > 1 else {}
+                yield features, noise[a:b], own, want, rows.space(a, b)
+
+        def values() -> Iterator[list[Any]]:
+            for (a, b), drawn in zip(ranges, self._ask(blocks, "draws", arguments()), strict=True):
+                for shelf, array in ((rows, drawn.rows), (squares, drawn.squares), (gram, drawn.gram)):
+                    shelf.put(a, b, array)
+                right.put(a, b, drawn.right)
+                yield [drawn.value]
+
+        value = float(tree_sum(values())[0])
+        return DrawnRows(rows.all(), value, squares.whole, gram.whole, right.whole)
 
     def information(
         self,
@@ -341,46 +303,41 @@ class EntryPasses:
     ) -> Array:
         r"""Information :math:`H_i = \sum_j w_{ij}\psi'(m_{ij}) B_j B_j'` of every row (``axis=0``) or column (1).
 
-        Of a family that is not canonical the observed or the expected one. A fused kernel fills ``gradient`` (axis 0).
+        Of a family that is not canonical the observed or the expected one. ``gradient`` (n_major, k) is filled with
+        the gradient of the loss by the rows' coefficients, where it is given.
         """
         A, B = self._factor(A), self._factor(B)
-        offsets = self._offsets(major_offset, minor_offset, axis)
-        if axis and self.is_frugal:
-            return columns.information(self, A, B, offsets)
-        view = self.view(axis)
-        out = np.empty((view.n_major, B.shape[1], B.shape[1]), self.dtype)
+        major_offset, minor_offset = self._cast(major_offset), self._cast(minor_offset)
+        (ranges, blocks), k = self._solvable(axis, B.shape[1]), B.shape[1]
+        matrices = self._shelf((len(A), k, k))
 
-        def block_pass(block: tuple[int, int]) -> None:
-            if self.loss.kernel is None:
-                part = plain.PlainBlock(view, *block)
-                loss, m = self.loss_of(axis, part), part.predictor(A, B, **offsets)
-                out[block[0] : block[1]] = plain.information(part, loss, B, m, is_expected)
-            else:
-                more = {**self.family(), **offsets, "out": out, "gradient": gradient}
-                kernels.information(view, A, B, start=block[0], stop=block[1], **more)
+        def arguments() -> Iterator[tuple[Any, ...]]:
+            for a, b in ranges:
+                offsets = {"row_offset": part(major_offset, a, b), "col_offset": minor_offset}
+                yield A[a:b], B, offsets, is_expected, gradient is not None, matrices.space(a, b)
 
-        for _ in self.engine.map(block_pass, self.blocks(axis)):
-            pass
-        return out
+        for (a, b), result in zip(ranges, self._ask(blocks, "information", arguments()), strict=True):
+            matrices.put(a, b, result.matrices)
+            if gradient is not None:
+                gradient[a:b] = result.gradient
+        return matrices.all()
 
     def at(self, A: Array, B: Array, row_offset: Array | None = None, col_offset: Array | None = None) -> Array:
         """Linear predictor of every observed entry, canonical order."""
-        A, B, view = self._factor(A), self._factor(B), self.view(0)
-        offsets = self._offsets(row_offset, col_offset)
+        A, B = self._factor(A), self._factor(B)
+        row_offset, col_offset = self._cast(row_offset), self._cast(col_offset)
 
-        def block_pass(block: tuple[int, int]) -> Array:
-            return kernels.at(view, A, B, start=block[0], stop=block[1], **offsets)
+        def arguments() -> Iterator[tuple[Any, ...]]:
+            for a, b in self.cuts(0):
+                yield A[a:b], B, {"row_offset": part(row_offset, a, b), "col_offset": col_offset}
 
-        return np.concatenate(list(self.engine.map(block_pass, self.blocks(0))))
+        return joined(list(self._ask(self.blocks(0), "at", arguments())))
 
     def quadratic(self, axis: int, V: Array, B: Array) -> Array:
         """``B_j' V_i B_j`` of every entry (``axis=1``: ``B_i' V_j B_i``), in canonical order."""
-        V, B, view = self._factor(V), self._factor(B), self.view(axis)
-
-        def block_pass(block: tuple[int, int]) -> Array:
-            return kernels.quadratic(view, V, B, start=block[0], stop=block[1])
-
-        by_blocks = np.concatenate(list(self.engine.map(block_pass, self.blocks(axis))))
+        V, B = self._factor(V), self._factor(B)
+        arguments = ((V[a:b], B) for a, b in self.cuts(axis))
+        by_blocks = joined(list(self._ask(self.blocks(axis), "quadratic", arguments)))
         if axis == 0:
             return by_blocks
         canonical = np.empty_like(by_blocks)
@@ -398,3 +355,50 @@ class EntryPasses:
         out = np.zeros((self.shape[1], A.shape[1]), self.dtype)
         kernels.to_cols(self.view(0), self._factor(g), self._factor(A), out=out)
         return out
+
+
+def part(array: Array | None, start: int, stop: int) -> Array | None:
+    """Some rows of an array that may be missing."""
+    return None if array is None else array[start:stop]
+
+
+def joined(pieces: list[Array]) -> Array:
+    """Pieces one after the other; a single one as it is."""
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+class Shelf:
+    """Where what blocks say about their rows is put together.
+
+    An engine that shares memory is given the place of each block's rows and may fill it, which spares a copy; what
+    counts is the array that comes back, so an engine that says so wrongly costs time, never a number.
+    """
+
+    def __init__(self, whole: Array | None, is_shared: bool) -> None:
+        self.whole, self._is_shared = whole, is_shared
+
+    def space(self, start: int, stop: int) -> Array | None:
+        """Room for a block's rows; None where nothing is wanted, or where it would have to travel."""
+        return self.whole[start:stop] if self.whole is not None and self._is_shared else None
+
+    def put(self, start: int, stop: int, rows: Array | None) -> None:
+        """Take a block's rows: nothing is left to do where they lie in their place already."""
+        if self.whole is None or rows is None:
+            return
+        place = self.whole[start:stop]
+        if rows.ctypes.data != place.ctypes.data:
+            place[...] = rows
+
+    def all(self) -> Array:
+        assert self.whole is not None
+        return self.whole
+
+    def fill(self, ranges: list[tuple[int, int]], results: Iterator[Any]) -> tuple[Array, float]:
+        """The rows of all blocks, and the sum of their values."""
+
+        def values() -> Iterator[list[Any]]:
+            for (a, b), result in zip(ranges, results, strict=True):
+                self.put(a, b, result.rows)
+                yield [result.value]
+
+        return self.all(), float(tree_sum(values())[0])

@@ -14,84 +14,76 @@ from halfseen.losses.protocol import Array
 
 
 @dataclass(frozen=True)
-class PlainBlock:
-    """Rows ``start..stop`` of a view, with what the loss says of each entry at the given parameters."""
+class PlainRows:
+    """The entries of a view, with what the loss says of each at the given parameters."""
 
     view: Compressed
-    start: int
-    stop: int
-
-    @property
-    def entries(self) -> slice:
-        return slice(int(self.view.indptr[self.start]), int(self.view.indptr[self.stop]))
 
     @property
     def row_of(self) -> Array:
-        """Major index, relative to ``start``, of each entry."""
-        return np.repeat(np.arange(self.stop - self.start), np.diff(self.view.indptr[self.start : self.stop + 1]))
+        """Major index of each entry."""
+        return np.repeat(np.arange(self.view.n_major), self.view.counts)
 
     @property
     def weights(self) -> Array | float:
-        return 1.0 if self.view.weights is None else self.view.weights[self.entries]
+        return 1.0 if self.view.weights is None else self.view.weights
 
     def predictor(
         self, A: Array, B: Array, row_offset: Array | None, col_offset: Array | None, offset: Array | None
     ) -> Array:
-        offsets = {"row_offset": row_offset, "col_offset": col_offset, "offset": offset}
-        return at(self.view, A, B, **offsets, start=self.start, stop=self.stop)
+        return at(self.view, A, B, row_offset=row_offset, col_offset=col_offset, offset=offset)
 
     def row_sums(self, g: Array) -> Array:
-        return np.bincount(self.row_of, weights=g, minlength=self.stop - self.start)
+        return np.bincount(self.row_of, weights=g, minlength=self.view.n_major)
 
     def col_sums(self, g: Array) -> Array:
-        return np.bincount(self.view.indices[self.entries], weights=g, minlength=self.view.n_minor)
+        return np.bincount(self.view.indices, weights=g, minlength=self.view.n_minor)
 
     def to_rows(self, g: Array, B: Array) -> Array:
         out = np.zeros((self.view.n_major, B.shape[1]), dtype=B.dtype)
-        to_rows(self.view, np.asarray(g, dtype=B.dtype), B, start=self.start, stop=self.stop, out=out)
-        return out[self.start : self.stop]
+        to_rows(self.view, np.asarray(g, dtype=B.dtype), B, out=out)
+        return out
 
-    def add_to_cols(self, g: Array, A: Array, out: Array) -> None:
-        to_cols(self.view, np.asarray(g, dtype=A.dtype), A, start=self.start, stop=self.stop, out=out)
+    def to_cols(self, g: Array, A: Array) -> Array:
+        out = np.zeros((self.view.n_minor, A.shape[1]), dtype=A.dtype)
+        to_cols(self.view, np.asarray(g, dtype=A.dtype), A, out=out)
+        return out
 
 
-def information(block: PlainBlock, loss: Loss, B: Array, m: Array, is_expected: bool = False) -> Array:
+def information(block: PlainRows, loss: Loss, B: Array, m: Array, is_expected: bool = False) -> Array:
     """``H_i = sum_e w_e curvature(y_e, m_e) B_j B_j'`` for the rows of the block, or its expectation."""
-    y = block.view.values[block.entries]
+    y = block.view.values
     h = block.weights * (expected_curvature(loss, m) if is_expected else loss.curvature(y, m))
     k = B.shape[1]
-    gathered = B[block.view.indices[block.entries]]
-    out = np.empty((block.stop - block.start, k, k), dtype=B.dtype)
+    gathered = B[block.view.indices]
+    out = np.empty((block.view.n_major, k, k), dtype=B.dtype)
     for column in range(k):
         out[:, column, :] = block.to_rows(h * gathered[:, column], B)
     return out
 
 
 def newton_rows(
-    block: PlainBlock,
+    block: PlainRows,
     loss: Loss,
     X: Array,
     B: Array,
-    col_offset: Array | None,
-    offset: Array | None,
+    offsets: tuple[Array | None, Array | None],
     ridge: Array,
     max_halvings: int,
     steps: int = 1,
 ) -> tuple[Array, float]:
-    """Damped Newton steps of every row of the block; a row whose objective would not fall stays.
+    """Damped Newton steps of every row; a row whose objective would not fall stays.
 
     Minimises ``sum_e w_e loss(y_e, <x_i, B_j> + c_j + o_e) + sum_k ridge_ik x_ik^2 / 2`` row by row.
     """
-    y, w, rows = block.view.values[block.entries], block.weights, block.row_of
+    y, w, rows, (col_offset, offset) = block.view.values, block.weights, block.row_of, offsets
 
     def objective(candidate: Array) -> tuple[Array, Array]:
-        full = X.copy()
-        full[block.start : block.stop] = candidate
-        m = block.predictor(full, B, None, col_offset, offset)
+        m = block.predictor(np.ascontiguousarray(candidate, dtype=X.dtype), B, None, col_offset, offset)
         fit = np.bincount(rows, weights=w * loss.value(y, m), minlength=len(candidate))
         return fit + 0.5 * np.sum(ridge * candidate**2, axis=1), m
 
-    here = X[block.start : block.stop]
+    here = X
     value, m = objective(here)
     gradient = block.to_rows(w * loss.gradient(y, m), B) + ridge * here
     hessian = information(block, loss, B, m)
@@ -111,7 +103,5 @@ def newton_rows(
     # rows that no longer move by more than rounding are done
     is_done = np.max(np.abs(best - here), initial=0.0) <= 1e-10 * (1.0 + np.max(np.abs(here), initial=0.0))
     if steps > 1 and not is_done:
-        onward = X.copy()
-        onward[block.start : block.stop] = best
-        return newton_rows(block, loss, onward, B, col_offset, offset, ridge, max_halvings, steps - 1)
+        return newton_rows(block, loss, best, B, offsets, ridge, max_halvings, steps - 1)
     return best, float(best_value.sum())

@@ -111,6 +111,7 @@ def loop(
     *,
     max_iter: int,
     watchers: Iterable[Watcher] = (),
+    keeper: Any = None,
 ) -> Run:
     """Sweep until a stop gives a reason, ``max_iter`` sweeps are done or the value is not finite.
 
@@ -126,6 +127,9 @@ def loop(
         Largest number of sweeps.
     watchers : iterable of callables
         ``watch(iteration, result, seconds)``; progress bars and the like.
+    keeper : RunKeeper, optional
+        Writes every iteration down, and says where to go on; see :mod:`halfseen.solvers.checkpoint`. Stops are told of
+        the iterations that were done before, by their values.
 
     Returns
     -------
@@ -141,10 +145,18 @@ def loop(
     """
     begun, rows, watchers = time.perf_counter(), [], tuple(watchers)
     params, last, reason = start, SweepResult(start, np.nan, work=0.0), "max_iter"
-    for iteration in range(1, max_iter + 1):
+    if keeper is not None:
+        params, rows = keeper.last(start)
+        for iteration, (value, norm, work, _) in enumerate(rows, 1):
+            last = SweepResult(params, value, norm, work)
+            reason = next((why for stop in stops if (why := stop(iteration, last)) is not None), "max_iter")
+        begun -= rows[-1][3] if rows else 0.0
+    for iteration in range(len(rows) + 1, max_iter + 1) if reason == "max_iter" else ():
         result = sweep(params)
         seconds = time.perf_counter() - begun
         rows.append((result.value, result.gradient_norm, result.work, seconds))
+        if keeper is not None and np.isfinite(result.value):
+            keeper.keep(result.params, rows)
         for watch in watchers:
             watch(iteration, result, seconds)
         if not np.isfinite(result.value):

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.linalg import eigh
 
 from halfseen._typing import BoolArray, FloatArray
-from halfseen.engines import Engine, EntryPasses
+from halfseen.engines import Engine, EntryPasses, Serial
 from halfseen.engines.draws import GaussianPrior, RowDraws
+from halfseen.engines.local import shares_memory
 from halfseen.kernels import FeatureColumns, effect_draws, shift_draws
 from halfseen.methods.completion.hyperprior import NormalWishart
 from halfseen.solvers.newton import conjugate_gradient
@@ -56,9 +57,7 @@ class FeatureGroup:
             yield slice(0, self.n_features), self.columns
             return
         assert self.passes is not None
-        parts = self.passes.column_parts
-        for first, last in parts.ranges:
-            part = parts.build(slice(first, last))
+        for first, last, part in self.passes.regrouped():
             yield slice(first, last), FeatureColumns(part.indptr, part.indices, None, self.row_scale)
 
 
@@ -170,13 +169,15 @@ class PriorMeans:
             w, change = joint_effects(group, w, before, noise, (precision, mean), rng)
             return w @ back, shift + change @ back
         cuts = np.linspace(0, k, -(-k // COORDINATES) + 1).round().astype(int)
+        # every worker fills its coordinates of one array, which only threads can reach
+        engine = self.engine if shares_memory(self.engine) else Serial()
         for part, columns in group.pieces():
 
             def draw(block: tuple[int, int], part: slice = part, columns: FeatureColumns = columns) -> None:
                 given = {"precision": precision, "mean": mean, "first": block[0], "last": block[1]}
                 effect_draws(columns, left, w[part], noise[part], **given)
 
-            for _ in self.engine.map(draw, list(pairwise(cuts))):
+            for _ in engine.map(draw, list(pairwise(cuts))):
                 pass
         return w @ back, shift + (before - left) @ back
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import gammaln
 
 from halfseen._typing import BoolArray, FloatArray, IntArray
 from halfseen.engines import EntryPasses
@@ -13,29 +14,46 @@ from halfseen.methods.completion.effects import EffectState, PriorMeans
 from halfseen.methods.completion.hyperprior import NormalWishart
 from halfseen.solvers.loop import SweepResult
 
+# What the prior of rows' noise may count as, in entries: from very unequal rows to hardly any difference between them.
+FREEDOMS = np.array([4.0, 6.0, 9.0, 14.0, 20.0, 30.0, 45.0, 70.0, 110.0, 200.0, 500.0, 2000.0])
+
 
 @dataclass(frozen=True)
 class RowNoise:
     r"""Noise of its own for each row: precision :math:`\tau\alpha_i`, :math:`\alpha_i \sim G(\nu/2, \nu/2)`.
 
+    How unequal rows are (:math:`\nu`) is drawn too, each of `FREEDOMS` being as likely before.
+
     Attributes
     ----------
     counts : int array (n,)
         Entries of the rows.
-    freedom : float
-        :math:`\nu`: the prior counts as so many entries.
     """
 
     counts: IntArray
-    freedom: float
 
-    def draw(self, squares: FloatArray, precision: float, rng: np.random.Generator) -> FloatArray:
-        r"""Draw :math:`\alpha_i` given squared residuals, :math:`G((\nu + n_i)/2, (\nu + \tau\,\mathrm{SSE}_i)/2)`."""
-        return rng.gamma(0.5 * (self.freedom + self.counts)) / (0.5 * (self.freedom + precision * squares))
+    def freedom(self, squares: FloatArray, precision: float, rng: np.random.Generator) -> float:
+        r"""Draw :math:`\nu` given the squared residuals, all :math:`\alpha_i` being integrated out.
 
-    def expected(self, squares: FloatArray, precision: float) -> FloatArray:
+        Notes
+        -----
+        Each row's residuals then are multivariate t:
+        :math:`\log p = \log\Gamma(\frac{\nu + n_i}2) - \log\Gamma(\frac\nu2) + \frac\nu2\log\nu -
+        \frac{\nu + n_i}2\log(\nu + \tau\,\mathrm{SSE}_i)`.
+        """
+        nu, (n, repeats) = FREEDOMS[:, None], np.unique(self.counts, return_counts=True)
+        both = (gammaln(0.5 * (nu + n)) - gammaln(0.5 * nu) + 0.5 * nu * np.log(nu)) @ repeats
+        log = both - 0.5 * np.sum((nu + self.counts) * np.log(nu + precision * squares), axis=1)
+        chance = np.exp(log - log.max())
+        return float(rng.choice(FREEDOMS, p=chance / chance.sum()))
+
+    def draw(self, squares: FloatArray, precision: float, freedom: float, rng: np.random.Generator) -> FloatArray:
+        r"""Draw :math:`\alpha_i` given these: :math:`G((\nu + n_i)/2, (\nu + \tau\,\mathrm{SSE}_i)/2)`."""
+        return rng.gamma(0.5 * (freedom + self.counts)) / (0.5 * (freedom + precision * squares))
+
+    def expected(self, squares: FloatArray, precision: float, freedom: float) -> FloatArray:
         """The mean of that distribution."""
-        return (self.freedom + self.counts) / (self.freedom + precision * squares)
+        return (freedom + self.counts) / (freedom + precision * squares)
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,8 @@ class GibbsState:
         Of the features of rows and of columns.
     row_weights : ndarray (n,) or None
         Noise precision of each row, as a multiple of the common one.
+    freedom : float
+        How many entries the prior of these counts as.
     """
 
     rows: FloatArray
@@ -61,6 +81,7 @@ class GibbsState:
     row_prior: GaussianPrior | None = None
     effects: tuple[EffectState | None, EffectState | None] = (None, None)
     row_weights: FloatArray | None = None
+    freedom: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -110,7 +131,9 @@ class GibbsSweep:
         state = replace(state, precision=precision)
         if self.row_noise is not None:
             assert squares is not None
-            state = replace(state, row_weights=self.row_noise.draw(squares, precision, self.rng))
+            freedom = self.row_noise.freedom(squares, precision, self.rng)
+            weights = self.row_noise.draw(squares, precision, freedom, self.rng)
+            state = replace(state, row_weights=weights, freedom=freedom)
         return SweepResult(state, mean_square / self.n_entries, work=2.0)
 
     def coefficients(self, state: GibbsState, precision: float) -> tuple[GibbsState, RowDraws]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
@@ -12,11 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.biased import BiasedPredictions, check_same_table
-from halfseen.data import Observed
+from halfseen.data import Observed, PreparedTable
 from halfseen.data.spread import weighted_spread
 from halfseen.engines import Engine, EntryPasses
 from halfseen.inference.extremes import tell_extremes
 from halfseen.linalg.align import balance
+from halfseen.methods.completion.blocks import fit_blocks
 from halfseen.methods.completion.penalty_choice import FURTHER_ITERATIONS, LeastSquaresPenalty, choose_penalty, path_of
 from halfseen.parameters import (
     CLIP,
@@ -40,11 +42,10 @@ from halfseen.solvers.alternating import (
     regress,
     weighted_counts,
 )
+from halfseen.solvers.checkpoint import checkpoint_of
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 
-# Entries from which the columns are regrouped block by block: below, a second copy of the table is small.
-FRUGAL_FROM = 3_000_000
 # Both were measured on MovieLens-1M, whose ratings have standard deviation 1.117: there lambda is 1.1 and a start
 # is N(0, .1^2), small beside the biases. Factors have the unit of the root of the values.
 PENALTY_PER_SPREAD = 0.985
@@ -203,7 +204,15 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         self.solver = solver
         self.precision = precision
 
-    def fit(self, R: Any, y: None = None, *, start: AlternatingLeastSquares | None = None) -> Self:
+    def fit(
+        self,
+        R: Any,
+        y: None = None,
+        *,
+        start: AlternatingLeastSquares | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
 
         Parameters
@@ -214,13 +223,25 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         start : fitted AlternatingLeastSquares, optional
             Of a table with the same rows and columns and any rank: the first start begins there, cut to the leading
             factors or filled up at random.
+        checkpoint : path, optional
+            Folder in which every iteration is written down.
+        resume : bool
+            Go on from what is there: the bits are those of a fit that never stopped.
+
+        Notes
+        -----
+        A table of :func:`halfseen.read_table` that was prepared is fitted block by block: out of core, on threads or on
+        Dask. The iterations are those of the table in memory, sums are added in another order. ``row_factors_`` and
+        ``row_bias_`` then are computed where they are asked for.
         """
         settings = self._checked()
+        if isinstance(R, PreparedTable):
+            return fit_blocks(self, R, settings, start, checkpoint_of(self, R, checkpoint, resume))
         observed = self._begin(R, settings.clip, settings.precision)
         rng = as_generator(settings.random_state)
         spread = weighted_spread(observed, self.mean_)
         self._settle(observed, spread, settings, rng)
-        passes = EntryPasses(observed, self.loss_, settings.engine, is_frugal=observed.n_entries >= FRUGAL_FROM)
+        passes = EntryPasses(observed, self.loss_, settings.engine)
         rows, cols = (self._penalty(weighted_counts(observed, axis)) for axis in (0, 1))
         sweep = AlternatingRidge(passes, self.mean_, rows, cols, settings.solver)
         begin = [self._start(observed, START_SCALE * spread**0.5, rng) for rng in rng.spawn(settings.n_starts)]
@@ -229,8 +250,11 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         total = settings.max_iter * settings.n_starts
         if self.penalty_choice_ is not None and start is None:
             begin = [self._down_the_path(point, passes, observed, settings) for point in begin]
+        kept = checkpoint_of(self, observed, checkpoint, resume)
         with self._watched(observed, total, lambda params: self._learned([params])) as watch:
-            runs = [self._run(sweep, point, settings, watch) for point in begin]
+            runs = [
+                self._run(sweep, point, settings, watch, kept and kept.run(place)) for place, point in enumerate(begin)
+            ]
             self.__dict__.update(self._learned([run.params for run in runs]))
         self.run_, self.n_iter_ = runs[0].record(), max(run.n_iter for run in runs)
         tell_extremes(self, observed, self.row_factors_, self.col_factors_)
@@ -345,11 +369,13 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         return Penalty(ridge, powers(counts, self.alpha))
 
     def _run(
-        self, sweep: AlternatingRidge, start: Coefficients, settings: SimpleNamespace, watch: FitWatch | None
+        self, sweep: Any, start: Any, settings: SimpleNamespace, watch: FitWatch | None, keeper: Any = None
     ) -> Run:
         stops: list[Any] = [] if settings.tol is None else [SmallFall(settings.tol)]
         stops += [watch.stop] if watch else []
-        run = loop(sweep, start, stops, max_iter=settings.max_iter, watchers=[watch] if watch else [])
+        run = loop(
+            sweep, start, stops, max_iter=settings.max_iter, watchers=[watch] if watch else [], keeper=keeper
+        )
         if run.reason == "not_finite" or (settings.tol is not None and run.reason == "max_iter"):
             self._warn(
                 f"AlternatingLeastSquares ended after {run.n_iter} iterations with reason '{run.reason}'; "

@@ -47,7 +47,7 @@ def weighted(passes: EntryPasses, omega: FloatArray) -> EntryPasses:
     observed = passes.observed
     values = (observed.values - 0.5) / omega
     table = observed.with_values(values.astype(passes.dtype), weights=omega.astype(passes.dtype))
-    return EntryPasses(table, passes.loss, passes.engine, is_frugal=passes.is_frugal)
+    return EntryPasses(table, passes.loss, passes.engine)
 
 
 @dataclass(frozen=True)

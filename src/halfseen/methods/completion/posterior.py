@@ -16,7 +16,7 @@ from halfseen.linalg.align import procrustes
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses.abilities import is_quadratic
 from halfseen.methods.completion.gibbs import GibbsState, RowNoise, with_constant
-from halfseen.methods.completion.sampler import NOISE_FREEDOM, entries_of_rows
+from halfseen.methods.completion.sampler import entries_of_rows
 from halfseen.solvers.loop import SweepResult
 
 NEWTON_STEPS = 20  # for a new row; quadratic convergence, damped
@@ -41,6 +41,8 @@ class PosteriorDraws:
         Noise precision of each row, as a multiple of the common one.
     row_effects : tuple of ndarray (n_features, S, k + 1)
         What each feature of a row adds to its prior mean, group by group.
+    freedom : ndarray (S,) or None
+        How many entries the prior of a row's noise counts as.
     """
 
     rows: FloatArray
@@ -50,6 +52,7 @@ class PosteriorDraws:
     prior_precision: FloatArray
     row_weights: FloatArray | None = None
     row_effects: tuple[FloatArray, ...] = ()
+    freedom: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.noise)
@@ -129,7 +132,7 @@ class PosteriorDraws:
         m, k = passes.shape[0], self.rows.shape[2]
         placed = np.empty((m, len(self), k), self.rows.dtype)
         weights = None if self.row_weights is None else np.ones((m, len(self)), self.row_weights.dtype)
-        row_noise = RowNoise(entries_of_rows(passes.observed), NOISE_FREEDOM)
+        row_noise = RowNoise(entries_of_rows(passes.observed))
         for s in range(len(self)):
             cols = np.ascontiguousarray(self.cols[:, s])
             prior = self._prior(s, features)
@@ -138,10 +141,10 @@ class PosteriorDraws:
                 placed[:, s] = conditional_modes(passes, with_constant(cols), offset, prior)
                 continue
             own = RowDraw(passes, with_constant(cols), offset, float(self.noise[s]), prior)
-            if weights is None:
+            if weights is None or self.freedom is None:
                 placed[:, s] = own.draw(None, rng)[0]
             else:
-                placed[:, s], weights[:, s] = own.alternated(row_noise, rng)
+                placed[:, s], weights[:, s] = own.alternated(row_noise, float(self.freedom[s]), rng)
         return RowPosteriors(placed, weights)
 
     def _prior(self, s: int, features: Sequence[Any]) -> GaussianPrior:
@@ -197,15 +200,17 @@ class RowDraw:
         assert done.squares is not None
         return done.coefficients, np.maximum(done.squares, 0.0)
 
-    def alternated(self, row_noise: RowNoise, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
+    def alternated(
+        self, row_noise: RowNoise, freedom: float, rng: np.random.Generator | None
+    ) -> tuple[FloatArray, FloatArray]:
         """Coefficients and noise weights, each given the other, a few times: both start at what most rows have."""
         weights: FloatArray = np.ones(self.passes.shape[0])
         for _ in range(ALTERNATIONS):
             coefficients, squares = self.draw(weights, rng)
             if rng is None:
-                weights = row_noise.expected(squares, self.precision)
+                weights = row_noise.expected(squares, self.precision, freedom)
             else:
-                weights = row_noise.draw(squares, self.precision, rng)
+                weights = row_noise.draw(squares, self.precision, freedom, rng)
         return coefficients, weights
 
 
@@ -255,7 +260,8 @@ class Collector:
                 kept[:, s] = effects @ turn
         prior, exact = state.row_prior, turn.astype(float)
         assert prior is not None
-        self._states.append((state.precision, prior.mean @ exact, exact.T @ prior.precision @ exact))
+        precision = exact.T @ prior.precision @ exact
+        self._states.append((state.precision, prior.mean @ exact, precision, state.freedom))
 
     def _make_room(self, state: GibbsState) -> None:
         self._rows, self._cols = (
@@ -273,10 +279,11 @@ class Collector:
     def draws(self) -> PosteriorDraws:
         """What was kept; of a chain that ended early, what there was."""
         kept = len(self._states)
-        noise, means, precisions = (np.array(part) for part in zip(*self._states, strict=True))
+        noise, means, precisions, freedom = (np.array(part) for part in zip(*self._states, strict=True))
         weights = None if self._weights is None else self._weights[:, :kept]
         effects = tuple(effects[:, :kept] for effects in self._effects)
-        return PosteriorDraws(self._rows[:, :kept], self._cols[:, :kept], noise, means, precisions, weights, effects)
+        sides = self._rows[:, :kept], self._cols[:, :kept]
+        return PosteriorDraws(*sides, noise, means, precisions, weights, effects, None if weights is None else freedom)
 
     def __len__(self) -> int:
         return len(self._states)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from halfseen.show.fits import plot_rank_choice
@@ -39,7 +41,7 @@ def bayesian(subject: Subject) -> Chapter:
     model = subject.model
     is_real = model.family == "gaussian"
     facts = [("noise (sd) of an entry", three(model.noise_sd_))] if is_real else []
-    parts: list[Part] = [Facts([*facts, ("draws kept", str(len(model.draws_)))])]
+    parts: list[Part] = [Facts([*facts, *_about_features(model), ("draws kept", str(len(model.draws_)))])]
     chapter = biased_chapter(subject, f"Bayesian factorisation, rank {model.rank_}", parts)
     inference = subject.inference
     n, p = model.observed_shape_
@@ -59,12 +61,33 @@ def bayesian(subject: Subject) -> Chapter:
         Text("Of randomly chosen cells. 'halfseen predict RUN PAIRS --level P' gives the intervals of any cells."),
     ]
     chapter.sections.insert(1, Section("Uncertainty", parts))
-    drawn = "normal noise of one variance, factors and biases drawn from one normal distribution per side"
+    noise = "of one variance per row" if model.draws_.row_weights is not None else "of one variance"
+    drawn = f"normal noise {noise}, factors and biases drawn from one normal distribution per side"
     chapter.claim("expected value of a cell", inference.level, f"{inference.claim}, of the model: {drawn}.")
     chapter.claim(
         "single value of a cell", inference.level, f"{inference.claim}; the value's own noise is counted too."
     )
     return chapter
+
+
+def _about_features(model: Any) -> list[tuple[str, str]]:
+    """What rows and columns learn from besides their values, and whether chains agree."""
+    facts = []
+    if model.draws_.row_weights is not None:
+        low, high = np.quantile(model.row_noise_sd_, [0.1, 0.9])
+        facts.append(("noise (sd) of a row, middle 80 %", f"{three(float(low))} to {three(float(high))}"))
+    said = {"both": "of rows and columns", "rows": "of rows", "cols": "of columns", "none": "no"}[model.implicit_]
+    choice = model.implicit_choice_
+    if choice is not None and np.isfinite(choice.loss_with):
+        said += f" (held-out loss {three(choice.loss_with)} with, {three(choice.loss_without)} without)"
+    facts.append(("which cells were seen counts as features", said))
+    for side, code in (("rows", model.row_code_), ("columns", model.col_code_)):
+        if code is not None:
+            facts.append((f"known features of {side}", str(code.n_columns)))
+    if model.r_hat_ is not None:
+        middle, most = np.median(model.r_hat_), np.max(model.r_hat_)
+        facts.append(("R-hat of expected values: median, largest", f"{middle:.3f}, {most:.3f}"))
+    return facts
 
 
 def soft_impute(subject: Subject) -> Chapter:

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from halfseen.methods.factor.intervals.inference import FactorInference
 
 HELD_OUT_SHARE = 0.1
-# Entries from which the columns are regrouped part by part: below, a second copy of the table is small.
-FRUGAL_FROM = 3_000_000
 
 
 class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
@@ -249,7 +247,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         observed, self.loss_, known = checked_input(self, R, trials, offsets)
         self.has_trials_, self.has_offset_ = trials is not None, offsets.are_given
         rng = self._generator()
-        passes = EntryPasses(observed, self.loss_, self.engine, known, observed.n_entries >= FRUGAL_FROM)
+        passes = EntryPasses(observed, self.loss_, self.engine, known)
         self.rank_, self.rank_search_ = settled_rank(passes, settings, self._has_firth(), rng)
         self._look_at(observed)
         held_out = self._held_out(passes, settings, rng)

@@ -88,13 +88,8 @@ def hold_out(passes: EntryPasses, share: float, rng: np.random.Generator) -> Hel
     except ValueError:
         return passes, observed.select(is_test), None
     offset = passes.offset
-    train = EntryPasses(
-        observed.select(~is_test),
-        passes.loss,
-        passes.engine,
-        None if offset is None else offset[~is_test],
-        passes.is_frugal,
-    )
+    own = None if offset is None else offset[~is_test]
+    train = EntryPasses(observed.select(~is_test), passes.loss, passes.engine, own)
     return train, observed.select(is_test), None if offset is None else offset[is_test]
 
 

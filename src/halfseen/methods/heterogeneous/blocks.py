@@ -86,12 +86,8 @@ class EntryBlock:
         return self.weight * done.value, self.weight * done.A, self.weight * done.B
 
     def row_systems(self, U: FloatArray, V: FloatArray) -> tuple[FloatArray, FloatArray]:
-        gradient: FloatArray | None = np.empty(U.shape, self.dtype)
-        if self.passes.loss.kernel is None:  # two passes
-            gradient, curvature = self.passes.loss_and_gradient(U, V, want="A").A, self.passes.information(0, U, V)
-        else:
-            curvature = self.passes.information(0, U, V, gradient=gradient)
-        assert gradient is not None
+        gradient: FloatArray = np.empty(U.shape, self.dtype)
+        curvature = self.passes.information(0, U, V, gradient=gradient)
         return self.weight * gradient.astype(float, copy=False), self.weight * curvature.astype(float, copy=False)
 
     def solve_columns(self, U: FloatArray, V: FloatArray, penalty: float) -> tuple[FloatArray, float]:

@@ -49,19 +49,22 @@ def spectral_start(
     """
     seeds = generators(rng, blocks)
 
-    def leading(item: tuple[SourceBlock, int, np.random.Generator]) -> tuple[FloatArray, FloatArray]:
+    # a generator that has drawn comes back with what was drawn: the engine's workers may be elsewhere
+    def leading(
+        item: tuple[SourceBlock, int, np.random.Generator],
+    ) -> tuple[FloatArray, FloatArray, np.random.Generator]:
         block, rank, own = item
-        return block.leading(shared_rank + rank, own)
+        return *block.leading(shared_rank + rank, own), own
 
     leads = list(engine.map(leading, zip(blocks, unique_ranks, seeds, strict=True)))
-    shared, _ = joint_basis([basis for basis, _ in leads], shared_rank)
+    shared, _ = joint_basis([basis for basis, _, _ in leads], shared_rank)
 
-    def rest(item: tuple[SourceBlock, int, tuple[FloatArray, FloatArray], np.random.Generator]) -> Placed:
-        block, rank, (basis, sizes), own = item
+    def rest(item: tuple[SourceBlock, int, tuple[FloatArray, FloatArray, np.random.Generator]]) -> Placed:
+        block, rank, (basis, sizes, own) = item
         unique = orthonormal(without(left_over(basis * sizes, shared, rank, own), shared))
         return with_loadings(block, shared, unique)
 
-    return Parts(shared, tuple(engine.map(rest, zip(blocks, unique_ranks, leads, seeds, strict=True))))
+    return Parts(shared, tuple(engine.map(rest, zip(blocks, unique_ranks, leads, strict=True))))
 
 
 def left_over(table: FloatArray, shared: FloatArray, rank: int, rng: np.random.Generator) -> FloatArray:

@@ -62,18 +62,24 @@ class OneMoreFactor:
         ]
         items = list(zip(self.blocks, point.own, wanted, generators(self.rng, self.blocks), strict=True))
 
-        def leading(item: tuple[SourceBlock, Placed, bool, np.random.Generator]) -> tuple[FloatArray, FloatArray]:
+        # a generator that has drawn comes back with what was drawn: the engine's workers may be elsewhere
+        def leading(
+            item: tuple[SourceBlock, Placed, bool, np.random.Generator],
+        ) -> tuple[FloatArray, FloatArray, np.random.Generator]:
             block, placed, is_wanted, rng = item
-            return block.leading(has_more + is_wanted, rng, joined(shared, placed))
+            return *block.leading(has_more + is_wanted, rng, joined(shared, placed)), rng
 
         leads = list(engine.map(leading, items))
-        more = joint_basis([basis for basis, _ in leads], 1)[0] if has_more else shared[:, :0]
+        more = joint_basis([basis for basis, _, _ in leads], 1)[0] if has_more else shared[:, :0]
         basis = orthonormal(np.hstack([shared, more]))
 
         def grown(
-            item: tuple[tuple[SourceBlock, Placed, bool, np.random.Generator], tuple[FloatArray, FloatArray]],
+            item: tuple[
+                tuple[SourceBlock, Placed, bool, np.random.Generator],
+                tuple[FloatArray, FloatArray, np.random.Generator],
+            ],
         ) -> Placed:
-            (block, placed, is_wanted, rng), (directions, sizes) = item
+            (block, placed, is_wanted, _), (directions, sizes, rng) = item
             left = left_over(directions * sizes, basis, int(is_wanted), rng)
             return with_loadings(block, basis, orthonormal(without(np.hstack([placed.unique_basis, left]), basis)))
 

@@ -14,7 +14,8 @@ from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed, as_observed, load, save, storable
 from halfseen.data.align import with_columns
 from halfseen.engines import Engine, resolve
-from halfseen.engines.columns import cut
+from halfseen.engines.cuts import cut
+from halfseen.engines.local import Serial, shares_memory
 from halfseen.kernels import PairTable, add_pair_moments, merge_pairs, pair_moments
 from halfseen.kernels.pairs import packed_size
 
@@ -130,6 +131,8 @@ class PairMoments:
         parts = _column_ranges(view, start, stop, engine.workers)
         if self.is_packed:
             packed = self.counts, self.sums, self.squares
+            # every worker adds into its columns of one triangle, which only threads can reach
+            engine = engine if shares_memory(engine) else Serial()
             list(engine.map(lambda c: add_pair_moments(view, *c, packed, start=start, stop=stop), parts))
             return
         tables = list(engine.map(lambda c: pair_moments(view, *c, start=start, stop=stop), parts))

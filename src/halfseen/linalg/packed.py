@@ -1,0 +1,50 @@
+"""Many small symmetric systems whose matrices are stored as packed lower triangles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+AT_ONCE = 4096
+
+
+def solve_packed(packed: Array, ridge: Array, right: Array) -> Array:
+    r"""Solve :math:`(H_j + \mathrm{diag}(\rho_j)) x_j = g_j` for every j, in double precision.
+
+    Parameters
+    ----------
+    packed : ndarray (p, k (k + 1) / 2)
+        Lower triangles of the H, row by row.
+    ridge : ndarray (p, k)
+    right : ndarray (p, k)
+
+    Returns
+    -------
+    ndarray (p, k), float64
+
+    Notes
+    -----
+    O(p k^3) time. A system without any entry and without ridge has the solution 0.
+
+    Examples
+    --------
+    >>> solve_packed(np.array([[2.0, 1.0, 2.0]]), np.zeros((1, 2)), np.array([[3.0, 3.0]])).round(12).tolist()
+    [[1.0, 1.0]]
+    """
+    p, k = right.shape
+    lower, out = np.tril_indices(k), np.empty((p, k))
+    for first in range(0, p, AT_ONCE):
+        part = slice(first, min(first + AT_ONCE, p))
+        matrices = np.zeros((part.stop - first, k, k))
+        matrices[:, lower[0], lower[1]] = packed[part]
+        matrices[:, lower[1], lower[0]] = packed[part]
+        diagonal = np.einsum("jkk->jk", matrices)
+        diagonal += ridge[part]
+        # as in the kernels: what no entry and no penalty says stays where it is
+        diagonal += np.where(diagonal > 0, 0.0, 1.0)
+        out[part] = np.linalg.solve(matrices, right[part, :, None].astype(float))[..., 0]
+    return out
