@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from halfseen import kernels
-from halfseen.kernels import plain
+from halfseen.losses import at_columns
+from halfseen.losses.derived import Tilted
 
 if TYPE_CHECKING:
     from halfseen.engines.passes import EntryPasses
@@ -60,7 +61,7 @@ class Linearised:
         def block_pass(block: tuple[int, int]) -> None:
             kernels.information(view, anywhere, features, family="gaussian", start=block[0], stop=block[1], out=out)
 
-        for _ in self.passes.engine.map(block_pass, self.passes.blocks(axis)):
+        for _ in map(block_pass, self.passes.cuts(axis)):
             pass
         return out
 
@@ -75,7 +76,7 @@ class Linearised:
             )
             return out_B, out_col
 
-        for out_B, out_col in self.passes.engine.map(block_pass, self.passes.blocks(0)):
+        for out_B, out_col in map(block_pass, self.passes.cuts(0)):
             total_B += out_B
             total_col += out_col
         return total_B, total_col
@@ -87,7 +88,7 @@ class Linearised:
         def block_pass(block: tuple[int, int]) -> None:
             kernels.coupled_rows(self.table, self.A, self.B, dB, d_col=d_col, out_A=out, start=block[0], stop=block[1])
 
-        for _ in self.passes.engine.map(block_pass, self.passes.blocks(0)):
+        for _ in map(block_pass, self.passes.cuts(0)):
             pass
         return out
 
@@ -101,14 +102,25 @@ def curvatures(passes: EntryPasses, A: Array, B: Array, col_offset: Array) -> tu
         offsets: dict[str, Any] = {"row_offset": None, "col_offset": col_offset, "offset": passes.offset}
         if passes.loss.kernel is not None:
             kernels.curvatures(
-                view, A, B, **passes.family(), curvature=w, residual=g, start=block[0], stop=block[1], **offsets
+                view,
+                A,
+                B,
+                family=passes.loss.kernel,
+                trials=passes.loss.trials,
+                curvature=w,
+                residual=g,
+                start=block[0],
+                stop=block[1],
+                **offsets,
             )
             return
-        part = plain.PlainBlock(view, *block)
-        loss, m, y = passes.loss_of(0, part), part.predictor(A, B, **offsets), view.values[part.entries]
-        w[part.entries] = part.weights * loss.curvature(y, m)
-        g[part.entries] = part.weights * loss.gradient(y, m)
+        part = slice(int(view.indptr[block[0]]), int(view.indptr[block[1]]))
+        loss: Any = at_columns(passes.loss, view.indices[part])
+        loss = loss if passes.tilt is None else Tilted(loss, passes.tilt[part])
+        m, y = kernels.at(view, A, B, start=block[0], stop=block[1], **offsets), view.values[part]
+        weights = 1.0 if view.weights is None else view.weights[part]
+        w[part], g[part] = weights * loss.curvature(y, m), weights * loss.gradient(y, m)
 
-    for _ in passes.engine.map(block_pass, passes.blocks(0)):
+    for _ in map(block_pass, passes.cuts(0)):
         pass
     return w, g
