@@ -9,6 +9,7 @@
 #   make fuzz    damaged files of every format, read in child processes (ten minutes; FUZZ=seconds)
 #   make slow    the long statistical tests, and the coverage study (an hour; goes on where it stopped)
 #   make bench   speed against other libraries, as ratios
+#   make profile  where the time of every estimator goes: kernels, linear algebra, Python
 #   make docs    the documentation site, into docs/_build/html
 #   make clean   remove everything made here
 
@@ -28,7 +29,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONUTF8 ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lowest sanitize fuzz check lint types house examples slow bench docs picture clean
+.PHONY: help demo test lowest sanitize fuzz check lint types house examples slow bench profile docs picture clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -124,6 +125,9 @@ examples: $(STAMPS)/torch
 
 bench: $(STAMPS)/bench
 	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+profile: $(STAMPS)/install
+	@$(BIN)/python benchmarks/profile_fits.py --out benchmarks/results/profile.csv
 
 docs: $(STAMPS)/docs
 	@echo "building the site: running the examples that changed, reading the pages and docstrings (about three minutes)"

@@ -1,7 +1,7 @@
 """Run benchmarks and print their table: ``python benchmarks/run.py [NAME ...] [--out FILE.csv]``.
 
-Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13 14 15; none means all. One thread unless the
-row says so.
+Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13 14 15 16 16-gaussian 16-small; none means
+all. One thread unless the row says so.
 """
 
 # ruff: noqa: E402
@@ -25,6 +25,7 @@ sys.path.insert(0, str(HERE))
 
 import rows_als
 import rows_evals
+import rows_factor
 import rows_inductive
 import rows_inference
 import rows_kernel
@@ -52,6 +53,9 @@ ROWS: dict[str, Callable[[], Iterator[Line]]] = {
     "13": rows_sources.goal_13,
     "14": rows_evals.goal_14,
     "15": lambda: rows_response.goal_15(str(HERE)),
+    "16": rows_factor.in_passes,
+    "16-gaussian": rows_factor.over_least_squares,
+    "16-small": rows_factor.small,
 }
 FIELDS = ("row", "what", "floor", "aim", "measured", "unit", "verdict", "note")
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from halfseen.data import Compressed
-from halfseen.kernels import arrowhead, columns, draws, effects, newton, pairs, passes
+from halfseen.kernels import arrowhead, columns, coupling, draws, effects, newton, pairs, passes
 from halfseen.kernels import backend as choice
 
 try:
@@ -25,7 +25,7 @@ TOLERANCE = {np.float32: 2e-4, np.float64: 1e-10}
 def use(name, monkeypatch):
     """Make the wrappers call one backend."""
     chosen = choice._reference() if name == "reference" else choice.native(name)
-    for module in (arrowhead, draws, effects, passes, newton, columns, pairs):
+    for module in (arrowhead, coupling, draws, effects, passes, newton, columns, pairs):
         monkeypatch.setattr(module, "backend", lambda: chosen)
 
 

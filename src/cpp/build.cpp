@@ -1,4 +1,5 @@
 // Compiled once per instruction set: HALFSEEN_SPACE names the build's own name space, HALFSEEN_BUILD its name.
+#include "coupling.hpp"
 #include "draws.hpp"
 #include "effects.hpp"
 #include "newton.hpp"
@@ -15,9 +16,9 @@ namespace HALFSEEN_SPACE {
 
 template <class T>
 halfseen::Functions<T> functions() {
-    return {loss_and_gradient<T>, hessian_vector<T>, at<T>,          to_rows<T>,
-            to_cols<T>,           quadratic<T>,      information<T>, row_newton<T>,
-            row_draws<T>,         effect_draws<T>,   shift_draws<T>};
+    return {loss_and_gradient<T>, hessian_vector<T>, at<T>,              to_rows<T>,      to_cols<T>,
+            quadratic<T>,         information<T>,    row_newton<T>,      curvatures<T>,   coupled_columns<T>,
+            coupled_rows<T>,      row_draws<T>,      effect_draws<T>,    shift_draws<T>};
 }
 
 }  // namespace HALFSEEN_SPACE

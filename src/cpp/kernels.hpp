@@ -132,6 +132,9 @@ struct Functions {
     void (*quadratic)(const Entries<T>&, const T* V, const T* B, std::int64_t k, T* out);
     void (*information)(const Entries<T>&, const Model<T>&, T* out, T* gradient);
     NewtonResult (*row_newton)(const Entries<T>&, const Model<T>&, const NewtonOptions<T>&, T* out);
+    void (*curvatures)(const Entries<T>&, const Model<T>&, T* curvature, T* residual);
+    void (*coupled_columns)(const Entries<T>&, const Model<T>&, const T* dA, T* out, T* out_col);
+    void (*coupled_rows)(const Entries<T>&, const Model<T>&, const T* dB, const T* d_col, T* out);
     NewtonResult (*row_draws)(const Entries<T>&, const Model<T>&, const DrawOptions<T>&, const DrawSums<T>&, T* out);
     void (*effect_draws)(const FeatureTable<T>&, const EffectOptions<T>&, T* residuals, T* effects);
     std::int64_t (*shift_draws)(const FeatureTable<T>&, const ShiftOptions<T>&, T* right, T* rows, T* effects);

@@ -126,6 +126,44 @@ void hessian_vector(nb::tuple block, In<T> A, In<T> B, In<T> dA, In<T> dB, int f
 }
 
 template <class T>
+void curvatures(nb::tuple block, In<T> A, In<T> B, int family, double trials, MaybeIn<T> row_offset,
+                MaybeIn<T> col_offset, Out<T> curvature, Out<T> residual) {
+    const Table<T> table(block);
+    const auto model = model_of(table, A, B, family, trials, row_offset, col_offset);
+    T* w = pointer<T>(MaybeOut<T>(curvature), table.n_entries(), "curvature");
+    T* g = pointer<T>(MaybeOut<T>(residual), table.n_entries(), "residual");
+    const auto entries = table.entries();
+    nb::gil_scoped_release released;
+    functions<T>().curvatures(entries, model, w, g);
+}
+
+template <class T>
+void coupled_columns(nb::tuple block, In<T> A, In<T> B, In<T> dA, Out<T> out_B, MaybeOut<T> out_col) {
+    const Table<T> table(block);
+    const auto model = model_of(table, A, B, 0, 1.0, MaybeIn<T>(), MaybeIn<T>());
+    const T* move = pointer<T>(MaybeIn<T>(dA), A.size(), "dA");
+    T* to = pointer<T>(MaybeOut<T>(out_B), B.size(), "out_B");
+    T* sums = pointer<T>(out_col, table.n_cols(), "out_col");
+    const auto entries = table.entries();
+    if (!entries.weights) throw nb::value_error("the table has no residuals");
+    nb::gil_scoped_release released;
+    functions<T>().coupled_columns(entries, model, move, to, sums);
+}
+
+template <class T>
+void coupled_rows(nb::tuple block, In<T> A, In<T> B, In<T> dB, MaybeIn<T> d_col, Out<T> out_A) {
+    const Table<T> table(block);
+    const auto model = model_of(table, A, B, 0, 1.0, MaybeIn<T>(), MaybeIn<T>());
+    const T* move = pointer<T>(MaybeIn<T>(dB), B.size(), "dB");
+    const T* shift = pointer<T>(d_col, table.n_cols(), "d_col");
+    T* to = pointer<T>(MaybeOut<T>(out_A), A.size(), "out_A");
+    const auto entries = table.entries();
+    if (!entries.weights) throw nb::value_error("the table has no residuals");
+    nb::gil_scoped_release released;
+    functions<T>().coupled_rows(entries, model, move, shift, to);
+}
+
+template <class T>
 void at(nb::tuple block, In<T> A, In<T> B, MaybeIn<T> row_offset, MaybeIn<T> col_offset, Out<T> out) {
     const Table<T> table(block);
     const auto model = model_of(table, A, B, 0, 1.0, row_offset, col_offset);
@@ -238,6 +276,9 @@ void define(nb::module_& m) {
     m.def("loss_and_gradient", loss_and_gradient<T>, no, no, no, no, nb::arg(), none, none, none, none, none, none);
     m.def("hessian_vector", hessian_vector<T>, no, no, no, no, no, no, nb::arg(), none, none, none, none, no, no, none,
           none);
+    m.def("curvatures", curvatures<T>, no, no, no, no, nb::arg(), none, none, no, no);
+    m.def("coupled_columns", coupled_columns<T>, no, no, no, no, no, none);
+    m.def("coupled_rows", coupled_rows<T>, no, no, no, no, none, no);
     m.def("at", at<T>, no, no, no, none, none, no);
     m.def("to_rows", to_rows<T>, no, no, no, no);
     m.def("to_cols", to_cols<T>, no, no, no, no);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import combinations
 
 import numpy as np
@@ -119,3 +120,21 @@ def test_three_chained_blocks_come_apart_at_every_weak_link():
 def test_numbers_of_common_rows_that_are_none_are_refused(common):
     with pytest.raises(ValueError, match="common must be a whole number of at least 1"):
         components(table(np.eye(3, dtype=bool)), common)
+
+
+@pytest.mark.parametrize("common", [2, 5])
+def test_a_table_that_hangs_together_is_seen_at_once(common, monkeypatch):
+    """The short way and the long one agree, on a linked table and on one that falls apart."""
+    module = import_module("halfseen.data.components")
+    rng = np.random.default_rng(0)
+    whole = rng.random((60, 40)) < 0.4
+    apart = whole.copy()
+    apart[:30, 20:] = apart[30:, :20] = False
+    for seen, n_parts in ((whole, 1), (apart, 2)):
+        quick = components(table(seen), common)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_is_one", lambda pattern, k: False)
+            slow = components(table(seen), common)
+        assert quick.n_parts == slow.n_parts == n_parts
+        assert quick.rows.tolist() == slow.rows.tolist()
+        assert quick.cols.tolist() == slow.cols.tolist()

@@ -84,6 +84,9 @@ def components(observed: Any, common: int = 1) -> Components:
     if isinstance(common, bool) or not isinstance(common, int | np.integer) or common < 1:
         raise ValueError(f"common must be a whole number of at least 1; got {common!r}")
     pattern = _pattern(observed)
+    if common > 1 and _is_one(pattern, int(common)):
+        row_counts, col_counts = _counts(pattern)
+        return _numbered(np.where(row_counts > 0, 0, -1), np.where(col_counts > 0, 0, -1), int(common))
     rows, cols = _connected(pattern)
     if common > 1:
         rows, cols = _linked(pattern, rows, cols, int(common))
@@ -116,6 +119,39 @@ def _pattern(observed: Any) -> Any:
     group = observed.by_rows
     ones = np.ones(len(group.indices), dtype=np.int32)
     return sparse.csr_array((ones, group.indices, group.indptr), shape=observed.shape)
+
+
+def _counts(pattern: Any) -> tuple[IntArray, IntArray]:
+    """Entries of every row and column."""
+    return np.diff(pattern.indptr), np.bincount(pattern.indices, minlength=pattern.shape[1])
+
+
+def _is_one(pattern: Any, k: int) -> bool:
+    """Whether all rows and columns have k entries and everything grows from each of 2 k rows: then it is one part.
+
+    The usual case of a large table, answered by growing from all these rows at once; "no" may also mean "not seen".
+    """
+    row_counts, col_counts = _counts(pattern)
+    for counts in (row_counts, col_counts):
+        if len(counts) == 0 or np.any((counts > 0) & (counts < k)):
+            return False
+    from scipy import sparse
+
+    ones = np.ones(len(pattern.indices), np.float32)
+    here = sparse.csr_array((ones, pattern.indices, pattern.indptr), shape=pattern.shape)
+    seeds = np.argsort(-row_counts, kind="stable")[: 2 * k]
+    near = np.zeros((pattern.shape[1], len(seeds)), np.float32)
+    for place, seed in enumerate(seeds):
+        near[pattern.indices[pattern.indptr[seed] : pattern.indptr[seed + 1]], place] = 1.0
+    rows = here @ near >= k
+    rows[seeds, np.arange(len(seeds))] = True
+    size = 0
+    while size < (size := int(rows.sum())):  # not an iteration: rows only ever come
+        cols = here.T @ rows.astype(np.float32) >= k
+        rows |= here @ cols.astype(np.float32) >= k
+        if rows[row_counts > 0].all() and cols[col_counts > 0].all():
+            return True
+    return False
 
 
 def _connected(pattern: Any) -> tuple[IntArray, IntArray]:

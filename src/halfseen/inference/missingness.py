@@ -8,6 +8,7 @@ missing because of itself cannot be seen in the table.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -123,22 +124,24 @@ def missing_for_a_reason(observed: Observed, random_state: RandomState = 0) -> M
     rng = as_generator(random_state)
     part = np.full(n, -1)
     part[rng.permutation(has_entries)] = np.arange(len(has_entries)) % 3
-    values, rows, cols = _scaled(observed), observed.rows, observed.cols
-    levels = [_column_levels(values, rows, cols, part[rows] == k, (n, p)) for k in range(3)]
+    parts = _row_parts(observed, _scaled(observed), part)
+    levels = [_column_levels(own) for own in parts]
     level, target = np.full(n, np.nan), np.full(n, np.nan)
     for k in range(3):
-        first, second = levels[(k + 1) % 3], levels[(k + 2) % 3]
-        mine = (part[rows] == k) & np.isfinite(first[cols]) & np.isfinite(second[cols])
-        size = np.bincount(rows[mine], minlength=n)
-        known = size > 0
-        if not known.any():
+        first, second, own = levels[(k + 1) % 3], levels[(k + 2) % 3], parts[k]
+        is_known = np.isfinite(first) & np.isfinite(second)
+        seen = is_known.astype(float)
+        size = own.pattern @ seen
+        rows, size = own.rows[size > 0], size[size > 0]
+        if not len(rows):
             continue
-        sums = np.bincount(rows[mine], values[mine] - first[cols[mine]], minlength=n)
-        aims = np.bincount(rows[mine], second[cols[mine]], minlength=n)
-        level[known], target[known] = sums[known] / size[known], aims[known] / size[known]
+        sums = own.values @ seen - own.pattern @ np.where(is_known, first, 0.0)
+        aims = own.pattern @ np.where(is_known, second, 0.0)
+        here = np.isin(own.rows, rows, assume_unique=True)
+        level[rows], target[rows] = sums[here] / size, aims[here] / size
         # parts differ in the level of their columns: only differences within a part say anything
-        level[known] -= level[known].mean()
-        target[known] -= target[known].mean()
+        level[rows] -= level[rows].mean()
+        target[rows] -= target[rows].mean()
     usable = np.flatnonzero(np.isfinite(level) & np.isfinite(target))
     if len(usable) < FEWEST_ROWS:
         return Missingness(None, None)
@@ -163,17 +166,36 @@ def _scaled(observed: Observed) -> FloatArray:
     return np.asarray(y / (typical or 1.0))
 
 
-def _column_levels(
-    values: FloatArray, rows: IntArray, cols: IntArray, chosen: FloatArray, shape: tuple[int, int]
-) -> FloatArray:
+@dataclass(frozen=True)
+class _Part:
+    """Some of the rows: their numbers, the places of their entries as a sparse matrix of ones, and the values."""
+
+    rows: IntArray
+    pattern: Any
+    values: Any
+
+
+def _row_parts(observed: Observed, values: FloatArray, part: IntArray) -> list[_Part]:
+    from scipy.sparse import csr_array
+
+    view = observed.by_rows
+    starts = view.indptr.astype(np.int32) if observed.n_entries < 2**31 else view.indptr
+    ones, numbers = (
+        csr_array((data, view.indices, starts), shape=observed.shape) for data in (np.ones(len(values)), values)
+    )
+    members = [np.flatnonzero(part == k) for k in range(3)]
+    return [_Part(rows, ones[rows], numbers[rows]) for rows in members]
+
+
+def _column_levels(part: _Part) -> FloatArray:
     """Column effects beside row effects, from some of the rows; nan for columns they were not seen in."""
-    y, i, j = values[chosen], rows[chosen], cols[chosen]
-    n, p = shape
-    n_rows, n_cols = np.bincount(i, minlength=n), np.bincount(j, minlength=p)
-    a, d = np.zeros(n), np.zeros(p)
+    seen, turned = part.pattern, part.pattern.T
+    n_rows, n_cols = np.diff(seen.indptr), turned @ np.ones(seen.shape[0])
+    row_sums, col_sums = part.values @ np.ones(seen.shape[1]), part.values.T @ np.ones(seen.shape[0])
+    a, d = np.zeros(seen.shape[0]), np.zeros(seen.shape[1])
     for _ in range(ROUNDS):
-        d = np.bincount(j, y - a[i], minlength=p) / np.maximum(n_cols, 1)
-        a = np.bincount(i, y - d[j], minlength=n) / np.maximum(n_rows, 1)
+        d = (col_sums - turned @ a) / np.maximum(n_cols, 1)
+        a = (row_sums - seen @ d) / np.maximum(n_rows, 1)
     return np.asarray(np.where(n_cols > 0, d, np.nan))
 
 
@@ -203,6 +225,8 @@ def _pattern(level: FloatArray, other: FloatArray, weights: FloatArray, rng: np.
 
 def _normal_scores(values: FloatArray) -> FloatArray:
     from scipy.special import ndtri
-    from scipy.stats import rankdata
 
-    return np.asarray(ndtri(rankdata(values) / (len(values) + 1.0)))
+    # mean ranks by hand: scipy.stats takes half a second to import
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - 0.5 * (counts - 1)
+    return np.asarray(ndtri(ranks[inverse] / (len(values) + 1.0)))

@@ -11,6 +11,7 @@ Not public: nothing here is among the names of ``halfseen``, and the numbers ins
 from halfseen.kernels.arrowhead import Eliminated, eliminate
 from halfseen.kernels.backend import backend_name
 from halfseen.kernels.columns import gather_columns
+from halfseen.kernels.coupling import coupled_columns, coupled_rows, curvatures
 from halfseen.kernels.draws import row_draws
 from halfseen.kernels.effects import FeatureColumns, effect_draws, shift_draws
 from halfseen.kernels.newton import RowNewton, information, row_newton
@@ -30,6 +31,9 @@ __all__ = [
     "add_pair_moments",
     "at",
     "backend_name",
+    "coupled_columns",
+    "coupled_rows",
+    "curvatures",
     "effect_draws",
     "eliminate",
     "gather_columns",

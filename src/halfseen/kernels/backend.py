@@ -60,9 +60,11 @@ def backend_name() -> str:
 
 
 def _reference() -> SimpleNamespace:
-    from halfseen.kernels import reference, reference_draws, reference_newton
+    from halfseen.kernels import reference, reference_coupling, reference_draws, reference_newton
 
     names = ("loss_and_gradient", "hessian_vector", "at", "to_rows", "to_cols", "quadratic", "information")
     functions = {name: getattr(reference, name) for name in names}
+    kept = ("curvatures", "coupled_columns", "coupled_rows")
+    functions |= {name: getattr(reference_coupling, name) for name in kept}
     draws = {name: getattr(reference_draws, name) for name in ("row_draws", "effect_draws", "shift_draws")}
     return SimpleNamespace(**functions, **draws, row_newton=reference_newton.row_newton)

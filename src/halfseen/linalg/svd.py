@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def truncated_svd(matrix: Any, n_triplets: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+def truncated_svd(
+    matrix: Any, n_triplets: int, rng: np.random.Generator, tol: float = 1e-8
+) -> tuple[Array, Array, Array]:
     """Leading singular triplets, largest first.
 
     Parameters
@@ -21,6 +23,8 @@ def truncated_svd(matrix: Any, n_triplets: int, rng: np.random.Generator) -> tup
         How many; at most ``min(n, p)``.
     rng : numpy.random.Generator
         Draws the Lanczos start vector.
+    tol : float
+        Relative accuracy of the singular values; a start that is refined needs few digits.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def truncated_svd(matrix: Any, n_triplets: int, rng: np.random.Generator) -> tup
         matmat=lambda V: matrix @ V,
         rmatmat=lambda V: turned @ V,
     )
-    U, s, Vt = svds(operator, k=k, v0=start, tol=1e-8)
+    U, s, Vt = svds(operator, k=k, v0=start, tol=tol)
     order = np.argsort(-s)
     return U[:, order], s[order], Vt[order]
 

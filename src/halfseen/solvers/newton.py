@@ -54,6 +54,7 @@ class NewtonCG:
     Parameters
     ----------
     problem : CurvedProblem
+        With a method ``newton_direction(theta, gradient, tol, max_products)`` it solves for the direction itself.
     max_products : int
         Largest number of Hessian products per sweep.
     unit : float
@@ -74,6 +75,10 @@ class NewtonCG:
         """Go on with a problem that has changed a little; how far the run has come is remembered."""
         self.problem, self._at = problem, LastPoint(problem)
 
+    def remember(self, theta: Vector, value: float, gradient: Vector) -> None:
+        """Spare a pass where value and gradient at a point are known already."""
+        self._at.remember(theta, value, gradient)
+
     def __call__(self, theta: Vector) -> SweepResult:
         value, gradient = self._at(theta)
         norm = largest(gradient)
@@ -81,14 +86,12 @@ class NewtonCG:
         if norm == 0.0:
             return SweepResult(theta, value, norm, self._at.take_work(), reason="exact")
         tol = min(0.1, float(np.sqrt(norm / self._first_norm)))
-        direction, products = conjugate_gradient(
-            lambda v: self.problem.hessian_vector(theta, v),
-            -gradient,
-            self.problem.preconditioner(theta),
-            tol,
-            self.max_products,
-        )
+        direction, products = self._direction(theta, gradient, tol)
         new, reason, trials = self._search(theta, value, gradient, direction)
+        if reason == "stalled" and hasattr(self.problem, "newton_direction"):
+            direction, more = self._by_products(theta, gradient, tol)
+            products += more
+            new, reason, trials = self._search(theta, value, gradient, direction)
         new_value, new_gradient = self._at(new)
         work = self._at.take_work() + products + 1.0 + 0.5 * trials
         # rounding decides once the predicted decrease drowns in it and the gradient no longer halves
@@ -97,6 +100,24 @@ class NewtonCG:
         if reason is None and self._lost >= 2:
             reason = "precision"
         return SweepResult(new, new_value, largest(new_gradient), work, reason)
+
+    def _direction(self, theta: Vector, gradient: Vector, tol: float) -> tuple[Vector, int]:
+        """By a way of the problem's own, where it has one."""
+        solve = getattr(self.problem, "newton_direction", None)
+        if solve is not None:
+            direction, products = solve(theta, gradient, tol, self.max_products)
+            return direction, products
+        return self._by_products(theta, gradient, tol)
+
+    def _by_products(self, theta: Vector, gradient: Vector, tol: float) -> tuple[Vector, int]:
+        """By conjugate gradients on the whole system."""
+        return conjugate_gradient(
+            lambda v: self.problem.hessian_vector(theta, v),
+            -gradient,
+            self.problem.preconditioner(theta),
+            tol,
+            self.max_products,
+        )
 
     def _noise(self, value: float, theta: Vector) -> float:
         """Rounding error of a value that is a sum of at least as many terms as there are parameters."""

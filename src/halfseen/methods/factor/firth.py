@@ -16,6 +16,8 @@ from halfseen.solvers import NewtonCG, SweepResult, largest
 
 Array = NDArray[Any]
 
+# Entries whose corrections are worked out at once.
+PIECE = 1 << 15
 # Smallest share of the new leverages that a damped sweep takes over.
 MIN_SHARE = 0.1
 # Updates before the damping may begin: the first ones move away from the ridge of the one-step refinement.
@@ -41,10 +43,15 @@ def tilts(passes: EntryPasses, predictor: Array, variance: Array) -> Array:
     :math:`b = E[s^3] + E[s\,s']` for the score ``s`` of one response; of a canonical family :math:`\psi''`, so that
     the responses become :math:`R_{ij} + \tfrac12\psi''(m_{ij})\,v_{ij}`.
     """
-    weights, loss = passes.observed.weights, at_columns(passes.loss, passes.observed.cols)
-    total = information(loss, predictor) * (1.0 if weights is None else weights)
-    bounded = np.minimum(variance, 1.0 / np.maximum(total, 1e-12))
-    return 0.5 * skew(loss, predictor) * bounded
+    weights, cols = passes.observed.weights, passes.observed.cols
+    out = np.empty(len(predictor), dtype=np.result_type(predictor, variance))
+    for begin in range(0, len(out), PIECE):  # pieces that stay in the cache
+        part = slice(begin, begin + PIECE)
+        loss, m = at_columns(passes.loss, cols[part]), predictor[part]
+        total = information(loss, m) * (1.0 if weights is None else weights[part])
+        bounded = np.minimum(variance[part], 1.0 / np.maximum(total, 1e-12))
+        out[part] = 0.5 * skew(loss, m) * bounded
+    return out
 
 
 class FirthSweep:
@@ -73,8 +80,9 @@ class FirthSweep:
         self._theta: Array | None = None
         self._share, self.norm, self.value, self._updates = 1.0, np.inf, np.inf, 0
         self._tilts = self.variance = np.empty(0)
+        self._problem, self._gradient = self._plain, np.empty(0)
 
-    def _problem(self) -> FactorProblem:
+    def _corrected(self) -> FactorProblem:
         return FactorProblem(self.passes.tilted(self._tilts), self.rank, self.penalty)
 
     def move_to(self, passes: EntryPasses, theta: Array) -> None:
@@ -86,7 +94,9 @@ class FirthSweep:
         """One Newton step with the correction held where it is."""
         if theta is not self._theta:
             self.update(theta)
-        return NewtonCG(self._problem())(theta)
+        newton = NewtonCG(self._problem)
+        newton.remember(theta, self.value, self._gradient)
+        return newton(theta)
 
     def update(self, theta: Array) -> None:
         """The correction at ``theta``, and the corrected score there; damped where the score does not shrink."""
@@ -94,7 +104,8 @@ class FirthSweep:
         predictor = self.passes.at(at.rows, at.cols, col_offset=at.intercept)
         self.variance = leverages(self._plain, at)
         old, self._tilts = self._tilts, tilts(self.passes, predictor, self.variance)
-        value, gradient = self._problem().value_and_gradient(theta)
+        self._problem = self._corrected()
+        value, gradient = self._problem.value_and_gradient(theta)
         norm = largest(gradient)
         self._updates += 1
         if self._updates > SETTLING:
@@ -102,7 +113,9 @@ class FirthSweep:
             self._share = max(0.5 * self._share, MIN_SHARE) if norm > self.norm else min(1.15 * self._share, 1.0)
         if self._share < 1.0 and len(old) == len(self._tilts):
             self._tilts = old + self._share * (self._tilts - old)
-        self._theta, self.norm, self.value = theta, norm, value
+            self._problem = self._corrected()
+            value, gradient = self._problem.value_and_gradient(theta)
+        self._theta, self.norm, self.value, self._gradient = theta, norm, value, gradient
 
     def __call__(self, theta: Array) -> SweepResult:
         result = self.newton(theta)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +17,10 @@ from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.firth import FirthSweep
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.problem import FactorPenalty, FactorProblem, degrees_of_freedom
-from halfseen.methods.factor.refine import one_step
-from halfseen.methods.factor.settings import most_sweeps
+from halfseen.methods.factor.refine import FEW_STEPS, INNER_STEPS, one_step
+from halfseen.methods.factor.settings import GRADIENT_SOLVERS, most_sweeps
 from halfseen.methods.factor.shapes import ShapeSweep
-from halfseen.methods.factor.start import LinearStart, linear_start, shortened, spectral_start
+from halfseen.methods.factor.start import LinearStart, linear_start, null_intercept, shortened, spectral_start
 from halfseen.solvers import (
     AcceleratedGradient,
     AlternatingNewton,
@@ -43,6 +44,8 @@ MAX_CELLS = 2e7
 RIDGE_CAP = 6.0
 # A row whose factors alone move the linear predictor of a logit or log link this far is on its way to infinity.
 SEPARATION_BOUND = 30.0
+# Factors shorter than this share of the refined start's are no start for another fit.
+VANISHED = 0.1
 # Sweeps of a fit that is only compared with others: a good one is done by then, a diverging one stays bad.
 ROUGH_SWEEPS = 30
 
@@ -60,6 +63,22 @@ class Separation:
             rows.max(initial=0.0) * np.sqrt(np.mean(cols**2)), cols.max(initial=0.0) * np.sqrt(np.mean(rows**2))
         )
         return "separated" if reach > SEPARATION_BOUND else None
+
+
+class Settled:
+    """Stops a descent when a question about its point has been answered."""
+
+    def __init__(self, problem: FactorProblem, sweep: Sweep, ask: Callable[[FactorPoint, Loss], bool]) -> None:
+        self.problem, self.sweep, self.ask = problem, sweep, ask
+
+    def __call__(self, iteration: int, result: SweepResult) -> str | None:
+        answered = self.ask(self.problem.unpack(result.params), loss_of(self.sweep, self.problem))
+        return "held_out" if answered else None
+
+
+def loss_of(sweep: Sweep, problem: FactorProblem) -> Loss:
+    """The loss with what a sweep has learned of it."""
+    return sweep.loss if isinstance(sweep, ShapeSweep) else problem.passes.loss
 
 
 @dataclass(frozen=True)
@@ -95,12 +114,16 @@ class Stages:
     rank : int
     settings : SimpleNamespace
     rng : numpy.random.Generator
+    like : Stages, optional
+        Of all entries, where ``passes`` are over most of them: its spectral starts are taken over, and only refined.
     """
 
     passes: EntryPasses
     rank: int
     settings: SimpleNamespace
     rng: np.random.Generator
+    like: Stages | None = None
+    starts: list[FactorPoint] = field(init=False)
     linear: LinearStart = field(init=False)
     spectral: FactorPoint = field(init=False)
     refined: FactorPoint = field(init=False)
@@ -108,7 +131,13 @@ class Stages:
 
     def __post_init__(self) -> None:
         loss = self.passes.loss
-        self.linear = linear_start(self.passes, self.rank, self.settings, self.rng)
+        if self.like is None:
+            self.linear = linear_start(self.passes, self.rank, self.settings, self.rng)
+            self.starts = self._starts()
+        else:
+            # intercepts, which are judged by themselves, know the entries of these passes alone
+            own = replace(self.like.linear.factors, intercept=null_intercept(self.passes))
+            self.linear, self.starts = replace(self.like.linear, factors=own), self.like.starts
         self.dispersion = self.linear.dispersion
         ridge = self.settings.one_step_penalty
         if ridge is None:
@@ -116,8 +145,9 @@ class Stages:
             ridge = ridge if loss.has_dispersion else float(np.clip(ridge, 0.5, 1.0))
         small = FactorPenalty(ridge=ridge, centre=self.centre())
         best = np.inf
-        for start in self._starts():
-            refined = one_step(self.passes, start, small, self.settings.trim)
+        steps = INNER_STEPS if self.settings.solver in GRADIENT_SOLVERS else FEW_STEPS
+        for start in self.starts:
+            refined = one_step(self.passes, start, small, self.settings.trim, steps)
             value = self.passes.value(refined.rows, refined.cols, col_offset=refined.intercept)
             if value < best or not np.isfinite(best):
                 self.spectral, self.refined, best = start, refined, value
@@ -178,26 +208,38 @@ class Stages:
         return {"intercept_": at.intercept, "row_factors_": at.rows, "col_factors_": at.cols}
 
     def descend(
-        self, plan: FitPlan, start: StagedFit | None = None, watch: FitWatch | None = None, slack: float = 1.0
+        self,
+        plan: FitPlan,
+        start: StagedFit | None = None,
+        watch: FitWatch | None = None,
+        slack: float = 1.0,
+        is_settled: Callable[[FactorPoint, Loss], bool] | None = None,
     ) -> StagedFit:
-        """The last stage, from the refined start or from where another fit ended.
+        """The last stage, from the refined start or from where another fit ended (but not from a saddle point).
 
-        ``slack`` multiplies the tolerance: fits that are only compared need fewer digits.
+        ``slack`` multiplies the tolerance: fits that are only compared need fewer digits. ``is_settled``, asked after
+        every sweep, ends such a fit for the reason "held_out".
         """
         passes = self.passes if start is None or start.loss is self.passes.loss else self.passes.with_loss(start.loss)
         problem = FactorProblem(passes, self.rank, self._with_orthogonality(plan.penalty))
-        theta = problem.pack(self.refined if start is None else start.final)
+        theta = problem.pack(self.refined if start is None or self._has_vanished(start.final) else start.final)
         sweep = self._sweep(problem, theta, plan)
         stops: list[Stop] = [GradientNorm(slack * self.settings.tol * self._gradient_unit())]
         if not (plan.penalty.ridge or self.passes.loss.has_dispersion):
             stops.append(Separation(problem))
+        if is_settled is not None:
+            stops.append(Settled(problem, sweep, is_settled))
         watchers = [] if watch is None else [watch]
         stops += [watch.stop for watch in watchers]
         sweeps = most_sweeps(self.settings)
         sweeps = sweeps if slack == 1.0 else min(sweeps, ROUGH_SWEEPS)
         run = loop(sweep, theta, stops, max_iter=sweeps, watchers=watchers)
-        loss = sweep.loss if isinstance(sweep, ShapeSweep) else passes.loss
+        loss = loss_of(sweep, problem)
         return StagedFit(self.spectral, self.refined, problem.unpack(run.params), run, plan, loss)
+
+    def _has_vanished(self, point: FactorPoint) -> bool:
+        """Whether a penalty has taken the factors away: no step leads back from a saddle point."""
+        return bool(np.linalg.norm(point.rows) <= VANISHED * np.linalg.norm(self.refined.rows))
 
     def _sweep(self, problem: FactorProblem, theta: Array, plan: FitPlan) -> Sweep:
         settings = self.settings

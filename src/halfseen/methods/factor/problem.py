@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,15 @@ from numpy.typing import NDArray
 
 from halfseen.data.storable import storable
 from halfseen.engines import EntryPasses, PassResult
+from halfseen.methods.factor.blocks import safe_inverse
 from halfseen.methods.factor.factors import FactorPoint
+from halfseen.methods.factor.reduced import newton_direction
+from halfseen.solvers.newton import conjugate_gradient
+from halfseen.solvers.problem import inner
 
 Array = NDArray[Any]
+# Entries over unknowns with which a row's own problem is taken to have an inverse that means something.
+PLENTY = 3
 
 
 @storable
@@ -128,7 +135,7 @@ class FactorProblem:
     def col_blocks(self, at: FactorPoint, is_expected: bool = False) -> Array:
         """Joint blocks of ``(zeta_j, y_j)`` with features ``(1, x_i)``, penalty included: ndarray (p, r+1, r+1)."""
         blocks = self.passes.information(1, *self.column_view(at), is_expected=is_expected)
-        np.einsum("jkk->jk", blocks)[:] += self._column_ridge()
+        np.einsum("jkk->jk", blocks)[:] += self.column_ridge()
         return blocks
 
     def column_view(self, at: FactorPoint, centre: float = 0.0) -> tuple[Array, Array]:
@@ -137,7 +144,8 @@ class FactorProblem:
         features = np.concatenate([np.ones((self.n, 1), dtype=at.rows.dtype), at.rows], axis=1)
         return np.ascontiguousarray(coefficients), np.ascontiguousarray(features)
 
-    def _column_ridge(self) -> Array:
+    def column_ridge(self) -> Array:
+        """Ridge of ``(zeta_j, y_j)``."""
         return np.array([self.penalty.intercept_ridge] + [self.penalty.ridge] * self.rank, dtype=self.passes.dtype)
 
     def preconditioner(self, theta: Array) -> Callable[[Array], Array]:
@@ -156,6 +164,26 @@ class FactorProblem:
 
         return apply
 
+    @cached_property
+    def _has_blocks(self) -> bool:
+        """Whether every row's and column's own problem has an inverse: by a ridge, or by plenty of entries."""
+        if self.penalty.ridge:
+            return True
+        view = self.passes.observed.by_rows
+        fewest = min(int(counts.min(initial=2**31)) for counts in (view.counts, view.minor_sums()))
+        return fewest >= PLENTY * (self.rank + 1)
+
+    def newton_direction(self, theta: Array, gradient: Array, tol: float, max_products: int) -> tuple[Array, int]:
+        """Newton's direction to a relative residual ``tol``, and the products with the Hessian it took."""
+        if self.rank and not self.penalty.orthogonality and self._has_blocks:
+            direction, products = newton_direction(self, theta, gradient, tol, max_products)
+            if inner(gradient, direction) < 0:
+                return direction, products
+        # a penalty that ties all rows together, blocks without an inverse, or of negative curvature
+        return conjugate_gradient(
+            lambda v: self.hessian_vector(theta, v), -gradient, self.preconditioner(theta), tol, max_products
+        )
+
     def half_step(self, theta: Array, side: int, steps: int = 1) -> Array:
         """Damped Newton of all rows (``side=0``) or of all columns with their intercepts (``side=1``)."""
         at, out = self.unpack(theta), np.array(theta)
@@ -170,7 +198,7 @@ class FactorProblem:
         coefficients, features = self.column_view(at, self.penalty.centre)
         offset = np.full(self.n, self.penalty.centre, dtype=dtype)
         solved, _ = self.passes.newton(
-            1, coefficients, features, minor_offset=offset, ridge=self._column_ridge(), steps=steps
+            1, coefficients, features, minor_offset=offset, ridge=self.column_ridge(), steps=steps
         )
         new.intercept[:], new.cols[:] = solved[:, 0] + self.penalty.centre, solved[:, 1:]
         return out
@@ -193,21 +221,3 @@ def degrees_of_freedom(problem: FactorProblem, at: FactorPoint) -> float:
         inverse = np.asarray(np.einsum("ikk->ik", safe_inverse(blocks)), dtype=float)
         spent += float(np.minimum(len(penalties) - inverse @ penalties, counts).sum())
     return spent
-
-
-def safe_inverse(blocks: Array, jitter: float = 1e-10) -> Array:
-    """Inverses of symmetric positive semidefinite blocks; a relative jitter keeps singular ones finite.
-
-    Parameters
-    ----------
-    blocks : ndarray (m, k, k)
-    jitter : float
-        Relative to each block's mean diagonal; a block of zeros gets the largest such mean of all blocks.
-    """
-    if blocks.shape[-1] == 0 or len(blocks) == 0:
-        return np.zeros_like(blocks)
-    wide = np.asarray(blocks, dtype=float).copy()
-    scale = np.einsum("ikk->i", wide) / blocks.shape[-1]
-    scale = np.where(scale > 0, scale, max(float(scale.max(initial=0.0)), 1.0) / jitter)
-    np.einsum("ikk->ik", wide)[:] += jitter * scale[:, None]
-    return np.linalg.inv(wide).astype(blocks.dtype)

@@ -24,6 +24,8 @@ Array = NDArray[Any]
 CELLS_PER_BLOCK = 2**20
 # Entries standardised at once.
 ENTRIES_PER_PIECE = 2**18
+# Of singular values that are shrunk by far more than this.
+SVD_TOL = 1e-5
 # Damped Newton steps for a column's intercept; convex in one unknown.
 NULL_STEPS = 30
 # A start that fits worse than no factors: longest row over the root mean square, and lengths that are tried.
@@ -135,7 +137,7 @@ def spectral_start(passes: EntryPasses, rank: int, settings: SimpleNamespace, rn
     share = observed.n_entries / (n * p)
     centre = column_means(observed) if settings.is_centred else np.zeros(p)
     Z = sparse_entries(observed, np.asarray(observed.values, dtype=float) - centre[observed.cols])
-    U, s, Vt = truncated_svd(Z, max(settings.n_triplets, rank + 1), rng)
+    U, s, Vt = truncated_svd(Z, max(settings.n_triplets, rank + 1), rng, SVD_TOL)
     rms = float(np.sqrt(np.mean(np.square(Z.data)))) if observed.n_entries else 0.0
     threshold = settings.c_lambda * rms * np.sqrt(share) * (np.sqrt(n) + np.sqrt(p))
     s = soft_threshold(s, threshold, keep=min(max(rank, 1), len(s))) / share
@@ -236,7 +238,7 @@ def linear_start(passes: EntryPasses, rank: int, settings: SimpleNamespace, rng:
     root = np.sqrt(np.maximum(w_sums / np.maximum(observed.by_rows.minor_sums(), 1), 1e-8))
     second = squares / max(observed.n_entries, 1)
     Z = sparse_entries(observed, data)
-    U, s, Vt = truncated_svd(Z, max(rank, 1), rng)
+    U, s, Vt = truncated_svd(Z, max(rank, 1), rng, SVD_TOL)
     U, s, Vt = U[:, :rank], s[:rank] / share, Vt[:rank]
     dispersion = 1.0
     if loss.has_dispersion:

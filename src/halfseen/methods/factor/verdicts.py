@@ -13,7 +13,7 @@ from halfseen.engines import EntryPasses
 from halfseen.losses import at_columns
 from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.fitting import FitPlan, Stages
-from halfseen.methods.factor.penalties import ROUGH, PenaltyChoice, held_out_deviance
+from halfseen.methods.factor.penalties import ROUGH, ComparedPenalties, PenaltyChoice, Watched, held_out_deviance
 
 Array = NDArray[Any]
 
@@ -67,25 +67,32 @@ def about_wild(choice: PenaltyChoice) -> str:
 
 
 def about_next_rank(
-    train: EntryPasses, test: Observed, offset: Array | None, settings: Any, rank: int, choice: PenaltyChoice, seed: int
+    train: EntryPasses,
+    test: Observed,
+    offset: Array | None,
+    settings: Any,
+    rank: int,
+    compared: ComparedPenalties,
+    seed: int,
 ) -> str:
     """What is to be said where held-out deviance falls clearly at the next rank."""
-    if train.observed.n_entries > MOST_TRIED or 2 * (rank + 1) > min(train.shape) or not choice.deviance:
+    if train.observed.n_entries > MOST_TRIED or 2 * (rank + 1) > min(train.shape):
         return ""
-    each = []
-    for r in (rank, rank + 1):
-        stages = Stages(train, r, settings, np.random.default_rng(seed))
-        penalty = stages.map_penalty()
-        fit = stages.descend(FitPlan(replace(penalty, ridge=choice.scale * penalty.ridge)), slack=ROUGH)
-        each.append(held_out_deviance(fit.final, fit.loss, test, offset))
-    gains = each[0] - each[1]
+    before = compared.prior
+    stages = Stages(train, rank + 1, settings, np.random.default_rng(seed))
+    penalty = stages.map_penalty()
+    plan = FitPlan(replace(penalty, ridge=compared.choice.scale * penalty.ridge))
+    watched = Watched(test, offset, float(before.mean()) * (1.0 - WORTH))
+    fit = stages.descend(plan, slack=ROUGH, is_settled=watched)
+    after = held_out_deviance(fit.final, fit.loss, test, offset)
+    gains = before - after
     if not np.isfinite(gains).all():
         return ""
     gain, se = float(gains.mean()), float(gains.std()) / np.sqrt(len(gains))
-    if gain < max(SURE * se, WORTH * float(each[0].mean())):
+    if gain < max(SURE * se, WORTH * float(before.mean())):
         return ""
     return (
-        f"held-out deviance falls further with another factor (rank {rank}: {each[0].mean():.4g} per entry, rank "
-        f"{rank + 1}: {each[1].mean():.4g}): this rank is too small for intervals to hold. Use rank={rank + 1}, or "
+        f"held-out deviance falls further with another factor (rank {rank}: {before.mean():.4g} per entry, rank "
+        f"{rank + 1}: {after.mean():.4g}): this rank is too small for intervals to hold. Use rank={rank + 1}, or "
         "rank='auto'."
     )
