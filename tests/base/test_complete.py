@@ -89,6 +89,7 @@ def test_a_sparse_matrix_becomes_an_array_and_an_observed_stays_one(table, model
     assert_filled(completed.to_dense(), table, model)
 
 
+@pytest.mark.filterwarnings("ignore:.*groups that share no column")
 def test_what_is_too_large_to_fill_is_refused_with_a_way_out():
     rng = np.random.default_rng(0)
     R = hs.Observed.from_triplets(

@@ -37,6 +37,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "BiasModel": hs.BiasModel,
     "ColumnMean": hs.ColumnMean,
     "SoftImpute": lambda: hs.SoftImpute(random_state=0),
+    "ScaledColumns": lambda: hs.ScaledColumns(hs.AlternatingLeastSquares(random_state=0)),
     "GeneralizedFactorModel": lambda: hs.GeneralizedFactorModel(2, random_state=0),
     "OverparametrizedFactorization": lambda: hs.OverparametrizedFactorization(random_state=0),
 }

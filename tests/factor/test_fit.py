@@ -262,6 +262,7 @@ def test_an_exposure_enters_as_an_offset():
     assert relative_error(with_offset, data) < 0.9 * relative_error(without, data)
 
 
+@pytest.mark.filterwarnings("ignore:.*errors have heavy tails")
 def test_a_loss_of_ones_own_takes_the_plain_path():
     from contracts.test_losses import LogCosh
 

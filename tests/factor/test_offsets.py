@@ -119,6 +119,7 @@ def test_the_score_refuses_what_the_family_cannot_judge():
         model.score(data.observed.with_values(data.observed.values * 7 - 3))
 
 
+@pytest.mark.filterwarnings("ignore:the factors predict held-out entries no better")
 def test_a_fit_that_ran_away_is_never_chosen():
     model = hs.GeneralizedFactorModel(2, "bernoulli", random_state=0).fit(np.ones((20, 10)))
     assert model.penalty_choice_.chosen == "map"

@@ -20,6 +20,7 @@ DRAWN = "held-out entries are drawn by a hash of row and column, not by their pl
 CHOSEN = "the penalty of least squares is chosen on held-out entries, and a fit comes down the same path"
 OWN_UNITS = "weights are given back in the units of the features, which this fit scales; predictions are the same"
 WARM = "fits of the factor model come down one warm path from a shorter start, to the same point within their tolerance"
+LATTICE = "ends of realised scores of items lie where such a score can be; " + INSIDE
 CHANGED: dict[str, str] = {
     "one-sided thin_rows": NOISE,
     "one-sided gaussian": NOISE,
@@ -29,9 +30,13 @@ CHANGED: dict[str, str] = {
     "factor bernoulli none": WARM,
     "factor ordinal map": WARM,
     "factor ordinal none": WARM,
-    "items auto tall_board": INSIDE,
-    "items rasch tall_board": INSIDE,
-    "items 2pl tall_board": INSIDE,
+    "items auto tall_board": LATTICE,
+    "items auto wide_board": LATTICE,
+    "items rasch tall_board": LATTICE,
+    "items rasch wide_board": LATTICE,
+    "items blocks": LATTICE,
+    "items 2pl tall_board": LATTICE,
+    "items 2pl wide_board": LATTICE,
     "factor gaussian auto": WARM,
     "factor bernoulli auto": WARM,
     "factor probit auto": WARM,

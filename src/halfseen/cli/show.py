@@ -21,8 +21,9 @@ def show(job: Job, facts: dict[str, Any]) -> None:
     if text := judged_text(job, facts, word):
         put(text)
     if facts["figures"]:
-        where = f"{word} entries" + (", in units of each column's spread" if "unit" in facts else "")
-        put("", scores_table(facts["figures"], where))
+        put("", scores_table(facts["figures"], word))
+        if "unit" in facts:
+            put("errors are in units of each column's spread")
     for line in job.after(facts):
         put(line)
     say("")
@@ -60,10 +61,10 @@ def chosen_text(facts: dict[str, Any]) -> str:
     return "chosen on held-out entries: " + "; ".join(texts) if texts else ""
 
 
-def scores_table(rows: list[dict[str, Any]], where: str) -> Any:
+def scores_table(rows: list[dict[str, Any]], word: str) -> Any:
     """Models below each other, best in bold, with the error relative to the column mean's."""
     keys = [key for key in TITLES if key in rows[0]]
-    shown = table(f"on {where}", *(TITLES[key] for key in keys), "RMSE / column mean")
+    shown = table(f"on {word} entries", *(TITLES[key] for key in keys), "RMSE / column mean")
     columns = [figures(math.nan if row.get(key) is None else row[key] for row in rows) for key in keys]
     base = rows[-1]["rmse"]
     relative = [f"{row['rmse'] / base:.3f}" if base and row["rmse"] is not None else "-" for row in rows]
