@@ -115,3 +115,12 @@ def test_a_ridge_beside_the_correction_is_not_forgotten(logit):
     assert norms[0] > norms[1] > norms[2]
     assert norms[0] == pytest.approx(np.linalg.norm(free.row_factors_ @ free.col_factors_.T), rel=0.1)
     np.testing.assert_allclose(fits[5.0].transform(logit.observed), fits[5.0].row_factors_, atol=0.05)
+
+
+@pytest.mark.parametrize("seed", [5, 6, 8])
+def test_corrections_that_swing_about_the_fixed_point_are_damped(seed):
+    # full updates went back and forth here, a hundred sweeps long
+    data = hs.datasets.make_factor_data(40, 30, rank=1, family="probit", observed=0.7, random_state=seed)
+    model = hs.GeneralizedFactorModel(1, "probit", penalty="none", random_state=0).fit(data.observed)
+    assert model.run_.converged
+    assert model.n_iter_ < 40

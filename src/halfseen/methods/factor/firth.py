@@ -22,6 +22,8 @@ PIECE = 1 << 15
 MIN_SHARE = 0.1
 # Updates before the damping may begin: the first ones move away from the ridge of the one-step refinement.
 SETTLING = 3
+# A score that turns round and keeps more than this share of its size swings about the fixed point.
+SLOW = 0.7
 
 
 def leverages(problem: FactorProblem, at: FactorPoint) -> Array:
@@ -110,7 +112,9 @@ class FirthSweep:
         self._updates += 1
         if self._updates > SETTLING:
             # the bound on the leverages has a kink; full updates may jump back and forth across it
-            self._share = max(0.5 * self._share, MIN_SHARE) if norm > self.norm else min(1.15 * self._share, 1.0)
+            swings = len(gradient) == len(self._gradient) and float(gradient @ self._gradient) < 0
+            is_slow = norm > (SLOW if swings else 1.0) * self.norm
+            self._share = max(0.5 * self._share, MIN_SHARE) if is_slow else min(1.15 * self._share, 1.0)
         if self._share < 1.0 and len(old) == len(self._tilts):
             self._tilts = old + self._share * (self._tilts - old)
             self._problem = self._corrected()
