@@ -30,7 +30,7 @@ def for_whole_table(model: Any, observed: Observed) -> Any:
     >>> import halfseen as hs
     >>> R = hs.Observed.from_dense([[1.0, 3.0], [2.0, 5.0]])
     >>> for_whole_table(hs.GeneralizedFactorModel(1, "ordinal"), R).family.levels
-    5
+    4
     """
     family = getattr(model, "family", None)
     if not isinstance(family, str) or family != "ordinal":

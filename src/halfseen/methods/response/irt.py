@@ -72,7 +72,8 @@ def compare(first: Any, second: Any) -> NestedComparison:
     Examples
     --------
     >>> import numpy as np, halfseen as hs
-    >>> y = (np.random.default_rng(0).random((300, 5)) < 0.6).astype(float)
+    >>> rng = np.random.default_rng(0)
+    >>> y = (rng.logistic(size=(300, 5)) < rng.normal(size=(300, 1))).astype(float)
     >>> hs.irt.compare(hs.ItemResponseModel("1pl").fit(y), hs.ItemResponseModel("2pl").fit(y)).degrees
     4
     """

@@ -75,7 +75,7 @@ class RowsInference(TableInference):
     Examples
     --------
     >>> import numpy as np, halfseen as hs
-    >>> data = hs.datasets.make_factor_data(300, 8, rank=1, family="bernoulli", observed=0.8, random_state=0)
+    >>> data = hs.datasets.make_factor_data(300, 8, rank=1, family="bernoulli", observed=0.8, random_state=1)
     >>> i = hs.ItemResponseModel().fit(data.observed).inference()
     >>> i.abilities().estimate.shape, list(i.items().data)[:4]
     ((300,), ['col', 'kind', 'answered', 'raw'])
