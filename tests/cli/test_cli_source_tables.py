@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
             continue
         table.to_csv(folder / f"{name}.csv")
         frame(name, world[name][N:], N).to_csv(folder / "new" / f"{name}.csv")
-        long = table.stack().reset_index()
+        long = table.stack().dropna().reset_index()
         long.columns = ["patient", "what", "value"]
         lines.append(long.assign(view=name))
     pd.concat(lines).to_csv(folder / "long.csv", index=False)
