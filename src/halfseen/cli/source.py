@@ -15,6 +15,7 @@ from halfseen.data import Observed, SideFeatures, Sources, read_table
 from halfseen.data import read_sources as read_long_sources
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
 from halfseen.data.labels import labels_from_text
+from halfseen.data.prepared import is_prepared
 from halfseen.data.readers import is_read_as_wide
 from halfseen.data.wide import read_frame
 from halfseen.errors import close_matches
@@ -32,6 +33,11 @@ def open_table(data: str, options: TableOptions, trials: str | None = None) -> O
 
     if is_file(data):
         path = Path(data)
+        if path.is_dir() and is_prepared(path):
+            raise ValueError(
+                f"{data} is a prepared table, which is fitted from Python: hs.AlternatingLeastSquares().fit("
+                f"hs.read_table({data!r})); here give the file that it was made from"
+            )
         if path.is_dir():
             raise ValueError(f"{data} is a folder; give a file (Parquet, Feather, CSV, TSV, JSON Lines, .gz, .npz)")
         if trials is not None and is_wide(options):
