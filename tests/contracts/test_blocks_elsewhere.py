@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,8 @@ def test_an_estimator_gives_the_same_bits_in_another_process(name):
 
 
 def test_every_public_estimator_has_been_elsewhere():
-    assert estimators().keys() <= CASES.keys()
+    lacking = estimators().keys() - CASES.keys()
+    assert lacking <= (set() if find_spec("torch") else {"SparseAutoencoder", "HeterogeneousAutoencoder"})
     assert ALONE.keys() <= estimators().keys()
 
 
