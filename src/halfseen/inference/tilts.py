@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed
+from halfseen.inference.intervals import normal_quantile
 from halfseen.inference.kept import KeptEntries
 from halfseen.inference.listing import Listing
 from halfseen.inference.ranks import order_of
 from halfseen.inference.realised import on_lattice
-from halfseen.inference.table import NotStated
+from halfseen.inference.table import NotStated, TableNames
 from halfseen.parameters import BadArgument
 
 DELTAS = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -134,3 +136,41 @@ def tilted_listing(
         "was not seen",
     )
     return Listing("sensitivity to missing cells", columns, level, notes)
+
+
+class ShowsTilts:
+    """What inferences of item responses share: their scores under a stated tilt of the cells not seen."""
+
+    _model: Any
+    names: TableNames
+    level: float
+    claim: str
+    library: str
+    scores: Callable[..., Any]
+
+    @property
+    def _has_tilts(self) -> bool:
+        """Whether the answers are yes or no, one for each cell."""
+        raise NotImplementedError
+
+    def sensitivity(self, deltas: Any = DELTAS, *, R: Any = None) -> Listing:
+        """Scores of yes/no answers if the cells not seen were better or worse than the model says (pattern mixture).
+
+        Parameters
+        ----------
+        deltas : sequence of float
+            Tilts in standard deviations of the linear predictor within a column; 0 is missing for no reason.
+        R : table of the fit, optional
+            Needed again for a model out of a file, and for large tables of bytes.
+
+        Returns
+        -------
+        Listing
+            Columns ``row, delta, score, se, low, high, rank, hidden``, one line per row and tilt.
+        """
+        if not self._has_tilts:
+            raise NotStated("sensitivity() is for yes/no answers.")
+        scores = self.scores("these")
+        tables, hidden, unit = tilted_shares(self._model, R, deltas, scores, normal_quantile(self.level))
+        listing = tilted_listing(self.names.column(0), tables, hidden, unit, self.level)
+        return replace(listing, claim=self.claim, library=self.library)

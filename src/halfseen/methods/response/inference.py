@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -30,7 +29,7 @@ from halfseen.inference.alike import ends_alike
 from halfseen.inference.linked import Linking
 from halfseen.inference.new_rows import NewRows
 from halfseen.inference.realised import on_lattice
-from halfseen.inference.tilts import DELTAS, tilted_listing, tilted_shares
+from halfseen.inference.tilts import ShowsTilts
 from halfseen.losses import at_columns
 from halfseen.methods.response.board import ColumnsBoard, MeanResponses
 from halfseen.methods.response.tables import item_listing, leaderboard, score_notes
@@ -45,7 +44,7 @@ ABOUT = ("again", "these", "like-these")
 PARAMETERS = "parameters and entries"
 
 
-class ItemResponseInference(TableInference):
+class ItemResponseInference(ShowsTilts, TableInference):
     r"""Uncertainty of an :class:`ItemResponseModel` with its columns integrated out; made by its ``inference``.
 
     Scores have a joint covariance over rows: errors of abilities and loadings (inverse Hessian of the marginal
@@ -253,27 +252,9 @@ class ItemResponseInference(TableInference):
         """Joint covariance (n, n) of the scores' errors."""
         return self._board.trials**2 * self._scores(about).covariance
 
-    def sensitivity(self, deltas: Any = DELTAS, *, R: Any = None) -> Listing:
-        """Scores of yes/no answers if the cells not seen were better or worse than the model says (pattern mixture).
-
-        Parameters
-        ----------
-        deltas : sequence of float
-            Tilts in standard deviations of the linear predictor within a column; 0 is missing for no reason.
-        R : table of the fit, optional
-            Needed again for a model out of a file, and for large tables of bytes.
-
-        Returns
-        -------
-        Listing
-            Columns ``row, delta, score, se, low, high, rank, hidden``, one line per row and tilt.
-        """
-        if self._model.dispersion_ != 1.0 or self._board.trials != 1.0:
-            raise NotStated("sensitivity() is for yes/no answers.")
-        scores = self.scores("these")
-        tables, hidden, unit = tilted_shares(self._model, R, deltas, scores, normal_quantile(self.level))
-        listing = tilted_listing(self.names.column(0), tables, hidden, unit, self.level)
-        return replace(listing, claim=self.claim, library=self.library)
+    @property
+    def _has_tilts(self) -> bool:
+        return bool(self._model.dispersion_ == 1.0 and self._board.trials == 1.0)
 
     def differences(
         self, first: Any, second: Any, of: Any = "score", axis: str = "rows", about: str = "again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -28,7 +27,7 @@ from halfseen.inference import (
 )
 from halfseen.inference.alike import ends_alike
 from halfseen.inference.realised import on_lattice
-from halfseen.inference.tilts import DELTAS, tilted_listing, tilted_shares
+from halfseen.inference.tilts import ShowsTilts
 from halfseen.losses import at_columns
 from halfseen.methods.response import rows_listings as listings
 from halfseen.methods.response import rows_scores
@@ -51,7 +50,7 @@ MOST_RANKED = 20_000
 MOST_PAIRED = 2000
 
 
-class RowsInference(TableInference):
+class RowsInference(ShowsTilts, TableInference):
     r"""Uncertainty of an :class:`ItemResponseModel` with its rows integrated out; made by its ``inference``.
 
     Errors of rows are posterior standard deviations of their abilities, and what draws of the items' parameters add,
@@ -309,27 +308,9 @@ class RowsInference(TableInference):
             loadings["items"] = part.shared
         return CommonErrors(loadings, space)
 
-    def sensitivity(self, deltas: Any = DELTAS, *, R: Any = None) -> Listing:
-        """Scores of yes/no answers if the cells not seen were better or worse than the model says (pattern mixture).
-
-        Parameters
-        ----------
-        deltas : sequence of float
-            Tilts in standard deviations of the linear predictor within a column; 0 is missing for no reason.
-        R : table of the fit, optional
-            Needed again for a model out of a file, and for large tables of bytes.
-
-        Returns
-        -------
-        Listing
-            Columns ``row, delta, score, se, low, high, rank, hidden``, one line per row and tilt.
-        """
-        if self._model.loss_.name != "bernoulli":
-            raise NotStated("sensitivity() is for yes/no answers.")
-        scores = self.scores("these")
-        tables, hidden, unit = tilted_shares(self._model, R, deltas, scores, normal_quantile(self.level))
-        listing = tilted_listing(self.names.column(0), tables, hidden, unit, self.level)
-        return replace(listing, claim=self.claim, library=self.library)
+    @property
+    def _has_tilts(self) -> bool:
+        return bool(self._model.loss_.name == "bernoulli")
 
     def differences(
         self, first: Any, second: Any, of: Any = "score", axis: str = "rows", about: str = "again"
