@@ -1,4 +1,4 @@
-"""Bayesian factorisation at its defaults beside what else predicts ratings, in one run: every split, one after the other.
+"""Bayesian factorisation at its defaults beside what else predicts ratings, all systems by turns on every split.
 
     HALFSEEN_DATA=/path/to/data python examples/results/ratings_rivals.py            # runs what the table lacks
     HALFSEEN_DATA=/path/to/data python examples/results/ratings_rivals.py --summary  # only prints means and differences
