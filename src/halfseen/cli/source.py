@@ -237,6 +237,28 @@ def long_sources(file: str, source: str, reading: TableOptions) -> Sources:
     )  # fmt: skip
 
 
+def read_sides(files: Any, table: Observed, reading: TableOptions) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Features of rows and columns, by the argument of ``fit``, and the files and keys that they are from.
+
+    Parameters
+    ----------
+    files : FeatureFiles
+    table : Observed
+        Whose labels the lines are found by.
+    reading : TableOptions
+    """
+    sides, keys = {}, {}
+    for side, labels in (("row", table.row_labels), ("col", table.col_labels)):
+        path, key = getattr(files, f"{side}_features"), getattr(files, f"{side}_key")
+        if path is None and key is not None:
+            raise ValueError(f"--{side}-key {key} is the key of a file; give --{side}-features too")
+        if path is not None:
+            features, key = read_features(path, key, labels, reading)
+            sides[f"{side}_features"] = features
+            keys[side] = {"file": str(path), "key": key}
+    return sides, keys
+
+
 def read_features(path: Path, key: str | None, labels: Any, reading: TableOptions) -> tuple[SideFeatures, str]:
     """A file of features, its lines named in the type of the table's own labels."""
     given = None if key is None else column(key)
