@@ -1,4 +1,4 @@
-"""Default and plain Bayesian factorisation on tables that are no ratings of the usual sets: never worse than the plain one.
+"""Default and plain Bayesian factorisation on tables from elsewhere: never worse than the plain one.
 
     HALFSEEN_DATA=/path/to/data python examples/results/foreign_tables.py    # runs what the table lacks
 
