@@ -48,8 +48,8 @@ def table_named(name: str) -> np.ndarray:
 
 
 def chances(X: np.ndarray) -> np.ndarray:
-    """What a factor model of rank 2 makes of the table."""
-    model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="map", random_state=0).fit(X)
+    """What a factor model of rank 2 makes of the table; shares above a half count as right."""
+    model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="map", random_state=0).fit((X > 0.5).astype(float))
     rows, cols = np.indices(X.shape).reshape(2, -1)
     return np.asarray(model.predict(rows, cols)).reshape(X.shape)
 
@@ -103,7 +103,7 @@ def placed(X: np.ndarray, how: str, n: int, seed: int) -> list[float]:
     board = hs.Board(hs.Observed.from_dense(X[old], row_labels=[f"m{i:03}" for i in range(len(old))], col_labels=names))
     asked = np.sort(rng.choice(X.shape[1], n, replace=False))
     if how == "chosen":
-        asked = np.sort([names.index(str(question)) for question in board.next(n=n)["question"]])
+        asked = np.sort([names.index(str(question).rpartition("/")[2]) for question in board.next(n=n)["question"]])
     Y = np.full((len(new), X.shape[1]), np.nan)
     Y[:, asked] = X[np.ix_(new, asked)]
     labels = [f"new{i:03}" for i in range(len(new))]
