@@ -37,14 +37,17 @@ FILES = {
     "evalplus": ("evalplus_binary.npz", "response"),
     "cruxeval": ("cruxeval_input.npz", "passrate"),
 }
-COLUMNS = ("data", "about", "share_seen", "draws", "scores_hold", "pairs_hold", "ranks_hold", "score_error", "raw_error",
-           "pair_width", "pairs_separated")  # fmt: skip
+COLUMNS = (
+    "data", "about", "share_seen", "draws", "scores_hold", "pairs_hold", "ranks_hold", "score_error", "raw_error",
+    "pair_width", "pairs_separated",
+)  # fmt: skip
 
 
 def table_named(name: str) -> np.ndarray:
     """A complete table of answers in [0, 1]."""
     file, key = FILES[name]
-    return np.load(Path(os.environ["HALFSEEN_DATA"]) / "llm" / file, allow_pickle=True)[key].astype(float)
+    X = np.load(Path(os.environ["HALFSEEN_DATA"]) / "llm" / file, allow_pickle=True)[key].astype(float)
+    return X[(X <= 1.0).all(axis=1)]  # EvalPlus has models that were not run on one of its sets
 
 
 def chances(X: np.ndarray) -> np.ndarray:
