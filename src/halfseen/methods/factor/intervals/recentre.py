@@ -41,7 +41,8 @@ VANISHED = 0.05
 LONGEST_START = 3.0
 INTEGRATED = (
     "the fit without a penalty, around which intervals hold best, does not exist for this table (some rows or columns "
-    "are predicted perfectly); intervals rest on rows integrated out instead, under a normal distribution of all rows."
+    "are predicted perfectly); intervals rest on rows integrated out instead, under a normal distribution of all rows. "
+    "Bands and tiers of all rows at once are to be had from hs.ItemResponseModel('2pl')."
 )
 WEAK = (
     "the fit without a penalty, around which intervals hold best, does not exist for this table (some rows or columns "
