@@ -21,6 +21,7 @@ from halfseen.inference.linked import tell_groups
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss, is_one_for_all, is_quadratic
 from halfseen.methods.inductive.activations import get_activation
+from halfseen.methods.inductive.newcomers import Deviations, PlacesNewcomers, learned_deviations
 from halfseen.methods.inductive.options import (
     ACTIVATION,
     EFFECTS,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:  # loaded by the first fit
 BELOW = 0.2
 
 
-class InductiveCompletion(CallbackSupport, CompletionEstimator):
+class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator):
     r"""Completion from side features: predictions for rows and columns that were never seen.
 
     .. math:: m_{ij} = \mu + r_i + c_j + \langle\phi(U^\top x_i + b), \phi(V^\top y_j + c)\rangle
@@ -133,6 +134,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         :math:`\mu`, on the scale of the linear predictor.
     gain_ : float
         What products of units are multiplied by, where units are bounded; part of ``col_factors_``. Else 1.
+    row_deviations_, col_deviations_ : Deviations or None
+        How rows (columns) differ from what features say, for `new_rows` and `new_cols`; Gaussian family with features.
     penalty_ : float
         The penalty of the fit.
     effects_ : str
@@ -182,6 +185,8 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
     rank_: int
     rank_search_: RankSearch | None
     seen_: tuple[IntArray, IntArray] | None = None
+    row_deviations_: Deviations | None = None
+    col_deviations_: Deviations | None = None
     _chooses = True  # False for the candidates of a choice
 
     _summary: ClassVar[str] = "halfseen.methods.inductive.summary:chapter"
@@ -304,6 +309,7 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
                 theta = np.concatenate([part.ravel() for part in vars(at).values()])
             self.__dict__.update(self._learned(problem, theta))
         self.seen_ = seen_cells(observed) if settings.family == ONE_CLASS else None
+        self._learn_deviations(observed)
         self._report(run)
         if is_free and is_quadratic(self.loss_):
             tell_extremes(self, observed, self.row_factors_, self.col_factors_)
@@ -327,8 +333,15 @@ class InductiveCompletion(CallbackSupport, CompletionEstimator):
         self.__dict__.update(factors_learned(run.params, settings))
         self.certificate_, self.seen_ = certificate_of(run), seen_cells(observed)
         self.effects_, self.search_ = "none", None
+        self.row_deviations_, self.col_deviations_ = None, None
         self._report(run)
         return self
+
+    def _learn_deviations(self, observed: Observed) -> None:
+        """What new rows and columns with entries are placed by; candidates of a choice place none."""
+        is_asked = self._chooses and np.isfinite(self.row_factors_).all() and np.isfinite(self.col_factors_).all()
+        own = [learned_deviations(self, observed, axis) if is_asked else None for axis in (0, 1)]
+        self.row_deviations_, self.col_deviations_ = own
 
     def _loss(self, observed: Observed) -> Any:
         family = "gaussian" if self.family == ONE_CLASS else self.family
