@@ -37,12 +37,14 @@ from _simulation import (
 CONFIG = {
     "full": {
         "n": 1000, "p": 500, "strengths": [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
-        "shares": [0.1, 0.2, 0.35, 0.5, 0.7, 0.9], "repetitions": 200, "sweeps": 250, "repetitions_ours": 6,
+        "shares": [0.1, 0.2, 0.35, 0.5, 0.7, 0.9], "repetitions": 200, "sweeps": 250, "repetitions_ours": 3,
+        "first": [0.3, 0.5, 0.7, 1.0],
     },
     "quick": {
         "n": 200, "p": 150, "strengths": [0.5, 1.0], "shares": [0.2, 0.5, 0.9], "repetitions": 2, "sweeps": 50,
-        "repetitions_ours": 1,
+        "repetitions_ours": 1, "first": [1.0],
     },
+    "check": {"strengths": [0.3, 1.0], "shares": [0.1, 0.35, 0.9], "repetitions": 2, "repetitions_ours": 1},
 }  # fmt: skip
 
 STAGES = ("spectral", "one_step", "final")
@@ -87,23 +89,30 @@ def run(config: dict[str, Any], study: Any) -> None:
     """Mean errors of every cell of the grid."""
     cells = [(strength, share) for strength in config["strengths"] for share in config["shares"]]
     fixed = {key: config[key] for key in ("n", "p", "sweeps")}
-    points, few = (
-        [
-            {**fixed, "strength": strength, "share": share, "seed": seed}
-            for seed in range(repetitions)
-            for strength, share in cells
-        ]
-        for repetitions in (config["repetitions"], config["repetitions_ours"])
-    )
-    rows = study.repeat("printed", points, printed, at_least=len(cells))
+    few = points_of(fixed, cells, range(config["repetitions_ours"]))
+    rows = study.repeat("printed", ordered_points(fixed, cells, config), printed, at_least=len(cells))
     table = ordered(means(rows, ("strength", "share"), FIXED))
-    other = ordered(means(study.repeat("ours", few, ours, at_least=len(few)), ("strength", "share"), FIXED))
+    other = ordered(means(study.repeat("ours", few, ours, at_least=len(cells)), ("strength", "share"), FIXED))
     study.table("", table)
     study.table("ours", other)
     for what in ("M", "X", "Y", "worst row"):
         study.picture(picture(table, other, config, what), what.replace(" ", "-") if what != "M" else "")
     claims(table, rows, study)
     beside(table, other, study)
+
+
+def points_of(fixed: dict[str, Any], cells: list[tuple[float, float]], seeds: Any) -> list[dict[str, Any]]:
+    """Every cell with every seed, seeds outside."""
+    return [{**fixed, "strength": cell[0], "share": cell[1], "seed": seed} for seed in seeds for cell in cells]
+
+
+def ordered_points(fixed: dict[str, Any], cells: list[tuple[float, float]], config: dict[str, Any]) -> Any:
+    """The order in which a run that is cut short is most use: all cells a few times, then some of them often."""
+    first = [cell for cell in cells if cell[0] in config["first"]]
+    rest = [cell for cell in cells if cell not in first]
+    all_of, a_few, many = config["repetitions"], min(5, config["repetitions"]), min(30, config["repetitions"])
+    points = points_of(fixed, cells, range(a_few)) + points_of(fixed, first, range(a_few, many))
+    return points + points_of(fixed, rest, range(a_few, many)) + points_of(fixed, cells, range(many, all_of))
 
 
 def ordered(table: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -19,13 +19,14 @@ import halfseen as hs
 
 CONFIG = {
     "full": {
-        "n": 400, "p": 400, "share": 0.5, "repetitions": 20,
+        "n": 400, "p": 400, "share": 0.5, "repetitions": 10,
         "spoilt": {"bernoulli": [0.0, 0.01, 0.02, 0.05, 0.1], "gaussian": [0.0, 0.001, 0.01, 0.02, 0.05]},
     },
     "quick": {
         "n": 400, "p": 400, "share": 0.5, "repetitions": 2,
         "spoilt": {"bernoulli": [0.0, 0.05], "gaussian": [0.0, 0.01]},
     },
+    "check": {"repetitions": 2, "spoilt": {"bernoulli": [0.0, 0.05], "gaussian": [0.0, 0.01]}},
 }  # fmt: skip
 KINDS = {"bernoulli": "flipped answers", "gaussian": "gross entries"}
 # The shares at which verdicts are given.

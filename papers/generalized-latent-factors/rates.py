@@ -21,12 +21,13 @@ import halfseen as hs
 CONFIG = {
     "full": {
         "n": 1000, "p": 500, "families": ["gaussian", "bernoulli"], "shares": [0.25, 0.35, 0.5, 0.7, 1.0],
-        "strengths": [0.6, 0.8, 1.0, 1.3, 1.7], "repetitions": 20,
+        "strengths": [0.6, 0.8, 1.0, 1.3, 1.7], "repetitions": 10,
     },
     "quick": {
         "n": 400, "p": 300, "families": ["gaussian", "bernoulli"], "shares": [0.5, 1.0], "strengths": [1.0, 1.7],
         "repetitions": 3,
     },
+    "check": {"shares": [0.25, 0.5, 1.0], "strengths": [0.6, 1.0, 1.7], "repetitions": 2},
 }  # fmt: skip
 PARTS = ("zeta", "X", "Y")
 # What the other axis is held at.
