@@ -13,7 +13,7 @@ from halfseen.reproduce.page import write_page
 from halfseen.reproduce.rules import VERDICTS
 from halfseen.reproduce.runs import Request, run_figure
 from halfseen.reproduce.scripts import Figure, Paper, find_papers, find_root, select
-from halfseen.reproduce.study import Study
+from halfseen.reproduce.study import MissingData, Study
 
 __all__ = [
     "VERDICTS",
@@ -21,6 +21,7 @@ __all__ = [
     "Comparison",
     "Figure",
     "Kept",
+    "MissingData",
     "Paper",
     "Request",
     "Study",

@@ -203,11 +203,8 @@ def is_within(verdict: str, runs: Claims) -> bool:
     rng = np.random.default_rng(0)
     line = runs[0]
     spans = {name: _span([run["figures"].get(name, value) for run in runs]) for name, value in line["figures"].items()}
-    for _ in range(DRAWS):
-        figures = {name: span(rng) for name, span in spans.items()}
-        if verdict_of(line["kind"], line["rule"], line["partly"], figures) == verdict:
-            return True
-    return False
+    drawn = ({name: span(rng) for name, span in spans.items()} for _ in range(DRAWS))
+    return any(verdict_of(line["kind"], line["rule"], line["partly"], figures) == verdict for figures in drawn)
 
 
 def _span(values: list[Any]) -> Callable[[np.random.Generator], Any]:
