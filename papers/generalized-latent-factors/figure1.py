@@ -8,9 +8,10 @@ root mean square row length.
 
 Beside the printed algorithm: the corrected one subtracts column means before the first SVD, has a ridge in the
 one-step, goes to the stationary point and takes Firth's bias correction; `default` is the model as users get it
-(empirical-Bayes ridge or none, whichever predicts held-out entries better). They have fewer repetitions (the tables
-`figure1-ours.csv` and `figure1.csv` say how many). An error of M above that of the model without factors (.86 at
-lambda = 1, .45 at .3) is worse than having no factors at all.
+(empirical-Bayes ridge or none, whichever predicts held-out entries better). They have half of the strengths
+and fewer repetitions; the printed algorithm runs again on smaller tables, where more repetitions can be had (the tables
+say how many). An error of M above that of the model without factors (.86 at lambda = 1, .45 at .3) is worse than having
+no factors at all.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ from _simulation import (
 CONFIG = {
     "full": {
         "n": 1000, "p": 500, "strengths": [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
-        "shares": [0.1, 0.2, 0.35, 0.5, 0.7, 0.9], "repetitions": 200, "sweeps": 250, "repetitions_ours": 3,
-        "first": [0.3, 0.5, 0.7, 1.0],
+        "shares": [0.1, 0.2, 0.35, 0.5, 0.7, 0.9], "repetitions": 200, "sweeps": 250, "at_least": 5,
+        "some": [0.3, 0.5, 0.7, 1.0], "smaller": {"n": 400, "p": 200, "trials": 30},
     },
     "quick": {
         "n": 200, "p": 150, "strengths": [0.5, 1.0], "shares": [0.2, 0.5, 0.9], "repetitions": 2, "sweeps": 50,
-        "repetitions_ours": 1, "first": [1.0],
+        "at_least": 1, "some": [1.0], "smaller": {"n": 100, "p": 80, "trials": 2},
     },
-    "check": {"strengths": [0.3, 1.0], "shares": [0.1, 0.35, 0.9], "repetitions": 2, "repetitions_ours": 1},
+    "check": {"strengths": [0.3, 1.0], "shares": [0.1, 0.35, 0.9], "repetitions": 2, "some": [1.0],
+              "smaller": {"n": 400, "p": 200, "trials": 2}},
 }  # fmt: skip
 
 STAGES = ("spectral", "one_step", "final")
@@ -89,30 +91,36 @@ def run(config: dict[str, Any], study: Any) -> None:
     """Mean errors of every cell of the grid."""
     cells = [(strength, share) for strength in config["strengths"] for share in config["shares"]]
     fixed = {key: config[key] for key in ("n", "p", "sweeps")}
-    few = points_of(fixed, cells, range(config["repetitions_ours"]))
-    rows = study.repeat("printed", ordered_points(fixed, cells, config), printed, at_least=len(cells))
-    table = ordered(means(rows, ("strength", "share"), FIXED))
-    other = ordered(means(study.repeat("ours", few, ours, at_least=len(cells)), ("strength", "share"), FIXED))
+    some = [cell for cell in cells if cell[0] in config["some"]]
+    small = {**fixed, "n": config["smaller"]["n"], "p": config["smaller"]["p"]}
+    points = points_of(fixed, cells, config["repetitions"])
+    rows = study.repeat("printed", points, printed, at_least=config["at_least"] * len(cells))
+    other = study.repeat("ours", points_of(fixed, some, 1), ours, at_least=len(some))
+    few = study.repeat("smaller", points_of(small, some, config["smaller"]["trials"]), printed, at_least=len(some))
+    table, other, less = (ordered(means(lines, ("strength", "share"), FIXED)) for lines in (rows, other, few))
     study.table("", table)
     study.table("ours", other)
+    study.table("smaller", less)
     for what in ("M", "X", "Y", "worst row"):
         study.picture(picture(table, other, config, what), what.replace(" ", "-") if what != "M" else "")
-    claims(table, rows, study)
+    size = f"{small['n']} x {small['p']}, {repetitions_of(less)}"
+    claims(table, rows, (less, few, size), study)
     beside(table, other, study)
 
 
-def points_of(fixed: dict[str, Any], cells: list[tuple[float, float]], seeds: Any) -> list[dict[str, Any]]:
+def points_of(fixed: dict[str, Any], cells: list[tuple[float, float]], repetitions: int) -> list[dict[str, Any]]:
     """Every cell with every seed, seeds outside."""
-    return [{**fixed, "strength": cell[0], "share": cell[1], "seed": seed} for seed in seeds for cell in cells]
+    return [
+        {**fixed, "strength": strength, "share": share, "seed": seed}
+        for seed in range(repetitions)
+        for strength, share in cells
+    ]
 
 
-def ordered_points(fixed: dict[str, Any], cells: list[tuple[float, float]], config: dict[str, Any]) -> Any:
-    """The order in which a run that is cut short is most use: all cells a few times, then some of them often."""
-    first = [cell for cell in cells if cell[0] in config["first"]]
-    rest = [cell for cell in cells if cell not in first]
-    all_of, a_few, many = config["repetitions"], min(5, config["repetitions"]), min(30, config["repetitions"])
-    points = points_of(fixed, cells, range(a_few)) + points_of(fixed, first, range(a_few, many))
-    return points + points_of(fixed, rest, range(a_few, many)) + points_of(fixed, cells, range(many, all_of))
+def repetitions_of(table: list[dict[str, Any]]) -> str:
+    """How many repetitions the cells have."""
+    counts = sorted({row["repetitions"] for row in table})
+    return f"{' to '.join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))} repetitions per cell"
 
 
 def ordered(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -167,10 +175,9 @@ def clearly(rows: list[dict[str, Any]], better: str, worse: str) -> tuple[int, i
     return below, above
 
 
-def claims(table: list[dict[str, Any]], rows: list[dict[str, Any]], study: Any) -> None:
+def claims(table: list[dict[str, Any]], rows: list[dict[str, Any]], smaller: tuple[Any, ...], study: Any) -> None:
     """The sentences of section 6.2, for the predictor and for both factors."""
-    counts = sorted({row["repetitions"] for row in table})
-    reps = f"{counts[0]} to {counts[-1]} repetitions per cell (the paper: 200)"
+    reps = f"{repetitions_of(table)} (the paper: 200)"
     for what, name in WHAT.items():
         noise = max(row[f"{what} final se"] / row[f"{what} final"] for row in table)
         share = monotone(table, f"{what} final")
@@ -191,9 +198,13 @@ def claims(table: list[dict[str, Any]], rows: list[dict[str, Any]], study: Any) 
     )
     for text, better, worse in steps:
         for what, name in WHAT.items():
-            said(table, rows, (f"{text}: {name}", f"{what} {better}", f"{what} {worse}"), study)
-    said(table, rows, ("the one-step refinement is what controls the worst row (section 4.2)", "worst row one_step",
-                       "worst row spectral"), study)  # fmt: skip
+            said(table, rows, (f"{text}: {name}", f"{what} {better}", f"{what} {worse}"), smaller, study)
+    worst = (
+        "the one-step refinement is what controls the worst row (section 4.2)",
+        "worst row one_step",
+        "worst row spectral",
+    )
+    said(table, rows, worst, smaller, study)
     for what in ("X", "Y"):
         ratio = {share: np.mean([row[f"{what} final"] / row[f"{what} spectral"] for row in table
                                  if row["share"] == share]) for share in {row["share"] for row in table}}  # fmt: skip
@@ -209,13 +220,20 @@ def claims(table: list[dict[str, Any]], rows: list[dict[str, Any]], study: Any) 
         )
 
 
-def said(table: list[dict[str, Any]], rows: list[dict[str, Any]], what: tuple[str, str, str], study: Any) -> None:
+def said(
+    table: list[dict[str, Any]],
+    rows: list[dict[str, Any]],
+    what: tuple[str, str, str],
+    smaller: tuple[list[dict[str, Any]], list[dict[str, Any]], str],
+    study: Any,
+) -> None:
     """A claim that one stage of the printed algorithm has smaller errors than another, in every cell."""
     text, better, worse = what
     dense = [row for row in table if row["share"] >= 0.35]
     below, above = clearly(rows, better, worse)
     ratios = sorted(row[better] / row[worse] for row in table)
-    number = counted(table, better, worse)
+    number, (less, few, size) = counted(table, better, worse), smaller
+    fewer, more = clearly(few, better, worse)
     study.claim(
         text,
         "all cells",
@@ -225,7 +243,8 @@ def said(table: list[dict[str, Any]], rows: list[dict[str, Any]], what: tuple[st
         rule="better == cells",
         partly="better > 0.5 * cells",
         reason=f"with pi from .35 on: {counted(dense, better, worse)} of {len(dense)}; beyond two standard errors of "
-        f"the difference: smaller in {below}, larger in {above}",
+        f"the difference: smaller in {below}, larger in {above}; tables of {size}: smaller in "
+        f"{counted(less, better, worse)} of {len(less)}, beyond two standard errors in {fewer}, larger in {more}",
     )
 
 
@@ -238,8 +257,10 @@ def beside(table: list[dict[str, Any]], other: list[dict[str, Any]], study: Any)
         f"{counted(table, 'M final', 'no factors')} of {len(table)} cells",
         reason=f"with pi below .35: {counted(few, 'M final', 'no factors')} of {len(few)}",
     )
-    both = [{**mine, **{key: row[key] for key in row if key.endswith(("spectral", "one_step", "final"))}}
-            for row, mine in zip(table, other, strict=True)]  # fmt: skip
+    mine = {(row["strength"], row["share"]): row for row in other}
+    stages = [{key: row[key] for key in row if key.split()[-1] in STAGES} for row in table]
+    both = [{**mine[row["strength"], row["share"]], **own} for row, own in zip(table, stages, strict=True)
+            if (row["strength"], row["share"]) in mine]  # fmt: skip
     weak = "; ".join(f"lambda {row['strength']}, pi {row['share']}" for row in other
                      if row["M default final"] >= row["no factors"])  # fmt: skip
     for what, name in WHAT.items():
@@ -250,7 +271,7 @@ def beside(table: list[dict[str, Any]], other: list[dict[str, Any]], study: Any)
             f"{counted(both, f'{what} default final', f'{what} final')} of {len(both)} cells; {ratios[0]:.2f} to "
             f"{ratios[-1]:.2f} of it, in the middle {np.median(ratios):.2f}",
             reason=f"no better than no factors at {weak or 'no cell'}" if what == "M" else
-            f"at least {min(row['repetitions'] for row in other)} repetitions per cell",
+            repetitions_of(other),
         )  # fmt: skip
 
 
