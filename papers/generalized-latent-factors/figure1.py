@@ -39,14 +39,13 @@ CONFIG = {
     "full": {
         "n": 1000, "p": 500, "strengths": [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
         "shares": [0.1, 0.2, 0.35, 0.5, 0.7, 0.9], "repetitions": 200, "sweeps": 250, "at_least": 5,
-        "some": [0.3, 0.5, 0.7, 1.0], "smaller": {"n": 400, "p": 200, "trials": 30},
+        "some": [0.3, 0.5, 0.7, 1.0], "smaller": [400, 200], "trials": 30,
     },
     "quick": {
         "n": 200, "p": 150, "strengths": [0.5, 1.0], "shares": [0.2, 0.5, 0.9], "repetitions": 2, "sweeps": 50,
-        "at_least": 1, "some": [1.0], "smaller": {"n": 100, "p": 80, "trials": 2},
+        "at_least": 1, "some": [1.0], "smaller": [100, 80], "trials": 2,
     },
-    "check": {"strengths": [0.3, 1.0], "shares": [0.1, 0.35, 0.9], "repetitions": 2, "some": [1.0],
-              "smaller": {"n": 400, "p": 200, "trials": 2}},
+    "check": {"strengths": [0.3, 1.0], "shares": [0.1, 0.35, 0.9], "repetitions": 2, "some": [1.0], "trials": 1},
 }  # fmt: skip
 
 STAGES = ("spectral", "one_step", "final")
@@ -92,11 +91,11 @@ def run(config: dict[str, Any], study: Any) -> None:
     cells = [(strength, share) for strength in config["strengths"] for share in config["shares"]]
     fixed = {key: config[key] for key in ("n", "p", "sweeps")}
     some = [cell for cell in cells if cell[0] in config["some"]]
-    small = {**fixed, "n": config["smaller"]["n"], "p": config["smaller"]["p"]}
+    small = {**fixed, "n": config["smaller"][0], "p": config["smaller"][1]}
     points = points_of(fixed, cells, config["repetitions"])
+    few = study.repeat("smaller", points_of(small, some, config["trials"]), printed, at_least=len(some))
     rows = study.repeat("printed", points, printed, at_least=config["at_least"] * len(cells))
     other = study.repeat("ours", points_of(fixed, some, 1), ours, at_least=len(some))
-    few = study.repeat("smaller", points_of(small, some, config["smaller"]["trials"]), printed, at_least=len(some))
     table, other, less = (ordered(means(lines, ("strength", "share"), FIXED)) for lines in (rows, other, few))
     study.table("", table)
     study.table("ours", other)

@@ -4,8 +4,7 @@ The paper's target is the row space; its figures show the error of T. Here is th
 fitted row space and the true one, of the same rank, at the settings of `error_c` (entries per row), `error_n` (rows, a
 fixed number of entries in each) and `error_d` (columns, rank), for one-sided completion with its defaults. A sine near
 1 says that at least one direction of the fitted row space has nothing to do with the true one. "First direction" is the
-sine of the angle between the leading directions alone (shown where there is one: the other data have equal factors). One or a few tables a setting: the sines hardly move between
-tables.
+sine of the angle between the leading directions alone (given where there is one: the other data have equal factors).
 """
 
 from __future__ import annotations
