@@ -7,7 +7,7 @@ are helpers.
 
 from __future__ import annotations
 
-from halfseen.reproduce.check import Check, Comparison, check_figure
+from halfseen.reproduce.check import Check, VerdictComparison, check_figure
 from halfseen.reproduce.kept import Kept
 from halfseen.reproduce.page import write_page
 from halfseen.reproduce.rules import VERDICTS
@@ -18,13 +18,13 @@ from halfseen.reproduce.study import MissingData, Study
 __all__ = [
     "VERDICTS",
     "Check",
-    "Comparison",
     "Figure",
     "Kept",
     "MissingData",
     "Paper",
     "Request",
     "Study",
+    "VerdictComparison",
     "check_figure",
     "find_papers",
     "find_root",

@@ -29,7 +29,7 @@ Claims = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class VerdictComparison:
     """One tracked verdict beside the one of a check.
 
     Attributes
@@ -65,13 +65,13 @@ class Check:
     Attributes
     ----------
     figure : Figure
-    comparisons : tuple of Comparison
+    comparisons : tuple of VerdictComparison
     seconds : float
         Processor time.
     """
 
     figure: Figure
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[VerdictComparison, ...]
     seconds: float
 
     def counts(self) -> dict[str, int]:
@@ -113,7 +113,9 @@ def check_figure(
     judged = [claim for claim in record["claims"] if claim["rule"]]
     setting = _setting(figure) if judged else {}
     if isinstance(setting, str):
-        found = [Comparison(claim["what"], claim["verdict"], "", "not looked at", why=setting) for claim in judged]
+        found = [
+            VerdictComparison(claim["what"], claim["verdict"], "", "not looked at", why=setting) for claim in judged
+        ]
     elif judged:
         found = _compared(judged, lambda shift: _claims(figure, data or {}, shift, tell))
     else:
@@ -140,7 +142,7 @@ def _claims(figure: Figure, data: Mapping[str, Path], shift: int, tell: Callable
     return [claim for claim in study.claims if claim["rule"]]
 
 
-def _compared(judged: Claims, run: Callable[[int], Claims]) -> list[Comparison]:
+def _compared(judged: Claims, run: Callable[[int], Claims]) -> list[VerdictComparison]:
     names = keys([claim["what"] for claim in judged])
     runs = [_by_key(run(0), names)]
     if any(
@@ -167,20 +169,20 @@ def _by_key(claims: Claims, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {key: claim for claim in claims for key in (claim["what"], _short(claim["what"])) if key in known}
 
 
-def _comparison(tracked: dict[str, Any], here: Claims) -> Comparison:
+def _comparison(tracked: dict[str, Any], here: Claims) -> VerdictComparison:
     what, verdict = tracked["what"], tracked["verdict"]
     if not here:
-        return Comparison(what, verdict, "", "not looked at", why="the check setting leaves it out")
+        return VerdictComparison(what, verdict, "", "not looked at", why="the check setting leaves it out")
     first = here[0]
     if (first["rule"], first["partly"]) != (tracked["rule"], tracked["partly"]):
         why = f"its rule is no longer that of the tracked run: {first['rule']}"
-        return Comparison(what, verdict, first["verdict"], "differs", first["figures"], why)
+        return VerdictComparison(what, verdict, first["verdict"], "differs", first["figures"], why)
     if first["verdict"] == verdict:
-        return Comparison(what, verdict, verdict, "same", first["figures"])
+        return VerdictComparison(what, verdict, verdict, "same", first["figures"])
     if is_within(verdict, here):
-        return Comparison(what, verdict, first["verdict"], "within error", first["figures"])
+        return VerdictComparison(what, verdict, first["verdict"], "within error", first["figures"])
     why = "figures of the runs: " + "; ".join(str(claim["figures"]) for claim in here)
-    return Comparison(what, verdict, first["verdict"], "differs", first["figures"], why)
+    return VerdictComparison(what, verdict, first["verdict"], "differs", first["figures"], why)
 
 
 def is_within(verdict: str, runs: Claims) -> bool:
