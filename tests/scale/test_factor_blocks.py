@@ -108,6 +108,7 @@ def test_what_needs_the_table_in_memory_is_refused_with_the_way_out(fitted, give
         hs.GeneralizedFactorModel(**{"rank": 1, **given}).fit(fitted[1])
 
 
+@pytest.mark.filterwarnings("ignore:the descent ended")
 def test_a_value_outside_the_family_is_named(fitted):
     family, table, _ = fitted
     if family == "bernoulli":

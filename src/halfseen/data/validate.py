@@ -16,7 +16,6 @@ from halfseen.data.observed import Observed
 from halfseen.data.prepared import PreparedTable
 from halfseen.errors import shown
 
-
 # The models that fit a prepared table block by block; all others refuse it here.
 ON_BLOCKS = "AlternatingLeastSquares, BiasModel and GeneralizedFactorModel"
 

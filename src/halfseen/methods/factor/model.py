@@ -31,7 +31,7 @@ from halfseen.methods.factor.ranks import settled_rank
 from halfseen.methods.factor.settings import PARAMETERS, PRINTED, most_sweeps
 from halfseen.methods.factor.verdicts import about_counts, about_next_rank, about_wild, is_wild
 from halfseen.parameters import Table
-from halfseen.solvers.checkpoint import checkpoint_of
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         """
         return cls(rank, family, **(PRINTED | changed))
 
+    @resumable
     def fit(
         self,
         R: Any,
@@ -221,8 +222,6 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         offset: Any = None,
         row_offset: Any = None,
         col_offset: Any = None,
-        checkpoint: Any = None,
-        resume: bool = False,
     ) -> Self:
         """Fit the observed entries.
 
@@ -240,10 +239,6 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
             table it is refused: say ``row_offset`` or ``col_offset``.
         row_offset, col_offset : ndarray (n,), (p,), optional
             The same by row and by column; all that are given add up.
-        checkpoint : path, optional
-            Folder in which every iteration is written down.
-        resume : bool
-            Go on from what is there: the bits are those of a fit that never stopped.
 
         Returns
         -------
@@ -257,7 +252,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         """
         settings = self._checked()
         if isinstance(R, PreparedTable):
-            return fit_blocks(self, R, settings, checkpoint_of(self, R, checkpoint, resume))
+            return fit_blocks(self, R, settings)
         offsets = Offsets(offset, row_offset, col_offset)
         observed, self.loss_, known = checked_input(self, R, trials, offsets)
         self.has_trials_, self.has_offset_ = trials is not None, offsets.are_given

@@ -30,7 +30,6 @@ from halfseen.parameters import BadArgument
 from halfseen.solvers import GradientNorm, Stop, SweepResult, loop
 from halfseen.solvers.block_profile import BlockProfile, ColumnPenalty, ProfilePoint, ProfileVisit, TurnedRows
 from halfseen.solvers.block_ridge import RowsInBlocks
-from halfseen.solvers.checkpoint import Checkpoint
 
 Array = NDArray[Any]
 
@@ -45,7 +44,7 @@ RIDGE_CAP = 6.0
 SMALLEST_FALL = {"float32": 1e-9, "float64": 1e-15}
 
 
-def fit_blocks(model: Any, table: PreparedTable, settings: SimpleNamespace, kept: Checkpoint | None) -> Any:
+def fit_blocks(model: Any, table: PreparedTable, settings: SimpleNamespace) -> Any:
     """Start, prior and descent of `GeneralizedFactorModel`, one reading of the blocks each round.
 
     Raises
@@ -64,8 +63,7 @@ def fit_blocks(model: Any, table: PreparedTable, settings: SimpleNamespace, kept
     sweep = _sweep(places, loss, penalty)
     unit = start.dispersion**0.75 if loss.has_dispersion else 1.0
     stops: list[Stop] = [GradientNorm(settings.tol * unit), NoFall(SMALLEST_FALL[table.dtype.name])]
-    keeper = kept and kept.run(0)
-    run = loop(sweep, sweep.start(start.C), stops, max_iter=most_sweeps(settings), keeper=keeper)
+    run = loop(sweep, sweep.start(start.C), stops, max_iter=most_sweeps(settings))
     _keep(model, sweep, penalty, run.params, settings)
     model.run_, model.n_iter_ = run.record(), max(run.n_iter, 1)
     if not run.converged:
