@@ -135,6 +135,19 @@ def test_a_new_row_is_placed_by_its_features_and_its_entries(featured, table):
     np.testing.assert_allclose(placed[0], model.predict_table()[1:3], atol=0.5)
 
 
+def test_rows_of_which_nothing_was_seen_are_placed_by_their_features_alone(featured, table):
+    model, _ = featured
+    taste = table[2][:3]
+    some = np.full((4, 80), np.nan)
+    some[3, 0] = 3.0  # the others have nothing
+    together = model.predict(some, row_features=np.vstack([taste, taste[:1]]))[:3]
+    np.testing.assert_allclose(model.predict(None, row_features=taste), together, rtol=1e-6)
+    placed = model.inference(0.9).new_rows(None, row_features=taste)
+    cells = placed.entries(np.repeat(np.arange(3), 80), np.tile(np.arange(80), 3))
+    seen = model.inference(0.9).entries(np.repeat(np.arange(10, 13), 80), np.tile(np.arange(80), 3))
+    assert cells.width.mean() > 1.1 * seen.width.mean()
+
+
 def test_intervals_of_new_rows_cover(featured, table):
     model, _ = featured
     rng = np.random.default_rng(5)

@@ -12,7 +12,7 @@ from halfseen.cli.data_commands import add_data
 from halfseen.cli.fits import add_fits
 from halfseen.cli.item_commands import add_items
 from halfseen.cli.methods import method_named
-from halfseen.cli.options import Data, JudgeOptions, OutputOptions, TableOptions, grouped
+from halfseen.cli.options import Data, JudgeOptions, OutputOptions, TableOptions, TrialsOption, grouped
 from halfseen.cli.prepare_command import add_prepare
 from halfseen.cli.products import add_products
 from halfseen.cli.rank_command import add_rank
@@ -84,6 +84,7 @@ def demo(
 def describe(
     data: Data,
     table: TableOptions,
+    trials: TrialsOption,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """What was observed of a table: size, values, thin rows and columns, and a family that fits.
@@ -92,7 +93,7 @@ def describe(
     """
     from halfseen.cli.describe import run_describe
 
-    run_describe(data, table, json)
+    run_describe(data, table, json, trials.trials)
 
 
 add_fits(fit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.cli.filled import Filled, TableFile, cells_of, long_answer, wide_answer
-from halfseen.cli.options import TableOptions
+from halfseen.cli.options import FeatureFiles, TableOptions
 from halfseen.cli.scores import places
 from halfseen.cli.screen import count, figures, note, print_json, say, share
+from halfseen.cli.source import read_sides
 from halfseen.cli.threads import on_threads
 from halfseen.cli.written import check_out, deliver, write_file
 from halfseen.data import Observed
@@ -49,6 +50,7 @@ class CompletePlan:
     held_out: float = 0.1
     seed: int = 0
     threads: int | None = None
+    features: FeatureFiles = field(default_factory=FeatureFiles)
 
 
 def run_complete(
@@ -60,7 +62,8 @@ def run_complete(
     with TableFile.opened(data, reading) as file, on_threads(plan.threads):
         cells_of(file.observed)
         plan = settled(plan, file.observed)
-        maker = maker_of(plan, file.observed)
+        sides, _ = read_sides(plan.features, file.observed, reading)
+        maker = maker_of(plan, file.observed, sides)
         judged = judge(maker, file.observed, plan)
         filled = fill(maker(file.observed), file, plan)
         is_text = out is None or out.suffix.lower() in (".csv", ".tsv")
@@ -102,8 +105,13 @@ def ends_of(model: Any, labels: tuple[Any, Any], level: float) -> tuple[np.ndarr
     return np.asarray(intervals.low, dtype=float), np.asarray(intervals.high, dtype=float)
 
 
-def maker_of(plan: CompletePlan, observed: Observed) -> Callable[[Observed], Any]:
-    """A function that fits the model that was asked for to a table."""
+def maker_of(plan: CompletePlan, observed: Observed, sides: dict[str, Any]) -> Callable[[Observed], Any]:
+    """A function that fits the model that was asked for to a table, with what is known of its rows and columns."""
+    if sides and plan.method != "bayes":
+        given_by = next(iter(sides)).replace("_", "-")
+        raise ValueError(
+            f"--{given_by}: --method {plan.method} does not take features; leave them out, or take --method bayes"
+        )
     hints = observed.describe()["hints"]
     family = plan.family or family_for(plan.method, hints)
     estimator: Any = getattr(hs, METHODS[plan.method])
@@ -125,7 +133,7 @@ def maker_of(plan: CompletePlan, observed: Observed) -> Callable[[Observed], Any
 
     def fitted(table: Observed) -> Any:
         model = estimator(**given)
-        return (hs.ScaledColumns(model) if is_scaled else model).fit(table)
+        return (hs.ScaledColumns(model) if is_scaled else model).fit(table, **sides)
 
     return fitted
 

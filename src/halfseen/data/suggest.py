@@ -83,7 +83,7 @@ def as_dicts(remarks: list[Hint]) -> list[dict[str, str]]:
 
 def _families(observed: Observed, distinct: FloatArray) -> list[Hint]:
     if observed.trials is not None:
-        return [Hint("family", "Counts of successes with their trials: fit(R, trials=R.trials).", "bernoulli")]
+        return [Hint("family", "The values count successes out of the trials of each entry.", "bernoulli")]
     if np.isin(distinct, (0.0, 1.0)).all():
         return [Hint("family", "The values are 0 and 1.", "bernoulli")]
     whole = bool((distinct == np.trunc(distinct)).all())

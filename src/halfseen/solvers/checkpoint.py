@@ -199,7 +199,9 @@ def resumable(fit: Fit) -> Fit:
         inspect.Parameter("checkpoint", kind, default=None, annotation="str | os.PathLike[str] | None"),
         inspect.Parameter("resume", kind, default=False, annotation="bool"),
     ]
-    wrapped.__signature__ = known.replace(parameters=[*known.parameters.values(), *added])  # type: ignore[attr-defined]
+    own = list(known.parameters.values())
+    place = len(own) - (own[-1].kind is inspect.Parameter.VAR_KEYWORD)
+    wrapped.__signature__ = known.replace(parameters=own[:place] + added + own[place:])  # type: ignore[attr-defined]
     wrapped.__doc__ = _documented(fit.__doc__)
     return cast(Fit, wrapped)
 

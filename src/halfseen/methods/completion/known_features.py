@@ -9,6 +9,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed
+from halfseen.data.compressed import Compressed
 from halfseen.data.features import FeatureCode, as_side_features
 from halfseen.errors import shown
 
@@ -68,6 +69,12 @@ def features_of_new(code: FeatureCode, given: Any, n: int, labels: Labels | None
     filled: list[str] = []
     side = as_side_features(given, "row_features", may_miss=True).aligned(n, labels, "row_features")
     return code.encode(side, "row_features", filled), filled
+
+
+def nothing_seen(shape: tuple[int, int], row_labels: Any, col_labels: Any, dtype: Any = float) -> Observed:
+    """A table of rows of which no cell was seen: new rows that only their features tell of."""
+    empty = Compressed(np.zeros(shape[0] + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, dtype), None, shape[1])
+    return Observed(empty, row_labels, col_labels)
 
 
 def implicit_features(observed: Observed) -> Any:
