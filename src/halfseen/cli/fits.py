@@ -11,7 +11,7 @@ import typer
 
 from halfseen.cli.derive import option_of
 from halfseen.cli.methods import METHODS, Method
-from halfseen.cli.options import Data, JudgeOptions, ManyData, OutputOptions, TableOptions
+from halfseen.cli.options import BlockOptions, Data, JudgeOptions, ManyData, OutputOptions, TableOptions
 from halfseen.cli.screen import PlainCommand, plainly
 
 PANELS = ("The model", "Fine settings of the model")
@@ -26,7 +26,13 @@ def add_fits(fit: typer.Typer) -> None:
 
 def command_of(method: Method) -> Any:
     """The command of a method: what typer needs to know of it is its signature."""
-    groups = (*method.groups, TableOptions, *(() if method.kind == "rows" else (JudgeOptions,)), OutputOptions)
+    groups = (
+        *method.groups,
+        TableOptions,
+        *(() if method.kind == "rows" else (JudgeOptions,)),
+        BlockOptions,
+        OutputOptions,
+    )
     data = ManyData if method.kind == "sources" else Data
     flat = [inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, annotation=data)]
     taken = {"data"}

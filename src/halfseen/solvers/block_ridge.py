@@ -198,16 +198,24 @@ class RowsInBlocks:
     C : ndarray (p, k)
     part : str
         "factors" or "bias".
+    fold : HashedFold or None
+        The entries that were fitted, where they were not all.
     """
 
     folder: str
     visit: Any
     C: FloatArray
     part: str
+    fold: Any = None
+
+    @classmethod
+    def of(cls, table: PreparedTable, visit: Any, C: FloatArray, part: str = "factors") -> RowsInBlocks:
+        """The rows of a table, or of the part of its entries that was fitted."""
+        return cls(table.folder, visit, C, part, table.fold)
 
     @property
     def table(self) -> PreparedTable:
-        return PreparedTable(self.folder)
+        return PreparedTable(self.folder, fold=self.fold)
 
     @property
     def shape(self) -> tuple[int, ...]:

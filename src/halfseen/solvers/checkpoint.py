@@ -157,7 +157,7 @@ def checkpoint_of(model: Any, table: Any, folder: Any, resume: bool, more: Any =
 def _fingerprint(data: Any) -> Any:
     """A number that other data do not have, up to chance."""
     if isinstance(data, PreparedTable):
-        return list(data.facts.checksums)
+        return [*data.facts.checksums, repr(data.fold)]
     if isinstance(data, Observed):
         return fingerprint(data)
     if isinstance(data, np.ndarray) and not data.dtype.hasobject:

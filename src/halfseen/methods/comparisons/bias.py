@@ -124,7 +124,7 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
         sweep = BlockRidge(place(table, settings.engine), visit, cols)
         begin = sweep.start([RowStart(None, 0.0)] * table.n_blocks, 1)
         run = loop(sweep, begin, [SmallFall(settings.tol)], max_iter=settings.max_iter)
-        self.__dict__.update(self._learned_from_blocks(table.folder, visit, run.params.C))
+        self.__dict__.update(self._learned_from_blocks(table, visit, run.params.C))
         return self._told(run)
 
     def _told(self, run: Run) -> Self:

@@ -40,7 +40,7 @@ def fit_blocks(model: Any, table: PreparedTable, settings: SimpleNamespace, star
     sweep = _sweep(table, settings, model.mean_, k, model.penalty_)
     point = _down_the_path(model, sweep, starts, settings)
     run = model._run(sweep, point, settings, None)
-    model.__dict__.update(model._learned_from_blocks(table.folder, sweep.visit, run.params.C))
+    model.__dict__.update(model._learned_from_blocks(table, sweep.visit, run.params.C))
     model.start_col_biases_ = model.col_bias_[None, :]
     model.run_, model.n_iter_ = run.record(), run.n_iter
     return model

@@ -327,7 +327,7 @@ def _keep(model: Any, sweep: BlockProfile, penalty: FactorPenalty, at: ProfilePo
     signs = sign_rule(Y_turned)
     T, Y_turned = T * signs, Y_turned * signs
     turned = TurnedRows(sweep.visit, mean.astype(dtype), T.astype(dtype))
-    rows = RowsInBlocks(table.folder, turned, at.C, "factors")
+    rows = RowsInBlocks.of(table, turned, at.C)
     final = FactorPoint((zeta + Y @ mean).astype(dtype), rows, Y_turned.astype(dtype))
     model.stages_ = {"final": final}
     model.intercept_, model.row_factors_, model.col_factors_ = final.intercept, rows, final.cols
