@@ -109,11 +109,20 @@ def test_a_checkpoint_of_another_fit_is_refused(name, tmp_path):
         seeded(case).fit(case.data, checkpoint=tmp_path / "new", resume=True)
     seeded(case).fit(case.data, checkpoint=tmp_path)
     with pytest.raises(ValueError, match="is of another fit"):
-        seeded(case).set_params(max_iter=7).fit(case.data, checkpoint=tmp_path, resume=True)
+        seeded(case).set_params(tol=0.5).fit(case.data, checkpoint=tmp_path, resume=True)
     with pytest.raises(ValueError, match="is of another fit"):
         seeded(case).fit(as_observed(case.data).take_rows(np.arange(9)), checkpoint=tmp_path, resume=True)
     with pytest.raises(ValueError, match="needs checkpoint="):
         seeded(case).fit(case.data, resume=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*max_iter")
+def test_a_fit_that_ended_too_soon_goes_on_with_more_iterations(tmp_path):
+    case = CASES["BiasModel"]
+    seeded(case).set_params(max_iter=3, tol=0.0).fit(case.data, checkpoint=tmp_path)
+    more = seeded(case).set_params(max_iter=9, tol=0.0).fit(case.data, checkpoint=tmp_path, resume=True)
+    whole = seeded(case).set_params(max_iter=9, tol=0.0).fit(case.data)
+    assert_equal(learned(more), learned(whole), "went on")
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

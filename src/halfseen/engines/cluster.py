@@ -145,9 +145,10 @@ class DaskPlacement:
         # the block, its columns' entries once more, and the checksum's reading
         needed = 3.0 * size
         if needed > SHARE_OF_MEMORY * limits[smallest]:
+            least = in_words(int(needed / SHARE_OF_MEMORY))
             raise ValueError(
                 f"worker {smallest} has {in_words(int(limits[smallest]))} of memory, and a block of "
-                f"{self.table.folder} needs {in_words(int(needed / SHARE_OF_MEMORY))}: start workers with more (--memory-limit), or "
+                f"{self.table.folder} needs {least}: start workers with more (--memory-limit), or "
                 "prepare the table with more blocks"
             )
         return SHARE_OF_MEMORY * limits[smallest]

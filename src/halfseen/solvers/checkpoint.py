@@ -72,14 +72,18 @@ class Checkpoint:
     def next(self) -> RunKeeper:
         """The keeper of the fit's next loop: loops come in the same order whenever the fit is run."""
         self._n_loops += 1
-        return RunKeeper(self.folder / f"loop-{self._n_loops:05d}.bin", self._resumes)
+        return RunKeeper(self.folder / f"loop-{self._n_loops:05d}.bin", self._resumes, self._began_anew)
+
+    def _began_anew(self) -> None:
+        """A loop does more than it had done: what is there of later ones followed from less."""
+        self._resumes = False
 
 
 class RunKeeper:
     """Keeps the last iteration of one loop; see :func:`halfseen.solvers.loop.loop`."""
 
-    def __init__(self, path: Path, resumes: bool) -> None:
-        self._path, self._resumes = path, resumes
+    def __init__(self, path: Path, resumes: bool, went_on: Callable[[], None]) -> None:
+        self._path, self._resumes, self._went_on = path, resumes, went_on
         self._state: RunState | None = None
 
     def begin(self, sweep: Any, stops: Any, watchers: Any, start: Any) -> tuple[Any, list[TraceRow], str | None]:
@@ -113,6 +117,7 @@ class RunKeeper:
             If it cannot be written (a full disk, say): the file before it is whole.
         """
         assert self._state is not None
+        self._went_on()
         data, partial = self._state.written(params, rows, reason), self._path.with_suffix(".partial")
         try:
             with partial.open("wb") as file:
@@ -143,7 +148,11 @@ def checkpoint_of(model: Any, table: Any, folder: Any, resume: bool, more: Any =
         if resume:
             raise ValueError("resume=True needs checkpoint=, the folder to go on from")
         return None
-    parameters = {name: value for name, value in model.get_params().items() if name != "engine"}
+    # how many iterations may be is not which: a fit that ended too soon goes on with a larger max_iter (not so a chain,
+    # whose draws have room for so many)
+    given = model.get_params()
+    free = {"engine"} | (set() if "burn_in" in given else {"max_iter"})
+    parameters = {name: value for name, value in given.items() if name not in free}
     seeds = [value for name, value in parameters.items() if name.split("__")[-1] == "random_state"]
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
