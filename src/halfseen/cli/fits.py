@@ -36,14 +36,20 @@ def command_of(method: Method) -> Any:
     data = ManyData if method.kind == "sources" else Data
     flat = [inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, annotation=data)]
     taken = {"data"}
+    # a word of the estimator stays the estimator's: --memory of a chain is that of its draws
+    own = {parameter.name for parameter in method.parameters}
+    shown = {
+        group: [field for field in fields(group) if group is not BlockOptions or field.name not in own]
+        for group in groups
+    }
     for group in groups:
         hints = typing.get_type_hints(group, include_extras=True)
-        taken |= {field.name for field in fields(group)}
+        taken |= {field.name for field in shown[group]}
         flat += [
             inspect.Parameter(
                 field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
             )
-            for field in fields(group)
+            for field in shown[group]
         ]
     derived = [parameter for parameter in method.parameters if parameter.name not in taken]
     options = [
@@ -54,7 +60,7 @@ def command_of(method: Method) -> Any:
     def command(**given: Any) -> None:
         from halfseen.cli.job import AskedFit, run_fit
 
-        parts = {group: group(**{field.name: given[field.name] for field in fields(group)}) for group in groups}
+        parts = {group: group(**{field.name: given[field.name] for field in shown[group]}) for group in groups}
         settings = {parameter.name: given[parameter.name] for parameter in derived if given[parameter.name] is not None}
         files = given["data"] if isinstance(given["data"], list) else [given["data"]]
         run_fit(AskedFit(method, files, settings, parts))
