@@ -83,7 +83,7 @@ class ScaledColumns(CompletionEstimator):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(inner, name)
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, **given: Any) -> Self:
         """Fit the model to the table in units of each column's spread.
 
         Parameters
@@ -91,6 +91,8 @@ class ScaledColumns(CompletionEstimator):
         X : table (n, p)
         y : None
             Ignored; there for scikit-learn.
+        **given
+            What ``fit`` of the model takes besides, such as ``row_features``.
         """
         settings = self._checked()
         if settings.model is None:
@@ -108,7 +110,7 @@ class ScaledColumns(CompletionEstimator):
         observed = self._observe(X, reset=True)
         self.loss_ = get_loss("gaussian")
         self.column_means_, self.column_scales_ = column_scales(observed)
-        self.model_ = inner.fit(self._scaled(observed))
+        self.model_ = inner.fit(self._scaled(observed), **given)
         for text in getattr(inner, "warnings_", ()):
             self._keep_sentence(text)
         return self

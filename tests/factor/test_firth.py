@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import expit
 
 import halfseen as hs
 from factor_truth import EVERY, relative_error
@@ -77,6 +78,18 @@ def test_all_ones_and_all_zeros_stay_finite(logit):
         assert model.run_.converged, penalty
         assert np.abs(model.predict_table(kind="linear")).max() < 30, penalty
         assert model.predict_table()[:, 5].mean() < 0.1, penalty
+
+
+def test_nearly_separated_columns_reach_the_fixed_point():
+    """Hard and easy items, some all wrong: their score grows on the way, which is no reason to damp."""
+    rng = np.random.default_rng(0)
+    z, y = 2.0 * rng.normal(size=1000), np.exp(0.5 * rng.normal(size=1000))
+    table = (rng.random((200, 1000)) < expit(z + np.outer(rng.normal(size=200), y))).astype(float)
+    table[rng.random(table.shape) > 0.7] = np.nan
+    assert (np.nansum(table, axis=0) == 0).any()
+    model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="none", random_state=0).fit(table)
+    assert model.run_.converged
+    assert model.run_.n_iter <= 60
 
 
 @pytest.mark.slow

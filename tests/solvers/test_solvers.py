@@ -7,6 +7,7 @@ import pytest
 
 from halfseen.solvers import (
     AcceleratedGradient,
+    AndersonMixing,
     GradientDescent,
     GradientNorm,
     HeldOut,
@@ -177,3 +178,26 @@ def test_single_precision_ends_for_its_precision():
     assert run.reason in ("precision", "exact")
     assert run.converged
     np.testing.assert_allclose(run.params, problem.answer, atol=1e-3)
+
+
+class TestMixing:
+    def test_a_linear_map_is_solved_in_as_many_steps_as_it_has_rates(self):
+        rates, x, plain, mixing = np.array([0.99, 0.9, -0.8, 0.5]), np.zeros(4), np.zeros(4), AndersonMixing(4)
+        for _ in range(8):
+            x, plain = mixing(x, rates * x + 1.0), rates * plain + 1.0
+        answer = 1.0 / (1.0 - rates)
+        np.testing.assert_allclose(x, answer, rtol=1e-6)
+        assert np.abs(plain - answer).max() > 50
+
+    def test_what_is_forgotten_has_no_part_in_the_next_step(self):
+        mixing, image = AndersonMixing(), np.array([1.0, 2.0])
+        mixing(np.zeros(2), np.array([5.0, -3.0]))
+        mixing.forget()
+        assert mixing(np.zeros(2), image) is image
+
+    def test_steps_that_repeat_are_no_trouble(self):
+        mixing, x = AndersonMixing(), np.zeros(2, dtype=np.float32)
+        for _ in range(4):
+            x = mixing(np.zeros(2, np.float32), np.ones(2, np.float32))
+        assert x.dtype == np.float32
+        assert x.tolist() == [1.0, 1.0]

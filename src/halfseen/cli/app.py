@@ -12,7 +12,7 @@ from halfseen.cli.data_commands import add_data
 from halfseen.cli.fits import add_fits
 from halfseen.cli.item_commands import add_items
 from halfseen.cli.methods import method_named
-from halfseen.cli.options import Data, JudgeOptions, OutputOptions, TableOptions, grouped
+from halfseen.cli.options import Data, JudgeOptions, OutputOptions, TableOptions, TrialsOption, grouped
 from halfseen.cli.prepare_command import add_prepare
 from halfseen.cli.products import add_products
 from halfseen.cli.rank_command import add_rank
@@ -84,6 +84,7 @@ def demo(
 def describe(
     data: Data,
     table: TableOptions,
+    trials: TrialsOption,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """What was observed of a table: size, values, thin rows and columns, and a family that fits.
@@ -92,7 +93,7 @@ def describe(
     """
     from halfseen.cli.describe import run_describe
 
-    run_describe(data, table, json)
+    run_describe(data, table, json, trials.trials)
 
 
 add_fits(fit)
@@ -115,6 +116,11 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="A small version, in seconds; its results stay out of the tracked ones.")
     ] = False,
+    every: Annotated[bool, typer.Option("--all", help="All figures of all papers.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Compare the verdicts of a small run with the tracked ones; nothing is written."),
+    ] = False,
     papers: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Folder of papers; else papers/ here or above.")
     ] = None,
@@ -130,12 +136,14 @@ def reproduce(
 
     Example: [bold]halfseen reproduce generalized-latent-factors/figure1 --quick[/bold]
     """
-    from halfseen.cli.reproduce import run_list, run_reproduce
+    from halfseen.cli.reproduce import chosen, run_check, run_list, run_reproduce
 
-    if what is None:
-        run_list(papers, json)
+    if what is None and not every:
+        run_list(papers, json, is_check=check)
+    elif check:
+        run_check(chosen(what, every, papers), (data or [], quick, minutes, fresh), json)
     else:
-        run_reproduce(what, papers, (data or [], quick, minutes, fresh), json)
+        run_reproduce(chosen(what, every, papers), (data or [], quick, minutes, fresh), json)
 
 
 add_data(app, STYLE)

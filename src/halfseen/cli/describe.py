@@ -15,9 +15,9 @@ from halfseen.cli.words import in_options
 BAR = 24
 
 
-def run_describe(data: str, options: TableOptions, as_json: bool) -> None:
+def run_describe(data: str, options: TableOptions, as_json: bool, trials: str | None = None) -> None:
     """Print the facts of a table."""
-    facts = open_table(data, options).describe()
+    facts = open_table(data, options, trials).describe()
     facts["suggested_family"] = suggestion(facts["values"], facts["hints"])
     if as_json:
         print_json({"source": data, **facts})
@@ -36,14 +36,19 @@ def run_describe(data: str, options: TableOptions, as_json: bool) -> None:
             put("", f"{count(facts[axis]['n_empty'])} {word}s have no entry at all, first: {first}")
     for hint in facts["hints"]:
         put("", in_options(hint["text"]))
-    for line in commands(data, typed(options), facts):
+    for line in commands(data, typed(options), facts, trials):
         say(line)
 
 
-def commands(data: str, reading: str, facts: dict[str, Any]) -> list[str]:
+def commands(data: str, reading: str, facts: dict[str, Any], trials: str | None = None) -> list[str]:
     """Commands to go on with, each on a line of its own, an empty one first."""
     if not facts["suggested_family"]:
         return []
+    if trials is not None:  # successes out of known totals are one family
+        return [
+            "",
+            f"try: halfseen fit factor {shlex.quote(data)}{reading} --family bernoulli --trials {shlex.quote(trials)}",
+        ]
     where = f"{shlex.quote(data)}{reading}"
     meant = {hint["value"] for hint in facts["hints"]}
     unit = " --scale columns" if "scale columns" in meant else ""

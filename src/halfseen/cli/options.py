@@ -123,8 +123,8 @@ class TableOptions:
 
 
 @dataclass(frozen=True)
-class FeatureFiles:
-    """Files with a line of features per row and per column: of the fit, or new ones."""
+class RowFeatureFile:
+    """A file with a line of features per row."""
 
     row_features: Annotated[
         Path | None,
@@ -139,6 +139,12 @@ class FeatureFiles:
             rich_help_panel=FEATURES,
         ),
     ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FeatureFiles(RowFeatureFile):
+    """Files with a line of features per row and per column: of the fit, or new ones."""
+
     col_features: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A line of features per column.", rich_help_panel=FEATURES)
     ] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from halfseen.cli.inferring import inference_of, open_run, shift_of
 from halfseen.cli.items import scale_of_abilities
-from halfseen.cli.options import TableOptions
+from halfseen.cli.options import RowFeatureFile, TableOptions
 from halfseen.cli.place_sources import place_sources
 from halfseen.cli.reopen import table_options
 from halfseen.cli.screen import note
-from halfseen.cli.source import changed, open_table
+from halfseen.cli.source import changed, open_table, read_features
 from halfseen.cli.written import check_out, deliver
-from halfseen.data import Observed
+from halfseen.data import Observed, SideFeatures
 from halfseen.text import with_article
 
 # Draws whose quantiles are the ends of a new row's intervals.
@@ -32,6 +32,7 @@ class PlaceQuestion:
     data: str | None = None
     seed: int = 0
     scores: bool = False
+    features: RowFeatureFile = field(default_factory=RowFeatureFile)
 
 
 def run_place(
@@ -53,11 +54,11 @@ def run_place(
         raise ValueError(f"{run} holds {with_article(type(model).__name__)}, which places no new rows")
     if len(rows) > 1:
         raise ValueError(f"{len(rows)} files were given, and {run} holds one table; give one file of new rows")
-    table = open_table(rows[0], merged(record, reading))
-    answer = item_lines(model, record, table, question)
+    table, side = new_rows(model, record, rows, merged(record, reading), question.features)
+    answer = None if side is not None or table is None else item_lines(model, record, table, question)
     n_labels = 1
     if answer is None:
-        answer, n_labels = cell_lines(model, record, table, question), 2
+        answer, n_labels = cell_lines(model, record, table, question, side), 2
         texts = outside_values(record, answer)
     else:
         texts = [
@@ -68,6 +69,34 @@ def run_place(
     deliver(answer, out, as_json, is_raw, n_labels)
     for text in texts:
         note(text)
+
+
+def new_rows(
+    model: Any, record: dict[str, Any], rows: list[str], reading: TableOptions, files: RowFeatureFile
+) -> tuple[Observed | None, SideFeatures | None]:
+    """The table of new rows and their features, where there are files of them; all rows with features are in both."""
+    if files.row_features is None:
+        if not rows:
+            raise ValueError("give a file of new rows, or --row-features with what else is known of them")
+        if files.row_key is not None:
+            raise ValueError(f"--row-key {files.row_key} is the key of a file; give --row-features too")
+        return open_table(rows[0], reading), None
+    if getattr(model, "row_code_", None) is None or not hasattr(model, "draws_"):
+        what = with_article(type(model).__name__)
+        raise ValueError(f"--row-features is for runs of 'fit bayes' with --row-features; this is {what} without")
+    key = files.row_key or record.get("features", {}).get("row", {}).get("key")
+    if not rows:
+        return None, read_features(files.row_features, key, model.row_labels_, reading)[0]
+    table = open_table(rows[0], reading)
+    side = read_features(files.row_features, key, table.row_labels, reading)[0]
+    if side.labels is None or table.row_labels is None:
+        return table, side
+    more = side.labels[~np.isin(side.labels, table.row_labels)]
+    whole = Observed.from_triplets(
+        table.rows, table.cols, table.values, table.weights, (table.shape[0] + len(more), table.shape[1]),
+        row_labels=np.concatenate([table.row_labels, more]), col_labels=table.col_labels,
+    )  # fmt: skip
+    return whole, side
 
 
 def outside_values(record: dict[str, Any], answer: dict[str, Any]) -> list[str]:
@@ -120,22 +149,25 @@ def item_lines(model: Any, record: dict[str, Any], table: Observed, question: Pl
     return answer
 
 
-def cell_lines(model: Any, record: dict[str, Any], table: Observed, question: PlaceQuestion) -> dict[str, Any]:
+def cell_lines(
+    model: Any, record: dict[str, Any], table: Observed | None, question: PlaceQuestion, side: SideFeatures | None
+) -> dict[str, Any]:
     """A prediction for every cell that the new rows lack, with intervals where the model draws new rows."""
-    predicted = np.asarray(model.predict(table), dtype=float)
+    given = {} if side is None else {"row_features": side}
+    predicted = np.asarray(model.predict(table, **given), dtype=float)
     columns = model.col_labels_
     columns = np.arange(predicted.shape[1]) if columns is None else np.asarray(columns)
-    seen = model._observe(table, reset=False)
+    seen = model._observe(table, reset=False) if side is None else model._new_rows(table, side)
     lacking = np.ones(predicted.shape, dtype=bool)
     lacking[seen.rows, seen.cols] = False
-    labels = np.arange(len(predicted)) if table.row_labels is None else np.asarray(table.row_labels)
+    labels = np.arange(len(predicted)) if seen.row_labels is None else np.asarray(seen.row_labels)
     i, j = np.nonzero(lacking)
     shift = shift_of(record)
     answer = {"row": labels[i], "col": columns[j], "predicted": predicted[i, j] - shift}
     try:
         if not hasattr(model, "inference"):
             raise ValueError(f"{with_article(type(model).__name__)} has none")
-        draws = model._drawn(seen, i, j, DRAWS, np.random.default_rng(question.seed))
+        draws = model._drawn(seen, i, j, DRAWS, np.random.default_rng(question.seed), **given)
     except ValueError as error:
         note(f"no intervals of new rows: {error}")
         return answer

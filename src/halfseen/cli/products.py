@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from halfseen.cli.options import OUTPUT, Data, PairsOptions, TableOptions, grouped
+from halfseen.cli.options import OUTPUT, Data, FeatureFiles, PairsOptions, RowFeatureFile, TableOptions, grouped
 from halfseen.cli.screen import PlainCommand, plainly
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit ... -o RUN'.")]
@@ -72,6 +72,7 @@ def complete(
     data: Data,
     table: TableOptions,
     output: FileOptions,
+    features: FeatureFiles,
     method: Annotated[
         str,
         typer.Option(
@@ -107,11 +108,12 @@ def complete(
 ) -> None:
     """Fill the holes of a table: wide in, wide out; long in, long out; what was seen stays as it is.
 
-    Example: [bold]halfseen complete survey.csv --wide -o completed.csv --interval 0.9[/bold]
+    Example: [bold]halfseen complete survey.csv --wide -o completed.csv --interval 0.9[/bold]; with what else is known
+    [bold]halfseen complete ratings.csv --row-features users.csv --col-features films.csv -o completed.csv[/bold]
     """
     from halfseen.cli.complete import CompletePlan, run_complete
 
-    plan = CompletePlan(method, family, rank, scale, interval, held_out, seed, threads)
+    plan = CompletePlan(method, family, rank, scale, interval, held_out, seed, threads, features)
     if source is not None:
         from halfseen.cli.complete_sources import run_complete_sources
 
@@ -177,15 +179,17 @@ def factors(
 
 def place(
     run: Run,
-    rows: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="NEWROWS...",
-            help="File of new rows, in the form of the fit's table; of many sources several files.",
-        ),
-    ],
     table: TableOptions,
     output: FileOptions,
+    features: RowFeatureFile,
+    rows: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NEWROWS...]",
+            help="File of new rows, in the form of the fit's table; of many sources several files. None: new rows of "
+            "which only features are known.",
+        ),
+    ] = None,
     level: Annotated[float, typer.Option(metavar="P", help="Level of the intervals.")] = 0.95,
     questions: Annotated[
         int, typer.Option(min=0, metavar="N", help="How many questions to ask next, where the columns are items.")
@@ -199,9 +203,10 @@ def place(
     """New rows against a fitted model: abilities, scores and next questions of items; else what they would have said.
 
     Example: [bold]halfseen place run/ newcomers.csv -o placed.csv[/bold]; of a run of many sources
-    [bold]halfseen place views/ clinic.csv questions.csv --wide --scores[/bold] with the sources that were seen
+    [bold]halfseen place views/ clinic.csv questions.csv --wide --scores[/bold] with the sources that were seen; by
+    entries and features [bold]halfseen place run/ newcomers.csv --row-features people.csv[/bold]
     """
     from halfseen.cli.place import PlaceQuestion, run_place
 
-    question = PlaceQuestion(level, questions, data, seed, scores)
-    run_place(run, rows, table, question, (output.out, output.json, output.raw))
+    question = PlaceQuestion(level, questions, data, seed, scores, features)
+    run_place(run, rows or [], table, question, (output.out, output.json, output.raw))

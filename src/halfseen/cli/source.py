@@ -41,7 +41,7 @@ def open_table(data: str, options: TableOptions, trials: str | None = None) -> O
         if path.is_dir():
             raise ValueError(f"{data} is a folder; give a file (Parquet, Feather, CSV, TSV, JSON Lines, .gz, .npz)")
         if trials is not None and is_wide(options):
-            raise ValueError("--trials is for files with one entry per line; leave it or --wide out")
+            raise ValueError(f"--trials is for files with one entry per line; leave it or {wide_option(options)} out")
         table = answers_of_a_test(path, options)
         if table is None and is_wide(options):
             table = open_wide(data, options)
@@ -79,10 +79,16 @@ def is_wide(options: TableOptions) -> bool:
     return bool(options.wide or options.columns or options.drop or options.no_labels)
 
 
+def wide_option(options: TableOptions) -> str:
+    """The option that says that lines are rows."""
+    implied = [name for name in ("columns", "drop", "no_labels") if getattr(options, name)]
+    return f"--{implied[0].replace('_', '-')} (which says that lines are rows)" if implied else "--wide"
+
+
 def open_wide(data: str, options: TableOptions) -> Observed:
     """Read a file of which every line is a whole row."""
     if given := [name for name in ("col", "value", "weight", "duplicates") if name in changed(options)]:
-        raise ValueError(f"--{given[0]} is for files with one entry per line; leave it or --wide out")
+        raise ValueError(f"--{given[0]} is for files with one entry per line; leave it or {wide_option(options)} out")
     return read_table(
         data, column(options.row), wide=True, sep=separator(options.sep), header=not options.no_header,
         missing=options.missing, shift=options.shift, values=words(options.values), columns=options.columns,
@@ -229,6 +235,28 @@ def long_sources(file: str, source: str, reading: TableOptions) -> Sources:
         missing=reading.missing, shift=reading.shift, duplicates=reading.duplicates.value,
         values=words(reading.values), max_bytes=reading.max_bytes,
     )  # fmt: skip
+
+
+def read_sides(files: Any, table: Observed, reading: TableOptions) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Features of rows and columns, by the argument of ``fit``, and the files and keys that they are from.
+
+    Parameters
+    ----------
+    files : FeatureFiles
+    table : Observed
+        Whose labels the lines are found by.
+    reading : TableOptions
+    """
+    sides, keys = {}, {}
+    for side, labels in (("row", table.row_labels), ("col", table.col_labels)):
+        path, key = getattr(files, f"{side}_features"), getattr(files, f"{side}_key")
+        if path is None and key is not None:
+            raise ValueError(f"--{side}-key {key} is the key of a file; give --{side}-features too")
+        if path is not None:
+            features, key = read_features(path, key, labels, reading)
+            sides[f"{side}_features"] = features
+            keys[side] = {"file": str(path), "key": key}
+    return sides, keys
 
 
 def read_features(path: Path, key: str | None, labels: Any, reading: TableOptions) -> tuple[SideFeatures, str]:

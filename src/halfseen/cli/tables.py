@@ -17,7 +17,7 @@ from halfseen.cli.options import ALS_RANKS, FeatureFiles, GroupsOptions, TrialsO
 from halfseen.cli.pictures import completed, picture_size
 from halfseen.cli.scores import judge_model, places
 from halfseen.cli.screen import Steps, count, share
-from halfseen.cli.source import family_of, open_table, read_features, resolved_columns
+from halfseen.cli.source import family_of, open_table, read_sides, resolved_columns
 from halfseen.data import Observed, check_support
 from halfseen.losses import Loss, get_loss, has_columns
 from halfseen.metrics import coverage, mean_width
@@ -47,15 +47,7 @@ class TableJob(Job):
 
     def read_sides(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Features of rows and columns, where files of them were given."""
-        sides, keys, given = {}, {}, self.asked.part(FeatureFiles)
-        for side, labels in (("row", self.whole.row_labels), ("col", self.whole.col_labels)):
-            path, key = getattr(given, f"{side}_features"), getattr(given, f"{side}_key")
-            if path is None and key is not None:
-                raise ValueError(f"--{side}-key {key} is the key of a file; give --{side}-features too")
-            if path is not None:
-                features, key = read_features(path, key, labels, self.asked.table)
-                sides[f"{side}_features"] = features
-                keys[side] = {"file": str(path), "key": key}
+        sides, keys = read_sides(self.asked.part(FeatureFiles), self.whole, self.asked.table)
         if sides and self.asked.is_scaled:
             raise ValueError("--scale columns takes no files of features; leave one of them out")
         return sides, keys

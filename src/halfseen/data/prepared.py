@@ -78,9 +78,7 @@ class TableFacts:
             lists = {name: tuple(facts[name]) for name in ("bounds", "entries", "checksums")}
             return cls(**{**facts, **lists})
         except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"{folder} is no prepared table: it has no {FACTS}"
-            ) from error
+            raise FileNotFoundError(f"{folder} is no prepared table: it has no {FACTS}") from error
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} cannot be used: {error}; prepare the table again") from error
 

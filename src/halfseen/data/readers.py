@@ -20,6 +20,7 @@ from halfseen.data.limits import Budget
 from halfseen.data.npz import read_npz
 from halfseen.data.observed import Observed
 from halfseen.data.prepared import PreparedTable, is_prepared
+from halfseen.data.roles import meant, misread, second_thoughts
 from halfseen.data.sources import Sources
 from halfseen.data.wide import WideReading, read_wide
 from halfseen.data.words import words_of
@@ -167,7 +168,7 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
     kind, budget = kind_of(file, reading.get("sep")), Budget.of(file, reading.get("max_bytes"))
     form = TextFormat(reading.get("sep"), reading.get("header", True))
     if _is_wide(reading):
-        _refuse_long(roles, duplicates)
+        _refuse_long(roles, duplicates, reading)
         wide = WideReading(
             roles["row"], reading.get("columns"), reading.get("drop"), reading.get("labels"), reading.get("values"),
             missing, shift, dtype,
@@ -188,11 +189,15 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
         _collect(source, names, collector, reading)
         table = collector.finish(file, duplicates)
     except ValueError as error:
-        if not may_be_wide:
-            raise
-        recognised = _recognised(file, kind, form, roles, duplicates, dtype, reading, budget)
+        recognised = _recognised(file, kind, form, roles, duplicates, dtype, reading, budget) if may_be_wide else None
         if recognised is not None:
             return recognised
+        likely = meant(source, roles)
+        if likely is not None:
+            cause = str(error).partition(";")[0].removeprefix(f"{file.name}: ").removeprefix(f"{file}: ")
+            raise ValueError(f"{misread(source, likely)} ({cause})") from error
+        if not may_be_wide:
+            raise
         if f"column {names[1]!r} has" in str(error):  # holes where the names of columns should be
             raise ValueError(f"{_wide_text(file, source.names)} ({error})") from error
         raise ValueError(f"{error}; if the file is a wide table, give wide=True") from error
@@ -200,8 +205,10 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
         recognised = _recognised(file, kind, form, roles, duplicates, dtype, reading, budget)
         if recognised is not None:
             return recognised
-        raise ValueError(f"{_wide_text(file, source.names)} (as entries, every row would have just one)")
-    return table._told(tuple(getattr(source, "notes", ())))
+        likely = meant(source, roles)
+        text = _wide_text(file, source.names) if likely is None else misread(source, likely)
+        raise ValueError(f"{text} (as entries, every row would have just one)")
+    return table._told((*getattr(source, "notes", ()), *second_thoughts(source, names, roles)))
 
 
 def _recognised(
@@ -338,11 +345,13 @@ def _is_wide(reading: Any) -> bool:
     return bool(reading.get("wide") or implied)
 
 
-def _refuse_long(roles: dict[str, Column], duplicates: str) -> None:
+def _refuse_long(roles: dict[str, Column], duplicates: str, reading: Any) -> None:
     given = [role for role in ("col", "value", "weight", "trials") if roles[role] is not None]
     given += ["duplicates"] if duplicates != "error" else []
     if given:
-        raise ValueError(f"{given[0]}= is for files with one entry per line; leave it or wide=True out")
+        implied = [name for name in ("columns", "drop", "labels") if reading.get(name) is not None]
+        meant = f"{implied[0]}= (which says that lines are rows)" if implied else "wide=True"
+        raise ValueError(f"{given[0]}= is for files with one entry per line; leave it or {meant} out")
 
 
 @contextmanager

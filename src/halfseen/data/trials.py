@@ -75,7 +75,7 @@ def successes(
     _check_within(counts, totals, place, "successes lie between 0 and the trials")
     if values.dtype == np.float32:
         counts, totals = counts.astype(np.float32), totals.astype(np.float32)
-    how = "a model takes the trials along as fit(R, trials=R.trials), with family='bernoulli'"
+    how = "models of answers fit them with R.trials beside the table"
     return counts, totals, (*notes, f"values count successes out of {_spread(totals)} trials: {how}")
 
 

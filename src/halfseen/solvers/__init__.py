@@ -17,6 +17,7 @@ from halfseen.solvers.factored import (
 from halfseen.solvers.gradient import AcceleratedGradient, BacktrackingGradient, GradientDescent, largest_curvature
 from halfseen.solvers.levenberg import LevenbergMarquardt, NormalProblem
 from halfseen.solvers.loop import Run, Stop, Sweep, SweepResult, Trace, Watcher, loop
+from halfseen.solvers.mixing import AndersonMixing
 from halfseen.solvers.newton import AlternatingNewton, NewtonCG, conjugate_gradient
 from halfseen.solvers.polya import polya_gamma
 from halfseen.solvers.problem import CurvedProblem, HalvedProblem, LastPoint, SmoothProblem, largest
@@ -31,6 +32,7 @@ __all__ = [
     "AcceleratedGradient",
     "Adam",
     "AlternatingNewton",
+    "AndersonMixing",
     "BacktrackingGradient",
     "CurvedProblem",
     "DenseObjective",

@@ -15,14 +15,20 @@ from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.biased import BiasedPredictions
 from halfseen.data import Observed
-from halfseen.data.features import FeatureCode
+from halfseen.data.features import FeatureCode, as_side_features
 from halfseen.data.outgoing import fingerprint
 from halfseen.engines import Engine, EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.completion.convergence import potential_scale_reduction, tell_of_chains
 from halfseen.methods.completion.gibbs import GibbsState
 from halfseen.methods.completion.implicit import ImplicitChoice, settled_implicit
-from halfseen.methods.completion.known_features import features_of_new, implicit_features, learned_features
+from halfseen.methods.completion.known_features import (
+    features_of_new,
+    implicit_features,
+    learned_features,
+    nothing_seen,
+    usual_features,
+)
 from halfseen.methods.completion.logit_gibbs import base_rate, check_answers, log_odds, probable
 from halfseen.methods.completion.posterior import Collector, RowPosteriors
 from halfseen.methods.completion.sampler import IMPLICIT, Choices, Sampler
@@ -158,7 +164,8 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     their unit otherwise: predictions follow a change of unit (the unit of log odds is 1). Yes/no answers become
     Gaussian by one Pólya-Gamma weight per entry and sweep; ``kind="linear"`` of their predictions is the log odds of
     the posterior mean probability. Rows without entries are drawn from the prior, around what their features say. An
-    implicit feature counts 1 / sqrt(n_i) for a row of n_i entries, and :math:`\alpha_i \sim G(\nu/2, \nu/2)` with
+    implicit feature counts sqrt(n_i) / (n_i + 10) for a row of n_i entries (a new row is taken to be like those of the
+    fit as far as it is not known), and :math:`\alpha_i \sim G(\nu/2, \nu/2)` with
     a :math:`\nu` that is drawn too (4 to 2000). The
     noise vectors are drawn for all rows at once, in their order, so the bits do not depend on threads.
 
@@ -255,6 +262,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         self.rank_, self.rank_search_ = self._settled_rank(observed, seed)
         start_rng, rng = seed.spawn(2)
         choices = self._choices(sampler, settings, seed)
+        self._usual = usual_features(observed) if self.implicit_ in ("both", "rows") else None
         thin = self._thinning(observed, settings)
         collector = Collector(settings.burn_in, settings.max_iter, thin, settings.n_chains)
         total = (settings.burn_in + settings.max_iter) * settings.n_chains
@@ -272,9 +280,9 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
 
         Parameters
         ----------
-        rows : sequence of n labels (positions where the training rows had none), or a table
+        rows : sequence of n labels (positions where the training rows had none), or a table, or None
             A table (without ``cols``) is one of new rows over the fitted columns: each is placed by what was seen of
-            it, and by its features.
+            it, and by its features. None: new rows of which only the features are known.
         cols : sequence of n labels (or positions), or one for all rows; optional
         kind : {"mean", "linear"}
         row_features : as in :meth:`fit`, optional
@@ -287,7 +295,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         if cols is not None or row_features is None:
             return super().predict(rows, cols, kind)
         check_is_fitted(self)
-        placed = self._placed(self._observe(rows, reset=False), row_features)
+        placed = self._placed(self._new_rows(rows, row_features), row_features)
         return self._response(self._block(placed.coefficients, np.arange(self.observed_shape_[1])), kind)
 
     def transform(self, R: Any, row_features: Any = None) -> FloatArray:
@@ -443,7 +451,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
 
     def _with_rows(self, R: Any, row_features: Any, rng: np.random.Generator) -> Self:
         """A model of new rows in the place of the fitted ones, each drawn given every draw of the columns."""
-        observed = self._observe(R, reset=False)
+        observed = self._new_rows(R, row_features)
         placed = self._placed(observed, row_features, rng)
         other = copy(self)
         other.draws_ = replace(self.draws_, rows=placed.coefficients, row_weights=placed.weights)
@@ -451,11 +459,18 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         other.fingerprint_ = fingerprint(observed)
         return other
 
+    def _new_rows(self, R: Any, row_features: Any) -> Observed:
+        """The table of new rows; without one, as many rows without entries as there are lines of features."""
+        if R is not None or row_features is None:
+            return self._observe(R, reset=False)
+        side = as_side_features(row_features, "row_features", may_miss=True)
+        return nothing_seen((side.n, self.observed_shape_[1]), side.labels, self.col_labels_, self.draws_.rows.dtype)
+
     def _features_of(self, observed: Observed, row_features: Any) -> list[Any]:
         """Features of new rows, group by group."""
         groups: list[Any] = []
-        if self.implicit_ in ("both", "rows"):
-            groups.append(implicit_features(observed))
+        if self._usual is not None:
+            groups.append(implicit_features(observed, self._usual))
         if self.row_code_ is None and row_features is not None:
             raise ValueError(
                 "row_features are of no use: the model was fitted without; leave them out, or fit with them"
@@ -468,12 +483,13 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         return groups
 
     def _drawn(
-        self, observed: Observed, rows: IntArray, cols: IntArray, n_draws: int, rng: np.random.Generator
-    ) -> FloatArray:
+        self, observed: Observed, rows: IntArray, cols: IntArray, n_draws: int, rng: np.random.Generator,
+        row_features: Any = None,
+    ) -> FloatArray:  # fmt: skip
         """Responses at cells in draws far apart along the chain: each table is one draw of everything."""
         draws, kept = self.draws_, len(self.draws_)
         own = RowPosteriors(draws.rows, draws.row_weights)
-        placed = own if self._is_of_fit(observed) else self._placed(observed, None, rng)
+        placed = own if self._is_of_fit(observed) else self._placed(observed, row_features, rng)
         apart = np.linspace(kept - 1, 0, n_draws).round().astype(int)
         chosen = apart if n_draws <= kept else rng.integers(kept, size=n_draws)
         responses = np.empty((n_draws, len(rows)), draws.rows.dtype)

@@ -162,8 +162,8 @@ class PosteriorInference(TableInference):
 
         Parameters
         ----------
-        R : table over the fitted columns
-            With few entries in a row, or none.
+        R : table over the fitted columns, or None
+            With few entries in a row, or none. None: only features are known of all of them.
         row_features : as in the fit, optional
             Without them features are taken to be as on average.
         random_state : int, Generator or None

@@ -12,7 +12,7 @@ from halfseen.losses import at_columns
 from halfseen.losses.derived import information, skew
 from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.problem import FactorPenalty, FactorProblem, safe_inverse
-from halfseen.solvers import NewtonCG, SweepResult, largest
+from halfseen.solvers import AndersonMixing, NewtonCG, SweepResult, largest
 
 Array = NDArray[Any]
 
@@ -24,6 +24,14 @@ MIN_SHARE = 0.1
 SETTLING = 3
 # A score that turns round and keeps more than this share of its size swings about the fixed point.
 SLOW = 0.7
+# A score that grows and points where it pointed is on its way out of a flat place (a column that is nearly separated);
+# to damp it would only make that way longer. A circling one turns by more than this cosine.
+STRAIGHT = 0.98
+# A score below this share of the one before is on its way to the fixed point, and steps may be extrapolated; one that
+# keeps its size or grows is still on its way out of a flat place, where extrapolation would turn it back.
+SHRINKS = 0.95
+# An extrapolated point whose score grows by more than this is given up for the plain step.
+WORSE = 1.5
 
 
 def leverages(problem: FactorProblem, at: FactorPoint) -> Array:
@@ -56,6 +64,14 @@ def tilts(passes: EntryPasses, predictor: Array, variance: Array) -> Array:
     return out
 
 
+def cosine(one: Array, other: Array) -> float:
+    """Of the angle between two vectors; 1 where one of them is of another length or zero."""
+    if len(one) != len(other):
+        return 1.0
+    size = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return float(one @ other) / size if size > 0 else 1.0
+
+
 class FirthSweep:
     r"""One Newton step on the likelihood of the adjusted responses, which are then brought up to date.
 
@@ -71,7 +87,9 @@ class FirthSweep:
 
     Notes
     -----
-    Contraction about the size of the leverages, so 5 to 10 sweeps where the information is good. Source: Firth
+    Contraction about the size of the leverages, so 5 to 10 sweeps where the information is good. Rows and columns that
+    are nearly separated contract slowly, and their score may grow on the way: steps are mixed (Anderson) while the
+    score shrinks and damped only where it turns. Source: Firth
     (1993), Biometrika 80; for the joint score the error-times-variable term cancels against the second-order
     term and leaves exactly :math:`-\frac12\psi'' v` per entry.
     """
@@ -83,6 +101,7 @@ class FirthSweep:
         self._share, self.norm, self.value, self._updates = 1.0, np.inf, np.inf, 0
         self._tilts = self.variance = np.empty(0)
         self._problem, self._gradient = self._plain, np.empty(0)
+        self._mixing, self._before = AndersonMixing(), np.inf
 
     def _corrected(self) -> FactorProblem:
         return FactorProblem(self.passes.tilted(self._tilts), self.rank, self.penalty)
@@ -100,8 +119,8 @@ class FirthSweep:
         newton.remember(theta, self.value, self._gradient)
         return newton(theta)
 
-    def update(self, theta: Array) -> None:
-        """The correction at ``theta``, and the corrected score there; damped where the score does not shrink."""
+    def update(self, theta: Array, is_extrapolated: bool = False) -> None:
+        """The correction at ``theta``, and the corrected score there; damped where plain steps swing."""
         at = self._plain.unpack(theta)
         predictor = self.passes.at(at.rows, at.cols, col_offset=at.intercept)
         self.variance = leverages(self._plain, at)
@@ -110,10 +129,10 @@ class FirthSweep:
         value, gradient = self._problem.value_and_gradient(theta)
         norm = largest(gradient)
         self._updates += 1
-        if self._updates > SETTLING:
-            # the bound on the leverages has a kink; full updates may jump back and forth across it
-            swings = len(gradient) == len(self._gradient) and float(gradient @ self._gradient) < 0
-            is_slow = norm > (SLOW if swings else 1.0) * self.norm
+        if self._updates > SETTLING and not is_extrapolated:
+            # the bound on the leverages has a kink; full updates may jump back and forth across it, or circle
+            turn = cosine(gradient, self._gradient)
+            is_slow = turn < STRAIGHT and norm > (SLOW if turn < 0 else 1.0) * self.norm
             self._share = max(0.5 * self._share, MIN_SHARE) if is_slow else min(1.15 * self._share, 1.0)
         if self._share < 1.0 and len(old) == len(self._tilts):
             self._tilts = old + self._share * (self._tilts - old)
@@ -123,7 +142,24 @@ class FirthSweep:
 
     def __call__(self, theta: Array) -> SweepResult:
         result = self.newton(theta)
-        self.update(result.params)
+        new, updates = self._mixed(theta, result.params), self._updates
+        norm = self.norm
+        self.update(new, new is not result.params)
+        if new is not result.params and not self.norm <= WORSE * norm:
+            self._mixing.forget()
+            new = result.params
+            self.update(new)
         # leverages cost two block passes and two quadratic forms, about three gradient passes, and one for the score
+        work = result.work + 4.0 * (self._updates - updates)
         stuck = result.params is theta and self._share <= MIN_SHARE
-        return SweepResult(result.params, self.value, self.norm, result.work + 4.0, result.reason if stuck else None)
+        return SweepResult(new, self.value, self.norm, work, result.reason if stuck else None)
+
+    def _mixed(self, theta: Array, image: Array) -> Array:
+        """Where to go from the step that Newton's method proposes."""
+        if image is theta or self._updates <= SETTLING or self._share < 1.0:
+            self._mixing.forget()
+            return image
+        if not self.norm <= SHRINKS * self._before:
+            self._mixing.forget()
+        self._before = self.norm
+        return self._mixing(theta, image)
