@@ -126,6 +126,15 @@ def test_crumbs_of_ordinary_values_are_no_heavy_tails():
     assert told_by(hs.SoftImpute(2, 2.0, max_iter=3, random_state=0), crumbs) == ""
 
 
+@pytest.mark.parametrize("name", ["als", "softimpute", "bayes"])
+def test_columns_of_unlike_units_are_no_heavy_tails(name):
+    data = table("normal", 20)[1] * np.r_[1e3, np.ones(18), 1e-3]
+    assert told_by(MODELS[name](), data + 50.0 * np.arange(20)) == ""
+    model = hs.HeterogeneousFactorization(random_state=0)
+    assert told_by(model, {name: each * np.r_[300.0, np.ones(19)] for name, each in
+                           (("a", table("normal", 20)[1]), ("b", table("normal", 21)[1]))}) == ""  # fmt: skip
+
+
 def test_the_largest_entries_share_is_counted_over_at_least_three():
     share, top = top_share(np.r_[np.zeros(95), 1.0, 2.0, 2.0, 4.0, 0.0])
     assert share == pytest.approx(24 / 25)

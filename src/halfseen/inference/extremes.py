@@ -21,6 +21,8 @@ SHARE = 0.2
 # So many times the largest share of factors drawn at random, where a table is small enough for these to reach it.
 FACTOR, DRAWS, MOST_DRAWN = 1.5, 10, 100_000
 FEWEST, MOST = 100, 1_000_000
+# Entries from which a column has a spread of its own.
+FEWEST_IN_COLUMN = 8
 # Huber's constant: .95 of the efficiency of least squares with normal errors.
 HUBER = 1.345
 # From the median absolute deviation to the standard deviation of normal errors; and how many of these are far.
@@ -112,9 +114,12 @@ def extremes(
     if share <= SHARE or share <= FACTOR * _share_by_chance(observed, rows, cols, at):
         return None
     values = np.asarray(observed.values[at], dtype=float)
-    away = np.abs(values - np.median(values))
+    # columns of unlike units rule sums of squares without any tails: each is looked at in units of its own spread
+    middle, unit = _columns(j, values, observed.shape[1])
+    share, top = top_share(fitted / unit[j])
+    away = np.abs(values - middle[j]) / unit[j]
     # a table that falls into crumbs is fitted entry by entry, ordinary values as well as others
-    if np.median(away[top]) <= FAR * NORMAL * np.median(away):
+    if share <= SHARE or np.median(away[top]) <= FAR * NORMAL * np.median(away):
         return None
     left = values - np.asarray(predicted(i, j), dtype=float)
     delta = HUBER * NORMAL * float(np.median(np.abs(left - np.median(left))))
@@ -143,6 +148,26 @@ def _looked_at(observed: Observed) -> Any:
     if observed.n_entries <= MOST:
         return np.arange(observed.n_entries)
     return np.sort(np.random.default_rng(0).choice(observed.n_entries, MOST, replace=False))
+
+
+def _columns(j: IntArray, values: FloatArray, n_cols: int) -> tuple[FloatArray, FloatArray]:
+    """Medians and median absolute deviations of the columns; of all values together, where a column has few entries."""
+    enough = np.bincount(j, minlength=n_cols) >= FEWEST_IN_COLUMN
+    middle = _medians(j, values, n_cols)
+    middle = np.where(enough, middle, np.median(values))
+    away = np.abs(values - middle[j])
+    unit = _medians(j, away, n_cols)
+    known = enough & (unit > 0)
+    usual = float(np.median(unit[known])) if known.any() else float(np.median(away)) or 1.0
+    return middle, np.where(known, unit, usual)
+
+
+def _medians(j: IntArray, values: FloatArray, n_cols: int) -> FloatArray:
+    """Upper median of every column; 0 without entries."""
+    order = np.lexsort((values, j))
+    counts = np.bincount(j, minlength=n_cols)
+    places = np.cumsum(counts) - counts + counts // 2
+    return np.asarray(np.where(counts > 0, values[order][np.minimum(places, len(values) - 1)], 0.0))
 
 
 def _share_by_chance(observed: Observed, rows: FloatArray, cols: FloatArray, at: Any) -> float:
