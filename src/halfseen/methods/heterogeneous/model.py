@@ -489,6 +489,9 @@ class HeterogeneousFactorization(SourcesEstimator):
     def _less(self, table: Observed, means: FloatArray) -> Observed:
         return centred(table, means).astype(table.dtype) if means.any() else table
 
+    def _follows_squares(self, name: str) -> bool:
+        return is_quadratic(self._loss_of(name))
+
     def _loss_of(self, name: str) -> Loss:
         return self.losses_[name] if self.solver_ == "bayes" else self.loss_
 
