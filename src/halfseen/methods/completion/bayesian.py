@@ -47,6 +47,7 @@ from halfseen.parameters import (
     Word,
 )
 from halfseen.select.automatic_rank import RankSearch, settled_rank
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.loop import Run, Sweep, Watcher, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 
@@ -246,6 +247,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         self.feature_draws = feature_draws
         self.n_chains = n_chains
 
+    @resumable
     def fit(self, R: Any, y: None = None, *, row_features: Any = None, col_features: Any = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
 
