@@ -9,8 +9,8 @@ is :math:`u_{ij}(x) = t_{ij} - s_{ij} P_j(x)`, and only its last term depends on
     - a_{rij} t_{il}\big) + \sum_g x_g^r P_{jg} P_{lg} N_{jlg},
     \qquad N_{jlg} = \sum_i f_i s_{ij} s_{il} q_{ig},
 
-:math:`m_{ri} = \mathrm{E}_{q_i}[x^r]`, :math:`a_{rij} = s_{ij} \mathrm{E}_{q_i}[x^r P_j]`. The counts :math:`N` of pairs
-need no scores at every node, and where all was seen they are the same number for all pairs.
+:math:`m_{ri} = \mathrm{E}_{q_i}[x^r]`, :math:`a_{rij} = s_{ij} \mathrm{E}_{q_i}[x^r P_j]`. The counts :math:`N` of
+pairs need no scores at every node, and where all was seen they are the same number for all pairs.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class PairSums:
         m, p = answers.shape
         seen = answers != NOT_SEEN
         t = (answers == 1).astype(float)
-        weighted = (q @ (powers[:, :, None] * chances.T).transpose(1, 0, 2).reshape(len(chances.T), POWERS * p)).reshape(
-            m, POWERS, p
-        )
+        weighted = (
+            q @ (powers[:, :, None] * chances.T).transpose(1, 0, 2).reshape(len(chances.T), POWERS * p)
+        ).reshape(m, POWERS, p)
         means = q @ powers.T
         if self.pairs.ndim > 1:
             weighted *= seen[:, None, :]
@@ -127,8 +127,8 @@ def yes_no_covariance(problem: RowsLikelihood, full: FloatArray) -> FloatArray:
         return out
 
     sums = PairSums(p, size, is_whole)
-    for own in resolve(problem.engine).map(block_sums, problem.table.blocks()):
-        sums.merge(own)
+    for part_sums in resolve(problem.engine).map(block_sums, problem.table.blocks()):
+        sums.merge(part_sums)
     moments = sums.totals(powers, chances)
     out = np.zeros((problem.n_full, problem.n_full))
     intercepts, slopes = layout.first_param + 1, layout.first_param
