@@ -37,19 +37,22 @@ FILES = {
     "evalplus": ("evalplus_binary.npz", "response"),
     "cruxeval": ("cruxeval_input.npz", "passrate"),
 }
-COLUMNS = ("data", "about", "share_seen", "draws", "scores_hold", "pairs_hold", "ranks_hold", "score_error", "raw_error",
-           "pair_width", "pairs_separated")  # fmt: skip
+COLUMNS = (
+    "data", "about", "share_seen", "draws", "scores_hold", "pairs_hold", "ranks_hold", "score_error", "raw_error",
+    "pair_width", "pairs_separated",
+)  # fmt: skip
 
 
 def table_named(name: str) -> np.ndarray:
     """A complete table of answers in [0, 1]."""
     file, key = FILES[name]
-    return np.load(Path(os.environ["HALFSEEN_DATA"]) / "llm" / file, allow_pickle=True)[key].astype(float)
+    X = np.load(Path(os.environ["HALFSEEN_DATA"]) / "llm" / file, allow_pickle=True)[key].astype(float)
+    return X[(X <= 1.0).all(axis=1)]  # EvalPlus has models that were not run on one of its sets
 
 
 def chances(X: np.ndarray) -> np.ndarray:
-    """What a factor model of rank 2 makes of the table."""
-    model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="map", random_state=0).fit(X)
+    """What a factor model of rank 2 makes of the table; shares above a half count as right."""
+    model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="map", random_state=0).fit((X > 0.5).astype(float))
     rows, cols = np.indices(X.shape).reshape(2, -1)
     return np.asarray(model.predict(rows, cols)).reshape(X.shape)
 
@@ -103,7 +106,7 @@ def placed(X: np.ndarray, how: str, n: int, seed: int) -> list[float]:
     board = hs.Board(hs.Observed.from_dense(X[old], row_labels=[f"m{i:03}" for i in range(len(old))], col_labels=names))
     asked = np.sort(rng.choice(X.shape[1], n, replace=False))
     if how == "chosen":
-        asked = np.sort([names.index(str(question)) for question in board.next(n=n)["question"]])
+        asked = np.sort([names.index(str(question).rpartition("/")[2]) for question in board.next(n=n)["question"]])
     Y = np.full((len(new), X.shape[1]), np.nan)
     Y[:, asked] = X[np.ix_(new, asked)]
     labels = [f"new{i:03}" for i in range(len(new))]

@@ -1,7 +1,8 @@
 """Defaults against an oracle and against peers, over ordinary kinds of tables.
 
-Writes results/defaults_study.csv and results/defaults_study.md:
-``python benchmarks/defaults_study.py [repetitions [kinds of table ...]]``; without kinds all are renewed.
+``python benchmarks/defaults_study.py [tables] [kinds of table ...] [--afresh]`` writes results/defaults_study.csv and
+results/defaults_study.md; without kinds it takes all. Every table has its figures kept in results/defaults_tables.csv,
+and a study that was cut short goes on from there.
 
 Errors are those of expected values on the cells that nobody saw, root mean square over the standard deviation of the
 truth there. *Default*: the model as a user would call it, nothing set. *Oracle*: the best of a grid of penalties at the
@@ -21,8 +22,10 @@ from typing import Any
 import numpy as np
 
 import halfseen as hs
+from kept_tables import Figures, Place, forget, measured
 
 RESULTS = Path(__file__).parent / "results"
+TABLES = RESULTS / "defaults_tables.csv"
 REPETITIONS = 5
 Table = tuple[np.ndarray, np.ndarray]
 
@@ -140,15 +143,17 @@ def error(predicted: np.ndarray, truth: np.ndarray, table: np.ndarray) -> float:
     return float(np.sqrt(np.mean((predicted - truth)[where] ** 2)) / truth[where].std())
 
 
-def repetition(kind: Kind, seed: int) -> list[tuple[str, str, float]]:
-    """Errors of all contestants on one table: role, name, error."""
-    truth, table = kind.draw(seed)
-    lines = [
-        ("default", name, error(make().fit(table).predict_table(), truth, table)) for name, make in models(kind).items()
-    ]
-    best = min(error(model.fit(table).predict_table(), truth, table) for model in oracles(kind, table))
-    lines.append(("oracle", "best of a grid at the true rank", best))
-    return lines + [("peer", name, error(complete(table), truth, table)) for name, complete in peers().items()]
+def repetition(name: str, seed: int) -> Figures:
+    """Errors of all contestants on one table, by role and name."""
+    kind = KINDS[name]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        truth, table = kind.draw(seed)
+        own = {f"default: {who}": make().fit(table).predict_table() for who, make in models(kind).items()}
+        others = {f"peer: {who}": complete(table) for who, complete in peers().items()}
+        best = min(error(model.fit(table).predict_table(), truth, table) for model in oracles(kind, table))
+    errors = {who: error(predicted, truth, table) for who, predicted in (own | others).items()}
+    return errors | {"oracle: best of a grid at the true rank": best}
 
 
 def summary(lines: list[list[Any]]) -> str:
@@ -171,30 +176,32 @@ def summary(lines: list[list[Any]]) -> str:
     return "\n".join(text) + "\n"
 
 
-def main(repetitions: int, names: list[str]) -> None:
-    """One line per contestant and kind; kinds that are not named keep the lines they have."""
-    path = RESULTS / "defaults_study.csv"
-    known: dict[str, list[list[Any]]] = {}
-    if path.exists():
-        with path.open(encoding="utf-8") as file:
-            for line in list(csv.reader(file))[1:]:
-                known.setdefault(line[0], []).append(line)
-    for name in names:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            drawn = [repetition(KINDS[name], seed) for seed in range(repetitions)]
-        known[name] = []
-        for place, (role, who, _) in enumerate(drawn[0]):
-            values = np.array([one[place][2] for one in drawn])
+def main(repetitions: int, names: list[str], is_afresh: bool) -> None:
+    """A table of each kind in turn, so that a study cut short has as many of each."""
+    if is_afresh:
+        forget(TABLES, names)
+    for seed in range(repetitions):
+        summarise(measured(TABLES, [(name, seed) for name in names], repetition))
+
+
+def summarise(tables: dict[Place, Figures]) -> None:
+    """One line per contestant and kind of table."""
+    lines: list[list[Any]] = []
+    for name in KINDS:
+        own = [figures for (kind, _), figures in tables.items() if kind == name]
+        for figure in own[0] if own else ():
+            role, who = figure.split(": ")
+            values = np.array([errors[figure] for errors in own])
             se = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-            known[name].append([name, role, who, f"{values.mean():.4f}", f"{se:.4f}", repetitions])
-        lines = [line for kind in KINDS for line in known.get(kind, [])]
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["table", "role", "model", "mean relative error", "standard error", "repetitions"])
-            writer.writerows(lines)
-        (RESULTS / "defaults_study.md").write_text(summary(lines), encoding="utf-8")
+            lines.append([name, role, who, f"{values.mean():.4f}", f"{se:.4f}", len(own)])
+    with (RESULTS / "defaults_study.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["table", "role", "model", "mean relative error", "standard error", "repetitions"])
+        writer.writerows(lines)
+    (RESULTS / "defaults_study.md").write_text(summary(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else REPETITIONS, sys.argv[2:] or list(KINDS))
+    given = [word for word in sys.argv[1:] if word != "--afresh"]
+    counts, named = [int(word) for word in given if word.isdigit()], [word for word in given if not word.isdigit()]
+    main(counts[0] if counts else REPETITIONS, named or list(KINDS), "--afresh" in sys.argv)

@@ -1,6 +1,7 @@
 """Coverage of entries and scores of the factor model on small and thin tables of yes/no answers.
 
-Writes results/small_tables_study.csv after every table: ``python benchmarks/small_tables_study.py [repetitions]``.
+``python benchmarks/small_tables_study.py [tables] [--afresh]`` writes results/small_tables_study.csv after every table;
+every table's own figures are kept in results/small_tables.csv, and a study that was cut short goes on from there.
 
 Truth: one factor with slopes and intercepts of their own. Each cell of the study asks for 30 tables; the column
 "tables" says how many were reached.
@@ -16,8 +17,10 @@ from pathlib import Path
 import numpy as np
 
 import halfseen as hs
+from kept_tables import Figures, Place, forget, measured
 
 RESULTS = Path(__file__).parent / "results" / "small_tables_study.csv"
+TABLES = RESULTS.with_name("small_tables.csv")
 REPETITIONS = 30
 # Rows, columns, share of cells seen.
 CELLS = {
@@ -27,7 +30,7 @@ CELLS = {
     "2000x20, 70 %": (2000, 20, 0.7),
     "200x40, 60 %": (200, 40, 0.6),
 }
-HELD = ("entries held", "scores held", "refused")
+HELD = ("entries held", "scores held", "refused", "no free fit")
 
 
 def one_table(n: int, p: int, share: float, seed: int) -> dict[str, float]:
@@ -45,28 +48,35 @@ def one_table(n: int, p: int, share: float, seed: int) -> dict[str, float]:
             some = rng.permutation(n * p)[:4000]
             entries, scores = i.entries(some // p, some % p), i.scores()
         except ValueError:
-            return {"entries held": np.nan, "scores held": np.nan, "refused": 1.0}
+            return {"entries held": np.nan, "scores held": np.nan, "refused": 1.0, "no free fit": 1.0}
     truth = chance.ravel()[some]
     return {
         "entries held": float(np.mean((entries.low <= truth) & (truth <= entries.high))),
         "scores held": float(np.mean((scores.low <= chance.mean(axis=1)) & (chance.mean(axis=1) <= scores.high))),
         "refused": 0.0,
+        "no free fit": float(any("does not exist" in text for text in i.warnings_)),
     }
 
 
-def main(repetitions: int) -> None:
+def main(repetitions: int, is_afresh: bool) -> None:
     """Tables of all cells in turn, so that a study cut short has as many of each."""
-    lines: dict[str, list[dict[str, float]]] = {name: [] for name in CELLS}
+    if is_afresh:
+        forget(TABLES, CELLS)
     for seed in range(repetitions):
-        for name, cell in CELLS.items():
-            lines[name].append(one_table(*cell, seed))
-            with RESULTS.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(["table", *HELD, "tables"])
-                for done, values in lines.items():
-                    means = [np.nanmean([one[what] for one in values]) if values else np.nan for what in HELD]
-                    writer.writerow([done, *(f"{mean:.3f}" for mean in means), len(values)])
+        summarise(measured(TABLES, [(name, seed) for name in CELLS], lambda name, seed: one_table(*CELLS[name], seed)))
+
+
+def summarise(tables: dict[Place, Figures]) -> None:
+    """A line per cell: means over its tables."""
+    with RESULTS.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["table", *HELD, "tables"])
+        for name in CELLS:
+            own = [figures for (kind, _), figures in tables.items() if kind == name]
+            means = [np.nanmean([each[what] for each in own]) for what in HELD]
+            writer.writerow([name, *(f"{mean:.3f}" for mean in means), len(own)])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else REPETITIONS)
+    counts = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    main(counts[0] if counts else REPETITIONS, "--afresh" in sys.argv)

@@ -32,6 +32,10 @@ CONFIG = {
         "starts": 2, "mean_ridges": [1e-3], "beta_sweep": [0.1, 1.0],
         "widths": [5], "sweep_sets": ["gpcr"], "sweep_splits": 1, "curves": "gpcr",
     },
+    "check": {
+        "sets": ["gpcr"], "splits": 1, "betas": [0.1], "ridges": [1e-3], "starts": 2, "mean_ridges": [1e-3],
+        "sweep_sets": [], "curves": "gpcr",
+    },
 }  # fmt: skip
 RIDGES = [0.03, 0.1, 0.3, 1.0, 3.0]
 WIDTH = 100

@@ -20,6 +20,7 @@ from halfseen.linalg import shrunk
 CONFIG = {
     "full": {"frames": 100, "splits": 3, "pictures": 1797},
     "quick": {"frames": 20, "splits": 1, "pictures": 200},
+    "check": {"splits": 1, "pictures": 300},
 }
 
 

@@ -14,9 +14,17 @@ from halfseen.engines.draws import GaussianPrior
 from halfseen.engines.local import Serial
 from halfseen.losses import get_loss
 from halfseen.methods.completion import sampler
-from halfseen.methods.completion.effects import EffectState, PriorMeans, as_matrix, given_group, implicit_group
+from halfseen.methods.completion.effects import (
+    EffectState,
+    PriorMeans,
+    as_matrix,
+    given_group,
+    implicit_group,
+    joint_effects,
+)
 from halfseen.methods.completion.gibbs import FREEDOMS, GibbsState, GibbsSweep, RowNoise
 from halfseen.methods.completion.hyperprior import NormalWishart
+from halfseen.methods.completion.known_features import implicit_features, usual_features
 
 SHORT = {"max_iter": 12, "burn_in": 4, "random_state": 0}
 
@@ -93,6 +101,28 @@ def test_conditional_modes_of_the_effects_do_not_depend_on_how_they_are_drawn(ta
         np.testing.assert_allclose(spread, np.linalg.inv(Q), atol=0.12 * np.linalg.inv(Q).max())
 
 
+def test_a_hundred_thousand_effects_are_drawn_jointly_around_their_conditional_mean():
+    """The mean of a joint draw solves its normal equations, which 10^5 features leave to conjugate gradients."""
+    rng, n, n_features = np.random.default_rng(0), 400, 100_000
+    A = sparse.random_array((n, n_features), density=2e-3, rng=rng, format="csr")
+    group = given_group(A, np.dtype(float))
+    residuals, start = rng.normal(size=(n, 2)), np.zeros((n_features, 2))
+    precision, mean = np.array([2.0, 5.0]), np.array([0.1, -0.2])
+    drawn = [
+        joint_effects(group, start, residuals, sign * noise, (precision, mean), np.random.default_rng(1))[0]
+        for noise in [rng.normal(size=(n_features, 2))]
+        for sign in (1.0, -1.0)
+    ]
+    kick = np.sqrt(precision) * np.random.default_rng(1).standard_normal(residuals.shape)
+    middle = np.mean(drawn, axis=0)  # the noise of the effects cancels, the rows' is the same in both
+    # the smaller system of the rows has the same solution
+    right = np.asarray(A.T @ (precision * residuals + kick)) + mean
+    for k in range(2):
+        small = precision[k] * (A @ A.T).toarray() + np.eye(n)
+        exact = right[:, k] - precision[k] * (A.T @ np.linalg.solve(small, A @ right[:, k]))
+        np.testing.assert_allclose(middle[:, k], exact, atol=0.05)  # the draws have spreads of 1
+
+
 def test_auto_takes_implicit_features_where_missingness_tells_something():
     chosen = hs.BayesianFactorization(4, max_iter=2, burn_in=0, random_state=0)
     chosen.fit(rated(300, 200, noise=1.0, rarity=2.8)[0])
@@ -146,6 +176,19 @@ def test_rows_of_which_nothing_was_seen_are_placed_by_their_features_alone(featu
     cells = placed.entries(np.repeat(np.arange(3), 80), np.tile(np.arange(80), 3))
     seen = model.inference(0.9).entries(np.repeat(np.arange(10, 13), 80), np.tile(np.arange(80), 3))
     assert cells.width.mean() > 1.1 * seen.width.mean()
+
+
+def test_implicit_features_of_new_rows_are_those_of_the_fit_with_the_usual_for_what_is_not_known():
+    observed = hs.Observed.from_dense(np.where(np.random.default_rng(0).random((30, 12)) < 0.4, 1.0, np.nan))
+    group = implicit_group(EntryPasses(observed, get_loss("gaussian")), 0)
+    inside = as_matrix(group.columns, 30, np.dtype(float)).toarray()
+    usual = usual_features(observed)
+    mean = inside[observed.by_rows.counts > 0].mean(axis=0)
+    np.testing.assert_allclose(usual, mean, rtol=1e-6)
+    effects = np.random.default_rng(1).normal(size=(12, 2))
+    share = 10.0 / (observed.by_rows.counts + 10.0)
+    wanted = (inside + share[:, None] * mean) @ effects
+    np.testing.assert_allclose(implicit_features(observed, usual) @ effects, wanted, atol=1e-5)
 
 
 def test_intervals_of_new_rows_cover(featured, table):

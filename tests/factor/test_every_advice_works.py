@@ -78,7 +78,7 @@ def test_joint_statements_of_a_penalised_fit_have_three_ways_out(table):
     assert len(i.ranks(kind="per_item")) == 50
 
 
-def test_a_fit_that_rests_on_a_weak_prior_names_only_ways_that_work():
+def test_intervals_that_rest_on_integrated_rows_name_only_ways_that_work():
     thin = thin_table(1)
     model = fitted(thin)
     with warnings.catch_warnings(record=True) as told:

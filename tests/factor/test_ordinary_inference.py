@@ -64,14 +64,14 @@ def test_bands_ranks_and_ties_answer_after_the_default_fit(ridged):
 
 
 @pytest.mark.slow
-def test_where_the_free_fit_does_not_exist_a_weak_prior_covers_and_the_advice_works():
+def test_where_the_free_fit_does_not_exist_integrated_rows_cover_and_the_advice_works():
     chance, _, table = answers(50, 20, 0.7, 1)
     free = auto(table, penalty="none")
     with pytest.raises(ValueError, match="penalty='auto'"):
         free.inference()
     model = auto(table)
     i = quietly(model.inference)
-    assert any("does not exist for this table" in text for text in i.warnings_)
+    assert any("rows integrated out instead" in text for text in i.warnings_)
     scores = i.scores()
     assert np.mean((scores.low <= chance.mean(1)) & (chance.mean(1) <= scores.high)) > 0.85
     with pytest.raises(ValueError, match=r"hs\.ItemResponseModel") as refused:

@@ -78,3 +78,18 @@ def test_constant_tables_and_rows_without_entries_are_no_trouble():
     table = np.where(np.random.default_rng(0).random((40, 10)) < 0.5, 3.0, np.nan)
     table[:4] = np.nan
     assert missing_for_a_reason(hs.Observed.from_dense(table)).sentences() == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["bernoulli", "gaussian"])
+def test_tables_of_few_columns_raise_no_more_false_alarms_than_one_in_five_hundred(family):
+    alarms = 0
+    for seed in range(1000):
+        rng = np.random.default_rng([5, seed])
+        gap = rng.normal(size=(60, 1)) - rng.normal(size=5)
+        noisy = gap + rng.normal(size=gap.shape)
+        table = noisy if family == "gaussian" else (rng.random(gap.shape) < expit(1.5 * gap)).astype(float)
+        table = np.where(rng.random(gap.shape) < 0.6, table, np.nan)
+        alarms += bool(missing_for_a_reason(hs.Observed.from_dense(table), seed).sentences())
+    # two are expected; seven or more would come by chance once in two hundred times
+    assert alarms <= 6

@@ -25,9 +25,8 @@ def placed(board: Board, evals: Any) -> Listing:
     table, outside = on_board(board, new)
     place = board._fitted().inference(level=board.level).new_rows(table)
     scores = place.scores()
-    factors = widening(board, table)
-    se = scores.se * factors
-    reach = normal_quantile(board.level) * se
+    factors, reaches = widening(board, table)
+    se, reach = scores.se * factors, scores.se * reaches
     right = np.bincount(np.asarray(table.rows), np.asarray(table.values, float), table.shape[0])
     answered = np.bincount(np.asarray(table.rows), minlength=table.shape[0])
     p = table.shape[1]
@@ -66,28 +65,49 @@ def on_board(board: Board, new: Observed) -> tuple[Observed, IntArray]:
     return table, np.bincount(rows[~known], minlength=new.shape[0])
 
 
-def widening(board: Board, table: Observed) -> FloatArray:
-    r"""How much errors of newcomers exceed what the model says: root mean square of errors over standard errors.
+def widening(board: Board, table: Observed) -> tuple[FloatArray, FloatArray]:
+    r"""How much errors of newcomers exceed what the model says, and how many standard errors an interval reaches.
 
     The board's own models answer only the newcomer's questions and are placed against the bank; truth are their scores
-    on the board. Each helped to fit the bank, so the square is multiplied by :math:`n / (n - 2)`. At least 1.
+    on the board, :math:`z` their errors over standard errors. Each of the :math:`n` models helped to fit the bank and
+    drew the two parameters of a question towards itself by :math:`h = 2/n`: its :math:`z^2` is multiplied by
+    :math:`(1 + h)/(1 - h)`. The first number is the root mean square of :math:`z`, at least 1; the second the larger of
+    the normal quantile times that and of the quantile of :math:`|z|` at rank :math:`\lceil (m+1)\,level \rceil` of the
+    :math:`m` that played, the conformal one: for a few models the bank is far off, and a root mean square hides them.
     """
-    factors = np.ones(table.shape[0])
-    known: dict[bytes, float] = {}
+    normal = normal_quantile(board.level)
+    factors, reaches = np.ones(table.shape[0]), np.full(table.shape[0], normal)
+    known: dict[bytes, tuple[float, float]] = {}
     for row in range(table.shape[0]):
         asked = np.sort(np.asarray(table.cols)[np.asarray(table.rows) == row])
         key = asked.tobytes()
         if key not in known:
-            known[key] = replay(board, asked)
-        factors[row] = known[key]
-    return factors
+            known[key] = widened(replay(board, asked), board.level)
+        factors[row], reaches[row] = known[key]
+    return factors, reaches
 
 
-def replay(board: Board, asked: IntArray) -> float:
-    """The factor for one set of questions."""
+def widened(z: FloatArray, level: float) -> tuple[float, float]:
+    """The factor of standard errors, and the reach of intervals in them, from those of replayed models.
+
+    >>> factor, reach = widened(np.array([0.5, -1.0, 0.2, 3.0, -0.4, 1.0]), 0.8)
+    >>> round(factor, 2), reach
+    (1.38, 3.0)
+    """
+    normal = normal_quantile(level)
+    if not len(z):
+        return 1.0, normal
+    factor = max(1.0, float(np.sqrt(np.mean(np.square(z)))))
+    rank = int(np.ceil((len(z) + 1) * level))
+    seen = float(np.sort(np.abs(z))[min(rank, len(z)) - 1])
+    return factor, max(normal * factor, seen)
+
+
+def replay(board: Board, asked: IntArray) -> FloatArray:
+    """Errors over standard errors of the board's models with one set of questions; none where too few can play."""
     answers, p = board._answers, len(board.questions)
     if not 0 < len(asked) < p:
-        return 1.0
+        return np.empty(0)
     is_asked = np.zeros(p, dtype=bool)
     is_asked[asked] = True
     rows, cols = np.asarray(answers.table.rows), np.asarray(answers.table.cols)
@@ -97,7 +117,7 @@ def replay(board: Board, asked: IntArray) -> float:
     if len(players) > MOST_REPLAYED:
         players = np.sort(np.random.default_rng(board.random_state).choice(players, MOST_REPLAYED, replace=False))
     if len(players) < 5:
-        return 1.0
+        return np.empty(0)
     chosen &= np.isin(rows, players)
     table = Observed.from_triplets(
         np.searchsorted(players, rows[chosen]), cols[chosen], np.asarray(answers.table.values)[chosen],
@@ -106,9 +126,9 @@ def replay(board: Board, asked: IntArray) -> float:
     scores = board._fitted().inference().new_rows(table).scores()
     truth = board._of("these")
     variance = scores.se**2 + np.diag(truth.covariance)[players]
-    square = float(np.mean((scores.estimate - truth.estimate[players]) ** 2 / np.maximum(variance, 1e-12)))
     n = answers.table.shape[0]
-    return max(1.0, float(np.sqrt(square * n / max(n - 2, 1))))
+    optimism = np.sqrt((n + 2) / max(n - 2, 1))
+    return optimism * (scores.estimate - truth.estimate[players]) / np.sqrt(np.maximum(variance, 1e-12))
 
 
 def _ranks(board: Board, estimate: FloatArray, se: FloatArray) -> tuple[IntArray, IntArray]:

@@ -126,7 +126,9 @@ def checkpoint_of(model: Any, table: Any, folder: str | os.PathLike[str] | None,
         if resume:
             raise ValueError("resume=True needs checkpoint=, the folder to go on from")
         return None
-    parameters = {name: value for name, value in model.get_params(deep=False).items() if name != "engine"}
+    # how many iterations may be is not which: a fit that ended too soon goes on with a larger max_iter
+    free = ("engine", "max_iter")
+    parameters = {name: value for name, value in model.get_params(deep=False).items() if name not in free}
     seed = parameters.get("random_state", 0)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise ValueError(f"random_state={seed!r} with checkpoint=: a fit that goes on must begin alike; give a number")

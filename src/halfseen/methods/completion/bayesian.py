@@ -27,6 +27,7 @@ from halfseen.methods.completion.known_features import (
     implicit_features,
     learned_features,
     nothing_seen,
+    usual_features,
 )
 from halfseen.methods.completion.logit_gibbs import base_rate, check_answers, log_odds, probable
 from halfseen.methods.completion.posterior import Collector, RowPosteriors
@@ -163,7 +164,8 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     their unit otherwise: predictions follow a change of unit (the unit of log odds is 1). Yes/no answers become
     Gaussian by one Pólya-Gamma weight per entry and sweep; ``kind="linear"`` of their predictions is the log odds of
     the posterior mean probability. Rows without entries are drawn from the prior, around what their features say. An
-    implicit feature counts 1 / sqrt(n_i) for a row of n_i entries, and :math:`\alpha_i \sim G(\nu/2, \nu/2)` with
+    implicit feature counts sqrt(n_i) / (n_i + 10) for a row of n_i entries (a new row is taken to be like those of the
+    fit as far as it is not known), and :math:`\alpha_i \sim G(\nu/2, \nu/2)` with
     a :math:`\nu` that is drawn too (4 to 2000). The
     noise vectors are drawn for all rows at once, in their order, so the bits do not depend on threads.
 
@@ -260,6 +262,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         self.rank_, self.rank_search_ = self._settled_rank(observed, seed)
         start_rng, rng = seed.spawn(2)
         choices = self._choices(sampler, settings, seed)
+        self._usual = usual_features(observed) if self.implicit_ in ("both", "rows") else None
         thin = self._thinning(observed, settings)
         collector = Collector(settings.burn_in, settings.max_iter, thin, settings.n_chains)
         total = (settings.burn_in + settings.max_iter) * settings.n_chains
@@ -466,8 +469,8 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     def _features_of(self, observed: Observed, row_features: Any) -> list[Any]:
         """Features of new rows, group by group."""
         groups: list[Any] = []
-        if self.implicit_ in ("both", "rows"):
-            groups.append(implicit_features(observed))
+        if self._usual is not None:
+            groups.append(implicit_features(observed, self._usual))
         if self.row_code_ is None and row_features is not None:
             raise ValueError(
                 "row_features are of no use: the model was fitted without; leave them out, or fit with them"

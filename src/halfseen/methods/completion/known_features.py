@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from halfseen.data import Observed
 from halfseen.data.compressed import Compressed
 from halfseen.data.features import FeatureCode, as_side_features
 from halfseen.errors import shown
+from halfseen.methods.completion.effects import FEW, implicit_weights
 
 # A matrix of features of which fewer numbers than this differ from 0 (genres, say) is not centred: it stays sparse.
 SPARSE_BELOW = 0.5
@@ -77,13 +78,50 @@ def nothing_seen(shape: tuple[int, int], row_labels: Any, col_labels: Any, dtype
     return Observed(empty, row_labels, col_labels)
 
 
-def implicit_features(observed: Observed) -> Any:
-    """Which columns each row has, its squares adding up to 1, (n, p) sparse."""
+@dataclass(frozen=True)
+class PartlyKnown:
+    """Features of rows of which little was seen: what is known, and for the rest what is usual; never a whole table.
+
+    Attributes
+    ----------
+    known : csr_array (n, p)
+    unknown : ndarray (n,)
+        Share of the usual in each row.
+    usual : ndarray (p,)
+    """
+
+    known: Any
+    unknown: FloatArray
+    usual: FloatArray
+
+    def __matmul__(self, effects: FloatArray) -> FloatArray:
+        return np.asarray(self.known @ effects + np.outer(self.unknown, self.usual @ effects))
+
+
+def implicit_features(observed: Observed, usual: FloatArray) -> PartlyKnown:
+    """Which columns each new row has, weighted as in the fit.
+
+    Parameters
+    ----------
+    observed : Observed
+    usual : ndarray (p,)
+        What the rows of the fit have on average: a row of which little was seen is taken to be like them, as far as it
+        is not known.
+    """
     from scipy import sparse
 
     view = observed.by_rows
-    own = np.repeat(1.0 / np.sqrt(np.maximum(view.counts, 1)), view.counts)
-    return sparse.csr_array((own, view.indices, view.indptr), shape=observed.shape)
+    own = np.repeat(implicit_weights(view.counts), view.counts)
+    known = sparse.csr_array((own, view.indices, view.indptr), shape=observed.shape)
+    return PartlyKnown(known, FEW / (view.counts + FEW), usual)
+
+
+def usual_features(observed: Observed) -> FloatArray:
+    """Means of the implicit features over the rows that have entries, (p,)."""
+    view = observed.by_rows
+    weights = np.repeat(implicit_weights(view.counts), view.counts)
+    sums = np.bincount(view.indices, weights, minlength=observed.shape[1])
+    return np.asarray(sums / max(int(np.count_nonzero(view.counts)), 1), dtype=np.float32)
 
 
 def refuse_values(features: Any, names: list[str], observed: Observed, axis: int) -> None:

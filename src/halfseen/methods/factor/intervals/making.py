@@ -22,7 +22,7 @@ from halfseen.methods.factor.intervals.checks import (
 from halfseen.methods.factor.intervals.covariances import Uncertainty, denoised, rotated, rotation_noise
 from halfseen.methods.factor.intervals.gauge import gauge_noise
 from halfseen.methods.factor.intervals.inference import FactorInference
-from halfseen.methods.factor.intervals.recentre import WEAK, centre_of
+from halfseen.methods.factor.intervals.recentre import centre_of
 from halfseen.methods.factor.intervals.view import FactorView
 
 NOISY = (
@@ -52,7 +52,7 @@ def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any)
     fit, uncertainty, passes = centre.fit, centre.in_gauge, centre.passes
     rho, rotation = model.rho, model.rotation
     said = [
-        WEAK if centre.is_weak else "",
+        centre.said,
         about_rows(uncertainty, model.row_labels_, model.col_labels_),
         about_thin_columns(passes, fit),
     ]
@@ -67,7 +67,7 @@ def infer(model: Any, choices: dict[str, Any], R: Any, trials: Any, offset: Any)
         claim=BAYESIAN if fit.has_prior else CONFIDENCE, library=model.library_, variance=variance,
         has_prior=fit.has_prior, is_single=model.row_factors_.dtype == np.float32,
         identified=rotation_noise(uncertainty, rotation) <= LARGEST_ROTATION_NOISE[rotation],
-        linking=getattr(model, "linking_", None), is_weak=centre.is_weak,
+        linking=getattr(model, "linking_", None), is_weak=bool(centre.said),
     )  # fmt: skip
     inference = FactorInference(view, choices["draws"], choices["random_state"])
     for text in filter(None, said):

@@ -40,7 +40,7 @@ class FactorView:
     linking : Linking or None
         Groups that cannot be compared.
     is_weak : bool
-        Under a weak prior, as the unpenalised fit does not exist.
+        The unpenalised fit does not exist: rows are integrated out, or under a weak prior.
     """
 
     uncertainty: Uncertainty
