@@ -49,6 +49,7 @@ from halfseen.parameters import (
     Whole,
     Word,
 )
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded when asked for
@@ -253,6 +254,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         """
         return cls(rank, "hajek", solver="gd", random_state=random_state, **changes)
 
+    @resumable
     def fit(self, R: Any, y: None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
         settings, rng = self._begin()
