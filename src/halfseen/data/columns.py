@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from halfseen.data.words import NOTHING, suggested
 from halfseen.errors import UnknownLabelError, close_matches, shown
 
 # Names, and the whole numbers that go with them; both must fit before a column is called one of these.
@@ -21,6 +22,8 @@ SUSPECTS = (
     ("a group", re.compile(r"(^|[._ ])(sex|gender|male|female|group|class|school|grade|cohort|wave|block)$"), 0, 13),
 )  # fmt: skip
 COUNTED = 10
+# Words, one from each column, that an error message can still put in order.
+MOST_WORDS = 6
 
 
 def picked(wanted: Any, names: Sequence[str], argument: str) -> list[str]:
@@ -121,8 +124,10 @@ def text_error(texts: dict[str, Any], n_columns: int, what: str) -> ValueError:
     more = f" and {len(texts) - 8} more" if len(texts) > 8 else ""
     drop = ", ".join(repr(name) for name in list(texts)[:8]) + (", ..." if len(texts) > 8 else "")
     verb = "holds" if len(texts) == 1 else "hold"
+    words = list(dict.fromkeys(str(first) for first in texts.values() if str(first) not in NOTHING))
+    meaning = suggested(words) if 2 <= len(words) <= MOST_WORDS else "values={'no': 0, 'yes': 1}"
     return ValueError(
         f"{what}: {len(texts)} of {n_columns} columns {verb} text, not numbers: {listed}{more}. Leave them out with "
         f"drop=[{drop}], choose the others with columns='FIRST:LAST', name the row labels with row=, or say what "
-        "numbers the words stand for with values={...}"
+        f"numbers the words stand for with {meaning}"
     )
