@@ -73,6 +73,7 @@ def relative_error(model: Any, level: float, unit: float, table: np.ndarray = TA
     return float(np.sqrt(np.mean((predicted - TRUTH)[where] ** 2)) / TRUTH.std())
 
 
+@pytest.mark.fast_cases(*(MODELS.keys() - {"OverparametrizedFactorization"}))
 @pytest.mark.parametrize("name", MODELS)
 def test_the_relative_error_of_a_table_knows_no_unit_and_no_level(name):
     plain = relative_error(MODELS[name](), 0.0, 1.0)
@@ -107,6 +108,7 @@ def test_second_moments_of_a_level_are_said_and_centred_columns_are_the_way_out(
     assert told == [False, True, False]
 
 
+@pytest.mark.fast_cases(*(SOURCES.keys() - {"RobustJIVE"}))
 @pytest.mark.parametrize("name", SOURCES)
 def test_sources_of_any_unit_and_level_are_completed_alike(name):
     data = hs.datasets.make_sources_data(
