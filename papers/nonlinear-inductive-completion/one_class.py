@@ -214,7 +214,8 @@ def run(config: dict[str, Any], study: Any) -> None:
         numbers = {key: f"{np.mean([row[key] for row in own]):.4f}" for key in ("auc", "ap")}
         table.append({"data": name, "method": method, **numbers, "splits": len(own)})
     study.table("", table)
-    sweeps(config, folders, study)
+    if config["sweep_sets"]:
+        sweeps(config, folders, study)
     study.picture(curves(config["curves"], folders[config["curves"]], config), "curves")
     claim_all(table, config["sets"], config["starts"], study)
 

@@ -21,6 +21,7 @@ from halfseen.methods.response.rows_bytes import ByteTable, as_numbers, is_bytes
 from halfseen.methods.response.rows_kinds import KINDS
 from halfseen.methods.response.words import WordTable, coding_of, has_words
 from halfseen.parameters import RANDOM_STATE, Nothing, Number, Suits, Table, Whole, Word
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:
@@ -241,6 +242,7 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.tol = tol
         self.random_state = random_state
 
+    @resumable
     def fit(
         self, R: Any, y: None = None, *, trials: Any = None, blocks: Any = None, row_groups: Any = None,
         covariates: Any = None, weights: Any = None, key: Any = None,
