@@ -45,7 +45,7 @@ CONFIG = {
         "n": 200, "p": 150, "strengths": [0.5, 1.0], "shares": [0.2, 0.5, 0.9], "repetitions": 2, "sweeps": 50,
         "at_least": 1, "some": [1.0], "smaller": [100, 80], "trials": 2,
     },
-    "check": {"strengths": [0.3, 1.0], "shares": [0.1, 0.35, 0.9], "repetitions": 2, "some": [1.0], "trials": 1},
+    "check": {"strengths": [0.3, 0.9, 1.0], "shares": [0.1, 0.35, 0.7], "repetitions": 2, "some": [1.0], "trials": 1},
 }  # fmt: skip
 
 STAGES = ("spectral", "one_step", "final")

@@ -97,6 +97,17 @@ def test_second_moments_follow_the_unit(unit):
     np.testing.assert_allclose(other.second_moment() / unit**2, plain.second_moment(), rtol=1e-3, atol=1e-4)
 
 
+def test_second_moments_of_a_level_are_said_and_centred_columns_are_the_way_out():
+    rng = np.random.default_rng(0)
+    full = rng.normal(size=(300, 1)) @ rng.normal(size=(1, 30)) + 0.5 * rng.normal(size=(300, 30))
+    table = np.where(rng.random(full.shape) < 0.2, full, np.nan)
+    told = [
+        any("common level" in text for text in hs.OneSidedCompletion(1, random_state=0).fit(each).warnings_)
+        for each in (table, table + 300.0, table + 300.0 - np.nanmean(table + 300.0, axis=0))
+    ]
+    assert told == [False, True, False]
+
+
 @pytest.mark.fast_cases(*(SOURCES.keys() - {"RobustJIVE"}))
 @pytest.mark.parametrize("name", SOURCES)
 def test_sources_of_any_unit_and_level_are_completed_alike(name):

@@ -24,6 +24,7 @@ from halfseen.methods.moment.checks import (
     observe_rows,
     pair_positions,
     tell_heavy_tails,
+    tell_level,
     usable_rank,
     warn_about,
 )
@@ -263,6 +264,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         if self.privacy is not None:
             return self._fit_private(observed, settings, rng)
         tell_heavy_tails(self, observed)
+        tell_level(self, observed)
         if self.rank == "auto":
             parts = observed.split(HELD_OUT_ROWS, rng.spawn(1)[0], by="rows")
             train, held_out = (PairMoments.from_rows(part, self.engine) for part in parts)
