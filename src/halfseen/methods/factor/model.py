@@ -423,7 +423,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         variance: str = "second_order",
         gauge: str = "denoised",
         draws: int = 1000,
-    ) -> Any:
+    ) -> FactorInference:
         r"""Intervals, bands and ranks of the fitted model.
 
         Parameters
@@ -464,12 +464,12 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         if getattr(self, "stored_rows_", None) is not None:
             from halfseen.methods.factor.intervals.stored import StoredFactorInference
 
-            return StoredFactorInference(self, level, variance)
+            stored: Any = StoredFactorInference(self, level, variance)  # typed as the whole one, of which it is a part
+            return stored
         from halfseen.methods.factor.intervals.making import infer
 
         choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
-        inference: FactorInference = infer(self, choices, R, trials, Offsets(offset))
-        return inference
+        return infer(self, choices, R, trials, Offsets(offset))
 
     def rotate(self, rotation: str | None) -> Self:
         """Turn the fitted factors; predictions and intervals of entries stay what they are.
