@@ -101,7 +101,7 @@ def test_words_instead_of_a_setting_say_why_a_figure_is_left_out(coin):
 
 
 def test_a_figure_with_verdicts_needs_a_check_setting(coin):
-    figure = coin(after=('"check"', '"other"'))
+    figure = coin(after=('"check"', '"another"'))
     with pytest.raises(ValueError, match=r"coins/coin has no CONFIG\['check'\]"):
         check_figure(figure)
 
@@ -116,7 +116,8 @@ def test_the_command_checks_and_fails_where_a_verdict_differs(coin):
     coin(after=("random(n).mean()", "random(n).mean() + 0.2"))
     broken = halfseen("coins", "--check")
     assert broken.exit_code == 2
-    assert "differs: the mean is a half (n = 4000): tracked reproduced, here not reproduced" in broken.stdout
+    said = " ".join(broken.stdout.split())  # however wide the screen is
+    assert "differs: the mean is a half (n = 4000): tracked reproduced, here not reproduced" in said
     assert "1 verdicts differ" in broken.stderr
 
 
