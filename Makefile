@@ -6,7 +6,7 @@
 #   make check   style, types, house rules, every example in the documentation
 #   make lowest  the tests with the lowest version of every dependency (requirements/lowest.txt)
 #   make sanitize  the kernels' tests under the address and undefined-behaviour sanitizers, every instruction set
-#   make fuzz    damaged files of every format, read in child processes (ten minutes; FUZZ=seconds)
+#   make fuzz    damaged files of every format, read in child processes, then Atheris on the plain Python parts (FUZZ=seconds)
 #   make slow    the long statistical tests, and the coverage study (an hour; goes on where it stopped)
 #   make bench   speed against other libraries, as ratios
 #   make profile  where the time of every estimator goes: kernels, linear algebra, Python
@@ -25,6 +25,8 @@ BUILD_INPUTS := pyproject.toml $(wildcard CMakeLists.txt) $(shell find src/cpp -
 # One thread per BLAS call: the library spreads its own row blocks, and two layers of threads only fight.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# Compiled files are kept: without them every worker and every command that a test starts compiles the library anew.
+export PYTHONDONTWRITEBYTECODE :=
 # Where the reader's locale is not UTF-8, pages and tables still are.
 export PYTHONUTF8 ?= 1
 
@@ -98,6 +100,7 @@ sanitize: $(STAMPS)/install
 FUZZ ?= 600
 fuzz: $(STAMPS)/install
 	@$(BIN)/python tests/fuzz/fuzz_run.py --seconds $(FUZZ) --seed $$(date +%j) $(FUZZ_WITH)
+	@$(BIN)/python tests/fuzz/fuzz_python.py --seconds $$(( $(FUZZ) / 5 ))
 
 # The record says how every slow test ended; what passed at this commit is not run again (KEEP=1: at any commit).
 SLOW_WORKERS ?= 1

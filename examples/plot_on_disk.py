@@ -36,7 +36,8 @@ for part in range(6):
 # %%
 # Dealt out once
 # --------------
-# Rows are dealt to blocks, so that all ratings of a person lie together; a rating that stands in two files is their mean.
+# Rows are dealt to blocks, so that all ratings of a person lie together; a rating that stands in two files is their
+# mean.
 
 hs.prepare(folder / "raw", folder / "ratings", blocks=16, duplicates="mean")
 table = hs.read_table(folder / "ratings", memory="500MB")
@@ -70,10 +71,11 @@ raw = sum(file.stat().st_size for file in (folder / "raw").iterdir()) / 1e6
 blocks = [file.stat().st_size / 1e6 for file in sorted((folder / "ratings").rglob("*")) if file.is_file()]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", width_ratios=(1.5, 1))
 for fit, style, label in ((in_memory, "-", "in memory"), (model, "o", "from disk")):
-    left.semilogy(fit.run_.values, style, color="#2a6f97", label=label, markerfacecolor="white")
-left.set(xlabel="iteration", ylabel="objective")
+    left.semilogy(fit.run_.trace.value, style, color="#2a6f97", label=label, markerfacecolor="white")
+left.set(xlabel="iteration", ylabel="objective", xticks=range(0, 20, 5))
 left.legend(frameon=False)
-right.bar(["files", "blocks", "held at\none time"], [raw, sum(blocks), 2 * max(blocks)], color=["0.8", "0.7", "#e76f51"])
+heights = [raw, sum(blocks), 2 * max(blocks)]
+right.bar(["files", "blocks", "held at\none time"], heights, color=["0.8", "0.7", "#e76f51"])
 right.set_ylabel("megabytes")
 for ax in (left, right):
     ax.spines[["top", "right"]].set_visible(False)

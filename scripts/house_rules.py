@@ -20,7 +20,7 @@ LEVELS = {
     "__main__": 12, "cli": 11, "board": 10, "imputer": 9, "scaled": 9, "render": 9, "summary": 7, "show": 6,
     "methods": 8, "reproduce": 9, "select": 7,
     "base": 6, "biased": 6, "many": 6, "inference": 5, "nets": 5, "solvers": 4, "engines": 3, "linalg": 2, "kernels": 2,
-    "losses": 1, "data": 1, "metrics": 1, "datasets": 1,
+    "stored_predictions": 4, "losses": 1, "data": 1, "metrics": 1, "datasets": 1,
     "errors": 0, "parameters": 0, "submodules": 0, "telling": 0, "_typing": 0, "text": 0,
 }  # fmt: skip
 FILE_LINES = 600

@@ -28,6 +28,7 @@ CONFIG = {
         "shapes": [[150, 120]], "shares": [0.9], "families": ["bernoulli", "gaussian"], "repetitions": 2,
         "further": [], "further_repetitions": 0,
     },
+    "check": {"shapes": [[400, 400]], "shares": [0.2], "families": ["poisson"], "repetitions": 3, "further": []},
 }  # fmt: skip
 
 CELL = ("n", "p", "family", "share")

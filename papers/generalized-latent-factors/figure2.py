@@ -19,6 +19,7 @@ from scipy.stats import kstest, norm
 CONFIG = {
     "full": {"n": 2000, "share": 0.5, "repetitions": 200},
     "quick": {"n": 300, "share": 0.6, "repetitions": 4},
+    "check": {"n": 800, "repetitions": 12},
 }
 
 

@@ -22,6 +22,7 @@ LEVELS = np.round(np.arange(0.05, 1.0, 0.05), 2).tolist()
 CONFIG = {
     "full": {"n": 2000, "share": 0.5, "repetitions": 200, "tables": 3, "draws": 1000, "levels": LEVELS},
     "quick": {"n": 300, "share": 0.6, "repetitions": 4, "tables": 1, "draws": 200, "levels": [0.5, 0.95]},
+    "check": {"n": 800, "repetitions": 12, "tables": 1, "draws": 300, "levels": [0.5, 0.95]},
 }
 
 

@@ -23,6 +23,7 @@ import halfseen as hs
 CONFIG = {
     "full": {"models": 200, "items": 1000, "new": 300, "counts": [20, 50, 100, 200], "banks": 3},
     "quick": {"models": 60, "items": 100, "new": 20, "counts": [5, 10], "banks": 1},
+    "check": {"new": 60, "banks": 1, "counts": [20, 100]},
 }
 SLOPES = ("log-normal", "normal")
 WAYS = ("random", "easy", "adaptive")

@@ -32,6 +32,10 @@ CONFIG = {
         "data": ["terminal_bench_1"], "shares": [0.3], "repetitions": 2, "items": 100, "block_repetitions": 0,
         "simulated": [[28, 100, 0.3]], "simulations": 2,
     },
+    "check": {
+        "data": ["terminal_bench_1"], "shares": [0.3], "repetitions": 3, "block_repetitions": 0,
+        "simulated": [[60, 800, 0.1]], "simulations": 3,
+    },
 }  # fmt: skip
 KINDS = ("raw", "shrunk", "rasch", "2pl", "random")
 BY = ("data", "share", "kind")

@@ -31,6 +31,10 @@ CONFIG = {
         "n": 200, "p": 150, "share": 0.9, "strengths": [1.0], "sweeps": [50], "repetitions": 1,
         "steps": [0.003, 0.01, 0.03, 0.06], "penalties": [0.0, 0.1, 2.0],
     },
+    "check": {
+        "strengths": [1.0], "sweeps": [1000], "repetitions": 1, "steps": [0.001, 0.003, 0.012, 0.02],
+        "penalties": [0.0, 0.5, 0.6],
+    },
 }  # fmt: skip
 
 # An error this many times the truth is no estimate any more.

@@ -20,6 +20,7 @@ from halfseen.losses import get_loss
 CONFIG = {
     "full": {"sizes": [400, 800, 1600], "share": 0.5, "sweeps": [0, 30, 100, 300], "repetitions": 3},
     "quick": {"sizes": [150, 300], "share": 0.8, "sweeps": [0, 100], "repetitions": 1},
+    "check": {"sizes": [400, 800], "sweeps": [0, 300], "repetitions": 1},
 }
 FORMS, PARTS = ("printed", "corrected"), ("zeta", "X", "Y")
 

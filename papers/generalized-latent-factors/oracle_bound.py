@@ -20,6 +20,7 @@ from halfseen.losses import get_loss
 CONFIG = {
     "full": {"sizes": [400, 800, 1600], "share": 0.5, "repetitions": 10},
     "quick": {"sizes": [200, 300], "share": 0.8, "repetitions": 1},
+    "check": {"sizes": [400, 800], "repetitions": 3},
 }
 PARTS = ("zeta", "X", "Y")
 KINDS = ("likelihood", "firth", "oracle", "predicted")

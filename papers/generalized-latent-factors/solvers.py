@@ -22,6 +22,7 @@ from halfseen.solvers import largest_curvature
 CONFIG = {
     "full": {"n": 1000, "p": 500, "share": 0.5, "strengths": [1.0, 0.5], "seed": 0},
     "quick": {"n": 200, "p": 150, "share": 0.9, "strengths": [1.0], "seed": 0},
+    "check": {"strengths": [1.0]},
 }
 
 SOLVERS: dict[str, dict[str, Any]] = {

@@ -25,6 +25,7 @@ CONFIG = {
         "sources": [4], "rows": [40], "observed": [0.9], "thin": [], "conditions": [10.0], "stepwise": [], "seeds": 2,
         "sweeps": 50,
     },
+    "check": {"sources": [10], "rows": [30, 120], "observed": [0.5, 0.99], "seeds": 2},
 }  # fmt: skip
 TARGET = 1e-12
 NAMES = ("n_sources", "n_rows", "observed", "kind", "condition", "start")

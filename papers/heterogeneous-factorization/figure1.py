@@ -18,6 +18,7 @@ from halfseen.show.figures import new_figure, tidy
 CONFIG = {
     "full": {"n_sources": 100, "n_rows": [30, 60, 120], "rounds": 300},
     "quick": {"n_sources": 10, "n_rows": [30], "rounds": 80},
+    "check": {"n_rows": [30]},
 }
 
 

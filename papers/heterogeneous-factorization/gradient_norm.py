@@ -20,7 +20,11 @@ from halfseen.methods.heterogeneous.start import random_start
 from halfseen.show.figures import new_figure, tidy
 from halfseen.solvers.loop import loop
 
-CONFIG = {"full": {"seeds": 3, "rounds": 2000}, "quick": {"seeds": 1, "rounds": 60}}
+CONFIG = {
+    "full": {"seeds": 3, "rounds": 2000},
+    "quick": {"seeds": 1, "rounds": 60},
+    "check": {"seeds": 1},
+}
 
 
 def squared_norm(blocks: Any, point: Any) -> float:

@@ -19,6 +19,7 @@ import halfseen as hs
 CONFIG = {
     "full": {"splits": 10, "pooled": [[8], [0], [9.0, 14.0]], "own": [[8], [1, 2], [9.0, 14.0]], "sweeps": 20},
     "quick": {"splits": 1, "pooled": [[2], [0], [10.0]], "own": [[2], [1], [10.0]], "sweeps": 2},
+    "check": {"splits": 3},
 }
 
 

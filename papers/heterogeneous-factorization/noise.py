@@ -18,6 +18,7 @@ from halfseen.show.figures import new_figure, tidy
 CONFIG = {
     "full": {"noise": [0.01, 0.03, 0.1, 0.3, 1.0], "overlap": [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99], "seeds": 5},
     "quick": {"noise": [0.03, 0.3], "overlap": [0.0, 0.9], "seeds": 1},
+    "check": {"seeds": 2},
 }
 BASE = 0.1
 

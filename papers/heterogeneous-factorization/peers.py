@@ -32,6 +32,12 @@ CONFIG = {
         "slow": 1,
     },
     "quick": {"scenes": {"40 samples": [40, [12, 8, 10], 1.0, 0.6]}, "real": [], "seeds": 1, "slow": 0},
+    "check": {
+        "scenes": {"base": [100, [200, 80, 120], 1.0, 0.6], "40 samples": [40, [60, 30, 40], 1.0, 0.6]},
+        "real": [],
+        "seeds": 1,
+        "slow": 0,
+    },
 }
 OURS, RIVAL = "HeterogeneousFactorization", "MOFA2"
 # Minutes for one fit of 400 columns and more: one seed is enough to tell how far it is behind.

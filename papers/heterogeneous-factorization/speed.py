@@ -26,6 +26,7 @@ CONFIG = {
         "targets": [1e-6, 1e-12], "rounds": 4000, "turns": 7, "seeds": 3,
     },
     "quick": {"cases": [[4, 40, 0.9]], "targets": [1e-6], "rounds": 300, "turns": 2, "seeds": 1},
+    "check": "times of whole runs to 1e-12 take minutes, and say little on a busy machine",
 }  # fmt: skip
 Runner = Callable[[Errors | None, int], Any]
 STEPS = (0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3)

@@ -19,6 +19,7 @@ from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
 CONFIG = {
     "full": {"window": 30, "rank": 10, "sweeps": 20, "from": 19900101},
     "quick": {"window": 30, "rank": 3, "sweeps": 3, "from": 20060101},
+    "check": {},
 }
 CRISES = ((1999, 2003), (2007, 2010))
 MARKS = {20000310: "dot-com", 20010917: "Sept. 11", 20020722: "2002", 20080915: "2008"}

@@ -24,6 +24,7 @@ CONFIG = {
         "rounds": 800,
     },
     "quick": {"missing": [0.5, 0.85], "scales": [1e-2], "seeds": 1, "rounds": 50},
+    "check": {"missing": [0.3, 0.5], "scales": [0.1], "seeds": 3},
 }
 
 

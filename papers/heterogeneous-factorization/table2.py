@@ -42,6 +42,7 @@ CONFIG = {
         "sweeps": 20,
         "robust": 20,
     },
+    "check": "a thousand rounds of RobustJIVE and solvers run to their limits take minutes",
 }
 MISSING = (0.5, 0.1, 0.05, 0.01)
 PAPER = {

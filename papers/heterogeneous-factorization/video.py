@@ -33,6 +33,7 @@ from halfseen.show import image_grid
 CONFIG = {
     "full": {"films": [["hall", 2], ["shoppingmall", 1]], "seeds": 3, "rounds": 300, "sweeps": 15, "crop": [147, 175]},
     "quick": {"films": [["hall", 5]], "seeds": 1, "rounds": 5, "sweeps": 3, "crop": [49, 56]},
+    "check": {"films": [["hall", 4]], "seeds": 1, "crop": [73, 87]},
 }
 
 

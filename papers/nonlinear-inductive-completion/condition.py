@@ -14,6 +14,7 @@ from _synthetic import BLUE, RED, Truth, new_figure
 CONFIG = {
     "full": {"k": 4, "d": 8, "n": 100, "m": [3, 4, 6, 10], "kappa": [1, 3, 10, 30], "trials": 8},
     "quick": {"k": 2, "d": 4, "n": 40, "m": [6], "kappa": [1, 3], "trials": 1},
+    "check": {"m": [6], "kappa": [1, 30], "trials": 2},
 }
 KINDS = ("sigmoid", "relu")
 

@@ -14,6 +14,7 @@ from _synthetic import BLUE, RED, Truth, new_figure
 CONFIG = {
     "full": {"k": 3, "d": 6, "n": 300, "m": 3000, "steps": 3000, "seeds": 3},
     "quick": {"k": 2, "d": 3, "n": 60, "m": 300, "steps": 60, "seeds": 1},
+    "check": {"seeds": 1},
 }
 KINDS = ("sigmoid", "tanh")
 

@@ -17,6 +17,7 @@ from halfseen.methods.inductive.activations import ACTIVATIONS, NODES
 CONFIG = {
     "full": {"k": 5, "d": 10, "n": 200, "m": 2000, "seeds": 5, "pairs": 2_000_000, "units": [2, 4]},
     "quick": {"k": 2, "d": 3, "n": 60, "m": 400, "seeds": 1, "pairs": 20_000, "units": [2]},
+    "check": {"seeds": 1},
 }
 NULL = {"sigmoid": 0, "tanh": 0, "relu": "k", "linear": "k^2"}
 PRINTED = {"sigmoid": 0.000658, "tanh": 0.0095}

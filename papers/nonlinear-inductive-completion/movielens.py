@@ -23,6 +23,10 @@ CONFIG = {
              "means": {"sets": ["ml-100k"], "starts": 5, "widths": [10, 25, 50], "ridges": [1e-3, 2e-3, 5e-3]}},
     "quick": {"ml-100k": 1, "ml-1m": 0, "sweeps": 5, "closed": False, "ridges": [5e-3],
               "means": {"sets": ["ml-100k"], "starts": 2, "widths": [5], "ridges": [5e-3]}},
+    "check": {
+        "ml-100k": 1, "ml-1m": 0, "closed": False, "ridges": [1e-3],
+        "means": {"sets": ["ml-100k"], "starts": 2, "widths": [25], "ridges": [2e-3]},
+    },
 }  # fmt: skip
 AGES = [18, 25, 35, 45, 50, 56]
 PAPER = {"ml-100k": {"IMC": 1.321, "NIMC": 1.034}, "ml-1m": {"IMC": 1.320, "NIMC": 1.021}}

@@ -32,6 +32,10 @@ CONFIG = {
         "starts": 2, "mean_ridges": [1e-3], "beta_sweep": [0.1, 1.0],
         "widths": [5], "sweep_sets": ["gpcr"], "sweep_splits": 1, "curves": "gpcr",
     },
+    "check": {
+        "sets": ["gpcr"], "splits": 1, "betas": [0.1], "ridges": [1e-3], "starts": 2, "mean_ridges": [1e-3],
+        "sweep_sets": [], "curves": "gpcr",
+    },
 }  # fmt: skip
 RIDGES = [0.03, 0.1, 0.3, 1.0, 3.0]
 WIDTH = 100
@@ -210,7 +214,8 @@ def run(config: dict[str, Any], study: Any) -> None:
         numbers = {key: f"{np.mean([row[key] for row in own]):.4f}" for key in ("auc", "ap")}
         table.append({"data": name, "method": method, **numbers, "splits": len(own)})
     study.table("", table)
-    sweeps(config, folders, study)
+    if config["sweep_sets"]:
+        sweeps(config, folders, study)
     study.picture(curves(config["curves"], folders[config["curves"]], config), "curves")
     claim_all(table, config["sets"], config["starts"], study)
 

@@ -15,6 +15,7 @@ import halfseen as hs
 CONFIG = {
     "full": {"n": 200, "p": 150, "seen": 0.33, "seeds": 5},
     "quick": {"n": 40, "p": 30, "seen": 0.5, "seeds": 1},
+    "check": {"seeds": 2},
 }
 
 

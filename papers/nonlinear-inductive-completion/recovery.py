@@ -27,6 +27,7 @@ CONFIG = {
     "quick": {"k": 2, "d": 4, "trials": 1, "sweeps": 60, "sigmoid": {"n": [20], "m": [6]},
               "relu": {"n": [40], "m": [8]}, "tanh": {"n": [40], "m": [6]},
               "single": {"m": [6], "trials": 1, "n": {"relu": [40]}}},
+    "check": "fits near the border of recovery take minutes",
 }  # fmt: skip
 WAYS = {"gd": {"solver": "gd"}, "lbfgs": {}, "8 starts": {"n_starts": 8}}
 SIZED = {"start_scale": "auto"}

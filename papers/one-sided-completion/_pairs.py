@@ -17,6 +17,7 @@ from halfseen.show.figures import BLUE, GREY, ORANGE, new_figure, tidy
 
 __all__ = ["BLUE", "GREY", "ORANGE", "new_figure", "tidy"]
 
+ANGLE = "sine of the largest angle, ours"
 KINDS = ("common means", "common means, variance 1/d", "linear mixtures", "mixtures", "gaussian factors")
 
 

@@ -16,6 +16,7 @@ import halfseen as hs
 CONFIG = {
     "full": {"rank": 5, "repetitions": 5, "least": 3},
     "quick": {"rank": 2, "repetitions": 1, "least": 20},
+    "check": {"repetitions": 1},
 }
 
 

@@ -17,6 +17,7 @@ import halfseen as hs
 CONFIG = {
     "full": {"n": 10_000, "d": 1000, "rank": 10, "C": [2, 10, 50], "repetitions": 1, "masks": 12},
     "quick": {"n": 1000, "d": 100, "rank": 5, "C": [2, 10], "repetitions": 1, "masks": 3},
+    "check": {"C": [10, 50], "masks": 8},
 }
 
 

@@ -28,6 +28,10 @@ CONFIG = {
         "settings": [[40, 2, 2000, 6, 0.5]], "repetitions": 2,
         "predict": {"d": 60, "r": 2, "n": [3000], "C": 4, "noise": 0.25, "m": [2, 10]},
     },
+    "check": {
+        "settings": [[60, 2, 6000, 4, 0.5], [40, 2, 2000, 20, 0.5]], "repetitions": 4,
+        "predict": {"d": 60, "r": 2, "n": [3000], "C": 4, "noise": 0.25, "m": [2, 10]},
+    },
 }  # fmt: skip
 LOW, HIGH = 0.92, 0.97
 

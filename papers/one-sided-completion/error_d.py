@@ -20,6 +20,10 @@ CONFIG = {
         "kinds": ["mixtures", "gaussian factors"], "repetitions": 5,
     },
     "quick": {"settings": [[100, 4000, 2, 5], [100, 16_000, 2, 5]], "kinds": ["mixtures"], "repetitions": 1},
+    "check": {
+        "settings": [[500, 10_000, 3, 5], [500, 40_000, 3, 5], [1000, 20_000, 3, 5]], "kinds": ["mixtures"],
+        "repetitions": 1,
+    },
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ CONFIG = {
                                         "10": [1000, 5000, 10_000, 20_000]},
              "kinds": ["common means"], "repetitions": 5},
     "quick": {"d": 60, "rank": 3, "n": {"5": [500, 2000]}, "kinds": ["common means"], "repetitions": 1},
+    "check": "alternating descent, its step chosen, takes minutes at every setting",
 }  # fmt: skip
 PAPER = {
     (2, 10_000): 0.102, (2, 20_000): 0.089, (2, 30_000): 0.081, (5, 1000): 0.0255, (5, 5000): 0.0090,

@@ -17,6 +17,7 @@ import halfseen as hs
 CONFIG = {
     "full": {"data": ["ml-100k", "ml-1m"], "rank": 10, "repetitions": 5},
     "quick": {"data": ["ml-100k"], "rank": 5, "repetitions": 1},
+    "check": {"data": ["ml-100k"], "repetitions": 1},
 }
 
 

@@ -24,6 +24,10 @@ CONFIG = {
         "n": 4000, "d": 100, "rank": 2, "C": 5, "noise": [0.0, 1.0], "repetitions": 1,
         "private": {"n": [50_000], "d": 50, "rank": 2, "C": 4, "m": 6, "epsilon": [2.0, 10.0]},
     },
+    "check": {
+        "noise": [0.0, 1.0, 4.0], "repetitions": 1,
+        "private": {"n": [200_000], "d": 200, "rank": 3, "C": 4, "m": 6, "epsilon": [10.0]},
+    },
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ CONFIG = {
              "kinds": ["gaussian factors", "mixtures", "linear mixtures"], "strengths": [0.0, 0.5, 1.0]},
     "quick": {"n": 8000, "d": 80, "rank": 2, "C": 6, "repetitions": 1, "kinds": ["gaussian factors"],
               "strengths": [0.0, 1.0]},
+    "check": {"kinds": ["mixtures", "linear mixtures"], "repetitions": 1, "strengths": [0.0]},
 }  # fmt: skip
 
 

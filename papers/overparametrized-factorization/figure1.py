@@ -18,6 +18,7 @@ from halfseen.solvers import Factors
 CONFIG = {
     "full": {"shape": [250, 200], "rank": 5, "k": 200, "until": 3000, "noise": 2e-3, "seed": 0},
     "quick": {"shape": [60, 50], "rank": 3, "k": 50, "until": 500, "noise": 2e-3, "seed": 0},
+    "check": {"until": 1500},
 }
 STARTS = {"rho = 1e-6": 1e-6, "rho = 1e-3": 1e-3, "rho = 1e-2": 1e-2, "rho = 0.1": 0.1, "moderate": None}
 

@@ -18,6 +18,7 @@ from halfseen.solvers import Factors, product_svd
 CONFIG = {
     "full": {"shape": [250, 200], "rank": 10, "k": 200, "until": 3500, "seed": 0},
     "quick": {"shape": [60, 50], "rank": 5, "k": 50, "until": 800, "seed": 0},
+    "check": {},
 }
 STARTS = (1e-6, 1e-4, 1e-2, 1.0)
 CLOSE = 1e-3

@@ -25,6 +25,7 @@ CONFIG = {
         "sides": [20, 60], "rhos": [1e-2, 1e-4, 1e-6], "gaps": [0.4, 0.6, 0.8], "lines": [0.5], "kappas": [1.5],
         "repetitions": 2,
     },
+    "check": {"sides": [20, 50], "repetitions": 2},
 }  # fmt: skip
 RANK, K, STEP, UNTIL = 3, 10, 0.25, 500
 FLOOR = 1e-14  # below, rounding and not the start sets the error

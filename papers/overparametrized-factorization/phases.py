@@ -16,6 +16,7 @@ from _descent import BLUE, COLOURS, GREY, follow, low_rank, new_figure, tidy
 CONFIG = {
     "full": {"shape": [250, 200], "rank": 5, "k": 200, "until": 260},
     "quick": {"shape": [60, 50], "rank": 3, "k": 50, "until": 260},
+    "check": {},
 }
 
 

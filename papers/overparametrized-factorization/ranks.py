@@ -15,6 +15,7 @@ from _descent import COLOURS, distance, follow, low_rank, new_figure, tidy
 CONFIG = {
     "full": {"columns": [3, 4, 6, 200], "repetitions": 40, "until": 600},
     "quick": {"columns": [3, 6], "repetitions": 4, "until": 400},
+    "check": {"columns": [3, 4, 200], "repetitions": 10},
 }
 SHAPE, SIZES, CLOSE = (100, 80), (1.0, 0.8, 0.6), 0.05
 

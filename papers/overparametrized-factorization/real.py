@@ -20,6 +20,7 @@ from halfseen.linalg import shrunk
 CONFIG = {
     "full": {"frames": 100, "splits": 3, "pictures": 1797},
     "quick": {"frames": 20, "splits": 1, "pictures": 200},
+    "check": {"splits": 1, "pictures": 300},
 }
 
 
@@ -36,7 +37,7 @@ def video(config: dict[str, Any], study: Any) -> None:
     frames = np.load(study.data("video/hall"))["frames"][: config["frames"]]
     size = frames.shape[1:]
     X = frames.reshape(len(frames), -1).astype(np.float32) / 255.0
-    options = {"solver": "basis", "max_iter": 4000, "keep": 3}
+    options = {"solver": "basis", "centre": "none", "max_iter": 4000, "keep": 3}
     model = hs.OverparametrizedFactorization(20, start_scale=1e-6, stop=4000, **options, random_state=0).fit(X)
     U, s, Vt = np.linalg.svd(X, full_matrices=False)
     rows = []

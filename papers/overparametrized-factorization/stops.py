@@ -21,6 +21,7 @@ from halfseen.methods.descent import BetweenModes, DiscrepancyStop, HeldOutStop,
 CONFIG = {
     "full": {"shape": [250, 200], "repetitions": 5, "cases": None},
     "quick": {"shape": [80, 60], "repetitions": 1, "cases": ["noise .02, flat", "noise .08, decay"]},
+    "check": {"repetitions": 1, "cases": ["noise .02, flat", "noise .08, decay"]},
 }
 FLAT, DECAY = np.ones(5), np.array([1.0, 0.7, 0.5, 0.35, 0.25])
 CASES = {

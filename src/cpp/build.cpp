@@ -27,7 +27,7 @@ namespace halfseen {
 
 const Build& HALFSEEN_JOIN(build_, HALFSEEN_BUILD)() {
     static const Build build{HALFSEEN_TEXT(HALFSEEN_BUILD), HALFSEEN_SPACE::functions<float>(),
-                             HALFSEEN_SPACE::functions<double>(), {HALFSEEN_SPACE::expect, HALFSEEN_SPACE::response_scores, HALFSEEN_SPACE::own_expect}};
+                             HALFSEEN_SPACE::functions<double>(), {HALFSEEN_SPACE::expect, HALFSEEN_SPACE::response_scores, HALFSEEN_SPACE::own_expect, HALFSEEN_SPACE::response_pairs}};
     return build;
 }
 

@@ -213,6 +213,8 @@ struct ResponseFunctions {
     double (*expect)(const Responses&, const Nodes&, const Expected&);
     void (*scores)(const Responses&, const double* posterior, std::int64_t n_nodes, const Derivatives&, double* out);
     double (*own)(const Responses&, const OwnNodes&, const OwnExpected&);
+    void (*pairs)(const Responses&, const double* posterior, std::int64_t n_nodes, const std::int32_t* place,
+                  std::int64_t n_places, double* out);
 };
 
 struct Build {

@@ -133,6 +133,23 @@ double own(nb::tuple rows, In<double> points, In<double> shares, In<double> mode
     return chosen_build().responses.own(view, nodes, out);
 }
 
+void pairs(nb::tuple rows, In<double> weights, In<std::int32_t> place, Out out) {
+    const Rows held(rows);
+    const Responses view = held.view();
+    const std::int64_t G = nodes_of(weights);
+    if (static_cast<std::int64_t>(weights.shape(0)) != view.n_rows) throw nb::value_error("weights has the wrong size");
+    if (out.ndim() != 3 || out.shape(0) != out.shape(1) || static_cast<std::int64_t>(out.shape(2)) != G) {
+        throw nb::value_error("out has the wrong shape");
+    }
+    const auto n = static_cast<std::int64_t>(out.shape(0));
+    for (std::size_t line = 0; line < place.size(); ++line) {
+        if (place.data()[line] < 0 || place.data()[line] >= n) throw nb::value_error("place is outside of out");
+    }
+    double* to = out.data();
+    nb::gil_scoped_release released;
+    chosen_build().responses.pairs(view, weights.data(), G, place.data(), n, to);
+}
+
 }  // namespace
 
 void define_responses(nb::module_& m) {
@@ -140,5 +157,6 @@ void define_responses(nb::module_& m) {
     const auto none = nb::arg().noconvert().none();
     m.def("response_expect", expect, no, no, no, none, none, none, none, none, none, none, none, none);
     m.def("response_scores", scores, no, no, no, no, no, no, no);
+    m.def("response_pairs", pairs, no, no, no, no);
     m.def("own_expect", own, no, no, no, no, no, no, none, none, none, none, none, none);
 }

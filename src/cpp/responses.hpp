@@ -1,6 +1,7 @@
 // Marginal likelihood of answers to items on nodes that all rows share: gather the answers' log-probabilities, one
 // exponential per row and node, scatter the posterior into expected counts.
 #pragma once
+#include <algorithm>
 #include <cmath>
 
 #include "kernels.hpp"
@@ -220,6 +221,47 @@ inline void response_scores(const Responses& r, const double* posterior, std::in
                 to[d.target[line] + k] += dot_nodes(posterior + i * G, from + k * G, G);
             }
         }
+    }
+}
+
+// One row's weights, added to its later answers' places
+template <int Size>
+HALFSEEN_INLINE void pair_panel(const double* q, const std::int32_t* places, std::int64_t n, std::int64_t G, double* out) {
+    NodeVec s[Size];
+    for (int v = 0; v < Size; ++v) s[v] = load<kNodeLanes>(q + v * kNodeLanes);
+    for (std::int64_t b = 0; b < n; ++b) {
+        double* to = out + places[b] * G;
+        for (int v = 0; v < Size; ++v) store(to + v * kNodeLanes, load<kNodeLanes>(to + v * kNodeLanes) + s[v]);
+    }
+}
+
+// out[k, l] += the row's weights at the nodes, for the places k <= l of each two of its answers. Rows come in batches,
+// and place after place, so that one line of `out` at a panel's nodes stays in the first cache.
+inline void response_pairs(const Responses& r, const double* weights, std::int64_t G, const std::int32_t* place,
+                           std::int64_t n_places, double* out) {
+    Scratch<std::int32_t> held(kRowsAtOnce * (r.most + 1));
+    std::int64_t sizes[kRowsAtOnce], cursors[kRowsAtOnce];
+    for (std::int64_t first = 0; first < r.n_rows; first += kRowsAtOnce) {
+        const std::int64_t rows = r.n_rows - first < kRowsAtOnce ? r.n_rows - first : kRowsAtOnce;
+        for (std::int64_t i = 0; i < rows; ++i) {
+            std::int32_t* own = held.get() + i * (r.most + 1);
+            sizes[i] = lines_of(r, first + i, own);
+            for (std::int64_t e = 0; e < sizes[i]; ++e) own[e] = place[own[e]];
+            std::sort(own, own + sizes[i]);
+        }
+        for_panels(G, [&](auto width, std::int64_t g) {
+            for (std::int64_t i = 0; i < rows; ++i) cursors[i] = 0;
+            for (std::int64_t k = 0; k < n_places; ++k) {
+                double* line = out + k * n_places * G + g;
+                for (std::int64_t i = 0; i < rows; ++i) {
+                    const std::int32_t* own = held.get() + i * (r.most + 1);
+                    const std::int64_t c = cursors[i];
+                    if (c == sizes[i] || own[c] != k) continue;
+                    pair_panel<decltype(width)::value>(weights + (first + i) * G + g, own + c, sizes[i] - c, G, line);
+                    ++cursors[i];
+                }
+            }
+        });
     }
 }
 

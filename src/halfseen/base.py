@@ -158,6 +158,33 @@ class CompletionEstimator(Parametrised, BaseEstimator):
         i, j = self._positions(rows, "row"), self._positions(cols, "column")
         return self._response(self._linear_block(i, j), kind, j)
 
+    def write_table(self, folder: Any, cols: Any = None, keep_seen: bool = False) -> list[Any]:
+        """Predictions for all rows of a prepared table, a Parquet file a block, written where the blocks are.
+
+        Parameters
+        ----------
+        folder : path
+            New, or empty.
+        cols : labels, optional
+            All columns where not given.
+        keep_seen : bool
+            Complete the table: seen cells keep their values.
+
+        Returns
+        -------
+        list of Path
+            Files with the columns ``row``, ``col`` and ``predicted`` (``keep_seen``: ``value`` and ``seen``).
+
+        Raises
+        ------
+        ValueError
+            For a model of a table in memory (`predict_table`), and a folder that holds something.
+        """
+        check_is_fitted(self)
+        from halfseen.stored_predictions import write_table
+
+        return list(write_table(self, folder, cols, keep_seen))
+
     def score(self, R: Any, y: None = None) -> float:
         """Minus the mean loss (weighted, where entries have weights) of the entries of ``R``; higher is better.
 

@@ -17,7 +17,7 @@ from halfseen.inference.linked import LEAST_LINKS, Linking, tell_groups
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss
 from halfseen.parameters import BadArgument
-from halfseen.solvers.block_ridge import RidgeVisit, RowsInBlocks
+from halfseen.solvers.block_ridge import RowsInBlocks
 
 
 def usable_rank(rank: int, shape: tuple[int, int]) -> int:
@@ -74,9 +74,9 @@ class BiasedPredictions(CompletionEstimator):
         self.row_labels_, self.col_labels_ = None, table.col_labels
         self.fingerprint_, self.library_ = zlib.crc32(repr(table.facts.checksums).encode()), "numpy"
 
-    def _learned_from_blocks(self, folder: str, visit: RidgeVisit, C: FloatArray) -> dict[str, Any]:
+    def _learned_from_blocks(self, table: PreparedTable, visit: Any, C: FloatArray) -> dict[str, Any]:
         """Attributes of a fit to a prepared table."""
-        factors, bias = (RowsInBlocks(folder, visit, C, part) for part in ("factors", "bias"))
+        factors, bias = (RowsInBlocks.of(table, visit, C, part) for part in ("factors", "bias"))
         cols = np.ascontiguousarray(C[:, :-1]), C[:, -1].copy()
         return {
             "row_factors_": factors, "row_bias_": bias, "col_factors_": cols[0], "col_bias_": cols[1],

@@ -16,6 +16,7 @@ from halfseen.data.outgoing import check_size, filled, missing_cells, with_colum
 from halfseen.errors import shown
 from halfseen.parameters import RANDOM_STATE, Flag, Nothing, Parametrised, Suits, Table, Whole
 from halfseen.scaled import ScaledColumns
+from halfseen.solvers.checkpoint import resumable
 
 # Draws that are made where their number is not given: enough for a tenth of the information missing.
 DRAWS = 5
@@ -109,6 +110,7 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
         self.n_draws = n_draws
         self.random_state = random_state
 
+    @resumable
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the model to the seen cells.
 

@@ -15,6 +15,7 @@ from halfseen.inference.intervals import Intervals
 from halfseen.inference.table import TableInference, TableNames
 from halfseen.losses import get_loss
 from halfseen.parameters import RANDOM_STATE, Nothing, Suits, Table
+from halfseen.solvers.checkpoint import resumable
 
 
 class ScaledColumns(CompletionEstimator):
@@ -83,6 +84,7 @@ class ScaledColumns(CompletionEstimator):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(inner, name)
 
+    @resumable
     def fit(self, X: Any, y: Any = None, **given: Any) -> Self:
         """Fit the model to the table in units of each column's spread.
 

@@ -157,8 +157,9 @@ def test_a_missing_argument_is_one_line(halfseen):
 def test_a_prepared_folder_is_told_from_any_other(halfseen, tmp_path):
     (tmp_path / "r.csv").write_text("u,i,v\n" + "\n".join(f"u{k % 9},i{k % 7},{k}" for k in range(60)) + "\n")
     assert halfseen("prepare", tmp_path / "r.csv", tmp_path / "blocks", "--blocks", 2).exit_code == 0
-    done = halfseen("fit", "als", tmp_path / "blocks")
-    assert done.exit_code == 2
-    assert "is a prepared table, which is fitted from Python" in done.output
+    assert halfseen("fit", "als", tmp_path / "blocks", "--rank", 1).exit_code == 0
+    refused = halfseen("fit", "bayes", tmp_path / "blocks")
+    assert refused.exit_code == 2
+    assert "prepared" in refused.output
     (tmp_path / "other").mkdir()
     assert "is a folder; give a file" in halfseen("fit", "als", tmp_path / "other").output

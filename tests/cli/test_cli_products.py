@@ -241,3 +241,40 @@ def test_a_table_that_can_only_be_wide_comes_back_wide_without_being_told(halfse
     done = halfseen("complete", wide, "-o", guessed)
     assert "was read as a wide table" in done.stderr
     assert guessed.read_bytes() == told.read_bytes()
+
+
+def test_scaling_is_taken_only_where_it_predicts_better(halfseen, tmp_path):
+    """Five shares of very different price, a month a column: spreads of three prices are no unit to fit in."""
+    rng = np.random.default_rng(5)
+    prices = np.array([20.0, 40.0, 100.0, 200.0, 400.0])[:, None] * np.exp(np.cumsum(rng.normal(0, 0.05, (5, 60)), 1))
+    seen = rng.random(prices.shape) < 0.75
+    lines = ["share,month,price"]
+    lines += [f"s{i},m{j:02d},{prices[i, j]:.2f}" for i, j in np.argwhere(seen)]
+    (tmp_path / "shares.csv").write_text("\n".join(lines) + "\n")
+    result = halfseen("complete", tmp_path / "shares.csv", "-o", tmp_path / "full.csv", "--interval", 0.9)
+    assert result.exit_code == 0, result.output
+    full = {
+        (row["share"], row["month"]): row for row in csv.DictReader((tmp_path / "full.csv").read_text().splitlines())
+    }
+    hidden = [(full[f"s{i}", f"m{j:02d}"], prices[i, j]) for i, j in np.argwhere(~seen)]
+    errors = np.array([float(row["price"]) - price for row, price in hidden])
+    assert np.sqrt(np.mean(errors**2)) < 0.4 * np.std(prices)
+    assert np.mean([float(row["low"]) <= price <= float(row["high"]) for row, price in hidden]) > 0.8
+
+
+def test_one_column_holds_one_kind_of_cell(halfseen, tmp_path):
+    """Decimal commas come back as points, words as their numbers, in seen cells and filled ones alike."""
+    comma = ["id;a;b;c;d;e"] + [
+        ";".join([f"r{i}", *(f"{i + j},5" if (i + 2 * j) % 7 else "" for j in range(5))]) for i in range(8)
+    ]
+    (tmp_path / "comma.csv").write_text("\n".join(comma) + "\n")
+    words = ["id,a,b,c,d,e"] + [
+        ",".join([f"r{i}", *(("no", "yes", "")[(i * j + i) % 3] for j in range(5))]) for i in range(8)
+    ]
+    (tmp_path / "words.csv").write_text("\n".join(words) + "\n")
+    for name, more in (("comma.csv", ()), ("words.csv", ("--wide", "--values", "no=0,yes=1"))):
+        result = halfseen("complete", tmp_path / name, "-o", tmp_path / "full.csv", *more)
+        assert result.exit_code == 0, result.output
+        rows = list(csv.reader((tmp_path / "full.csv").read_text().splitlines()))[1:]
+        assert all(np.isfinite([float(cell) for cell in row[1:]]).all() for row in rows)
+        (tmp_path / "full.csv").unlink()

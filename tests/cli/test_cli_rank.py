@@ -41,7 +41,7 @@ def test_rank_prints_a_line_per_row_best_first(halfseen, run):
     found = halfseen("rank", run)
     assert found.exit_code == 0, found.output
     head, _, *lines = found.stdout.rstrip().splitlines()
-    assert head.split() == ["row", "score", "95", "%", "rank", "group", "answers", "raw", "mean"]
+    assert head.split() == ["row", "score", "95", "%", "rank", "group", "answers", "raw"]
     assert len(lines) == 24
     assert lines[0].split()[:2] == ["1", "m00"]
     assert found.stderr == ""
@@ -135,3 +135,17 @@ def test_the_report_of_a_leaderboard_shows_rows_items_and_blocks(halfseen, run, 
     assert found.exit_code == 0, found.output
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert all(words in text for words in ("m00", "a/0", "effect of a block", "integrated out", "group"))
+
+
+def test_long_names_never_cut_a_number(halfseen, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"a-provider-of-models/model-{i}-large-instruct" for i in range(4)]
+    lines = ["model,question,right"] + [
+        f"{n},q{j},{(3 * i + j * j) % 4 > 1:d}" for i, n in enumerate(names) for j in range(12)
+    ]
+    (tmp_path / "answers.csv").write_text("\n".join(lines) + "\n")
+    assert halfseen("fit", "irt", tmp_path / "answers.csv", "-o", tmp_path / "run", "-q").exit_code == 0
+    shown = halfseen("rank", tmp_path / "run").output
+    assert "…" not in shown
+    assert all(word in shown for word in ("score", "answers", " to "))
+    assert max(map(len, shown.splitlines())) <= 80

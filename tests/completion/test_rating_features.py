@@ -91,14 +91,14 @@ def test_conditional_modes_of_the_effects_do_not_depend_on_how_they_are_drawn(ta
     means = {}
     for draws in ("each", "joint"):
         side = PriorMeans((group,), hyper, Serial(), draws)
-        drawn = [side.drawn(state, rows, prior, rng).effects[0][0] for _ in range(3000)]
+        drawn = [side.drawn(state, rows, prior, rng).effects[0][0] for _ in range(800)]
         means[draws] = np.mean(drawn, axis=0), np.cov(np.array(drawn).T)
     a = taste[:, 0]
     Q = (a @ a) * prior.precision + own.precision
     mean = np.linalg.solve(Q, prior.precision @ (a @ (rows - prior.mean)) + own.precision @ own.mean)
     for found, spread in means.values():
-        assert np.all(np.abs(found - mean) < 4 * np.sqrt(np.diag(np.linalg.inv(Q)) / 3000))
-        np.testing.assert_allclose(spread, np.linalg.inv(Q), atol=0.12 * np.linalg.inv(Q).max())
+        assert np.all(np.abs(found - mean) < 4 * np.sqrt(np.diag(np.linalg.inv(Q)) / 800))
+        np.testing.assert_allclose(spread, np.linalg.inv(Q), atol=0.2 * np.linalg.inv(Q).max())
 
 
 def test_a_hundred_thousand_effects_are_drawn_jointly_around_their_conditional_mean():

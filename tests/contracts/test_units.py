@@ -73,6 +73,7 @@ def relative_error(model: Any, level: float, unit: float, table: np.ndarray = TA
     return float(np.sqrt(np.mean((predicted - TRUTH)[where] ** 2)) / TRUTH.std())
 
 
+@pytest.mark.fast_cases(*(MODELS.keys() - {"OverparametrizedFactorization"}))
 @pytest.mark.parametrize("name", MODELS)
 def test_the_relative_error_of_a_table_knows_no_unit_and_no_level(name):
     plain = relative_error(MODELS[name](), 0.0, 1.0)
@@ -96,6 +97,18 @@ def test_second_moments_follow_the_unit(unit):
     np.testing.assert_allclose(other.second_moment() / unit**2, plain.second_moment(), rtol=1e-3, atol=1e-4)
 
 
+def test_second_moments_of_a_level_are_said_and_centred_columns_are_the_way_out():
+    rng = np.random.default_rng(0)
+    full = rng.normal(size=(300, 1)) @ rng.normal(size=(1, 30)) + 0.5 * rng.normal(size=(300, 30))
+    table = np.where(rng.random(full.shape) < 0.2, full, np.nan)
+    told = [
+        any("common level" in text for text in hs.OneSidedCompletion(1, random_state=0).fit(each).warnings_)
+        for each in (table, table + 300.0, table + 300.0 - np.nanmean(table + 300.0, axis=0))
+    ]
+    assert told == [False, True, False]
+
+
+@pytest.mark.fast_cases(*(SOURCES.keys() - {"RobustJIVE"}))
 @pytest.mark.parametrize("name", SOURCES)
 def test_sources_of_any_unit_and_level_are_completed_alike(name):
     data = hs.datasets.make_sources_data(

@@ -36,11 +36,54 @@ def test_columns_in_other_places_are_named_and_the_advice_reads_the_file(answers
     assert table.n_entries == 72
 
 
-def test_a_wrong_reading_that_succeeds_is_noted(tmp_path):
-    lines = ["day,user,seconds,item,rating"]
-    lines += [f"{i % 3},u{i},{100 + i * j},i{j},{1 + (i + j) % 5}" for i in range(9) for j in range(3)]
-    table = hs.read_table(write(tmp_path, "log.csv", lines), duplicates="last")
+@pytest.mark.parametrize(
+    ("header", "advice"),
+    [
+        ("day,user,seconds,item,rating", "row='user', col='item', value='rating'"),
+        ("rating,userId,movieId", "row='userId', col='movieId', value='rating'"),
+        ("run_id,model,task,question,correct", "row='model', col='question', value='correct'"),
+    ],
+)
+def test_a_reading_that_would_succeed_but_is_wrong_by_the_names_is_refused_with_the_one_that_is_right(
+    tmp_path, header, advice
+):
+    names = header.split(",")
+    lines = [header] + [",".join(str((i + 1) * (k + 2) % 7) for k in range(len(names))) for i in range(6)]
+    file = write(tmp_path, "log.csv", lines)
+    with pytest.raises(ValueError, match=f"give {advice}"):
+        hs.read_table(file, duplicates="last")
+    taken = dict(zip(("row", "col", "value"), names, strict=False))
+    assert hs.read_table(file, **taken, duplicates="last").n_entries > 0
+
+
+def test_rows_and_columns_that_are_swapped_are_only_noted(tmp_path):
+    file = write(tmp_path, "swap.csv", ["item,user,rating", "1,2,3", "1,3,4", "2,2,5"])
+    table = hs.read_table(file)
+    assert table.n_entries == 3
     assert any("row='user', col='item', value='rating'" in note for note in table.notes)
+
+
+def test_equal_words_leave_a_role_open_but_a_surer_word_decides():
+    assert likely_roles(["model", "task", "question", "correct"], {}).col == "question"
+    assert likely_roles(["model", "item", "question", "correct"], {}) is None
+
+
+def test_decimals_as_labels_and_years_as_values_are_doubted_where_places_repeat(tmp_path):
+    lines = ["yield,variety,year,site"]
+    lines += [f"{20.5 + s},{v},{year},{s}{s}x" for v in "ab" for year in (1931, 1932) for s in range(3)]
+    with pytest.raises(
+        ValueError, match=r"look mistaken: column 'yield' holds decimals.*1931 and 1932; give value='yie"
+    ):
+        hs.read_table(write(tmp_path, "field.csv", lines))
+
+
+def test_two_columns_of_labels_and_one_of_numbers_are_offered_where_every_line_is_its_own_row(tmp_path):
+    lines = [",state,vote,year,south"]
+    lines += [f"{4 * k + i},s{i},{50.5 + i + k},{1932 + 4 * k},{i < 2}" for k in range(4) for i in range(4)]
+    file = write(tmp_path, "votes.csv", lines)
+    with pytest.raises(ValueError, match="give row='state', col='year', value='vote'"):
+        hs.read_table(file)
+    assert hs.read_table(file, "state", "year", "vote").shape == (4, 4)
 
 
 def test_names_in_their_places_are_no_matter_for_a_note(tmp_path):

@@ -223,6 +223,20 @@ def test_a_file_of_a_stranger_is_refused_when_it_is_loaded(tmp_path, case):
     assert str(path) in str(told.value)
 
 
+def test_a_model_that_must_keep_its_rows_is_refused_without_them(tmp_path):
+    """Only a model that can do without rows may lack them: such a one says so when it is asked for a row."""
+    path = tmp_path / "m"
+    hs.save(hs.BiasModel().fit(np.arange(12.0).reshape(4, 3) % 5), path)
+    tampered(path, put("row_factors_", value=None))
+    with pytest.raises(ValueError, match="do not fit each other: TypeError"):
+        hs.load(path)
+    rng = np.random.default_rng(0)
+    table = np.where(rng.random((60, 8)).argsort(1) < 3, rng.normal(size=(60, 1)) + rng.normal(size=(60, 8)), np.nan)
+    without_rows = hs.OneSidedCompletion(rank=1, keeps_rows=False).fit(table)
+    hs.save(without_rows, path)
+    np.testing.assert_array_equal(hs.load(path).predict(table), without_rows.predict(table))
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [

@@ -47,7 +47,7 @@ def test_words_become_the_numbers_they_stand_for_in_every_kind_of_file(tmp_path,
     }  # fmt: skip
     with pytest.raises(ValueError, match=r"holds 'no idea', which values= does not have"):
         read_table(tmp_path / f"a.{ending}", values={"never": 0, "sometimes": 1, "often": 2})
-    with pytest.raises(ValueError, match=r"values=\{'never': 0, 'often': 1, "):
+    with pytest.raises(ValueError, match=r"values=\{'never': \?, 'often': \?, "):
         read_table(tmp_path / f"a.{ending}")
 
 
@@ -264,3 +264,32 @@ def test_sources_that_cannot_be_are_told(tmp_path, arguments, text):
         read_sources(write(tmp_path, "csv", doubled), "site")
     with pytest.raises(TypeError, match="no argument 'wide'"):
         read_sources(write(tmp_path, "csv", SOURCES), "site", wide=True)
+
+
+def test_scales_are_put_in_order_and_unknown_words_are_left_to_the_user():
+    from halfseen.data.words import in_order, suggested
+
+    steps = ["very inaccurate", "inaccurate", "slightly inaccurate", "slightly accurate", "accurate", "very accurate"]
+    assert in_order(sorted(steps)) == steps
+    assert in_order(["amber", "blue"]) is None
+    assert suggested(["amber", "blue"]).startswith("values={'amber': ?, 'blue': ?}")
+
+
+def test_a_survey_in_words_is_told_its_scale_and_the_columns_that_do_not_share_it(tmp_path):
+    said = ("agree", "disagree", "neutral")
+    lines = ["who,a,b,c,d,sex"] + [
+        f"p{i},{','.join(said[(i * k) % 3] for k in range(1, 5))},{'mf'[i % 2]}" for i in range(6)
+    ]
+    file = tmp_path / "survey.csv"
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match=r"values=\{'disagree': 0, 'neutral': 1, 'agree': 2\} and drop=\['sex'\]"):
+        hs.read_table(file)
+    table = hs.read_table(file, values={"disagree": 0, "neutral": 1, "agree": 2}, drop=["sex"])
+    assert table.shape == (6, 4)
+
+
+def test_a_line_of_units_is_called_one(tmp_path):
+    file = tmp_path / "units.csv"
+    file.write_text("place,a,b,c,d\n,m,%,kg,s\n" + "".join(f"p{i},{i},{i + 1},{i + 2},{i + 3}\n" for i in range(5)))
+    with pytest.raises(ValueError, match=r"looks like units or a second header: remove that line"):
+        hs.read_table(file)

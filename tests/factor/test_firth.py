@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
+from sklearn.base import clone
 
 import halfseen as hs
 from factor_truth import EVERY, relative_error
@@ -13,6 +14,7 @@ from halfseen.engines import EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.factor.firth import tilts
 from halfseen.methods.factor.newrows import Placement, RowPlacer
+from halfseen.solvers.checkpoint import RunKeeper
 
 
 def logistic_firth(features, y):
@@ -90,6 +92,25 @@ def test_nearly_separated_columns_reach_the_fixed_point():
     model = hs.GeneralizedFactorModel(1, "bernoulli", penalty="none", random_state=0).fit(table)
     assert model.run_.converged
     assert model.run_.n_iter <= 60
+
+
+def test_an_unpenalised_fit_that_was_interrupted_goes_on_with_the_same_bits(logit, tmp_path, monkeypatch):
+    model, keep, kept = hs.GeneralizedFactorModel(2, "bernoulli", penalty="none", random_state=0), RunKeeper.keep, []
+
+    def stopped(keeper, *given):
+        keep(keeper, *given)
+        kept.append(given)
+        if len(kept) == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunKeeper, "keep", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            clone(model).fit(logit.observed, checkpoint=tmp_path)
+    again = clone(model).fit(logit.observed, checkpoint=tmp_path, resume=True)
+    whole = model.fit(logit.observed)
+    assert again.n_iter_ == whole.n_iter_ > 4
+    np.testing.assert_array_equal(again.col_factors_, whole.col_factors_)
 
 
 @pytest.mark.slow

@@ -73,3 +73,15 @@ def test_on_thin_tables_intercepts_keep_room_and_the_fit_is_no_worse_than_interc
     assert max(ridges) < 40
     assert np.mean(ratios) < 1.0
     assert max(ratios) < 1.05
+
+
+def test_the_chosen_penalty_is_the_same_in_every_unit():
+    # blocks of an intercept and slopes were held up by a share of their mean diagonal, far more than the slopes'
+    # own in small units: another ridge was chosen for values of 1e-8
+    table = thin(8)[2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fits = [hs.GeneralizedFactorModel(2, random_state=0).fit(unit * table) for unit in (1.0, 1e-8, 1e8)]
+    for fit, unit in zip(fits, (1.0, 1e-8, 1e8), strict=True):
+        assert fit.penalty_.ridge / unit == pytest.approx(fits[0].penalty_.ridge, rel=1e-6)
+        assert fit.penalty_choice_.ridge_path.keys() == fits[0].penalty_choice_.ridge_path.keys()

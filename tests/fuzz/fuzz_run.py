@@ -14,6 +14,7 @@ import argparse
 import csv
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ import numpy as np
 from fuzz_mutations import MUTATIONS
 from fuzz_seeds import FORMATS
 
-BATCH = 2000
+BATCH = 5000
 SEEDS = 24
 SECONDS, BYTES = 10.0, 10**9
 OUTCOMES = ("read", "refused", "raw", "crash", "slow", "large")
@@ -91,25 +92,27 @@ def outcome(kind: str, path: Path, number: int) -> tuple[str, str]:
 def peak_memory() -> int:
     """The most memory that this process has held, in bytes.
 
-    On Linux the figure that the system counts (``ru_maxrss``) begins with that of the process that started this one.
+    On Linux the figure that the system counts (``ru_maxrss``) begins with that of the process that started this one:
+    only one that is too much is looked at again.
     """
-    status = Path("/proc/self/status")
-    if status.exists():
+    counted, status = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, Path("/proc/self/status")
+    if counted > BYTES and status.exists():
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return counted
 
 
 def child(kind: str, seed: int, first: int, count: int) -> None:
     """Read a batch of inputs, and say of each on one line what came of it."""
     warnings.simplefilter("ignore")
     sound, suffix = seeds_of(kind, seed), FORMATS[kind][0]
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=in_memory()) as folder:
         path = Path(folder) / f"input{suffix}"
+        print(f"{first} begun", flush=True)
         for number in range(first, first + count):
             path.write_bytes(input_of(kind, seed, number, sound))
-            print(f"{number} begun", flush=True)
+            limit_cpu()
             clock, before = time.perf_counter(), time.process_time()
             what, text = outcome(kind, path, number)
             cpu, wall = time.process_time() - before, time.perf_counter() - clock
@@ -119,7 +122,20 @@ def child(kind: str, seed: int, first: int, count: int) -> None:
             if peak > BYTES:
                 print(f"{number} large {peak} bytes", flush=True)
                 return
-            print(f"{number} {what} {text!r}", flush=True)
+            following = "" if number + 1 == first + count else f"\n{number + 1} begun"
+            print(f"{number} {what} {text!r}{following}", flush=True)
+
+
+def limit_cpu() -> None:
+    """End this process if its next input takes three times what is too long."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, 3 * SECONDS)
+
+
+def in_memory() -> str | None:
+    """A folder whose files stay in memory, where the system has one."""
+    folder = "/dev/shm"
+    return folder if os.access(folder, os.W_OK) else None
 
 
 def batch(kind: str, seed: int, first: int, count: int) -> tuple[Counter, list[tuple[int, str, str]], int]:
@@ -147,6 +163,10 @@ def batch(kind: str, seed: int, first: int, count: int) -> tuple[Counter, list[t
     if begun is not None and code is None:
         outcomes["slow"] += 1
         findings.append((begun, "slow", f"no end after {limit:.0f} s of its batch"))
+        last = begun
+    elif begun is not None and hasattr(signal, "SIGPROF") and code == -signal.SIGPROF:
+        outcomes["slow"] += 1
+        findings.append((begun, "slow", f"no end after {3 * SECONDS:.0f} s of CPU"))
         last = begun
     elif begun is not None:
         outcomes["crash"] += 1
@@ -178,24 +198,33 @@ def run(given: argparse.Namespace) -> tuple[dict[str, Counter], list[tuple[str, 
     return totals, findings
 
 
-def recorded(path: Path | None, seed: int) -> dict[str, Counter]:
-    """What a record of the same seed says of the inputs so far."""
-    totals: dict[str, Counter] = {kind: Counter() for kind in FORMATS}
+def lines_of(path: Path | None) -> list[dict[str, str]]:
+    """The lines of a record, without its sum."""
     if path is None or not path.exists():
-        return totals
+        return []
     with path.open(newline="") as file:
-        for line in csv.DictReader(file):
-            if line["format"] in totals and int(line["seed"]) == seed:
-                totals[line["format"]] = Counter({name: int(line[name]) for name in OUTCOMES})
+        return [line for line in csv.DictReader(file) if line["format"] != "all"]
+
+
+def recorded(path: Path | None, seed: int) -> dict[str, Counter]:
+    """What a record says of the inputs of a seed so far."""
+    totals: dict[str, Counter] = {kind: Counter() for kind in FORMATS}
+    for line in lines_of(path):
+        if line["format"] in totals and int(line["seed"]) == seed:
+            totals[line["format"]] = Counter({name: int(line[name]) for name in OUTCOMES})
     return totals
 
 
 def write(path: Path, seed: int, totals: dict[str, Counter]) -> None:
-    """Keep what came out so far; the old record stands until the new one is whole."""
+    """Keep what came out so far, beside other seeds and above the sum; the old record stands until the new is whole."""
     head, *lines = table(totals)
+    others = [list(line.values()) for line in lines_of(path) if int(line["seed"]) != seed]
+    every = [*others, *([str(seed), *map(str, line)] for line in lines[:-1])]
+    every.sort(key=lambda line: (int(line[0]), list(FORMATS).index(line[1])))
+    sums = [sum(int(line[place]) for line in every) for place in range(2, len(every[0]))]
     fresh = path.with_suffix(".new")
     with fresh.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([["seed", *head], *([seed, *line] for line in lines)])
+        csv.writer(file, lineterminator="\n").writerows([["seed", *head], *every, ["all", "all", *sums]])
     fresh.replace(path)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import fuzz_python
 import fuzz_run
+import numpy as np
 import pytest
 from fuzz_seeds import FORMATS
 
@@ -57,6 +59,30 @@ def test_findings_are_told_apart(tmp_path, monkeypatch):
     ):
         monkeypatch.setattr(fuzz_run, "read", fails(error))
         assert fuzz_run.outcome("csv", path, 0)[0] == expected
+
+
+@pytest.mark.parametrize("place", range(len(fuzz_python.TARGETS)), ids=lambda k: fuzz_python.TARGETS[k].__name__)
+def test_targets_of_guided_fuzzing_answer_or_refuse(place):
+    name = fuzz_python.TARGETS[place].__name__
+    sound = bytes([place]) + fuzz_python.BEGINNINGS[name]
+    assert fuzz_python.one_input(sound) == ("refused" if name == "messages" else "answered")
+    rng = np.random.default_rng(place)
+    for _ in range(20):
+        changed = bytearray(sound)
+        changed[int(rng.integers(1, len(changed)))] = int(rng.integers(256))
+        assert fuzz_python.one_input(bytes(changed)) in ("answered", "refused")
+
+
+def test_guided_fuzzing_passes_on_what_is_no_clear_refusal(monkeypatch):
+    def raises(data: bytes) -> None:
+        raise {b"k": KeyError(1), b"l": ValueError("two\nlines"), b"v": ValueError("a clear line")}[data]
+
+    monkeypatch.setattr(fuzz_python, "TARGETS", [raises])
+    assert fuzz_python.one_input(b"\0v") == "refused"
+    with pytest.raises(KeyError):
+        fuzz_python.one_input(b"\0k")
+    with pytest.raises(ValueError, match="two"):
+        fuzz_python.one_input(b"\0l")
 
 
 def test_a_process_that_ends_early_is_a_finding(monkeypatch, tmp_path):

@@ -21,8 +21,15 @@ CHOSEN = "the penalty of least squares is chosen on held-out entries, and a fit 
 OWN_UNITS = "weights are given back in the units of the features, which this fit scales; predictions are the same"
 WARM = "fits of the factor model come down one warm path from a shorter start, to the same point within their tolerance"
 MIXED = "sweeps of Firth's correction are extrapolated, and damped only where they turn, to the same fixed point"
+PRIOR = (
+    "the intercepts' prior counts what factors and noise add to their spread, by which starts move too; without a "
+    "penalty fits end where they did, to 1e-8"
+)
 LATTICE = "ends of realised scores of items lie where such a score can be; " + INSIDE
 CHANGED: dict[str, str] = {
+    "factor gaussian one step": PRIOR,
+    "factor gaussian nesterov, trimmed": PRIOR,
+    "factor gaussian start linear, alternating": PRIOR,
     "one-sided thin_rows": NOISE,
     "one-sided gaussian": NOISE,
     "one-sided complete": NOISE,
@@ -30,7 +37,7 @@ CHANGED: dict[str, str] = {
     "factor bernoulli map": WARM,
     "factor bernoulli none": MIXED,
     "factor ordinal map": WARM,
-    "factor ordinal none": WARM,
+    "factor ordinal none": PRIOR,
     "items auto tall_board": LATTICE,
     "items auto wide_board": LATTICE,
     "items rasch tall_board": LATTICE,
@@ -38,11 +45,11 @@ CHANGED: dict[str, str] = {
     "items blocks": LATTICE,
     "items 2pl tall_board": LATTICE,
     "items 2pl wide_board": LATTICE,
-    "factor gaussian auto": WARM,
+    "factor gaussian auto": PRIOR,
     "factor bernoulli auto": WARM,
     "factor probit auto": MIXED,
     "factor poisson auto": WARM,
-    "factor negative_binomial auto": WARM,
+    "factor negative_binomial auto": PRIOR,
     "least squares gaussian": CHOSEN,
     "least squares, rank sought gaussian": CHOSEN,
     "soft impute gaussian": DRAWN,
@@ -68,19 +75,19 @@ CHANGED: dict[str, str] = {
     "heterogeneous autoencoder sources": DRAWN,
     "heterogeneous autoencoder, stopped early": DRAWN,
     "heterogeneous autoencoder, rounds": DRAWN + "; rounds take longer local steps",
-    "factor gaussian map": WARM,
+    "factor gaussian map": PRIOR,
     "factor gaussian none": WARM,
     "factor probit map": WARM,
     "factor probit none": MIXED,
     "factor poisson map": WARM,
     "factor poisson none": MIXED,
-    "factor negative_binomial map": WARM,
-    "factor negative_binomial none": WARM,
+    "factor negative_binomial map": PRIOR,
+    "factor negative_binomial none": PRIOR,
     "factor ordinal auto": MIXED + "; the fit without a penalty now ends within its sweeps and is chosen",
     "factor binomial(6) auto": WARM,
     "factor binomial(6) map": WARM,
     "factor binomial(6) none": MIXED,
-    "factor gaussian start spectral, varimax": WARM,
+    "factor gaussian start spectral, varimax": PRIOR,
     "factor bernoulli start spectral, varimax": WARM,
     "factor poisson start spectral, varimax": WARM,
     "factor bernoulli start linear, alternating": WARM,
@@ -91,7 +98,7 @@ CHANGED: dict[str, str] = {
     "factor bernoulli firth": MIXED,
     "factor poisson firth": MIXED,
     "factor gaussian no correction": WARM,
-    "factor bernoulli no correction": WARM,
+    "factor bernoulli no correction": PRIOR,
     "factor poisson no correction": WARM,
     "factor plug-in intervals": MIXED,
     "factor sandwich intervals": MIXED,

@@ -17,6 +17,16 @@ MODELS = {
     "descent": lambda: hs.OverparametrizedFactorization(random_state=0),
     "factor": lambda: hs.GeneralizedFactorModel(2, random_state=0),
     "inductive": lambda: hs.InductiveCompletion(4, "linear", penalty=1e-4, random_state=0),
+    "bayes": lambda: hs.BayesianFactorization(max_iter=60, random_state=0),
+}
+SOURCE_MODELS = {
+    "bayes": lambda: hs.HeterogeneousFactorization(random_state=0),
+    "als": lambda: hs.HeterogeneousFactorization(2, 1, solver="als", random_state=0),
+    "jive": lambda: hs.JIVE(2, 1, random_state=0),
+    "robust jive": lambda: hs.RobustJIVE(2, 1, random_state=0),
+    "personalised": lambda: hs.PersonalizedPCA(2, 1, random_state=0),
+    "cobe": lambda: hs.COBE(2, 1, random_state=0),
+    "two steps": lambda: hs.TwoStepSVD(2, 1, random_state=0),
 }
 
 
@@ -27,7 +37,17 @@ def table(tails: str, seed: int, shape: tuple[int, int] = (60, 20)) -> tuple[np.
     return truth, truth + 1.5 * errors
 
 
-def told_by(model, data: np.ndarray) -> str:
+def sources(tails: str, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    rng = np.random.default_rng(seed)
+    shared, truth, data = rng.normal(size=(50, 2)), {}, {}
+    for name, p in (("a", 20), ("b", 24)):
+        truth[name] = shared @ rng.normal(size=(2, p)) + rng.normal(size=(50, 1)) @ rng.normal(size=(1, p))
+        errors = rng.normal(size=(50, p)) if tails == "normal" else rng.standard_t(2, size=(50, p))
+        data[name] = np.where(rng.random((50, p)) < 0.8, truth[name] + 1.5 * errors, np.nan)
+    return truth, data
+
+
+def told_by(model, data) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(data)
@@ -48,6 +68,31 @@ def test_no_fit_goes_far_beyond_the_truths_norm_in_silence(name):
 def test_normal_errors_are_no_heavy_tails(name):
     for seed, shape in ((20, (60, 20)), (21, (15, 12))):
         assert told_by(MODELS[name](), table("normal", seed, shape)[1]) == ""
+
+
+@pytest.mark.parametrize("name", SOURCE_MODELS)
+def test_models_of_sources_say_heavy_tails_and_nothing_of_normal_errors(name):
+    make = SOURCE_MODELS[name]
+    assert told_by(make(), sources("normal", 3)[1]) == ""
+    truth, data = sources("t", 1)
+    model = make()
+    told = told_by(model, data)
+    assert "source '" in told
+    assert "HeterogeneousFactorization(family='huber')" in told
+    size = max(np.linalg.norm(model.predict_table(each)) / np.linalg.norm(truth[each]) for each in truth)
+    assert size > 1.3
+
+
+def test_the_huber_family_of_sources_that_the_warning_names_is_right():
+    truth, data = sources("t", 1)
+    errors = {}
+    for family in ("gaussian", "huber", {"a": "huber", "b": "huber"}):
+        model = hs.HeterogeneousFactorization(family=family, random_state=0)
+        assert bool(told_by(model, data)) == (family == "gaussian")
+        errors[str(family)] = np.mean(
+            [np.linalg.norm(model.predict_table(name) - truth[name]) / np.linalg.norm(truth[name]) for name in truth]
+        )
+    assert max(errors[name] for name in errors if name != "gaussian") < 0.7 * errors["gaussian"]
 
 
 def test_the_robust_family_that_the_warning_names_is_right():
@@ -79,6 +124,15 @@ def test_crumbs_of_ordinary_values_are_no_heavy_tails():
     places = rng.integers(0, 3000, (2, 300))
     crumbs = hs.Observed.from_triplets(*places, rng.normal(size=300), shape=(3000, 3000), duplicates="first")
     assert told_by(hs.SoftImpute(2, 2.0, max_iter=3, random_state=0), crumbs) == ""
+
+
+@pytest.mark.parametrize("name", ["als", "softimpute", "bayes"])
+def test_columns_of_unlike_units_are_no_heavy_tails(name):
+    data = table("normal", 20)[1] * np.r_[1e3, np.ones(18), 1e-3]
+    assert told_by(MODELS[name](), data + 50.0 * np.arange(20)) == ""
+    model = hs.HeterogeneousFactorization(random_state=0)
+    assert told_by(model, {name: each * np.r_[300.0, np.ones(19)] for name, each in
+                           (("a", table("normal", 20)[1]), ("b", table("normal", 21)[1]))}) == ""  # fmt: skip
 
 
 def test_the_largest_entries_share_is_counted_over_at_least_three():

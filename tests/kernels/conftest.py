@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from halfseen.kernels import backend as choice
 from kernel_problems import ISAS, use
 
 
@@ -18,3 +21,11 @@ def backend(request, monkeypatch):
 def isa(request):
     """Every instruction set of this processor; combine with :func:`use`."""
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def own_instruction_set():
+    """The choice of one test is not that of the tests behind it: the compiled module keeps one for the process."""
+    yield
+    if ISAS:
+        choice.native(os.environ.get("HALFSEEN_ISA", ""))

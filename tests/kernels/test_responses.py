@@ -96,6 +96,26 @@ def test_scores_are_posterior_means_of_the_derivatives(backend):
     np.testing.assert_allclose(out, wanted, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("nodes", [8, 48, 136])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("of_items", [False, True])
+def test_pairs_of_answers_are_counted_with_the_weights_of_their_rows(backend, sparse, nodes, of_items):
+    P, rng = Problem(sparse=sparse, nodes=nodes), np.random.default_rng(2)
+    n_lines = int(P.classes.sum())
+    place = np.repeat(np.arange(len(P.classes)), P.classes) if of_items else np.arange(n_lines)
+    weights = rng.dirichlet(np.ones(nodes), len(P.answers))
+    size = int(place.max()) + 1
+    before = rng.normal(size=(size, size, nodes))
+    out = kernels.response_pairs(P.rows, weights, place.astype(np.int32), before.copy())
+    wanted = before.copy()
+    for i, answers in enumerate(P.answers):
+        at = [place[P.starts[j] + k] for j, k in enumerate(answers) if k != 255]
+        for a in range(len(at)):
+            for b in range(a, len(at)):
+                wanted[at[a], at[b]] += weights[i]
+    np.testing.assert_allclose(out, wanted, rtol=1e-11, atol=1e-13)
+
+
 def test_far_apart_log_probabilities_do_not_overflow(backend):
     P = Problem()
     P.table[::2] -= 600.0

@@ -80,6 +80,7 @@ def test_columns_with_few_partners_stay_within_their_second_moment():
     assert alone.second_moment(pairs=([0], [2]))[0] == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:.*common level")  # a table of all but one value
 def test_the_row_norm_regulariser_means_the_same_to_both_solvers():
     rng = np.random.default_rng(13)
     M = common_means(4000, 60, 2, rng)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from halfseen.reproduce import Request, find_papers, run_figure, write_page
+from halfseen.reproduce import Request, check_figure, find_papers, run_figure, write_page
 from halfseen.reproduce.page import BEGIN, END, results_text
 from halfseen.reproduce.rules import complaint
 from halfseen.reproduce.runs import claim_row, read_record
@@ -87,6 +87,32 @@ def test_the_quick_run_of_every_script_works(figure, tmp_path):
     for name in record["files"]:
         assert (copy.quick_results / name).stat().st_size > 0
     assert figure.title.split(":")[0] in write_page(paper, quick=True).read_text()
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=NAMES)
+def test_every_figure_with_verdicts_has_a_check_setting(figure):
+    record = read_record(figure.results, figure.name) or {"claims": []}
+    with loaded(figure) as script:
+        if any(claim["rule"] for claim in record["claims"]):
+            assert script.config.get("check", "") != "", f"{figure.name} has no CONFIG['check']"
+        if isinstance(script.config.get("check"), dict):
+            assert set(script.config["check"]) <= set(script.config["full"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("figure", FIGURES, ids=NAMES)
+def test_tracked_verdicts_come_out_again_within_their_error(figure):
+    """What ``halfseen reproduce --all --check`` does, a figure at a time."""
+    try:
+        check = check_figure(figure)
+    except (MissingData, ImportError) as error:
+        pytest.skip(str(error))
+    looked = [comparison for comparison in check.comparisons if comparison.outcome != "not looked at"]
+    if not looked:
+        pytest.skip("; ".join({comparison.why for comparison in check.comparisons}) or "it has no verdicts")
+    assert [
+        f"{one.what}: {one.tracked}, here {one.here}; {one.why}" for one in looked if one.outcome == "differs"
+    ] == []
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=[paper.name for paper in PAPERS])

@@ -317,7 +317,7 @@ class TestPeopleAndPlaces:
         assert i.row_factors(1).estimate.shape == (600,)
         assert i.scores().estimate.min() > 0
         with pytest.raises(ValueError, match="one dimension"):
-            i.item_fit()
+            i.plausible_values()
 
     def test_columns_that_all_answered_alike_are_flagged_and_predicted(self):
         y, *_ = two_choice(300, 5, missing=0.0, seed=7)

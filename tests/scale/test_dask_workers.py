@@ -77,6 +77,108 @@ class TestOnWorkers:
         assert len(rounds) <= 7 + 2
 
 
+def workers_of(client):
+    """Process numbers of the workers."""
+    return list(client.run(os.getpid).values())
+
+
+class TestFaults:
+    """One of each for real; the numbers are those of a fit without it, or there is one error that says what to do."""
+
+    @pytest.mark.slow
+    def test_a_stopped_worker_is_left_out(self, folder, client, monkeypatch):
+        monkeypatch.setattr(cluster, "LEAST_WAIT", 8.0)
+        monkeypatch.setattr(cluster, "TIMES_AS_LONG", 1.0)
+        table, rounds, once = hs.read_table(folder), [], cluster.DaskPlacement._once
+        here, stopped = MODELS["least squares"]().fit(table), []
+
+        def stopped_in_the_third(self, visit, C, starts):
+            rounds.append(1)
+            if len(rounds) == 3:
+                stopped.append(workers_of(client)[0])
+                os.kill(stopped[0], signal.SIGSTOP)
+            return once(self, visit, C, starts)
+
+        monkeypatch.setattr(cluster.DaskPlacement, "_once", stopped_in_the_third)
+        try:
+            with hs.engine(client):
+                assert_same_bits(MODELS["least squares"]().fit(table), here)
+        finally:
+            for number in stopped:
+                os.kill(number, signal.SIGCONT)
+        assert len(rounds) <= 7 + 2
+
+    def test_a_changed_byte_is_named_by_its_file(self, folder, client, tmp_path):
+        import shutil
+
+        from halfseen.data.prepared import block_path
+
+        copy = tmp_path / "table"
+        shutil.copytree(folder, copy)
+        path = block_path(str(copy), 2)
+        data = bytearray(path.read_bytes())
+        data[-3] ^= 1
+        path.write_bytes(data)
+        with hs.engine(client), pytest.raises(ValueError, match=r"part-00002\.bin does not have the checksum"):
+            MODELS["biases"]().fit(hs.read_table(copy))
+
+    def test_a_worker_without_memory_for_a_block_is_told_with_numbers(self, folder, client, monkeypatch):
+        info = client.scheduler_info
+
+        def small(**more):
+            told = info(**more)
+            workers = {address: {**each, "memory_limit": 1000} for address, each in told["workers"].items()}
+            return {**told, "workers": workers}
+
+        monkeypatch.setattr(client, "scheduler_info", small)
+        with hs.engine(client), pytest.raises(ValueError, match=r"has 1 kB of memory, and a block .* needs"):
+            MODELS["biases"]().fit(hs.read_table(folder))
+
+    def test_blocks_that_do_not_fit_are_read_in_every_round(self, folder, client, monkeypatch):
+        monkeypatch.setattr(cluster.DaskPlacement, "_checked_memory", lambda self: 0.0)
+        table = hs.read_table(folder)
+        with hs.engine(client):
+            assert_same_bits(MODELS["least squares"]().fit(table), MODELS["least squares"]().fit(table))
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("round_number", [1, 2, 5, 7])
+    def test_a_worker_may_be_killed_in_every_phase(self, folder, client, monkeypatch, round_number):
+        table, rounds, once = hs.read_table(folder), [], cluster.DaskPlacement._once
+        here = MODELS["least squares"]().fit(table)
+
+        def killed(self, visit, C, starts):
+            rounds.append(1)
+            if len(rounds) == round_number:
+                client.wait_for_workers(2, timeout=60)
+                os.kill(workers_of(client)[-1], signal.SIGKILL)
+            return once(self, visit, C, starts)
+
+        monkeypatch.setattr(cluster.DaskPlacement, "_once", killed)
+        with hs.engine(client):
+            assert_same_bits(MODELS["least squares"]().fit(table), here)
+        assert len(rounds) <= 7 + 2
+
+    @pytest.mark.slow
+    def test_all_workers_gone_is_one_error_and_the_checkpoint_stays(self, folder, tmp_path, monkeypatch):
+        monkeypatch.setattr(cluster, "PATIENCE", 0.05)
+        monkeypatch.setattr(cluster, "TIMEOUT", 5.0)
+        table, model, rounds = hs.read_table(folder), MODELS["least squares"], []
+        once = cluster.DaskPlacement._once
+        settings = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0", "memory_limit": 0}
+        with distributed.LocalCluster(processes=True, **settings) as local, distributed.Client(local) as client:
+
+            def gone(self, visit, C, starts):
+                rounds.append(1)
+                if len(rounds) == 3:
+                    local.scale(0)
+                return once(self, visit, C, starts)
+
+            monkeypatch.setattr(cluster.DaskPlacement, "_once", gone)
+            with hs.engine(client), pytest.raises(cluster.RoundLost, match="go on from the last checkpoint"):
+                model().fit(table, checkpoint=tmp_path)
+        assert_same_bits(model().fit(table, checkpoint=tmp_path, resume=True), model().fit(table))
+
+
 def test_a_scheduler_that_is_gone_is_one_error_and_the_checkpoint_stays(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE", 0.05)
     monkeypatch.setattr(cluster, "TIMEOUT", 5.0)

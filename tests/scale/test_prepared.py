@@ -94,7 +94,7 @@ def test_a_damaged_block_is_named(folder, tmp_path, damage):
 
 def test_models_that_need_the_table_in_memory_say_so(folder):
     table = hs.read_table(folder, memory="1GB")
-    for model in (hs.SoftImpute(), hs.GeneralizedFactorModel(), hs.OverparametrizedFactorization(2)):
+    for model in (hs.SoftImpute(), hs.BayesianFactorization(), hs.OverparametrizedFactorization(2)):
         with pytest.raises(ValueError, match=r"block by block; all else needs it in memory: give R\.load"):
             model.fit(table)
     with pytest.raises(ValueError, match="rank='auto' is not allowed"):

@@ -10,8 +10,8 @@ from scipy.special import expit
 
 from halfseen._typing import FloatArray, IntArray
 
-# Abilities (in standard deviations of the posterior) over which a question is averaged.
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
+# Abilities (in standard deviations of the posterior) at which a question is judged.
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
@@ -19,24 +19,28 @@ WEIGHTS = WEIGHTS / WEIGHTS.sum()
 class Remaining:
     r"""A model's unanswered questions, and the variance of its score over all questions.
 
-    .. math:: s^2 = \Bigl(\tfrac1p \sum_{left} P_j'\Bigr)^2 \Big/ \Bigl(v^{-1} + \sum_{asked} I_j\Bigr)
-              + \tfrac{\phi}{p^2} \sum_{left} P_j (1 - P_j)
+    .. math:: s^2 = \sum_k w_k \Bigl[\Bigl(\tfrac1p \sum_{left} P_j'(x_k)\Bigr)^2 \Big/
+              \Bigl(v^{-1} + \sum_{asked} I_j(x_k)\Bigr) + \tfrac{\phi}{p^2} \sum_{left} P_j (1 - P_j)(x_k)\Bigr]
+
+    over nodes :math:`x_k` of the ability's posterior. A question tells much where it is about as hard as the model is
+    able; twenty that all tell the same abilities apart leave the others as uncertain as before, so the variance is
+    averaged over abilities and not the information.
 
     Attributes
     ----------
-    precision : float
-        Of the ability.
-    lean, noise : float
+    precision : ndarray (k,)
+        Of the ability, at each node.
+    lean, noise : ndarray (k,)
         Sums over what is left of :math:`P'` and of :math:`\phi P (1 - P)`.
-    slope, own, information : ndarray (p,)
+    slope, own, information : ndarray (k, p)
         The same of every question, and its information.
     free : bool ndarray (p,)
         Questions not answered.
     """
 
-    precision: float
-    lean: float
-    noise: float
+    precision: FloatArray
+    lean: FloatArray
+    noise: FloatArray
     slope: FloatArray
     own: FloatArray
     information: FloatArray
@@ -51,26 +55,28 @@ class Remaining:
         w = P * (1.0 - P)
         free = np.ones(P.shape[1], dtype=bool)
         free[answered] = False
-        slope, own = WEIGHTS @ (w * slopes), bank.dispersion * (WEIGHTS @ w)
-        information = WEIGHTS @ (slopes**2 * w) / bank.dispersion
-        return cls(1.0 / sd**2, float(slope[free].sum()), float(own[free].sum()), slope, own, information, free)
+        slope, own = w * slopes, bank.dispersion * w
+        information = slopes**2 * w / bank.dispersion
+        precision = np.full(len(x), 1.0 / sd**2)
+        return cls(precision, slope[:, free].sum(axis=1), own[:, free].sum(axis=1), slope, own, information, free)
 
     @property
     def variance(self) -> float:
         """Of the score now."""
-        return float((self.lean**2 / self.precision + self.noise) / len(self.slope) ** 2)
+        return float(WEIGHTS @ (self.lean**2 / self.precision + self.noise)) / self.slope.shape[1] ** 2
 
     def after(self) -> FloatArray:
         """Variances (p,) after each further question; infinite where it was answered."""
-        variance = (self.lean - self.slope) ** 2 / (self.precision + self.information) + self.noise - self.own
-        return np.where(self.free, variance / len(self.slope) ** 2, np.inf)
+        lean, precision = self.lean[:, None] - self.slope, self.precision[:, None] + self.information
+        variance = WEIGHTS @ (lean**2 / precision + self.noise[:, None] - self.own)
+        return np.where(self.free, variance / self.slope.shape[1] ** 2, np.inf)
 
     def ask(self, question: int) -> None:
         """Take a question as asked."""
         self.free[question] = False
-        self.precision += float(self.information[question])
-        self.lean -= float(self.slope[question])
-        self.noise -= float(self.own[question])
+        self.precision = self.precision + self.information[:, question]
+        self.lean = self.lean - self.slope[:, question]
+        self.noise = self.noise - self.own[:, question]
 
 
 def questions_to_ask(models: list[Remaining], n: int) -> tuple[list[int], list[int], list[float]]:

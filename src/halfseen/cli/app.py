@@ -116,6 +116,11 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="A small version, in seconds; its results stay out of the tracked ones.")
     ] = False,
+    every: Annotated[bool, typer.Option("--all", help="All figures of all papers.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Compare the verdicts of a small run with the tracked ones; nothing is written."),
+    ] = False,
     papers: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Folder of papers; else papers/ here or above.")
     ] = None,
@@ -131,12 +136,14 @@ def reproduce(
 
     Example: [bold]halfseen reproduce generalized-latent-factors/figure1 --quick[/bold]
     """
-    from halfseen.cli.reproduce import run_list, run_reproduce
+    from halfseen.cli.reproduce import chosen, run_check, run_list, run_reproduce
 
-    if what is None:
-        run_list(papers, json)
+    if what is None and not every:
+        run_list(papers, json, is_check=check)
+    elif check:
+        run_check(chosen(what, every, papers), (data or [], quick, minutes, fresh), json)
     else:
-        run_reproduce(what, papers, (data or [], quick, minutes, fresh), json)
+        run_reproduce(chosen(what, every, papers), (data or [], quick, minutes, fresh), json)
 
 
 add_data(app, STYLE)

@@ -23,6 +23,7 @@ from halfseen.data import Observed
 from halfseen.inference import NotStated
 from halfseen.metrics import rmse
 from halfseen.parameters import BadArgument
+from halfseen.scaled import column_scales
 
 METHODS: dict[str, str] = {
     "bayes": "BayesianFactorization",
@@ -63,10 +64,12 @@ def run_complete(
         cells_of(file.observed)
         plan = settled(plan, file.observed)
         sides, _ = read_sides(plan.features, file.observed, reading)
+        plan, judged = scaled_if_better(plan, file.observed, sides)
         maker = maker_of(plan, file.observed, sides)
-        judged = judge(maker, file.observed, plan)
         filled = fill(maker(file.observed), file, plan)
         is_text = out is None or out.suffix.lower() in (".csv", ".tsv")
+        if file.is_wide and is_text and (file.has_words or file.decimal != "."):
+            note("words were written as numbers" if file.has_words else "decimal commas were written as points")
         answer = wide_answer(file, filled, is_text) if file.is_wide else long_answer(file, filled)
     facts = facts_of(data, plan, file.observed, judged)
     if out is None:
@@ -125,9 +128,7 @@ def maker_of(plan: CompletePlan, observed: Observed, sides: dict[str, Any]) -> C
     if plan.rank is not None:
         given["rank"] = parsed(estimator, "rank", plan.rank)
     given = {name: value for name, value in given.items() if name in names and value is not None}
-    is_scaled = plan.scale == "columns" or (
-        plan.scale == "auto" and family == "gaussian" and any(hint["value"] == "scale columns" for hint in hints)
-    )
+    is_scaled = plan.scale == "columns"
     if is_scaled and family != "gaussian":
         raise ValueError(f"--scale columns is for real numbers, not for --family {family}; leave one of them out")
 
@@ -164,8 +165,37 @@ def family_for(method: str, hints: list[dict[str, str]]) -> str:
     return "bernoulli" if family == "bernoulli" and method in ("bayes", "factor", "irt") else "gaussian"
 
 
-def judge(maker: Callable[[Observed], Any], observed: Observed, plan: CompletePlan) -> dict[str, Any] | None:
-    """Errors on cells kept back, beside those of the column means; None where nothing is kept back."""
+def scaled_if_better(
+    plan: CompletePlan, observed: Observed, sides: dict[str, Any]
+) -> tuple[CompletePlan, dict[str, Any] | None]:
+    """The plan with its scale settled, and its errors on cells kept back.
+
+    Where columns of very different spread ask for it, both ways are tried, and compared in units of the spreads; where
+    no cell can be kept back, they are taken.
+    """
+    hints = observed.describe()["hints"]
+    family = plan.family or family_for(plan.method, hints)
+    asked = plan.scale == "auto" and family == "gaussian" and any(hint["value"] == "scale columns" for hint in hints)
+    if not asked:
+        plan = replace(plan, scale="columns" if plan.scale == "columns" else "none")
+        return plan, judge(maker_of(plan, observed, sides), observed, plan)
+    scaled, plain = replace(plan, scale="columns"), replace(plan, scale="none")
+    units = column_scales(observed)[1]
+    both = {way: judge(maker_of(way, observed, sides), observed, way, units) for way in (scaled, plain)}
+    if both[scaled] is None:
+        return scaled, None
+    best = min(both, key=lambda way: both[way]["rmse"])  # type: ignore[index]
+    note(f"columns are taken {'in units of their spread' if best is scaled else 'as they are'}, which predicts better")
+    return best, both[best]
+
+
+def judge(
+    maker: Callable[[Observed], Any], observed: Observed, plan: CompletePlan, units: np.ndarray | None = None
+) -> dict[str, Any] | None:
+    """Errors on cells kept back, beside those of the column means; None where nothing is kept back.
+
+    In units of the columns where these are given, or where the model scales them.
+    """
     if not plan.held_out or observed.n_entries < 20:
         return None
     seen, hidden = observed.split(plan.held_out, random_state=plan.seed, keep_covered=True)
@@ -175,8 +205,10 @@ def judge(maker: Callable[[Observed], Any], observed: Observed, plan: CompletePl
         warnings.simplefilter("ignore")  # the fit to all entries says it again
         model = maker(seen)
         means = np.asarray(hs.ColumnMean().fit(seen).predict(*places(hidden)), dtype=float)
-    is_scaled = isinstance(model, hs.ScaledColumns)
-    unit = model.column_scales_[hidden.cols] if is_scaled else 1.0
+    if units is None and isinstance(model, hs.ScaledColumns):
+        units = model.column_scales_
+    is_scaled = units is not None
+    unit = 1.0 if units is None else units[hidden.cols]
     ours = rmse(hidden.values / unit, np.asarray(model.predict(*places(hidden)), dtype=float) / unit)
     theirs = rmse(hidden.values / unit, means / unit)
     if not ours < theirs:

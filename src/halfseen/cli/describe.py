@@ -58,9 +58,9 @@ def commands(data: str, reading: str, facts: dict[str, Any], trials: str | None 
         if not reading:
             suggested.append(f"or:  halfseen board {where} -o board/   (a leaderboard of the rows)")
     if "bayes" in meant:
-        suggested.append(f"or:  halfseen fit bayes {where}")
-    if "scale columns" in meant:
-        suggested.append(f"or:  halfseen complete {where} --scale columns -o completed.csv")
+        suggested = [f"try: halfseen fit bayes {where}", suggested[0].replace("try:", "or: ", 1), *suggested[1:]]
+    if facts["density"] < 1:
+        suggested.append(f"or:  halfseen complete {where} -o completed.csv")
     return ["", *suggested]
 
 

@@ -53,6 +53,10 @@ class TableFile:
     frame : pyarrow.Table or None
         All of a wide file; of a text file the cells as text.
     has_header : bool
+    has_words : bool
+        Whether the file has words that stand for numbers.
+    decimal : str
+        The decimal point of a text file.
     """
 
     observed: Observed
@@ -61,6 +65,8 @@ class TableFile:
     names: tuple[str, ...]
     frame: Any = None
     has_header: bool = True
+    has_words: bool = False
+    decimal: str = "."
 
     @classmethod
     @contextmanager
@@ -76,8 +82,9 @@ class TableFile:
             if kind == "npz":
                 yield cls(observed, reading.shift, False, ("row", "col", "value"))
             elif is_wide(reading) or is_read_as_wide(observed):
-                names, frame = _whole(path, kind, form, reading, observed)
-                yield cls(observed, reading.shift, True, names, frame, form.header)
+                names, frame, decimal = _whole(path, kind, form, reading, observed)
+                has_words = reading.values is not None
+                yield cls(observed, reading.shift, True, names, frame, form.header, has_words, decimal)
             else:
                 yield cls(observed, reading.shift, False, _roles(path, kind, form, reading), None, form.header)
 
@@ -93,8 +100,8 @@ def _roles(path: Path, kind: str, form: TextFormat, reading: TableOptions) -> tu
 
 def _whole(
     path: Path, kind: str, form: TextFormat, reading: TableOptions, observed: Observed
-) -> tuple[tuple[str, ...], Any]:
-    """The names of the table's columns in a wide file, and all of the file."""
+) -> tuple[tuple[str, ...], Any, str]:
+    """The names of the table's columns in a wide file, all of the file, and its decimal point."""
     import pyarrow as pa
 
     source = open_source(path, kind, form)
@@ -115,7 +122,7 @@ def _whole(
         chosen = chosen[len(chosen) - observed.shape[1] :]
     if len(chosen) != observed.shape[1] or frame.num_rows != observed.shape[0]:
         raise ValueError(f"{path.name}: its columns could not be found again; read it in long form")
-    return tuple(chosen), frame
+    return tuple(chosen), frame, getattr(source, "_decimal", ".")
 
 
 def cells_of(observed: Observed) -> None:
@@ -133,9 +140,8 @@ def long_answer(file: TableFile, filled: Filled) -> dict[str, Any]:
     observed = file.observed
     n, p = observed.shape
     seen = observed.values - file.shift
-    is_whole = bool(len(seen) and np.all(seen == np.trunc(seen)) and np.all(np.abs(seen) < 2**53))
     values = np.empty((n, p), dtype=object)
-    values[observed.rows, observed.cols] = [int(value) for value in seen] if is_whole else seen.tolist()
+    values[observed.rows, observed.cols] = _plain(seen)
     values[filled.rows, filled.cols] = filled.values.tolist()
     rows = np.arange(n) if observed.row_labels is None else observed.row_labels
     cols = np.arange(p) if observed.col_labels is None else observed.col_labels
@@ -150,10 +156,17 @@ def long_answer(file: TableFile, filled: Filled) -> dict[str, Any]:
     return answer
 
 
+def _plain(values: np.ndarray) -> list[float]:
+    """Whole numbers without a point, if all are whole."""
+    is_whole = bool(len(values) and np.all(values == np.trunc(values)) and np.all(np.abs(values) < 2**53))
+    return [int(value) for value in values] if is_whole else list(values.tolist())
+
+
 def wide_answer(file: TableFile, filled: Filled, is_text: bool = True) -> dict[str, Any]:
     """The columns of the file in their order, holes filled; with intervals two more columns for each with holes.
 
-    Cells that were seen keep the text of the file, or are numbers where the answer is not ``is_text``.
+    Cells that were seen keep the text of the file, with a point where it had a decimal comma; they are numbers where
+    the answer is not ``is_text``, and where the file has words for numbers: one column holds one kind of cell.
     """
     answer: dict[str, Any] = {}
     shape = file.observed.shape
@@ -161,15 +174,18 @@ def wide_answer(file: TableFile, filled: Filled, is_text: bool = True) -> dict[s
     places = {name: place for place, name in enumerate(file.names)}
     lacks = {int(place) for place in np.unique(filled.cols)}
     seen = np.full(shape, None, dtype=object)
-    seen[file.observed.rows, file.observed.cols] = (file.observed.values - file.shift).tolist()
+    seen[file.observed.rows, file.observed.cols] = _plain(file.observed.values - file.shift)
     for name in file.frame.column_names:
         cells = file.frame.column(name)
         place = places.get(name)
         is_kept = is_text or not str(cells.type).endswith("string")
-        if place is None or (place not in lacks and is_kept):
+        is_kept = is_kept and not (file.has_words and place is not None)
+        if place is None or (place not in lacks and is_kept and file.decimal == "."):
             answer[name] = cells
             continue
         old = np.array(cells.to_pylist(), dtype=object) if is_kept else seen[:, place]
+        if is_kept and file.decimal != ".":
+            old = np.array([text if text is None else text.replace(file.decimal, ".") for text in old], dtype=object)
         is_hole = np.array([value is not None for value in numbers[:, place]])
         answer[name] = np.where(is_hole, numbers[:, place], old)
     for word, ends in (("low", filled.low), ("high", filled.high)):

@@ -11,7 +11,7 @@ import typer
 
 from halfseen.cli.derive import option_of
 from halfseen.cli.methods import METHODS, Method
-from halfseen.cli.options import Data, JudgeOptions, ManyData, OutputOptions, TableOptions
+from halfseen.cli.options import BlockOptions, Data, JudgeOptions, ManyData, OutputOptions, TableOptions
 from halfseen.cli.screen import PlainCommand, plainly
 
 PANELS = ("The model", "Fine settings of the model")
@@ -26,18 +26,30 @@ def add_fits(fit: typer.Typer) -> None:
 
 def command_of(method: Method) -> Any:
     """The command of a method: what typer needs to know of it is its signature."""
-    groups = (*method.groups, TableOptions, *(() if method.kind == "rows" else (JudgeOptions,)), OutputOptions)
+    groups = (
+        *method.groups,
+        TableOptions,
+        *(() if method.kind == "rows" else (JudgeOptions,)),
+        BlockOptions,
+        OutputOptions,
+    )
     data = ManyData if method.kind == "sources" else Data
     flat = [inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, annotation=data)]
     taken = {"data"}
+    # a word of the estimator stays the estimator's: --memory of a chain is that of its draws
+    own = {parameter.name for parameter in method.parameters}
+    shown = {
+        group: [field for field in fields(group) if group is not BlockOptions or field.name not in own]
+        for group in groups
+    }
     for group in groups:
         hints = typing.get_type_hints(group, include_extras=True)
-        taken |= {field.name for field in fields(group)}
+        taken |= {field.name for field in shown[group]}
         flat += [
             inspect.Parameter(
                 field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
             )
-            for field in fields(group)
+            for field in shown[group]
         ]
     derived = [parameter for parameter in method.parameters if parameter.name not in taken]
     options = [
@@ -48,7 +60,7 @@ def command_of(method: Method) -> Any:
     def command(**given: Any) -> None:
         from halfseen.cli.job import AskedFit, run_fit
 
-        parts = {group: group(**{field.name: given[field.name] for field in fields(group)}) for group in groups}
+        parts = {group: group(**{field.name: given[field.name] for field in shown[group]}) for group in groups}
         settings = {parameter.name: given[parameter.name] for parameter in derived if given[parameter.name] is not None}
         files = given["data"] if isinstance(given["data"], list) else [given["data"]]
         run_fit(AskedFit(method, files, settings, parts))

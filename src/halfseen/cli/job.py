@@ -22,9 +22,9 @@ import halfseen as hs
 from halfseen.cli.claims import claim
 from halfseen.cli.folder import check_target
 from halfseen.cli.methods import Method
-from halfseen.cli.options import JudgeOptions, OutputOptions, Scale, ScaleOption, TableOptions
+from halfseen.cli.options import BlockOptions, JudgeOptions, OutputOptions, Scale, ScaleOption, TableOptions
 from halfseen.cli.screen import FitFailed, Steps, note, print_json, steps
-from halfseen.cli.threads import on_threads
+from halfseen.data.prepared import is_prepared
 from halfseen.parameters import BadArgument
 
 JOBS = {
@@ -32,6 +32,7 @@ JOBS = {
     "features": "halfseen.cli.featured:FeaturesJob",
     "sources": "halfseen.cli.many:SourcesJob",
     "rows": "halfseen.cli.moment:RowsJob",
+    "stored": "halfseen.cli.stored:StoredJob",
 }
 # A held-out error that is this many times that of the column means comes from a fit that has run away.
 WILD = 1e3
@@ -150,6 +151,7 @@ class Job(ABC):
     intervals: dict[str, float] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     values: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    n_fits: int = 0
 
     @abstractmethod
     def open(self) -> None:
@@ -296,7 +298,15 @@ class Job(ABC):
 
     def fit_one(self, model: Any, data: Any) -> None:
         """Fit one model, with what its fit takes beside the data."""
-        model.fit(data, **(self.fit_arguments(data) if self.is_own(model) else {}))
+        model.fit(data, **(self.fit_arguments(data) if self.is_own(model) else {}), **self.keeping(model))
+
+    def keeping(self, model: Any) -> dict[str, Any]:
+        """Where the next fit keeps its iterations: fits come in the same order whenever the command is run."""
+        from halfseen.cli.where import keeping
+
+        given = self.asked.part(BlockOptions)
+        self.n_fits += 1
+        return keeping(model, given.checkpoint, f"fit-{self.n_fits}", given.resume)
 
     def is_own(self, model: Any) -> bool:
         """Whether this is the method that was asked for, and no rival."""
@@ -348,14 +358,18 @@ def _run_claimed(asked: AskedFit) -> None:
     from halfseen.cli.show import show
 
     output = asked.output
+    from halfseen.cli.where import check_blocks, computing
+
     check_shares(asked.judge)
+    check_blocks(asked.part(BlockOptions), asked.data, asked.method.name)
     begun = time.perf_counter()
-    module, name = JOBS[asked.method.kind].split(":")
+    is_stored = len(asked.data) == 1 and is_prepared(asked.data[0])
+    module, name = JOBS["stored" if is_stored else asked.method.kind].split(":")
     job: Job = getattr(import_module(module), name)(asked)
     job.values = asked.values()
     job.open()
     job.seconds["read"] = time.perf_counter() - begun
-    with on_threads(output.threads):
+    with computing(asked.part(BlockOptions), output.threads):
         job.run()
     look_back(job)
     facts = record(job, command_line())

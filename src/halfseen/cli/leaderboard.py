@@ -34,7 +34,7 @@ def run_rank(run: Path, question: tuple[float, str, int | None], seed: int, as_j
 def show(board: Any, rows: list[dict[str, Any]], model: Any, top: int | None) -> None:
     """The table on the screen, and what to know of it on stderr of a terminal."""
     percent = f"{100 * board.level:g} %"
-    grid = table("", "row", "score", percent, "rank", "group", "answers", "raw mean")
+    grid = table("", "row", "score", percent, "rank", "group", "answers", "raw", name=1)
     grid.columns[0].justify, grid.columns[1].justify = "right", "left"
     ends = [figures([row[name] for row in rows]) for name in ("score", "low", "high", "raw")]
     for place, row in enumerate(rows):

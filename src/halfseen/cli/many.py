@@ -135,7 +135,7 @@ class SourcesJob(Job):
 
     def fit_one(self, model: Any, data: Any) -> None:
         is_pooled = not hasattr(model, "predict_entries")
-        model.fit(data.pooled() if is_pooled else data)
+        model.fit(data.pooled() if is_pooled else data, **self.keeping(model))
 
     def rivals(self, seen: Sources) -> list[tuple[str, Any]]:
         """One network for all, JIVE where tables are small, one table of all columns, columns' means."""

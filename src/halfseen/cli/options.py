@@ -230,6 +230,42 @@ class OutputOptions:
     ] = False
 
 
+class EngineName(StrEnum):
+    """What computes the blocks of a prepared table."""
+
+    threads = "threads"
+    dask = "dask"
+
+
+BLOCKS = "Large tables and long fits"
+
+
+@dataclass(frozen=True)
+class BlockOptions:
+    """Where a fit is computed, and where its iterations are kept."""
+
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory for a prepared folder, e.g. 4GB.", rich_help_panel=BLOCKS),
+    ] = None
+    engine: Annotated[
+        EngineName, typer.Option(help="dask: workers fit a prepared folder where it lies.", rich_help_panel=BLOCKS)
+    ] = EngineName.threads
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of a Dask cluster.", rich_help_panel=BLOCKS)
+    ] = None
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Dask workers on this machine.", rich_help_panel=BLOCKS)
+    ] = None
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write every iteration of the fits down there.", rich_help_panel=BLOCKS),
+    ] = None
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from --checkpoint, with the same bits.", rich_help_panel=BLOCKS)
+    ] = False
+
+
 def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
     """Show typer the fields of a command's option groups as options, and hand the command its groups back."""
     parameters = inspect.signature(command, eval_str=True).parameters

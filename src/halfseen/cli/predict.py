@@ -10,6 +10,7 @@ import numpy as np
 
 from halfseen.cli.inferring import interval_ends, open_run, shift_of
 from halfseen.cli.questions import Question, read_pairs
+from halfseen.cli.screen import say
 from halfseen.cli.written import check_out, deliver
 from halfseen.data.labels import labels_from_text
 from halfseen.data.observed import DENSE_LIMIT
@@ -18,9 +19,12 @@ from halfseen.many import SourcesModel
 
 def run_predict(run: Path, question: Question, out: Path | None, as_json: bool, is_raw: bool = False) -> None:
     """Predict the cells asked for and write them."""
-    check_out(out)
     model, record = open_run(run)
     model = of_source(model, question.source)
+    if out is not None and not out.suffix and getattr(model, "stored_rows_", None) is not None:
+        write_blocks(model, question, out)
+        return
+    check_out(out)
     if question.row_features or question.col_features or question.top:
         from halfseen.cli.featured import predict_new
 
@@ -33,6 +37,16 @@ def run_predict(run: Path, question: Question, out: Path | None, as_json: bool, 
     if question.kind == "mean":  # the table was shifted on its way in
         numbers = {name: values - shift_of(record) for name, values in numbers.items()}
     deliver({"row": labels[0], "col": labels[1], **numbers}, out, as_json, is_raw)
+
+
+def write_blocks(model: Any, question: Question, out: Path) -> None:
+    """All rows of a prepared table into a folder, a file a block."""
+    if question.pairs is not None or question.rows or question.level is not None or question.kind != "mean":
+        raise ValueError(
+            f"-o {out}: a folder takes predictions of all rows, with --cols at most; give a file for others"
+        )
+    cols = chosen_labels(model, 1, question.cols) if question.cols else None
+    say(f"{len(model.write_table(out, cols))} files in {out}")
 
 
 def predictions(model: Any, labels: tuple[Any, Any], kind: str, record: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +64,7 @@ def asked(model: Any, question: Question, record: dict[str, Any]) -> tuple[np.nd
         if question.rows or question.cols:
             raise ValueError("give either a file of pairs, or --rows and --cols")
         given = read_pairs(question, record.get("table", {}))
-        return labels_from_text(given[0], model.row_labels_), labels_from_text(given[1], model.col_labels_)
+        return labels_from_text(given[0], row_labels(model)), labels_from_text(given[1], model.col_labels_)
     rows, cols = chosen_labels(model, 0, question.rows), chosen_labels(model, 1, question.cols)
     if len(rows) * len(cols) > DENSE_LIMIT:
         raise ValueError(
@@ -60,9 +74,17 @@ def asked(model: Any, question: Question, record: dict[str, Any]) -> tuple[np.nd
     return np.repeat(rows, len(cols)), np.tile(cols, len(rows))
 
 
+def row_labels(model: Any) -> Any:
+    """Labels of the rows; of a prepared table they are read from its blocks."""
+    stored = getattr(model, "stored_rows_", None)
+    if stored is None:
+        return model.row_labels_
+    return np.concatenate([stored.table.row_labels(number) for number in range(stored.table.n_blocks)])
+
+
 def chosen_labels(model: Any, axis: int, given: list[str]) -> np.ndarray:
     """The labels that were given, each a label or several with commas; without any, all of them."""
-    known = (model.row_labels_, model.col_labels_)[axis]
+    known = row_labels(model) if axis == 0 else model.col_labels_
     if not given:
         return np.arange(model.observed_shape_[axis]) if known is None else known
     whole = {str(label) for label in known.tolist()} if known is not None else set()

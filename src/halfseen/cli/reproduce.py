@@ -10,15 +10,41 @@ from pathlib import Path
 from typing import Any
 
 from halfseen.cli.screen import complain, note, print_json, stdout, table
-from halfseen.reproduce import Figure, Request, find_papers, find_root, run_figure, select, write_page
+from halfseen.reproduce import (
+    Check,
+    Figure,
+    MissingData,
+    Paper,
+    Request,
+    check_figure,
+    find_papers,
+    find_root,
+    run_figure,
+    select,
+    write_page,
+)
 from halfseen.reproduce.page import verdicts
 from halfseen.reproduce.runs import read_record
 
 EVERY_SECONDS = 30.0
 
 
-def run_list(root: Path | None, as_json: bool) -> None:
+Chosen = tuple[list[Paper], list[Figure]]
+How = tuple[list[str], bool, float | None, bool]
+
+
+def chosen(what: str | None, is_every: bool, root: Path | None) -> Chosen:
+    """The papers, and the figures that were asked for."""
+    if what is not None and is_every:
+        raise ValueError(f"--all is every figure of every paper; leave {what!r} out, or --all")
+    papers = find_papers(find_root(root))
+    return papers, [figure for paper in papers for figure in paper.figures] if what is None else select(papers, what)
+
+
+def run_list(root: Path | None, as_json: bool, is_check: bool = False) -> None:
     """Papers, figures, and what came out when they were last run in full."""
+    if is_check:
+        raise ValueError("--check needs to know what: give PAPER or PAPER/FIGURE, or --all")
     figures = [figure for paper in find_papers(find_root(root)) for figure in paper.figures]
     records = [read_record(figure.results, figure.name) for figure in figures]
     if as_json:
@@ -37,12 +63,11 @@ def run_list(root: Path | None, as_json: bool) -> None:
     stdout().print(grid)
 
 
-def run_reproduce(what: str, root: Path | None, how: tuple[list[str], bool, float | None, bool], as_json: bool) -> None:
-    """Run what was asked for; one figure that cannot be run does not keep the others of its paper from running."""
+def run_reproduce(wanted: Chosen, how: How, as_json: bool) -> None:
+    """Run what was asked for; one figure that cannot be run does not keep the others from running."""
     given, quick, minutes, fresh = how
     request = Request(quick, data_sets(given), minutes, fresh)
-    papers = find_papers(find_root(root))
-    figures = select(papers, what)
+    papers, figures = wanted
     done: list[tuple[Figure, dict[str, Any]]] = []
     failed: list[str] = []
     for figure in figures:
@@ -65,6 +90,71 @@ def run_reproduce(what: str, root: Path | None, how: tuple[list[str], bool, floa
         note(f"page: {page}")
     if failed:
         raise ValueError(f"{len(failed)} of {len(figures)} figures could not be run: {', '.join(failed)}")
+
+
+def run_check(wanted: Chosen, how: How, as_json: bool) -> None:
+    """Compare the verdicts of small runs with the tracked ones; exit in error if one differs.
+
+    A figure whose data or library is not here is named and left out.
+    """
+    given, *others = how
+    if any(other not in (False, None) for other in others):
+        raise ValueError(
+            "--check has a setting of its own and writes nothing; leave out --quick, --minutes and --fresh"
+        )
+    data, checks, left_out = data_sets(given), [], []
+    for figure in wanted[1]:
+        name = f"{figure.paper}/{figure.name}"
+        try:
+            with _told(name) as tell:
+                checks.append(check_figure(figure, data, tell))
+        except (MissingData, ImportError) as error:
+            left_out.append(name)
+            note(f"{name} is left out: {error}")
+        else:
+            if not as_json:
+                _show_check(checks[-1])
+    if as_json:
+        print_json([_as_dict(check) for check in checks])
+    else:
+        stdout().print(_summed(checks, left_out))
+    differ = [comparison for check in checks for comparison in check.comparisons if comparison.outcome == "differs"]
+    if differ:
+        raise ValueError(
+            f"{len(differ)} verdicts differ from the tracked ones by more than their Monte Carlo error; "
+            "run these figures in full (halfseen reproduce PAPER/FIGURE) and look at what has changed"
+        )
+
+
+def _as_dict(check: Check) -> dict[str, Any]:
+    lines = [comparison.as_dict() for comparison in check.comparisons]
+    return {"paper": check.figure.paper, "figure": check.figure.name, "seconds": check.seconds, "comparisons": lines}
+
+
+def _show_check(check: Check) -> None:
+    console, counts = stdout(), check.counts()
+    said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "no verdicts"
+    console.print(f"{check.figure.paper}/{check.figure.name}: {said} ({check.seconds:.0f} s)", highlight=False)
+    for comparison in check.comparisons:
+        if comparison.outcome in ("within error", "differs"):
+            console.print(
+                f"  {comparison.outcome}: {comparison.what}: tracked {comparison.tracked}, here {comparison.here}",
+                highlight=False,
+                markup=False,
+            )
+            if comparison.why:
+                console.print(f"    {comparison.why}", highlight=False, markup=False)
+
+
+def _summed(checks: list[Check], left_out: list[str]) -> str:
+    total: dict[str, int] = {}
+    for check in checks:
+        for outcome, count in check.counts().items():
+            total[outcome] = total.get(outcome, 0) + count
+    said = ", ".join(f"{count} {outcome}" for outcome, count in total.items()) or "no verdicts"
+    seconds = sum(check.seconds for check in checks)
+    gone = f"; left out: {', '.join(left_out)}" if left_out else ""
+    return f"{len(checks)} figures in {seconds:.0f} s of processor time: {said}{gone}"
 
 
 def data_sets(given: list[str]) -> dict[str, Path]:

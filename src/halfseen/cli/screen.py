@@ -208,14 +208,15 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | bool | None) else str(value)
 
 
-def table(*headers: str, left: int = 1) -> Table:
-    """An empty table; the first ``left`` columns hold text, the others numbers."""
+def table(*headers: str, left: int = 1, name: int = 0) -> Table:
+    """An empty table; the first ``left`` columns hold text, the others numbers; ``name`` is folded if it must be."""
     from rich import box
     from rich.table import Table
 
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for position, header in enumerate(headers):
-        grid.add_column(header, justify="left" if position < left else "right", no_wrap=position > 0)
+        justify: Any = "left" if position < left else "right"
+        grid.add_column(header, justify=justify, no_wrap=position != name, overflow="fold")
     add_row = grid.add_row
     # labels are text: brackets are no markup, and what a terminal would act on is written out
     grid.add_row = lambda *cells, **more: add_row(  # type: ignore[method-assign]

@@ -35,8 +35,8 @@ def open_table(data: str, options: TableOptions, trials: str | None = None) -> O
         path = Path(data)
         if path.is_dir() and is_prepared(path):
             raise ValueError(
-                f"{data} is a prepared table, which is fitted from Python: hs.AlternatingLeastSquares().fit("
-                f"hs.read_table({data!r})); here give the file that it was made from"
+                f"{data} is a prepared table, which 'halfseen fit' takes (als, factor); here give the file "
+                "that it was made from"
             )
         if path.is_dir():
             raise ValueError(f"{data} is a folder; give a file (Parquet, Feather, CSV, TSV, JSON Lines, .gz, .npz)")

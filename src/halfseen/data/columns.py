@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from halfseen.data.words import suggested
 from halfseen.errors import UnknownLabelError, close_matches, shown
 
 # Names, and the whole numbers that go with them; both must fit before a column is called one of these.
@@ -21,6 +22,7 @@ SUSPECTS = (
     ("a group", re.compile(r"(^|[._ ])(sex|gender|male|female|group|class|school|grade|cohort|wave|block)$"), 0, 13),
 )  # fmt: skip
 COUNTED = 10
+MOST_WORDS = 20
 
 
 def picked(wanted: Any, names: Sequence[str], argument: str) -> list[str]:
@@ -115,14 +117,77 @@ def suspects_note(suspects: dict[str, str], n_columns: int) -> tuple[str, ...]:
     )
 
 
-def text_error(texts: dict[str, Any], n_columns: int, what: str) -> ValueError:
-    """The refusal of columns of text: all of them are named, with the ways out."""
-    listed = ", ".join(f"column {name!r} (first {shown(first)})" for name, first in list(texts.items())[:8])
+class TextColumnsError(ValueError):
+    """A wide table has columns of text."""
+
+
+def text_error(texts: dict[str, Sequence[str]], n_columns: int, what: str) -> TextColumnsError:
+    """The refusal of columns of text: all of them are named, with the ways out.
+
+    Parameters
+    ----------
+    texts : dict of sequence
+        The distinct texts of every such column, in the order of the file.
+    n_columns : int
+    what : str
+        The table, for the message.
+    """
+    units = {name: held[0] for name, held in texts.items() if held and _is_first_odd(held)}
+    if len(units) > 1 and len(texts) <= len(units) + 1:
+        listed = ", ".join(shown(unit) for unit in list(units.values())[:8])
+        return TextColumnsError(
+            f"{what}: the first line of data holds text ({listed}) where all other lines hold numbers; it looks like "
+            "units or a second header: remove that line"
+        )
+    listed = ", ".join(f"column {name!r} (first {shown(held[0])})" for name, held in list(texts.items())[:8])
     more = f" and {len(texts) - 8} more" if len(texts) > 8 else ""
-    drop = ", ".join(repr(name) for name in list(texts)[:8]) + (", ..." if len(texts) > 8 else "")
     verb = "holds" if len(texts) == 1 else "hold"
-    return ValueError(
-        f"{what}: {len(texts)} of {n_columns} columns {verb} text, not numbers: {listed}{more}. Leave them out with "
-        f"drop=[{drop}], choose the others with columns='FIRST:LAST', name the row labels with row=, or say what "
-        "numbers the words stand for with values={...}"
+    ways = []
+    alike, words = _alike(texts)
+    others = [name for name in texts if name not in alike]
+    is_all = len(texts) == n_columns
+    if words and (len(alike) > 1 or len(texts) == 1):
+        drop = f" and drop={others!r}" if others else ""
+        ways.append(f"say what numbers the words stand for with {suggested(words, MOST_WORDS)}{drop}")
+    if not is_all:
+        ways.append(f"leave them out with drop={list(texts)!r}")
+        if len(texts) == 1:
+            ways.append(f"name the row labels with row={next(iter(texts))!r}")
+    if is_all and not ways:
+        ways = ["see whether the file has a header above its columns, units below it, or numbers in another notation"]
+    return TextColumnsError(
+        f"{what}: {len(texts)} of {n_columns} columns {verb} text, not numbers: {listed}{more}. {_sentence(ways)}"
     )
+
+
+def _sentence(ways: list[str]) -> str:
+    text = "; or ".join(ways)
+    return text[:1].upper() + text[1:]
+
+
+def _alike(texts: dict[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+    """The largest set of columns that share few words, and these words."""
+    few = {name: set(held) for name, held in texts.items() if len(held) <= MOST_WORDS and not _any_number(held)}
+    best: list[str] = []
+    for start in few.values():
+        reach = set(start).union(*(held for held in few.values() if held & start))
+        members = [name for name, held in few.items() if held & reach]
+        best = members if len(members) > len(best) else best
+    words = list(dict.fromkeys(word for name in best for word in texts[name]))
+    return (best, words) if len(words) <= MOST_WORDS else ([], [])
+
+
+def _is_first_odd(held: Sequence[str]) -> bool:
+    """Whether the first of a column's texts is none but all others are numbers."""
+    return len(held) > 1 and not _any_number(held[:1]) and all(_any_number([text]) for text in held[1:])
+
+
+def _any_number(texts: Sequence[str]) -> bool:
+    def is_number(text: str) -> bool:
+        try:
+            float(text)
+        except ValueError:
+            return False
+        return True
+
+    return any(map(is_number, texts))

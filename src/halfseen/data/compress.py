@@ -67,8 +67,10 @@ def _duplicates_text(
     first = groups[0]
     entries = order[starts[first] : starts[first] + sizes[first]]
     seen = ", ".join(shown(value) for value in values[entries[:4]]) + (", ..." if len(entries) > 4 else "")
+    many, more = groups.size, int(is_repeat.sum())
     return (
-        f"{groups.size} places are given more than once ({int(is_repeat.sum())} entries too many), "
+        f"{many} {'place is' if many == 1 else 'places are'} given more than once "
+        f"({more} {'entry' if more == 1 else 'entries'} too many), "
         f"first {place(int(entries[0]))} = {seen}; "
         "say how to merge them: duplicates='first', 'last', 'mean', 'sum', 'max' or 'min'"
     )

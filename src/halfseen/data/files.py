@@ -124,11 +124,9 @@ class ParquetSource:
         import pyarrow.parquet as pq
 
         self.path, self.budget = path, budget or Budget.of(path)
-        with told(path, "Parquet"):
-            # A small read buffer, no pre-buffering: pages stream by, a row group never lies in memory as a whole.
-            self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
-            self.names = list(self._file.schema_arrow.names)
-            self.n_rows = int(self._file.metadata.num_rows)
+        with told(path, "Parquet"), pq.ParquetFile(path) as file:
+            self.names = list(file.schema_arrow.names)
+            self.n_rows = int(file.metadata.num_rows)
         if self.n_rows < 0:
             raise ValueError(
                 f"{path} cannot be read as Parquet: it says that it has {self.n_rows} rows; is it damaged?"
@@ -136,9 +134,12 @@ class ParquetSource:
 
     def batches(self, columns: list[str], kinds: list[str] | None = None) -> Iterator[Any]:
         """Yield record batches of the named columns, in that order."""
-        with told(self.path, "Parquet"), self._file:
+        import pyarrow.parquet as pq
+
+        # A small read buffer, no pre-buffering: pages stream by, a row group never lies in memory as a whole.
+        with told(self.path, "Parquet"), pq.ParquetFile(self.path, pre_buffer=False, buffer_size=1 << 20) as file:
             check_pages(self.path, columns, self.budget)
-            for batch in self._file.iter_batches(BATCH, columns=columns, use_threads=False):
+            for batch in file.iter_batches(BATCH, columns=columns, use_threads=False):
                 yield checked_batch(batch.select(columns))
 
 

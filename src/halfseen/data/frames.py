@@ -9,7 +9,7 @@ import numpy as np
 from halfseen._typing import Labels
 from halfseen.data.checks import as_numbers
 from halfseen.data.columns import picked, suspect, suspects_note, text_error
-from halfseen.data.words import Words, suggested, words_of
+from halfseen.data.words import NOTHING, Words, suggested, words_of
 from halfseen.errors import UnknownLabelError, close_matches
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _dense(table: Any, names: list[str], choice: WideChoice, what: str) -> tuple
     for name in names:
         column = _wide_column(table.get_column(name), name, choice.dtype, words)
         if not isinstance(column, np.ndarray):
-            texts[name] = column[0]
+            texts[name] = column
             continue
         parts.append(column)
         if choice.columns is None and isinstance(name, str) and (seems := suspect(name, column)):
@@ -205,7 +205,7 @@ def _is_default(index: Any) -> bool:
 
 
 def _wide_column(series: Any, name: str, dtype: Any, words: Words | None) -> Any:
-    """Return one column as floats with NaN for nulls; of a column of text, a tuple of its first value."""
+    """Return one column as floats with NaN for nulls; of a column of text, its distinct texts."""
     import narwhals as nw
 
     if series.dtype.is_numeric() or series.dtype == nw.Boolean:
@@ -221,7 +221,9 @@ def _wide_column(series: Any, name: str, dtype: Any, words: Words | None) -> Any
     first = given[0] if len(given) else None
     if first is None or (series.dtype == nw.Object and not isinstance(first, str | bytes)):
         return as_numbers(series.to_numpy(), f"column {name!r}", dtype)
-    return (first,)
+    return [text for text in dict.fromkeys(map(str, given.to_list())) if text.strip() and text not in NOTHING] or [
+        first
+    ]
 
 
 def to_frame(observed: Observed, backend: str = "pyarrow") -> Any:

@@ -6,12 +6,14 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
+from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 
+@cache
 def hints_of(cls: type) -> dict[str, Any]:
     """The annotations of a class; none where one of them cannot be looked up."""
     try:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data.compressed import Compressed, index_dtype
@@ -18,6 +19,7 @@ from halfseen.data.keys import label_keys
 from halfseen.data.labels import as_label_array, find_labels
 from halfseen.data.limits import bytes_of
 from halfseen.data.observed import Observed
+from halfseen.data.storable import storable
 
 FACTS, COLUMNS = "table.json", "columns.npz"
 VERSION = 1
@@ -25,11 +27,50 @@ VERSION = 1
 _CHECKED: set[tuple[str, int, int]] = set()
 
 
+@storable
+@dataclass(frozen=True)
+class HashedFold:
+    """Some of a table's entries, drawn by a hash of their places: the same on every machine.
+
+    Attributes
+    ----------
+    share : float
+        Of the entries that are held out.
+    seed : int
+    is_held_out : bool
+        Whether these are meant, or the others.
+    """
+
+    share: float
+    seed: int
+    is_held_out: bool
+
+    def has(self, rows: IntArray, cols: IntArray) -> NDArray[np.bool_]:
+        """Whether the entries at these places belong to it."""
+        with np.errstate(over="ignore"):  # splitmix64 of a number for every cell
+            z = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + cols.astype(np.uint64)
+            z = z * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(2 * self.seed + 1) * np.uint64(0x94D049BB133111EB)
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            z = z ^ (z >> np.uint64(31))
+        return ((z >> np.uint64(11)).astype(float) * 2.0**-53 < self.share) == self.is_held_out
+
+    def of(self, view: Compressed, first_row: int) -> Compressed:
+        """Its entries of a block whose first row has this position."""
+        rows = np.repeat(np.arange(view.n_major), view.counts)
+        kept = self.has(rows + first_row, view.indices)
+        indptr = np.zeros(view.n_major + 1, np.int64)
+        np.cumsum(np.bincount(rows[kept], minlength=view.n_major), out=indptr[1:])
+        weights = None if view.weights is None else view.weights[kept]
+        return Compressed.trusted(indptr, view.indices[kept], view.values[kept], weights, view.n_minor)
+
+
 class Recipe(NamedTuple):
     """How a block is built, by anybody who sees the folder."""
 
     folder: str
     number: int
+    fold: HashedFold | None = None
 
 
 class StoredBlock(NamedTuple):
@@ -144,7 +185,8 @@ def open_block(recipe: Recipe) -> StoredBlock:
     indptr = np.zeros(last - first + 1, np.int64)
     np.cumsum(arrays[0], out=indptr[1:])
     weights = arrays[3] if facts.has_weights else None
-    return StoredBlock(number, first, Compressed.trusted(indptr, arrays[1], arrays[2], weights, facts.n_cols))
+    rows = Compressed.trusted(indptr, arrays[1], arrays[2], weights, facts.n_cols)
+    return StoredBlock(number, first, rows if recipe.fold is None else recipe.fold.of(rows, first))
 
 
 def _bytes_of(path: Path, size: int, checksum: int) -> np.ndarray:
@@ -198,10 +240,61 @@ class PreparedTable:
     ((2, 2), 2, [7, 9])
     """
 
-    def __init__(self, folder: str | os.PathLike[str], memory: int | str | None = None) -> None:
-        self.folder = os.path.abspath(os.fspath(folder))
-        self.facts = facts_of(self.folder)
+    def __init__(
+        self, folder: str | os.PathLike[str], memory: int | str | None = None, fold: HashedFold | None = None
+    ) -> None:
+        self.folder, self.fold = os.path.abspath(os.fspath(folder)), fold
         self.memory = default_memory() if memory is None else bytes_of(memory, "memory")
+
+    @property
+    def facts(self) -> TableFacts:
+        """Of the folder, or of the part of its entries that this table has."""
+        return self._part[0] if self.fold is not None else facts_of(self.folder)
+
+    @cached_property
+    def _part(self) -> tuple[TableFacts, FloatArray]:
+        """Facts and column weights of a part; one reading of the blocks."""
+        whole, parts = facts_of(self.folder), []
+        weights = np.zeros(whole.n_cols)
+        for number in range(len(whole.entries)):
+            view = open_block(self.recipe(number)).rows
+            y = view.values.astype(float)
+            w = np.ones_like(y) if view.weights is None else view.weights.astype(float)
+            weights += view.minor_sums(view.weights)
+            ends = float(y.min(initial=np.inf)), float(y.max(initial=-np.inf))
+            parts.append((len(y), float(w.sum()), float(np.sum(w * y)), float(np.sum(w * y * y)), *ends))
+        entries, mass, total, squares, low, high = np.array(parts).T
+        mean = total.sum() / max(mass.sum(), 1e-300)
+        sums = {"weights": float(mass.sum()), "values": float(total.sum()), "low": float(low.min())}
+        sums |= {"squares": float(squares.sum() - mean * total.sum()), "high": float(high.max())}
+        counts = tuple(int(count) for count in entries)
+        return replace(whole, entries=counts, n_entries=sum(counts), sums={**whole.sums, **sums}), weights
+
+    def split(self, held_out: float = 0.1, random_state: int = 0) -> tuple[PreparedTable, PreparedTable]:
+        """Training and held-out entries as tables of the same folder: nothing is written, no entry moves.
+
+        Parameters
+        ----------
+        held_out : float
+            Share of the entries.
+        random_state : int
+
+        Returns
+        -------
+        train, test : PreparedTable
+            With the rows and columns of the whole; either may leave some of them without entries.
+
+        Notes
+        -----
+        A hash of its place says where an entry belongs. What such a table knows of itself takes one reading.
+        """
+        if not 0 < held_out < 1:
+            raise ValueError(f"held_out={held_out!r} must lie between 0 and 1, such as 0.1")
+        if self.fold is not None:
+            raise ValueError("this table is a part of another one; split that one with another share")
+        folds = (HashedFold(float(held_out), int(random_state), is_held_out) for is_held_out in (False, True))
+        train, test = (PreparedTable(self.folder, self.memory, fold) for fold in folds)
+        return train, test
 
     def __repr__(self) -> str:
         n, p = self.shape
@@ -247,10 +340,10 @@ class PreparedTable:
     @property
     def column_weights(self) -> FloatArray:
         """Number of entries (sum of their weights) of every column, shape (p,)."""
-        return self._columns["weights"]
+        return self._part[1] if self.fold is not None else self._columns["weights"]
 
     def recipe(self, number: int) -> Recipe:
-        return Recipe(self.folder, number)
+        return Recipe(self.folder, number, self.fold)
 
     def row_labels(self, number: int) -> Labels:
         """Labels of a block's rows, in their order."""

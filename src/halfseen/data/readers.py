@@ -15,12 +15,13 @@ import numpy as np
 
 from halfseen.data.checks import check_rule, value_dtype
 from halfseen.data.collect import EntryCollector
+from halfseen.data.columns import TextColumnsError
 from halfseen.data.files import LABEL, NUMBER, WORD, TextFormat, kind_of, open_source, resolve
 from halfseen.data.limits import Budget
 from halfseen.data.npz import read_npz
 from halfseen.data.observed import Observed
 from halfseen.data.prepared import PreparedTable, is_prepared
-from halfseen.data.roles import meant, misread, second_thoughts
+from halfseen.data.roles import by_contents, doubts, first_lines, meant, misread, refuse_misread, second_thoughts
 from halfseen.data.sources import Sources
 from halfseen.data.wide import WideReading, read_wide
 from halfseen.data.words import words_of
@@ -182,6 +183,7 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
         given = {role: roles[role] for role in ("row", "col", "value", "weight")}
         return read_npz(file, given, missing=missing, shift=shift, duplicates=duplicates, dtype=dtype, budget=budget)
     source = open_source(file, kind, form, budget)
+    refuse_misread(source, roles, file)
     collector, names = _collected(source, file, roles, dtype, reading, budget)
     asked = any(isinstance(roles[role], str) for role in ("row", "col", "value"))
     may_be_wide = len(source.names) >= WIDE_FROM and not asked
@@ -189,33 +191,55 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
         _collect(source, names, collector, reading)
         table = collector.finish(file, duplicates)
     except ValueError as error:
-        recognised = _recognised(file, kind, form, roles, duplicates, dtype, reading, budget) if may_be_wide else None
-        if recognised is not None:
-            return recognised
-        likely = meant(source, roles)
-        if likely is not None:
-            cause = str(error).partition(";")[0].removeprefix(f"{file.name}: ").removeprefix(f"{file}: ")
-            raise ValueError(f"{misread(source, likely)} ({cause})") from error
-        if not may_be_wide:
+        if may_be_wide:
+            recognised = _recognised(file, kind, form, roles, duplicates, dtype, reading, budget)
+            if isinstance(recognised, Observed):
+                return recognised
+            error = recognised if isinstance(recognised, TextColumnsError) and not meant(source, roles) else error
+        advice = _advice(error, file, source, names, roles, may_be_wide)
+        if not may_be_wide and advice == str(error):
             raise
-        if f"column {names[1]!r} has" in str(error):  # holes where the names of columns should be
-            raise ValueError(f"{_wide_text(file, source.names)} ({error})") from error
-        raise ValueError(f"{error}; if the file is a wide table, give wide=True") from error
+        raise ValueError(advice) from error
     if may_be_wide and table.n_entries == table.shape[0] > 1:
         recognised = _recognised(file, kind, form, roles, duplicates, dtype, reading, budget)
-        if recognised is not None:
+        if isinstance(recognised, Observed):
             return recognised
         likely = meant(source, roles)
-        text = _wide_text(file, source.names) if likely is None else misread(source, likely)
+        text = _wide_text(file, source) if likely is None else misread(source, likely)
         raise ValueError(f"{text} (as entries, every row would have just one)")
     return table._told((*getattr(source, "notes", ()), *second_thoughts(source, names, roles)))
+
+
+def _advice(
+    error: ValueError, file: Path, source: Any, names: list[str], roles: dict[str, Column], may_be_wide: bool
+) -> str:
+    """A refusal with what the file's own columns say about it."""
+    likely = meant(source, roles)
+    if likely is not None:
+        cause = str(error).partition(";")[0].removeprefix(f"{file.name}: ").removeprefix(f"{file}: ")
+        return f"{misread(source, likely)} ({cause})"
+    if isinstance(error, TextColumnsError):
+        entries = by_contents(source.names, first_lines(source))
+        way = "name the columns with row=, col= and value=" if entries is None else f"give {entries.spoken()}"
+        return f"{error}. If its lines are entries, {way}"
+    doubt = doubts(source, names) if "more than once" in str(error) else ""
+    if doubt:
+        return f"{doubt} ({str(error).partition(';')[0]})"
+    if not may_be_wide:
+        return str(error)
+    if f"column {names[1]!r} has" in str(error):  # holes where the names of columns should be
+        return f"{_wide_text(file, source)} ({error})"
+    return f"{error}; if the file is a wide table, give wide=True"
 
 
 def _recognised(
     file: Path, kind: str, form: TextFormat, roles: dict[str, Column], duplicates: str, dtype: Any, reading: Reading,
     budget: Budget,
-) -> Observed | None:  # fmt: skip
-    """The file as a wide table, if nothing speaks against it: lines have names that differ, the rest is numbers."""
+) -> Observed | ValueError | None:  # fmt: skip
+    """The file as a wide table, if nothing speaks against it: lines have names that differ, the rest is numbers.
+
+    What speaks against it is returned too.
+    """
     is_asked = duplicates != "error" or any(column is not None for column in roles.values())
     if is_asked or reading.get("wide") is False:
         return None
@@ -224,8 +248,8 @@ def _recognised(
     )
     try:
         table = read_wide(file, kind, form, wide, budget)
-    except ValueError:
-        return None
+    except ValueError as error:
+        return error
     if table.row_labels is None:
         return None
     n, p = table.shape
@@ -391,11 +415,12 @@ def as_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise type(error)(text) from error
 
 
-def _wide_text(path: Path, names: list[str]) -> str:
+def _wide_text(path: Path, source: Any) -> str:
+    names, entries = source.names, by_contents(source.names, first_lines(source))
+    way = "name the columns with row=, col= and value=" if entries is None else f"give {entries.spoken()}"
     return (
         f"{path.name} looks like a wide table ({len(names)} columns, {shown(names[0])}, {shown(names[1])}, ...): "
-        "halfseen reads one entry per line (row, column, value); read a wide one with wide=True, or name "
-        "the columns with row=, col= and value="
+        f"halfseen reads one entry per line (row, column, value); read a wide one with wide=True, or {way}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from halfseen.data.files import LABEL
@@ -17,8 +18,9 @@ ROWS = (
     ("",),
 )  # fmt: skip
 COLUMNS = (
-    ("col", "column", "item", "movie", "film", "book", "product", "song", "artist", "question", "q", "task", "problem",
+    ("col", "column", "item", "movie", "film", "book", "product", "song", "artist", "question", "q", "problem",
      "example", "feature", "gene", "variable", "sensor"),
+    ("task",),
 )  # fmt: skip
 VALUES = (
     ("value", "rating", "stars", "score", "right", "correct", "resp", "response", "answer", "outcome", "successes",
@@ -27,6 +29,8 @@ VALUES = (
 TRIALS = frozenset(("trials", "ntrials", "attempts", "count", "n", "runs", "total", "totals"))
 MOST_WORDS = 6
 LOOKED_AT = 200
+# Whole numbers from here on, two at most, are years rather than values.
+YEARS = 1500
 
 
 @dataclass(frozen=True)
@@ -111,38 +115,129 @@ def likely_trials(names: Sequence[str], value: str, first: Mapping[str, Sequence
 
 def meant(source: Any, roles: Mapping[str, Any]) -> Roles | None:
     """Columns that their names point to, where none was asked for and they are not the first three in order."""
-    if len(source.names) < 4 or any(column is not None for column in roles.values()):
+    if len(source.names) < 3 or any(column is not None for column in roles.values()):
         return None
-    likely = likely_roles(source.names, _first_lines(source))
+    if likely_roles(source.names, {}) is None:  # the names say nothing: no line needs to be read
+        return None
+    likely = likely_roles(source.names, first_lines(source))
     positions = None if likely is None else [likely.row, likely.col, likely.value]
     return None if positions == list(source.names[:3]) else likely
 
 
+def is_sure(likely: Roles, names: Sequence[str]) -> bool:
+    """Whether a reading of the first three columns is wrong by the names of the others.
+
+    A mere swap of rows and columns is none; a bare ``id`` may name anything.
+
+    >>> names = ["item", "user", "rating"]
+    >>> is_sure(Roles("user", "item", "rating"), names), is_sure(Roles("user", "rating", "item"), names)
+    (False, True)
+    """
+    return [likely.col, likely.row, likely.value] != list(names[:3]) and bare(likely.row) != ""
+
+
 def misread(source: Any, likely: Roles) -> str:
-    """What was done with the columns, and what their names say."""
+    """What would be done with the columns, and what their names say."""
     taken = ", ".join(map(shown, source.names[:3]))
     return (
-        f"of {len(source.names)} columns the first three ({taken}) were read as row, column and value; "
+        f"of {len(source.names)} columns the first three ({taken}) are read as row, column and value; "
         f"by their names others are meant: give {likely.spoken()}"
     )
 
 
+def refuse_misread(source: Any, roles: Mapping[str, Any], path: Any) -> None:
+    """Refuse the first three columns where names say surely that others are row, column and value.
+
+    Raises
+    ------
+    ValueError
+        With the arguments that read the file, and those that read the first three all the same.
+    """
+    likely = meant(source, roles)
+    if likely is None or not is_sure(likely, source.names):
+        return
+    first = ", ".join(
+        f"{role}={shown(name)}" for role, name in zip(("row", "col", "value"), source.names, strict=False)
+    )
+    raise ValueError(f"{path.name}: {misread(source, likely)} (or {first}, if those are right)")
+
+
+def by_contents(names: Sequence[str], first: Mapping[str, Sequence[Any]]) -> Roles | None:
+    """Return two columns of labels that repeat and together name every line, and a column of numbers, if there are any.
+
+    Parameters
+    ----------
+    names : sequence of str
+    first : mapping from name to values
+        The first lines, as text.
+
+    Examples
+    --------
+    >>> first = {"": "123456", "state": "abcabc", "vote": ["1.5", "2", "3", "4", "5", "6"], "year": "777888"}
+    >>> by_contents(list(first), first)
+    Roles(row='state', col='year', value='vote', words=())
+    """
+    labels, values = _labels_and_values(names, first)
+    for pair in combinations(labels, 2):
+        lines = list(zip(*(first[name] for name in pair), strict=True))
+        if len(set(lines)) == len(lines) and not all(_are_numbers(first[name]) for name in pair) and values:
+            return Roles(pair[0], pair[1], values[0])
+    return None
+
+
+def _labels_and_values(names: Sequence[str], first: Mapping[str, Sequence[Any]]) -> tuple[list[str], list[str]]:
+    """Columns that may be labels (text first), and columns of values (decimals first)."""
+    texts, whole, decimals, others = [], [], [], []
+    for name in names:
+        held = [str(each) for each in first.get(name, ()) if each is not None]
+        distinct = set(held)
+        repeats = 2 <= len(distinct) <= len(held) / 2
+        if not _are_numbers(held):
+            texts += [name] if repeats else []
+        elif any("." in text and not float(text).is_integer() for text in distinct):
+            decimals.append(name)
+        elif repeats:
+            whole.append(name)
+        elif name != "":
+            others.append(name)
+    return [*texts, *whole], [*decimals, *others]
+
+
+def doubts(source: Any, names: Sequence[str]) -> str:
+    """What speaks against labels and values that were read, and how to name others; "" if nothing does."""
+    first = first_lines(source)
+    causes = []
+    for name in names[:2]:
+        odd = next((text for text in first.get(name, ()) if _is_number(text) and not float(text).is_integer()), None)
+        if odd is not None:
+            causes.append(f"column {name!r} holds decimals (first {odd}), so it names nothing")
+    values = dict.fromkeys(str(text) for text in first.get(names[2], ()) if _is_number(text))
+    if 1 <= len(values) <= 2 and all(float(text).is_integer() and float(text) >= YEARS for text in values):
+        causes.append(f"column {names[2]!r} holds no value but {' and '.join(values)}")
+    if not causes:
+        return ""
+    likely = by_contents(source.names, first)
+    labels, numbers = _labels_and_values(source.names, first)
+    way = "row=, col= and value=" if likely is None else likely.spoken()
+    if likely is None and numbers and len(labels) >= 2:
+        way = f"value={shown(numbers[0])}, and two of {', '.join(map(shown, labels))} as row= and col="
+    return f"the columns look mistaken: {', and '.join(causes)}; give {way}"
+
+
 def second_thoughts(source: Any, names: list[str], roles: Mapping[str, Any]) -> tuple[str, ...]:
     """Notes on columns that were read without being asked for, or not read, though their names say otherwise."""
-    if len(source.names) < 4:
-        return ()
     likely = meant(source, roles)
     notes = () if likely is None else (misread(source, likely),)
     if roles["trials"] is not None or roles["weight"] is not None:
         return notes
-    trials = likely_trials(source.names, names[2], _first_lines(source))
+    trials = likely_trials(source.names, names[2], first_lines(source))
     if trials is None or trials in names:
         return notes
     text = f"column {trials!r} looks like the number of trials behind each value of {names[2]!r}: if so, give trials="
     return (*notes, f"{text}{shown(trials)}")
 
 
-def _first_lines(source: Any) -> dict[str, list[Any]]:
+def first_lines(source: Any) -> dict[str, list[Any]]:
     """The first lines of every column as text; nothing where the file cannot be read so."""
     try:
         batch = next(iter(source.batches(list(source.names), [LABEL] * len(source.names))))
@@ -163,6 +258,10 @@ def bare(name: str) -> str:
         if word.endswith(ending):
             return word[: -len(ending)]
     return word or "-"
+
+
+def _are_numbers(texts: Sequence[Any]) -> bool:
+    return all(_is_number(text) for text in texts if text not in (None, ""))
 
 
 def _is_number(text: Any) -> bool:

@@ -197,9 +197,9 @@ def _corners(model: Any) -> Any:
     state = vars(model)
     shape = state.get("observed_shape_")
     if shape is not None and hasattr(model, "predict"):
-        if "row_factors_" in state and state["row_factors_"] is None:  # it keeps no rows, and predicts new ones only
-            return lambda: [model.predict(_two_rows(shape[1], state.get("col_labels_")))]
         rows, cols = _ends(state.get("row_labels_"), shape[0]), _ends(state.get("col_labels_"), shape[1])
+        if "row_factors_" in state and state["row_factors_"] is None:  # it keeps no rows, and predicts new ones only
+            return lambda: _of_new_rows(model, _two_rows(shape[1], state.get("col_labels_")), rows, cols)
         return lambda: [model.predict(rows, cols)]
     names = state.get("source_names_")
     if names is None or not hasattr(model, "predict_entries"):
@@ -214,6 +214,13 @@ def _corners(model: Any) -> Any:
         return predictions
 
     return corners
+
+
+def _of_new_rows(model: Any, table: Observed, rows: Any, cols: Any) -> list[Any]:
+    """Predictions for new rows by a model without rows; asked for rows of its own, it has to say that it keeps none."""
+    with contextlib.suppress(ValueError):
+        model.predict(rows, cols)
+    return [model.predict(table)]
 
 
 def _two_rows(n_cols: int, labels: Any) -> Observed:

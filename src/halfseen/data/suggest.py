@@ -20,6 +20,8 @@ OVERDISPERSED = 2.0
 STEPS = 11
 # Spreads of columns that differ by this factor; a sensor panel has hundreds, answers on one scale at most three.
 SPREAD = 10.0
+# Of fewer cells a column's spread says little.
+ENOUGH = 10
 # A value this many times further from the others than they are from each other is a code.
 FAR = 3.0
 CODES = frozenset((-9.0, -99.0, -999.0, -9999.0, -1.0, 9.0, 99.0, 999.0, 9999.0, 255.0, 65535.0, -9998.0, 99999.0))
@@ -222,7 +224,7 @@ def _columns(observed: Observed, is_real: bool) -> list[Hint]:
         listed = ", ".join(shown(name) for name in names)
         word, verb = ("column", "is") if len(constant) == 1 else ("columns", "are")
         remarks.append(Hint("structure", f"{len(constant)} {word} {verb} constant: {listed}{more}."))
-    spread = sd[(count >= 3) & (sd > 1e-7 * size)]
+    spread = sd[(count >= ENOUGH) & (sd > 1e-7 * size)]
     if is_real and len(spread) >= 2 and spread.max() > SPREAD * spread.min():
         ratio = spread.max() / spread.min()
         remarks.append(Hint("structure", (

@@ -16,6 +16,9 @@ from halfseen.data.observed import Observed
 from halfseen.data.prepared import PreparedTable
 from halfseen.errors import shown
 
+# The models that fit a prepared table block by block; all others refuse it here.
+ON_BLOCKS = "AlternatingLeastSquares, BiasModel and GeneralizedFactorModel"
+
 
 class HasSupport(Protocol):
     """The part of a loss that is asked here."""
@@ -67,8 +70,8 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
         return R if dtype is None else R.astype(dtype)
     if isinstance(R, PreparedTable):
         raise ValueError(
-            f"{name} is a prepared table ({R.folder}), whose entries stay on disk: AlternatingLeastSquares and "
-            f"BiasModel fit it block by block; all else needs it in memory: give {name}.load() (about "
+            f"{name} is a prepared table ({R.folder}), whose entries stay on disk: {ON_BLOCKS} "
+            f"fit it block by block; all else needs it in memory: give {name}.load() (about "
             f"{in_words((8 + R.dtype.itemsize) * R.n_entries)})"
         )
     if isinstance(R, Mapping):

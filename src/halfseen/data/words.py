@@ -21,8 +21,23 @@ SCALES = (
     ("strongly disagree", "disagree", "neutral", "agree", "strongly agree"),
     ("strongly disagree", "disagree", "neither agree nor disagree", "agree", "strongly agree"),
     ("not at all", "a little", "moderately", "quite a bit", "extremely"), ("none", "mild", "moderate", "severe"),
-    ("low", "medium", "high"), ("poor", "fair", "good", "very good", "excellent"),
+    ("low", "medium", "high"), ("low", "high"), ("easy", "medium", "hard"), ("small", "medium", "large"),
+    ("never", "seldom", "sometimes", "often", "always"), ("never", "rarely", "occasionally", "frequently", "always"),
+    ("very low", "low", "medium", "high", "very high"), ("very low", "low", "moderate", "high", "very high"),
+    ("poor", "fair", "good", "very good", "excellent"),
 )  # fmt: skip
+
+# How much a word in front strengthens what follows; alone it stands between "moderately" and "very".
+STRENGTHS = {
+    "slightly": 1.0, "somewhat": 1.5, "rather": 1.75, "moderately": 2.0, "mostly": 2.25, "fairly": 2.25, "": 2.5,
+    "very": 3.0, "strongly": 3.0, "highly": 3.0, "extremely": 4.0, "completely": 4.0, "totally": 4.0, "fully": 4.0,
+}  # fmt: skip
+OPPOSITES = (
+    ("disagree", "agree"), ("inaccurate", "accurate"), ("dissatisfied", "satisfied"), ("unlikely", "likely"),
+    ("unimportant", "important"), ("bad", "good"), ("unhappy", "happy"), ("unfavorable", "favorable"),
+    ("untrue", "true"), ("negative", "positive"), ("oppose", "support"),
+)  # fmt: skip
+MIDDLE = ("neutral", "undecided", "neither", "unsure", "uncertain")
 
 
 class Words:
@@ -124,17 +139,34 @@ def words_of(values: Any) -> Words | None:
     return values if values is None or isinstance(values, Words) else Words(values)
 
 
-def in_order(words: list[Any]) -> list[Any]:
-    """Words in the order that they are known to have (no before yes, wrong before right), else as they come.
+def in_order(words: list[Any]) -> list[Any] | None:
+    """Words in the order that they are known to have (no before yes, wrong before right), None if it is not known.
 
     >>> in_order(["Right", "wrong"]), in_order(["blue", "amber"])
-    (['wrong', 'Right'], ['blue', 'amber'])
+    (['wrong', 'Right'], None)
+    >>> in_order(["agree", "slightly agree", "strongly disagree", "neutral"])
+    ['strongly disagree', 'neutral', 'slightly agree', 'agree']
     """
-    texts = [str(word).strip().lower() for word in words]
+    texts = [str(word).strip().lower().replace("_", " ") for word in words]
     for scale in SCALES:
         if set(texts) <= set(scale):
             return [word for _, word in sorted(zip(map(scale.index, texts), words, strict=True), key=lambda p: p[0])]
-    return list(words)
+    for low, high in OPPOSITES:
+        places = [_between(text, low, high) for text in texts]
+        known = [place for place in places if place is not None]
+        if len(known) == len(set(places)) == len(texts) > 1 and any(known):
+            return [word for _, word in sorted(zip(known, words, strict=True), key=lambda pair: pair[0])]
+    return None
+
+
+def _between(text: str, low: str, high: str) -> float | None:
+    """Where a word stands between two opposites, below 0 for the first; None if it is neither's."""
+    if text.split(" ")[0] in MIDDLE:
+        return 0.0
+    front, _, last = text.rpartition(" ")
+    if last not in (low, high) or front not in STRENGTHS:
+        return None
+    return STRENGTHS[front] if last == high else -STRENGTHS[front]
 
 
 def suggested(words: list[Any], most: int = 6) -> str:
@@ -142,7 +174,10 @@ def suggested(words: list[Any], most: int = 6) -> str:
 
     >>> suggested(["yes", "no"])
     "values={'no': 0, 'yes': 1}"
+    >>> suggested(["blue", "amber"])
+    "values={'blue': ?, 'amber': ?} (each ? a number; their order is yours to give)"
     """
-    words = in_order(words)
-    codes = ", ".join(f"{shown(word)}: {code}" for code, word in enumerate(words[:most]))
-    return f"values={{{codes}{', ...' if len(words) > most else ''}}}"
+    known = in_order(words)
+    codes = [f"{shown(word)}: {'?' if known is None else code}" for code, word in enumerate(known or words)]
+    text = f"values={{{', '.join(codes[:most])}{', ...' if len(words) > most else ''}}}"
+    return text if known is not None else f"{text} (each ? a number; their order is yours to give)"

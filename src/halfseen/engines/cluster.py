@@ -7,20 +7,25 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+from halfseen.data.limits import in_words
 from halfseen.data.prepared import PreparedTable, Recipe, StoredBlock, open_block
 from halfseen.engines.tree import TreeSum, add_lists, aligned
 
 # Every wait for a worker ends: a round that takes longer than this is taken for lost and repeated.
 TIMEOUT = float(os.environ.get("HALFSEEN_ROUND_TIMEOUT", "600"))
 ATTEMPTS = 4
+# From the second round on: a round that takes this many times as long as the longest before it, and this many seconds.
+TIMES_AS_LONG, LEAST_WAIT = 20.0, 60.0
+# Share of a worker's memory that its blocks may take; what is more is read again in every round.
+SHARE_OF_MEMORY = 0.5
 # How long a lost worker's replacement is waited for before the others take its blocks.
 PATIENCE = 1.0
 # The columns travel inside each task; beyond this they would pass through the scheduler too often.
 LARGEST_ARGUMENT = 32 << 20
 
-_HELD: dict[tuple[str, int, int], StoredBlock] = {}
+_HELD: dict[tuple[Recipe, int], StoredBlock] = {}
 _LOCK = threading.Lock()
 
 
@@ -28,23 +33,31 @@ class RoundLost(RuntimeError):
     """A round over the blocks failed although it was repeated; what was fitted before it is not lost."""
 
 
-def held_block(recipe: Recipe, changed: int) -> StoredBlock:
-    """A block that stays in this worker: read once."""
-    key = (recipe.folder, recipe.number, changed)
+def held_block(recipe: Recipe, changed: int, room: float = float("inf")) -> StoredBlock:
+    """A block that stays in this worker, as long as all that stay are no larger than ``room`` bytes."""
+    key = (recipe, changed)
     with _LOCK:
         block = _HELD.get(key)
     if block is None:
         block = open_block(recipe)
         with _LOCK:
-            _HELD[key] = block
+            if sum(each.nbytes for each in _HELD.values()) + block.nbytes <= room:
+                _HELD[key] = block
     return block
 
 
-def visit_group(recipes: list[Recipe], changed: int, visit: Any, C: Any, starts: list[Any] | None) -> list[Any]:
+class Lookup(NamedTuple):
+    """How a worker finds its blocks: when the table was written, and the memory for blocks that stay."""
+
+    changed: int
+    room: float
+
+
+def visit_group(recipes: list[Recipe], lookup: Lookup, visit: Any, C: Any, starts: list[Any] | None) -> list[Any]:
     """The sum over an aligned range of blocks, a subtree of the tree over all."""
     tree = TreeSum(add_lists)
     for place, recipe in enumerate(recipes):
-        tree.push(visit(held_block(recipe, changed), C, None if starts is None else starts[place]))
+        tree.push(visit(held_block(recipe, *lookup), C, None if starts is None else starts[place]))
     return list(tree.result())
 
 
@@ -112,8 +125,33 @@ class DaskPlacement:
         if not live:
             raise ValueError("the Dask cluster has no workers; start some before the fit")
         self._groups, _ = aligned(table.n_blocks, len(live))
-        self._changed = os.stat(os.path.join(table.folder, "table.json")).st_mtime_ns
+        room, self._longest, self._suspects = self._checked_memory(), 0.0, set[str]()
+        self._lookup = Lookup(os.stat(os.path.join(table.folder, "table.json")).st_mtime_ns, room)
         self.n_repeated = 0
+
+    def _checked_memory(self) -> float:
+        """Bytes that blocks may keep in the smallest worker.
+
+        Raises
+        ------
+        ValueError
+            Where it cannot hold its largest block: Dask would pause it, and the fit would wait for ever.
+        """
+        workers = self.engine.client.scheduler_info(n_workers=-1).get("workers", {})
+        limits = {address: float(each.get("memory_limit") or 0) or float("inf") for address, each in workers.items()}
+        smallest = min(limits, key=lambda address: limits[address])
+        facts = self.table.facts
+        size = max(facts.entries) * (4 + self.table.dtype.itemsize * (1 + facts.has_weights))
+        # the block, its columns' entries once more, and the checksum's reading
+        needed = 3.0 * size
+        if needed > SHARE_OF_MEMORY * limits[smallest]:
+            least = in_words(int(needed / SHARE_OF_MEMORY))
+            raise ValueError(
+                f"worker {smallest} has {in_words(int(limits[smallest]))} of memory, and a block of "
+                f"{self.table.folder} needs {least}: start workers with more (--memory-limit), or "
+                "prepare the table with more blocks"
+            )
+        return SHARE_OF_MEMORY * limits[smallest]
 
     def round(self, visit: Any, C: Any, starts: Any = None) -> list[Any]:
         """One task a group, and a tree of sums; repeated with the workers that are left when some are lost."""
@@ -136,20 +174,22 @@ class DaskPlacement:
         ) from problem
 
     def _once(self, visit: Any, C: Any, starts: Any) -> list[Any]:
-        client, live, label = self.engine.client, self.engine.live(), uuid.uuid4().hex[:8]
+        client, label = self.engine.client, uuid.uuid4().hex[:8]
+        live = [each for each in self.engine.live() if each not in self._suspects] or self.engine.live()
         if not live:
             raise TimeoutError("no worker is left")
         columns = client.scatter(C, broadcast=False, hash=False) if C.nbytes > LARGEST_ARGUMENT else C
-        level = []
+        level, begun = [], time.perf_counter()
         for place, (first, last) in enumerate(self._groups):
             recipes = [self.table.recipe(number) for number in range(first, last)]
             own = None if starts is None else list(starts[first:last])
             home = live[place * len(live) // len(self._groups)]
             future = client.submit(
-                visit_group, recipes, self._changed, visit, columns, own, pure=False, workers=[home],
+                visit_group, recipes, self._lookup, visit, columns, own, pure=False, workers=[home],
                 allow_other_workers=True, key=f"halfseen-visit-{label}-{first}",
             )  # fmt: skip
             level.append((future, home))
+        groups = list(level)
         # joined level by level as in the tree: an odd last one goes up as it is
         for _ in range(len(level).bit_length()):
             pairs = zip(level[::2], level[1::2], strict=False)
@@ -158,7 +198,17 @@ class DaskPlacement:
                 for (a, home), (b, _) in pairs
             ]
             level = joined + ([level[-1]] if len(level) % 2 else [])
-        return list(level[0][0].result(timeout=TIMEOUT))
+        wait = min(TIMEOUT, max(LEAST_WAIT, TIMES_AS_LONG * self._longest)) if self._longest else TIMEOUT
+        try:
+            total = list(level[0][0].result(timeout=wait))
+        except TimeoutError:
+            # a worker that is stopped still counts as there: its groups go elsewhere
+            late = {home for future, home in groups if not future.done()}
+            self._suspects |= late if late != {home for _, home in groups} else set()
+            client.cancel([future for future, _ in groups], force=True)
+            raise
+        self._longest = max(self._longest, time.perf_counter() - begun)
+        return total
 
     def _wait_for_workers(self) -> None:
         """A moment for a replacement; then the round goes to the workers there are."""

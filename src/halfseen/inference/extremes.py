@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from halfseen._typing import FloatArray, Labels
+from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed
 from halfseen.errors import shown
 
@@ -19,6 +21,8 @@ SHARE = 0.2
 # So many times the largest share of factors drawn at random, where a table is small enough for these to reach it.
 FACTOR, DRAWS, MOST_DRAWN = 1.5, 10, 100_000
 FEWEST, MOST = 100, 1_000_000
+# Entries from which a column has a spread of its own.
+FEWEST_IN_COLUMN = 8
 # Huber's constant: .95 of the efficiency of least squares with normal errors.
 HUBER = 1.345
 # From the median absolute deviation to the standard deviation of normal errors; and how many of these are far.
@@ -26,7 +30,43 @@ NORMAL, FAR = 1.4826, 4.0
 NAMED = 2
 
 
-def tell_extremes(model: Any, observed: Observed, rows: FloatArray, cols: FloatArray) -> None:
+# What every model of one table can be changed for.
+ROBUST = "GeneralizedFactorModel(family='huber({delta:.3g})')"
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """Entries that rule what the factors tell.
+
+    Attributes
+    ----------
+    share : float
+        Of the fit's sum of squares.
+    count, looked_at : int
+        Of so many entries.
+    places : str
+        The largest of them.
+    delta : float
+        Where Huber's loss would begin to count linearly; 0 where that is not known.
+    """
+
+    share: float
+    count: int
+    looked_at: int
+    places: str
+    delta: float
+
+    def sentence(self, way: str, where: str = "") -> str:
+        """What to tell the user; ``{delta}`` in the way out is Huber's constant."""
+        way = way.format(delta=self.delta) if self.delta > 0 else "a robust family"
+        return (
+            f"{where}{self.share:.0%} of what the factors fit lies in {self.count} of {self.looked_at} entries "
+            f"({self.places}, ..): errors have heavy tails, or values are out of line, and least squares follows them. "
+            f"Check these values, take logarithms where they are amounts, or use {way}."
+        )
+
+
+def tell_extremes(model: Any, observed: Observed, rows: FloatArray, cols: FloatArray, way: str = ROBUST) -> None:
     """Say at a fit by least squares that single values rule what its factors tell.
 
     Parameters
@@ -35,36 +75,57 @@ def tell_extremes(model: Any, observed: Observed, rows: FloatArray, cols: FloatA
     observed : Observed
     rows, cols : ndarray (n, r), (p, r)
         Factors whose products are the fit beside effects of rows and columns.
+    way : str
+        The model to take instead.
 
     Notes
     -----
     One pass over at most a million entries.
     """
+    found = extremes(observed, rows, cols, model._linear_pairs, (model.row_labels_, model.col_labels_))
+    if found is not None:
+        model._warn(found.sentence(way))
+
+
+def extremes(
+    observed: Observed,
+    rows: FloatArray,
+    cols: FloatArray,
+    predicted: Callable[[IntArray, IntArray], FloatArray],
+    labels: tuple[Labels | None, Labels | None],
+) -> Extremes | None:
+    """The entries that rule a fit, if there are any.
+
+    Parameters
+    ----------
+    observed, rows, cols : as for :func:`tell_extremes`
+    predicted : callable
+        The fitted values, effects included, at places ``(i, j)``.
+    labels : (labels of rows, labels of columns)
+    """
     from halfseen.linalg.pairs import pair_products
 
     if not rows.shape[1] or observed.n_entries < FEWEST:
-        return
+        return None
     at = _looked_at(observed)
     i, j = observed.rows[at], observed.cols[at]
     fitted = np.asarray(pair_products(rows, cols, i, j), dtype=float)
     share, top = top_share(fitted)
     if share <= SHARE or share <= FACTOR * _share_by_chance(observed, rows, cols, at):
-        return
+        return None
     values = np.asarray(observed.values[at], dtype=float)
-    away = np.abs(values - np.median(values))
+    # columns of unlike units rule sums of squares without any tails: each is looked at in units of its own spread
+    middle, unit = _columns(j, values, observed.shape[1])
+    share, top = top_share(fitted / unit[j])
+    away = np.abs(values - middle[j]) / unit[j]
     # a table that falls into crumbs is fitted entry by entry, ordinary values as well as others
-    if np.median(away[top]) <= FAR * NORMAL * np.median(away):
-        return
-    left = values - np.asarray(model._linear_pairs(i, j), dtype=float)
+    if share <= SHARE or np.median(away[top]) <= FAR * NORMAL * np.median(away):
+        return None
+    left = values - np.asarray(predicted(i, j), dtype=float)
     delta = HUBER * NORMAL * float(np.median(np.abs(left - np.median(left))))
-    labels = _names(model.row_labels_, observed.shape[0]), _names(model.col_labels_, observed.shape[1])
-    places = [f"{values[t]:.4g} in {shown(labels[0][i[t]])}, {shown(labels[1][j[t]])}" for t in top[:NAMED]]
-    way = f"GeneralizedFactorModel(family='huber({delta:.3g})')" if delta > 0 else "a robust family"
-    model._warn(
-        f"{share:.0%} of what the factors fit lies in {len(top)} of {len(at)} entries ({'; '.join(places)}, ..): "
-        "errors have heavy tails, or values are out of line, and least squares follows them. Check these values, take "
-        f"logarithms where they are amounts, or use {way}."
-    )
+    names = [_names(own, length) for own, length in zip(labels, observed.shape, strict=True)]
+    places = [f"{values[t]:.4g} in {shown(names[0][i[t]])}, {shown(names[1][j[t]])}" for t in top[:NAMED]]
+    return Extremes(share, len(top), len(at), "; ".join(places), delta)
 
 
 def top_share(fitted: FloatArray) -> tuple[float, Any]:
@@ -87,6 +148,26 @@ def _looked_at(observed: Observed) -> Any:
     if observed.n_entries <= MOST:
         return np.arange(observed.n_entries)
     return np.sort(np.random.default_rng(0).choice(observed.n_entries, MOST, replace=False))
+
+
+def _columns(j: IntArray, values: FloatArray, n_cols: int) -> tuple[FloatArray, FloatArray]:
+    """Medians and median absolute deviations of the columns; of all values together, where a column has few entries."""
+    enough = np.bincount(j, minlength=n_cols) >= FEWEST_IN_COLUMN
+    middle = _medians(j, values, n_cols)
+    middle = np.where(enough, middle, np.median(values))
+    away = np.abs(values - middle[j])
+    unit = _medians(j, away, n_cols)
+    known = enough & (unit > 0)
+    usual = float(np.median(unit[known])) if known.any() else float(np.median(away)) or 1.0
+    return middle, np.where(known, unit, usual)
+
+
+def _medians(j: IntArray, values: FloatArray, n_cols: int) -> FloatArray:
+    """Upper median of every column; 0 without entries."""
+    order = np.lexsort((values, j))
+    counts = np.bincount(j, minlength=n_cols)
+    places = np.cumsum(counts) - counts + counts // 2
+    return np.asarray(np.where(counts > 0, values[order][np.minimum(places, len(values) - 1)], 0.0))
 
 
 def _share_by_chance(observed: Observed, rows: FloatArray, cols: FloatArray, at: Any) -> float:

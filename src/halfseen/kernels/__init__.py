@@ -18,7 +18,7 @@ from halfseen.kernels.newton import RowNewton, information, row_newton
 from halfseen.kernels.own_nodes import BoundedLines, own_expectations
 from halfseen.kernels.pairs import PairTable, add_pair_moments, merge_pairs, pair_moments
 from halfseen.kernels.passes import at, hessian_vector, loss_and_gradient, quadratic, to_cols, to_rows
-from halfseen.kernels.responses import Derivatives, Responses, response_expectations, response_scores
+from halfseen.kernels.responses import Derivatives, Responses, response_expectations, response_pairs, response_scores
 
 __all__ = [
     "BoundedLines",
@@ -45,6 +45,7 @@ __all__ = [
     "pair_moments",
     "quadratic",
     "response_expectations",
+    "response_pairs",
     "response_scores",
     "row_draws",
     "row_newton",

@@ -81,6 +81,15 @@ def scores(
             out[who, target[line] + k] += posterior[who] @ table[first[line] + k]
 
 
+def pairs(rows: tuple[Any, ...], weights: Array, place: Array, out: Array) -> None:
+    """See :func:`halfseen.kernels.response_pairs`."""
+    i, lines = lines_of(rows)
+    seen = sparse.csc_array((np.ones(len(i)), (i, place[lines])), shape=(len(weights), len(out)))
+    for k in range(len(out)):
+        who = seen[:, [k]].nonzero()[0]
+        out[k, k:] += seen[who][:, k:].T @ weights[who]
+
+
 def own_expect(
     rows: tuple[Any, ...],
     points: Array,

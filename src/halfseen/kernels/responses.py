@@ -158,3 +158,44 @@ def response_scores(rows: Responses, posterior: Array, derivatives: Derivatives,
         run = reference_responses.scores
     run(tuple(rows), posterior, *derivatives, out)
     return out
+
+
+def response_pairs(rows: Responses, weights: Array, place: Array, out: Array) -> Array:
+    r"""Adds up, for each two answers of a row, the row's weights at the nodes.
+
+    .. math:: N_{kl,g} \mathrel{+}= \sum_{i:\ k, l\ \text{answered}} w_{ig},\qquad k \le l
+
+    Parameters
+    ----------
+    rows : Responses
+    weights : ndarray (n_rows, n_nodes)
+        Posteriors, say, times the rows' frequencies; ``n_nodes`` a multiple of 8.
+    place : int32 ndarray (n_lines,)
+        Where a line is counted: its own number, or its item's. No two answers of a row share a place.
+    out : ndarray (n_places, n_places, n_nodes)
+        Added into, on and above the diagonal.
+
+    Returns
+    -------
+    ndarray
+        ``out``.
+
+    Notes
+    -----
+    Half the squared answers of a row times the nodes, in additions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = Responses(np.array([[1, 0], [0, 255]], np.uint8), np.array([0, 2], np.int32), None, None, 2)
+    >>> items = np.array([0, 0, 1, 1], np.int32)
+    >>> response_pairs(rows, np.ones((2, 8)), items, np.zeros((2, 2, 8)))[:, :, 0].tolist()
+    [[2.0, 1.0], [0.0, 1.0]]
+    """
+    run = getattr(backend(), "response_pairs", None)
+    if run is None:
+        from halfseen.kernels import reference_responses
+
+        run = reference_responses.pairs
+    run(tuple(rows), weights, place, out)
+    return out

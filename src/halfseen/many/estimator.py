@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from halfseen import kernels
 from halfseen._typing import BoolArray, FloatArray
 from halfseen.data import Observed, Sources, as_sources
 from halfseen.data.checks import check_scale
+from halfseen.inference.extremes import extremes
 from halfseen.inference.linked import tell_sources
 from halfseen.linalg.subspace import misalignment
 from halfseen.many.fitted import SourceParts
@@ -19,6 +21,9 @@ from halfseen.many.parts import Parts
 from halfseen.many.predictions import SourcePredictions
 from halfseen.many.remembered import Remembered
 from halfseen.parameters import Parametrised
+
+# What every model of sources with heavy tails can be changed for.
+ROBUST_SOURCES = "HeterogeneousFactorization(family='huber') (or family={{name: 'huber'}} for single sources)"
 
 
 class SourcesModel(SourcePredictions, Parametrised, BaseEstimator):
@@ -74,6 +79,26 @@ class SourcesEstimator(SourceParts, SourcesModel):
         self.unique_loadings_ = {name: placed.unique_loadings.astype(dtype) for name, placed in own.items()}
         self.misalignment_ = misalignment([placed.unique_basis for placed in parts.own])
         self.shares_ = {name: self._shares(name, table) for name, table in sources.items()}
+        self._tell_extremes(sources)
+
+    def _follows_squares(self, name: str) -> bool:
+        """Whether a source is fitted by least squares."""
+        return True
+
+    def _tell_extremes(self, sources: Sources) -> None:
+        """Say that single values rule what the factors tell of a source, the one with most of it being described."""
+        told = {}
+        for name in filter(self._follows_squares, sources.names):
+            placed, labels = self._parts(name), (self.row_labels_, self.col_labels_[name])
+            rows = np.hstack([self.shared_basis_, placed.unique_basis])
+            cols = np.hstack([placed.shared_loadings, placed.unique_loadings])
+            found = extremes(sources[name], rows, cols, partial(self._at, name), labels)
+            if found is not None:
+                told[name] = found
+        if told:
+            worst = max(told, key=lambda name: told[name].share)
+            others = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+            self._warn(told[worst].sentence(ROBUST_SOURCES, f"source {worst!r}{others}: "))
 
     def _shares(self, name: str, table: Observed) -> dict[str, float]:
         """How much of the sum of squares of the seen entries the parts explain, one after the other.

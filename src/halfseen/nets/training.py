@@ -105,11 +105,12 @@ class AdamWSteps:
     decay: float = 0.0
     _optimizer: Any = field(default=None, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        torch = load_torch("a network")
+        self._optimizer = torch.optim.AdamW(list(self.weights.values()), lr=self.rate, weight_decay=self.decay)
+
     def __call__(self, values: Iterable[Value], part: float = 1.0) -> float:
         """A step on each value, at that part of the learning rate; returns the sum of the values."""
-        if self._optimizer is None:
-            torch = load_torch("a network")
-            self._optimizer = torch.optim.AdamW(list(self.weights.values()), lr=self.rate, weight_decay=self.decay)
         self._optimizer.param_groups[0]["lr"] = part * self.rate
         total = 0.0
         for value_of in values:

@@ -83,7 +83,7 @@ def run_figure(
             for path in store.glob(pattern):
                 path.unlink()
     with loaded(figure) as script:
-        config = script.config["quick" if request.quick else "full"]
+        config = script.configuration("quick" if request.quick else "full")
         begin = time.monotonic()
         deadline = None if request.minutes is None else begin + 60 * request.minutes
         study = Study(figure.name, request.data, Kept(store, deadline), tell)

@@ -132,10 +132,18 @@ def select(papers: list[Paper], what: str) -> list[Figure]:
 
 @dataclass(frozen=True)
 class Script:
-    """What a script offers: its configurations and its function."""
+    """What a script offers: its configurations and its function.
 
-    config: dict[str, dict[str, Any]]
+    ``config["check"]``, if there, changes the full configuration into the one of a check: the same regime with fewer
+    cells and repetitions; words instead say why the figure is left out of checks.
+    """
+
+    config: dict[str, Any]
     run: Callable[[dict[str, Any], Any], None]
+
+    def configuration(self, which: str) -> dict[str, Any]:
+        """The configuration ``full``, ``quick`` or ``check``."""
+        return dict(self.config["full"] | self.config["check"] if which == "check" else self.config[which])
 
 
 @contextmanager
@@ -172,6 +180,8 @@ def _checked(figure: Figure, module: ModuleType) -> Script:
         raise ValueError(f"{place} has no docstring; a script needs {CONTRACT}")
     if not isinstance(config, dict) or not all(isinstance(config.get(key), dict) for key in ("full", "quick")):
         raise ValueError(f"{place} has no CONFIG with a dict 'full' and a dict 'quick'; a script needs {CONTRACT}")
+    if not isinstance(config.get("check", {}), dict | str):
+        raise ValueError(f"{place}: CONFIG['check'] is neither a dict of changes to 'full' nor words that say why not")
     if not callable(run) or list(inspect.signature(run).parameters)[:2] != ["config", "study"]:
         raise ValueError(f"{place} has no run(config, study); a script needs {CONTRACT}")
     return Script(config, run)

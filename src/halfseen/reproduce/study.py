@@ -21,6 +21,8 @@ CLAIMS = "claims"
 SHARED = "_shared"
 PICTURE_BYTES = 200_000
 COUNTS = ("repetitions", "seeds", "splits", "trials", "draws")  # what configurations call their number of seeds
+SEEDS = ("seed", "split", "draw")  # what the points of a repetition call their seed
+APART = 1000  # between the seeds of one run of a check and those of the next
 DPI = (110, 90, 72, 60, 50)
 
 
@@ -42,6 +44,8 @@ class Study:
         Repetitions of earlier runs.
     tell : callable
         Takes a line of progress.
+    shift : int
+        Moves every seed: another draw of the same study.
 
     Examples
     --------
@@ -58,6 +62,7 @@ class Study:
     given: Mapping[str, Path] = field(default_factory=dict)
     kept: Kept = field(default_factory=Kept)
     tell: Callable[[str], None] = lambda text: None
+    shift: int = 0
     files: dict[str, str | bytes] = field(default_factory=dict, init=False)
     claims: list[Row] = field(default_factory=list, init=False)
     done: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)
@@ -237,13 +242,19 @@ class Study:
         rows = self.kept.rows(
             f"{SHARED if is_shared else self.name}.{name}",
             asked,
-            work,
+            self._moved(work),
             at_least,
             lambda done, total: self.tell(f"{name} {done + 1} of {total}"),
         )
         self.done[name] = (_seeds(rows), _seeds(asked))
         self.tell(f"{name}: {len(rows)} rows")
         return rows
+
+    def _moved(self, work: Callable[..., Row | list[Row]]) -> Callable[..., Row | list[Row]]:
+        """The work at seeds that are moved; its rows keep the seeds that were asked for."""
+        if not self.shift:
+            return work
+        return lambda **point: work(**moved(point, self.shift))
 
     def ran(self, config: Mapping[str, Any]) -> tuple[Row, Row]:
         """The configuration as it was run, and of what ``--minutes`` cut short what had been asked for."""
@@ -261,9 +272,15 @@ class Study:
         self.files[file] = content
 
 
+def moved(point: Mapping[str, Any], shift: int) -> Row:
+    """A point, or a configuration, with its seed moved."""
+    return {key: value + APART * shift if key in SEEDS and isinstance(value, int) else value
+            for key, value in point.items()}  # fmt: skip
+
+
 def _seeds(rows: Iterable[Row]) -> int:
     """How many seeds (or splits, or draws) the points of a repetition have; one that was broken off does not count."""
-    counts = Counter(row[key] for row in rows for key in ("seed", "split", "draw") if key in row)
+    counts = Counter(row[key] for row in rows for key in SEEDS if key in row)
     return sum(count == max(counts.values()) for count in counts.values())
 
 

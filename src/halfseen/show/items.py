@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Curves with a name and a band of their own; more are hard to tell apart.
-MOST_CURVES = 12
+MOST_CURVES, COLOURS = 12, 10
 # Items that a Wright map names.
 MOST_NAMED = 40
 BINS = 40
@@ -37,7 +37,8 @@ def plot_curves(curves: Any, ax: Axes | None = None) -> Figure:
     lines, names = [], []
     for k in range(min(len(curves.values), MOST_CURVES)):
         answer = f" = {curves.answers[k]:g}" if np.isfinite(curves.answers[k]) else ""
-        (line,) = axes.plot(curves.ability, curves.values[k], linewidth=1.4)
+        # the colours repeat after ten
+        (line,) = axes.plot(curves.ability, curves.values[k], linewidth=1.4, linestyle="-" if k < COLOURS else "--")
         lines.append(line)
         names.append(f"{curves.labels[k]}{answer}")
         axes.fill_between(

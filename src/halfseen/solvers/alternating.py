@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -127,7 +126,7 @@ class AlternatingRidge:
 
 def fit_biases(
     passes: EntryPasses, mean: float, ridges: tuple[float, float], max_iter: int, tol: float,
-    watch: FitWatch | None = None, keeper: Any = None,
+    watch: FitWatch | None = None,
 ) -> Run:  # fmt: skip
     """Biases of rows and columns, each shrunk by a ridge counted in entries: the params are ``(rows, cols)``.
 
@@ -142,7 +141,6 @@ def fit_biases(
     tol : float
         Stop when the objective falls by less than this share of what it was after the first round.
     watch : FitWatch, optional
-    keeper : RunKeeper, optional
 
     Returns
     -------
@@ -155,4 +153,4 @@ def fit_biases(
     sweep = AlternatingRidge(passes, mean, of_rows, of_cols)
     stops = [SmallFall(tol)] + ([watch.stop] if watch else [])
     start = np.zeros((n, 1), dtype), np.zeros((p, 1), dtype)
-    return loop(sweep, start, stops, max_iter=max_iter, watchers=[watch] if watch else [], keeper=keeper)
+    return loop(sweep, start, stops, max_iter=max_iter, watchers=[watch] if watch else [])

@@ -79,7 +79,9 @@ class RidgeVisit:
             X, value = self.rows(view, C)
         else:
             X, value = start.rows(view.n_major, C.shape[1], C.dtype), 0.0
-        return [*column_equations(view, X, C, self.mean), value]
+        features = X.copy()
+        features[:, -1] = 1.0
+        return [*column_equations(view, features, C, X[:, -1] + C.dtype.type(self.mean)), value]
 
     def rows(self, view: Compressed, C: Array) -> tuple[Array, float]:
         """Coefficients of rows given the columns', and twice the kernels' value."""
@@ -101,23 +103,33 @@ def row_weights(view: Compressed) -> FloatArray:
     return np.diff(total[view.indptr])
 
 
-def column_equations(view: Compressed, X: Array, C: Array, mean: float) -> tuple[Array, Array]:
-    """Normal equations of the columns at ``C``: matrices (lower triangles, packed) and gradients, of one block's rows.
+def column_equations(
+    view: Compressed, features: Array, C: Array, row_offset: Array | None, family: str = "gaussian", trials: float = 1.0
+) -> tuple[Array, Array]:
+    """Equations of the columns at ``C``: matrices (lower triangles, packed) and gradients, of one block's rows.
 
     Gradients at the present ``C`` and not right-hand sides: single precision then is enough, since what is solved for
     is a small change.
+
+    Parameters
+    ----------
+    view : Compressed
+    features : ndarray (n_rows, k)
+        Of the rows.
+    C : ndarray (p, k)
+    row_offset : ndarray (n_rows,) or None
+        Known part of the rows' predictors.
+    family, trials
+        As in :func:`halfseen.kernels.information`.
     """
     (p, k), dtype = C.shape, C.dtype
-    features = X.copy()
-    features[:, -1] = 1.0
-    offset = X[:, -1] + dtype.type(mean)
     lower = np.tril_indices(k)
     packed, gradient = np.zeros((p, len(lower[0])), dtype), np.zeros((p, k), dtype)
     counts = view.minor_sums()
     for first, last in cuts.split_columns(counts):
         part = kernels.gather_columns(view, first, last, counts[first:last])
-        given: dict[str, Any] = {"col_offset": offset, "gradient": gradient[first:last]}
-        matrices = kernels.information(part, C[first:last], features, family="gaussian", **given)
+        given: dict[str, Any] = {"col_offset": row_offset, "gradient": gradient[first:last], "trials": trials}
+        matrices = kernels.information(part, C[first:last], features, family=family, **given)
         packed[first:last] = matrices[:, lower[0], lower[1]]
     return packed, gradient
 
@@ -181,20 +193,29 @@ class RowsInBlocks:
     ----------
     folder : str
         Of the table, which must stay there.
-    visit : RidgeVisit
+    visit : object
+        Its ``rows(view, C)`` gives the coefficients of rows.
     C : ndarray (p, k)
     part : str
         "factors" or "bias".
+    fold : HashedFold or None
+        The entries that were fitted, where they were not all.
     """
 
     folder: str
-    visit: RidgeVisit
+    visit: Any
     C: FloatArray
     part: str
+    fold: Any = None
+
+    @classmethod
+    def of(cls, table: PreparedTable, visit: Any, C: FloatArray, part: str = "factors") -> RowsInBlocks:
+        """The rows of a table, or of the part of its entries that was fitted."""
+        return cls(table.folder, visit, C, part, table.fold)
 
     @property
     def table(self) -> PreparedTable:
-        return PreparedTable(self.folder)
+        return PreparedTable(self.folder, fold=self.fold)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -11,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen.data.storable import storable
+
+# Of the fit around: what keeps its loops (halfseen.solvers.checkpoint), or None. A loop inside a sweep of another is
+# not kept: it is part of that sweep.
+KEEPERS: ContextVar[Any] = ContextVar("halfseen_keepers", default=None)
 
 CONVERGED = frozenset({"gradient", "change", "held_out", "exact", "precision", "time", "discrepancy", "plateau"})
 
@@ -111,7 +116,6 @@ def loop(
     *,
     max_iter: int,
     watchers: Iterable[Watcher] = (),
-    keeper: Any = None,
 ) -> Run:
     """Sweep until a stop gives a reason, ``max_iter`` sweeps are done or the value is not finite.
 
@@ -127,9 +131,6 @@ def loop(
         Largest number of sweeps.
     watchers : iterable of callables
         ``watch(iteration, result, seconds)``; progress bars and the like.
-    keeper : RunKeeper, optional
-        Writes every iteration down, and says where to go on; see :mod:`halfseen.solvers.checkpoint`. Stops are told of
-        the iterations that were done before, by their values.
 
     Returns
     -------
@@ -143,30 +144,42 @@ def loop(
     >>> run.reason, run.n_iter, run.params
     ('change', 4, 0.5)
     """
-    begun, rows, watchers = time.perf_counter(), [], tuple(watchers)
-    params, last, reason = start, SweepResult(start, np.nan, work=0.0), "max_iter"
+    kept = KEEPERS.get()
+    if kept is None:
+        return _loop(sweep, start, stops, max_iter, tuple(watchers), None)
+    token = KEEPERS.set(None)
+    try:
+        return _loop(sweep, start, stops, max_iter, tuple(watchers), kept.next())
+    finally:
+        KEEPERS.reset(token)
+
+
+def _loop(
+    sweep: Sweep, start: Any, stops: Sequence[Stop], max_iter: int, watchers: tuple[Watcher, ...], keeper: Any
+) -> Run:
+    """The loop itself; ``keeper`` writes every iteration down and says where to go on."""
+    begun, rows, reason = time.perf_counter(), [], None
+    params, last = start, SweepResult(start, np.nan, work=0.0)
     if keeper is not None:
-        params, rows = keeper.last(start)
-        for iteration, (value, norm, work, _) in enumerate(rows, 1):
-            last = SweepResult(params, value, norm, work)
-            reason = next((why for stop in stops if (why := stop(iteration, last)) is not None), "max_iter")
-        begun -= rows[-1][3] if rows else 0.0
-    for iteration in range(len(rows) + 1, max_iter + 1) if reason == "max_iter" else ():
+        params, rows, reason = keeper.begin(sweep, stops, watchers, start)
+        if rows:
+            last, begun = SweepResult(params, *rows[-1][:3]), begun - rows[-1][3]
+    for iteration in range(len(rows) + 1, max_iter + 1) if reason is None else ():
         result = sweep(params)
         seconds = time.perf_counter() - begun
         rows.append((result.value, result.gradient_norm, result.work, seconds))
-        if keeper is not None and np.isfinite(result.value):
-            keeper.keep(result.params, rows)
         for watch in watchers:
             watch(iteration, result, seconds)
         if not np.isfinite(result.value):
             reason = "not_finite"
             break
         params, last = result.params, result
-        stopped_by = next((why for stop in stops if (why := stop(iteration, result)) is not None), result.reason)
-        if stopped_by is not None:
-            reason = stopped_by
+        reason = next((why for stop in stops if (why := stop(iteration, result)) is not None), result.reason)
+        if keeper is not None:
+            keeper.keep(params, rows, reason)
+        if reason is not None:
             break
+    reason = reason or "max_iter"
     table = np.array(rows, dtype=float).reshape(-1, 4)
     trace = Trace(*(np.ascontiguousarray(table[:, k]) for k in range(4)))
     return Run(

@@ -65,20 +65,22 @@ class LimitedMemory:
         self.problem, self.refresh, self._make = problem, refresh, precondition
         self._at = LastPoint(problem)
         self._steps: deque[tuple[Vector, Vector, float]] = deque(maxlen=memory)
-        self._inverse: Preconditioner = lambda v: v
+        # made again at the point of the last refresh where a run goes on
+        self._inverse: Preconditioner | None = None
+        self._refreshed: Vector | None = None
         self._sweeps = self._lost = 0
 
     def __call__(self, theta: Vector) -> SweepResult:
         value, gradient = self._at(theta)
         if self._make is not None and self._sweeps % self.refresh == 0:
-            self._inverse = self._make(theta)
+            self._inverse, self._refreshed = self._make(theta), theta
         self._sweeps += 1
         if largest(gradient) == 0.0:
             return SweepResult(theta, value, 0.0, self._at.take_work(), reason="exact")
         direction = self._direction(gradient)
         if not inner(gradient, direction) < 0:
             self._steps.clear()
-            direction = -self._inverse(gradient)
+            direction = -self._preconditioned(gradient)
         length = 1.0 if self._steps or self._make is not None else self._first_length(theta, gradient)
         length *= min(1.0, self.longest / max(length * largest(direction), 1e-300))
         accepted = self._search(theta, value, gradient, direction, length)
@@ -97,16 +99,24 @@ class LimitedMemory:
         reason = "precision" if self._lost > 1 else None
         return SweepResult(theta, value, largest(gradient), self._at.take_work(), reason)
 
+    def _preconditioned(self, vector: Vector) -> Vector:
+        if self._make is None:
+            return vector
+        if self._inverse is None:
+            assert self._refreshed is not None
+            self._inverse = self._make(self._refreshed)
+        return self._inverse(vector)
+
     def _direction(self, gradient: Vector) -> Vector:
         q, shares = gradient.copy(), []
         for s, y, rho in reversed(self._steps):
             share = rho * inner(s, q)
             shares.append(share)
             q -= q.dtype.type(share) * y
-        q = self._inverse(q)
+        q = self._preconditioned(q)
         if self._steps and self.is_scaled:
             s, y, rho = self._steps[-1]
-            q = q * q.dtype.type(1.0 / (rho * inner(y, self._inverse(y))))
+            q = q * q.dtype.type(1.0 / (rho * inner(y, self._preconditioned(y))))
         for (s, y, rho), share in zip(self._steps, reversed(shares), strict=True):
             q = q + q.dtype.type(share - rho * inner(y, q)) * s
         return -q

@@ -17,6 +17,7 @@ from halfseen.many import SourcesModel, dtype_of
 from halfseen.methods.autoencoder.options import COMMON, OWN, USUAL_SIZE, resolved
 from halfseen.nets import find_device, load_torch, threads_of
 from halfseen.parameters import Table
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Autoencoder(CallbackSupport, SourcesModel):
     row_offsets_: FloatArray
     weights_: dict[str, FloatArray]
 
+    @resumable
     def fit(self, S: Any, y: None = None) -> Self:
         """Train on the seen entries of all sources.
 

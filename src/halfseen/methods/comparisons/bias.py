@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
@@ -19,7 +18,7 @@ from halfseen.engines.placement import place
 from halfseen.parameters import CLIP, ENGINE, Number, Table, Whole
 from halfseen.solvers.alternating import Coefficients, Penalty, SmallFall, fit_biases, regress
 from halfseen.solvers.block_ridge import BlockRidge, RidgeVisit, RowStart
-from halfseen.solvers.checkpoint import Checkpoint, checkpoint_of
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport
 
@@ -95,9 +94,8 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
         self.clip = clip
         self.engine = engine
 
-    def fit(
-        self, R: Any, y: None = None, *, checkpoint: str | os.PathLike[str] | None = None, resume: bool = False
-    ) -> Self:
+    @resumable
+    def fit(self, R: Any, y: None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame, `Observed`, or a prepared folder).
 
         Parameters
@@ -106,34 +104,27 @@ class BiasModel(CallbackSupport, PlacesRows, BiasedPredictions):
             Of one that was prepared (:func:`halfseen.prepare`) the entries stay on disk, or with Dask's workers.
         y : None
             Ignored; there for scikit-learn.
-        checkpoint : path, optional
-            Folder in which every round is written down.
-        resume : bool
-            Go on from what is there: the bits are those of a fit that never stopped.
         """
         settings = self._checked()
-        kept = checkpoint_of(self, R, checkpoint, resume)
         if isinstance(R, PreparedTable):
-            return self._fit_blocks(R, settings, kept)
+            return self._fit_blocks(R, settings)
         observed = self._begin(R, settings.clip)
         passes = EntryPasses(observed, self.loss_, settings.engine)
         penalties = float(settings.row_penalty), float(settings.col_penalty)
         with self._watched(observed, settings.max_iter, self._learned) as watch:
-            keeper = kept and kept.run(0)
-            run = fit_biases(passes, self.mean_, penalties, settings.max_iter, settings.tol, watch, keeper)
+            run = fit_biases(passes, self.mean_, penalties, settings.max_iter, settings.tol, watch)
             self.__dict__.update(self._learned(run.params))
         return self._told(run)
 
-    def _fit_blocks(self, table: PreparedTable, settings: SimpleNamespace, kept: Checkpoint | None) -> Self:
+    def _fit_blocks(self, table: PreparedTable, settings: SimpleNamespace) -> Self:
         """The same rounds, one reading of the blocks each."""
         self._begin_blocks(table, settings.clip)
         visit = RidgeVisit(np.array([float(settings.row_penalty)]), 0.0, self.mean_)
         cols = Penalty(np.array([float(settings.col_penalty)]), np.ones(table.shape[1]))
         sweep = BlockRidge(place(table, settings.engine), visit, cols)
         begin = sweep.start([RowStart(None, 0.0)] * table.n_blocks, 1)
-        stops, keeper = [SmallFall(settings.tol)], kept and kept.run(0)
-        run = loop(sweep, begin, stops, max_iter=settings.max_iter, keeper=keeper)
-        self.__dict__.update(self._learned_from_blocks(table.folder, visit, run.params.C))
+        run = loop(sweep, begin, [SmallFall(settings.tol)], max_iter=settings.max_iter)
+        self.__dict__.update(self._learned_from_blocks(table, visit, run.params.C))
         return self._told(run)
 
     def _told(self, run: Run) -> Self:

@@ -12,6 +12,7 @@ from halfseen.many import Parts, Placed
 from halfseen.methods.comparisons.joint import JointModel, low_rank
 from halfseen.methods.comparisons.joint_sweeps import Alternation, RobustSource, RobustSplitting
 from halfseen.parameters import Flag, Number, Table, Word
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.loop import Stop, loop
 from halfseen.solvers.stops import RelativeChange, SmallValue
 
@@ -98,6 +99,7 @@ class JIVE(JointModel):
         self.engine = engine
         self.centre = centre
 
+    @resumable
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources (see :meth:`halfseen.HeterogeneousFactorization.fit` for what they may be)."""
         settings, sources, tables, masks, ranks = self._filled(S)
@@ -203,6 +205,7 @@ class RobustJIVE(JointModel):
         """The constants of the published comparison: mu = 100, lambda = 0.01, nothing taken out."""
         return cls(shared_rank, unique_rank, mu=100.0, sparsity=0.01, max_iter=max_iter, tol=0.0, centre=False)
 
+    @resumable
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources; what is missing counts as an error of unknown size around 0."""
         settings, sources, tables, _, ranks = self._filled(S)

@@ -12,6 +12,7 @@ from halfseen.linalg.subspace import joint_basis, orthonormal, without
 from halfseen.methods.comparisons.joint import JointModel, Tables, low_rank, own_parts
 from halfseen.methods.comparisons.joint_sweeps import CommonRounds, PersonalRounds
 from halfseen.parameters import Number, Table, Word
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.loop import Stop, loop
 from halfseen.solvers.stops import RelativeChange, SmallValue
 
@@ -89,6 +90,7 @@ class PersonalizedPCA(JointModel):
         self.engine = engine
         self.centre = centre
 
+    @resumable
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
         settings, sources, tables, _, ranks = self._filled(S)
@@ -170,6 +172,7 @@ class COBE(JointModel):
         self.engine = engine
         self.centre = centre
 
+    @resumable
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
         settings, sources, tables, _, ranks = self._filled(S)
@@ -249,6 +252,7 @@ class TwoStepSVD(JointModel):
         self.engine = engine
         self.centre = centre
 
+    @resumable
     def fit(self, S: Any, y: None = None) -> Self:
         """Fit to all sources."""
         settings, sources, tables, _, ranks = self._filled(S)

@@ -18,6 +18,7 @@ from halfseen.data import Observed
 from halfseen.data.features import FeatureCode, as_side_features
 from halfseen.data.outgoing import fingerprint
 from halfseen.engines import Engine, EntryPasses
+from halfseen.inference.extremes import tell_extremes
 from halfseen.losses import get_loss
 from halfseen.methods.completion.convergence import potential_scale_reduction, tell_of_chains
 from halfseen.methods.completion.gibbs import GibbsState
@@ -46,6 +47,7 @@ from halfseen.parameters import (
     Word,
 )
 from halfseen.select.automatic_rank import RankSearch, settled_rank
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.loop import Run, Sweep, Watcher, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 
@@ -245,6 +247,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         self.feature_draws = feature_draws
         self.n_chains = n_chains
 
+    @resumable
     def fit(self, R: Any, y: None = None, *, row_features: Any = None, col_features: Any = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
 
@@ -273,6 +276,8 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         self.run_, self.n_iter_ = runs[0].record(), runs[0].n_iter
         self.r_hat_ = potential_scale_reduction(self.draws_, settings.n_chains)
         tell_of_chains(self)
+        if settings.family == "gaussian":
+            tell_extremes(self, observed, self.row_factors_, self.col_factors_)
         return self
 
     def predict(self, rows: Any, cols: Any = None, kind: str = "mean", *, row_features: Any = None) -> FloatArray:

@@ -15,7 +15,6 @@ from halfseen.methods.completion.penalty_choice import ENTRIES, FURTHER_ITERATIO
 from halfseen.parameters import BadArgument
 from halfseen.solvers.alternating import Penalty, powers
 from halfseen.solvers.block_ridge import BlockPoint, BlockRidge, RidgeVisit, row_starts
-from halfseen.solvers.checkpoint import Checkpoint
 from halfseen.solvers.loop import loop
 
 # As for a table in memory.
@@ -23,7 +22,7 @@ START_SCALE = 0.1 / 1.117**0.5
 PENALTY_PER_SPREAD = 0.985
 
 
-def fit_blocks(model: Any, table: PreparedTable, settings: SimpleNamespace, start: Any, kept: Checkpoint | None) -> Any:
+def fit_blocks(model: Any, table: PreparedTable, settings: SimpleNamespace, start: Any) -> Any:
     """The iterations of `AlternatingLeastSquares`, each one reading of the blocks; sets the learned attributes.
 
     Raises
@@ -40,8 +39,8 @@ def fit_blocks(model: Any, table: PreparedTable, settings: SimpleNamespace, star
     starts = row_starts(table, k, scale, rng.spawn(1)[0])
     sweep = _sweep(table, settings, model.mean_, k, model.penalty_)
     point = _down_the_path(model, sweep, starts, settings)
-    run = model._run(sweep, point, settings, None, kept and kept.run(0))
-    model.__dict__.update(model._learned_from_blocks(table.folder, sweep.visit, run.params.C))
+    run = model._run(sweep, point, settings, None)
+    model.__dict__.update(model._learned_from_blocks(table, sweep.visit, run.params.C))
     model.start_col_biases_ = model.col_bias_[None, :]
     model.run_, model.n_iter_ = run.record(), run.n_iter
     return model

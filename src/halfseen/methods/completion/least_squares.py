@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
@@ -42,7 +41,7 @@ from halfseen.solvers.alternating import (
     regress,
     weighted_counts,
 )
-from halfseen.solvers.checkpoint import checkpoint_of
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.watch import CallbackSupport, FitWatch
 
@@ -204,15 +203,8 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         self.solver = solver
         self.precision = precision
 
-    def fit(
-        self,
-        R: Any,
-        y: None = None,
-        *,
-        start: AlternatingLeastSquares | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-        resume: bool = False,
-    ) -> Self:
+    @resumable
+    def fit(self, R: Any, y: None = None, *, start: AlternatingLeastSquares | None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
 
         Parameters
@@ -223,10 +215,6 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         start : fitted AlternatingLeastSquares, optional
             Of a table with the same rows and columns and any rank: the first start begins there, cut to the leading
             factors or filled up at random.
-        checkpoint : path, optional
-            Folder in which every iteration is written down.
-        resume : bool
-            Go on from what is there: the bits are those of a fit that never stopped.
 
         Notes
         -----
@@ -236,7 +224,7 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         """
         settings = self._checked()
         if isinstance(R, PreparedTable):
-            return fit_blocks(self, R, settings, start, checkpoint_of(self, R, checkpoint, resume))
+            return fit_blocks(self, R, settings, start)
         observed = self._begin(R, settings.clip, settings.precision)
         rng = as_generator(settings.random_state)
         spread = weighted_spread(observed, self.mean_)
@@ -250,11 +238,8 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         total = settings.max_iter * settings.n_starts
         if self.penalty_choice_ is not None and start is None:
             begin = [self._down_the_path(point, passes, observed, settings) for point in begin]
-        kept = checkpoint_of(self, observed, checkpoint, resume)
         with self._watched(observed, total, lambda params: self._learned([params])) as watch:
-            runs = [
-                self._run(sweep, point, settings, watch, kept and kept.run(place)) for place, point in enumerate(begin)
-            ]
+            runs = [self._run(sweep, point, settings, watch) for point in begin]
             self.__dict__.update(self._learned([run.params for run in runs]))
         self.run_, self.n_iter_ = runs[0].record(), max(run.n_iter for run in runs)
         tell_extremes(self, observed, self.row_factors_, self.col_factors_)
@@ -368,12 +353,10 @@ class AlternatingLeastSquares(CallbackSupport, PlacesRows, BiasedPredictions):
         ridge = np.append(np.full(self.rank_, self.penalty_), float(self.bias_penalty))
         return Penalty(ridge, powers(counts, self.alpha))
 
-    def _run(
-        self, sweep: Any, start: Any, settings: SimpleNamespace, watch: FitWatch | None, keeper: Any = None
-    ) -> Run:
+    def _run(self, sweep: Any, start: Any, settings: SimpleNamespace, watch: FitWatch | None) -> Run:
         stops: list[Any] = [] if settings.tol is None else [SmallFall(settings.tol)]
         stops += [watch.stop] if watch else []
-        run = loop(sweep, start, stops, max_iter=settings.max_iter, watchers=[watch] if watch else [], keeper=keeper)
+        run = loop(sweep, start, stops, max_iter=settings.max_iter, watchers=[watch] if watch else [])
         if run.reason == "not_finite" or (settings.tol is not None and run.reason == "max_iter"):
             self._warn(
                 f"AlternatingLeastSquares ended after {run.n_iter} iterations with reason '{run.reason}'; "

@@ -40,6 +40,7 @@ from halfseen.parameters import (
 )
 from halfseen.select.automatic_rank import RankSearch, settled_rank
 from halfseen.solvers.alternating import Coefficients, Penalty, SmallFall, regress
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.loop import Run, loop
 from halfseen.solvers.stops import HeldOut
 from halfseen.solvers.watch import CallbackSupport
@@ -217,6 +218,7 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         self.patience = patience
         self.solver = solver
 
+    @resumable
     def fit(self, R: Any, y: None = None, *, start: SoftImpute | None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`).
 

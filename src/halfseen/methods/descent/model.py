@@ -25,6 +25,7 @@ from halfseen.methods.descent.options import CENTRES, SOLVERS, STOP, as_rule, ch
 from halfseen.methods.descent.path import Passed
 from halfseen.methods.descent.table import Centre, DescentTable, make_table
 from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, Flag, Nothing, Number, Table, Whole, Word
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded by the first fit
@@ -200,6 +201,7 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         self.keep = keep
         self.record = record
 
+    @resumable
     def fit(self, R: Any, y: None = None) -> Self:
         """Descend on a table.
 

@@ -26,7 +26,7 @@ class FactorPoint:
     """
 
     intercept: Array
-    rows: Array
+    rows: Any
     cols: Array
 
     @property

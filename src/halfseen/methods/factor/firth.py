@@ -100,10 +100,11 @@ class FirthSweep:
         self._theta: Array | None = None
         self._share, self.norm, self.value, self._updates = 1.0, np.inf, np.inf, 0
         self._tilts = self.variance = np.empty(0)
-        self._problem, self._gradient = self._plain, np.empty(0)
+        self._gradient = np.empty(0)
         self._mixing, self._before = AndersonMixing(), np.inf
 
     def _corrected(self) -> FactorProblem:
+        """Made from the tilts when it is needed: of a sweep that goes on from a checkpoint, entries are not kept."""
         return FactorProblem(self.passes.tilted(self._tilts), self.rank, self.penalty)
 
     def move_to(self, passes: EntryPasses, theta: Array) -> None:
@@ -113,9 +114,10 @@ class FirthSweep:
 
     def newton(self, theta: Array) -> SweepResult:
         """One Newton step with the correction held where it is."""
-        if theta is not self._theta:
+        # a fit that goes on from a checkpoint brings the same numbers in another array
+        if self._theta is None or not np.array_equal(theta, self._theta):
             self.update(theta)
-        newton = NewtonCG(self._problem)
+        newton = NewtonCG(self._corrected())
         newton.remember(theta, self.value, self._gradient)
         return newton(theta)
 
@@ -125,8 +127,7 @@ class FirthSweep:
         predictor = self.passes.at(at.rows, at.cols, col_offset=at.intercept)
         self.variance = leverages(self._plain, at)
         old, self._tilts = self._tilts, tilts(self.passes, predictor, self.variance)
-        self._problem = self._corrected()
-        value, gradient = self._problem.value_and_gradient(theta)
+        value, gradient = self._corrected().value_and_gradient(theta)
         norm = largest(gradient)
         self._updates += 1
         if self._updates > SETTLING and not is_extrapolated:
@@ -136,8 +137,7 @@ class FirthSweep:
             self._share = max(0.5 * self._share, MIN_SHARE) if is_slow else min(1.15 * self._share, 1.0)
         if self._share < 1.0 and len(old) == len(self._tilts):
             self._tilts = old + self._share * (self._tilts - old)
-            self._problem = self._corrected()
-            value, gradient = self._problem.value_and_gradient(theta)
+            value, gradient = self._corrected().value_and_gradient(theta)
         self._theta, self.norm, self.value, self._gradient = theta, norm, value, gradient
 
     def __call__(self, theta: Array) -> SweepResult:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, IntArray
 from halfseen.base import CompletionEstimator, PlacesRows
-from halfseen.data import Observed
+from halfseen.data import Observed, PreparedTable
 from halfseen.data.newcomers import newcomers
 from halfseen.engines import EntryPasses
 from halfseen.inference.extremes import tell_extremes
@@ -24,12 +24,14 @@ from halfseen.methods.factor.checks import Offsets, checked_input, dispersion_of
 from halfseen.methods.factor.fitting import FitPlan, StagedFit, Stages
 from halfseen.methods.factor.identification import to_gauge
 from halfseen.methods.factor.newrows import RowPlacer, placement
+from halfseen.methods.factor.on_blocks import fit_blocks
 from halfseen.methods.factor.penalties import HeldOut, PenaltyChoice, choose_penalty, complaint_about, hold_out
 from halfseen.methods.factor.problem import FactorPenalty
 from halfseen.methods.factor.ranks import settled_rank
 from halfseen.methods.factor.settings import PARAMETERS, PRINTED, most_sweeps
 from halfseen.methods.factor.verdicts import about_counts, about_next_rank, about_wild, is_wild
 from halfseen.parameters import Table
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:
@@ -210,6 +212,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         """
         return cls(rank, family, **(PRINTED | changed))
 
+    @resumable
     def fit(
         self,
         R: Any,
@@ -241,8 +244,15 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         -------
         GeneralizedFactorModel
             Itself.
+
+        Notes
+        -----
+        A prepared table (:func:`halfseen.read_table`) is fitted block by block, out of core or on Dask: columns move by
+        L-BFGS, rows follow from them and are computed where they are asked for; ``penalty="auto"`` is "map" there.
         """
         settings = self._checked()
+        if isinstance(R, PreparedTable):
+            return fit_blocks(self, R, settings)
         offsets = Offsets(offset, row_offset, col_offset)
         observed, self.loss_, known = checked_input(self, R, trials, offsets)
         self.has_trials_, self.has_offset_ = trials is not None, offsets.are_given
@@ -437,6 +447,7 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         Returns
         -------
         FactorInference
+            Of a prepared table a smaller one, with ``columns()``, ``rows(labels)`` and ``entries(rows, cols)``.
 
         Raises
         ------
@@ -450,11 +461,15 @@ class GeneralizedFactorModel(CallbackSupport, PlacesRows, CompletionEstimator):
         statements that must hold for all rows at once are refused.
         """
         check_is_fitted(self)
+        if getattr(self, "stored_rows_", None) is not None:
+            from halfseen.methods.factor.intervals.stored import StoredFactorInference
+
+            stored: Any = StoredFactorInference(self, level, variance)  # typed as the whole one, of which it is a part
+            return stored
         from halfseen.methods.factor.intervals.making import infer
 
         choices = {"level": level, "variance": variance, "gauge": gauge, "draws": draws, "random_state": random_state}
-        inference: FactorInference = infer(self, choices, R, trials, Offsets(offset))
-        return inference
+        return infer(self, choices, R, trials, Offsets(offset))
 
     def rotate(self, rotation: str | None) -> Self:
         """Turn the fitted factors; predictions and intervals of entries stay what they are.

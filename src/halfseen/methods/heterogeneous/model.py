@@ -19,6 +19,7 @@ from halfseen.many import Parts, Placed, SourcesEstimator, in_gauge
 from halfseen.many.estimator import centred, column_means
 from halfseen.methods.heterogeneous.options import SOLVERS, STARTS
 from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, RANK, ByName, Flag, Nothing, Number, Table, Whole, Word
+from halfseen.solvers.checkpoint import resumable
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -229,6 +230,7 @@ class HeterogeneousFactorization(SourcesEstimator):
         self.row_noise = row_noise
         self.sparse_loadings = sparse_loadings
 
+    @resumable
     def fit(self, S: Any, y: None = None, *, weights: Any = None) -> Self:
         """Fit to the seen entries of all sources.
 
@@ -488,6 +490,9 @@ class HeterogeneousFactorization(SourcesEstimator):
 
     def _less(self, table: Observed, means: FloatArray) -> Observed:
         return centred(table, means).astype(table.dtype) if means.any() else table
+
+    def _follows_squares(self, name: str) -> bool:
+        return is_quadratic(self._loss_of(name))
 
     def _loss_of(self, name: str) -> Loss:
         return self.losses_[name] if self.solver_ == "bayes" else self.loss_

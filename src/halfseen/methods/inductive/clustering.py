@@ -17,6 +17,7 @@ from halfseen.methods.inductive.fourier import FourierFeatures, median_distance
 from halfseen.methods.inductive.model import InductiveCompletion
 from halfseen.methods.inductive.options import ACTIVATION, SOLVERS, START
 from halfseen.parameters import ENGINE, RANDOM_STATE, Nothing, Number, Parametrised, Table, Whole, Word
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.loop import Run
 
 # Scales of the frequencies that "auto" tries, in units of one over the median distance of two items.
@@ -152,6 +153,7 @@ class SimilarityClustering(ClusterMixin, Parametrised, BaseEstimator):
         self.start = start
         self.start_scale = start_scale
 
+    @resumable
     def fit(self, X: Any, y: Any = None, *, pairs: Any = None) -> Self:
         """Fit to features and to what is known of some items.
 

@@ -33,6 +33,7 @@ from halfseen.methods.inductive.options import (
     is_plain_one_class,
 )
 from halfseen.parameters import ENGINE, FAMILY, RANDOM_STATE, BadArgument, Flag, Nothing, Number, Table, Whole, Word
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded by the first fit
@@ -267,6 +268,7 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
         self.scale = scale
         self.is_strict = is_strict
 
+    @resumable
     def fit(self, R: Any, y: None = None, *, row_features: Any = None, col_features: Any = None) -> Self:
         """Fit to the seen entries of a table and the features of its rows and columns.
 

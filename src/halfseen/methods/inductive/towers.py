@@ -23,6 +23,7 @@ from halfseen.methods.inductive.problem import Design, InductiveProblem
 from halfseen.methods.inductive.units import settled_units
 from halfseen.nets import find_device, load_torch, seed_of
 from halfseen.parameters import FAMILY, RANDOM_STATE, Each, Nothing, Number, Suits, Table, Whole, Word
+from halfseen.solvers.checkpoint import resumable
 
 Array = NDArray[Any]
 Tower = Callable[[int, int], Any]
@@ -200,6 +201,7 @@ class TwoTowerCompletion(InductiveCompletion):
         self.beta = beta
         self.scale = scale
 
+    @resumable
     def fit(self, R: Any, y: None = None, *, row_features: Any = None, col_features: Any = None) -> Self:
         """Fit to the seen entries of a table; a side without features gets one-hot ones."""
         settings = self._checked()

@@ -24,6 +24,7 @@ from halfseen.methods.moment.checks import (
     observe_rows,
     pair_positions,
     tell_heavy_tails,
+    tell_level,
     usable_rank,
     warn_about,
 )
@@ -49,6 +50,7 @@ from halfseen.parameters import (
     Whole,
     Word,
 )
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded when asked for
@@ -253,6 +255,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         """
         return cls(rank, "hajek", solver="gd", random_state=random_state, **changes)
 
+    @resumable
     def fit(self, R: Any, y: None = None) -> Self:
         """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
         settings, rng = self._begin()
@@ -261,6 +264,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         if self.privacy is not None:
             return self._fit_private(observed, settings, rng)
         tell_heavy_tails(self, observed)
+        tell_level(self, observed)
         if self.rank == "auto":
             parts = observed.split(HELD_OUT_ROWS, rng.spawn(1)[0], by="rows")
             train, held_out = (PairMoments.from_rows(part, self.engine) for part in parts)

@@ -21,6 +21,7 @@ from halfseen.methods.response.rows_bytes import ByteTable, as_numbers, is_bytes
 from halfseen.methods.response.rows_kinds import KINDS
 from halfseen.methods.response.words import WordTable, coding_of, has_words
 from halfseen.parameters import RANDOM_STATE, Nothing, Number, Suits, Table, Whole, Word
+from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ INTEGRATIONS = {"columns": "halfseen.methods.response.columns", "rows": "halfsee
 MOST_ROWS = 3000
 # Below so many rows, and with more columns than rows, columns are integrated out: intervals of few rows hold there.
 FEWEST_ROWS = 100
+# Cells of the largest table whose item fit is computed when a model is saved: some seconds.
+KEPT_FIT = 2_000_000
 
 
 def _is_kind(value: Any) -> bool:
@@ -241,6 +244,7 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         self.tol = tol
         self.random_state = random_state
 
+    @resumable
     def fit(
         self, R: Any, y: None = None, *, trials: Any = None, blocks: Any = None, row_groups: Any = None,
         covariates: Any = None, weights: Any = None, key: Any = None,
@@ -418,7 +422,23 @@ class ItemResponseModel(CallbackSupport, PlacesRows, CompletionEstimator):
         if state.pop("answers_", None) is not None:
             self._integration().board(self)
             state["board_"] = self.board_
+            state["kept_fit_"] = self._fit_of_items()
         return state
+
+    def _fit_of_items(self) -> dict[str, Any] | None:
+        """What a page says of the items' fit and needs the answers for; None where it cannot be had, or takes long."""
+        n, p = self.observed_shape_
+        if self.engine_ != "rows" or n * p > KEPT_FIT:
+            return None
+        try:
+            inference: Any = self.inference()
+            listing = inference.item_fit()
+            reliability = {name: np.asarray(value, dtype=float) for name, value in self.reliability().items()}
+        except ValueError:
+            return None
+        columns = {name: np.asarray(column) for name, column in listing.data.items() if name not in ("col", "flag")}
+        flags = [str(flag) for flag in listing.data["flag"]]
+        return {"columns": columns, "flags": flags, "notes": list(listing.notes), "reliability": reliability}
 
     def _observe(self, R: Any, reset: bool) -> Observed:
         """As every estimator reads a table; words become numbers, and new rows may have no entries yet."""

@@ -149,7 +149,8 @@ class RowsInference(ShowsTilts, TableInference):
         Each value has its own draw of the items' and the population's numbers; the posterior is conditioned on the
         groups and covariates of the fit. See :func:`halfseen.imputer.pooled` for pooling.
         """
-        self._one_dimension("plausible_values")
+        if self._model.rows_fit_.layout.dimensions > 1:
+            raise NotStated("plausible_values() are for one dimension; abilities() of several have standard errors.")
         kept = self._answers("plausible values", R, covariates)
         return rows_scores.plausible_values(
             self._model.rows_fit_, kept.table, n_values, covariates=kept.covariates, random_state=self._seed
@@ -468,13 +469,11 @@ class RowsInference(ShowsTilts, TableInference):
 
     def item_fit(self, R: Any = None, *, covariates: Any = None) -> Listing:
         """Items: score test of the curve's shape, left-out infit and outfit, S-X2 where no answer is missing."""
-        self._one_dimension("item_fit")
         kept = self._answers("item fits", R, covariates)
         return listings.item_fit(self._model, kept, self.names.labels(1), self._of())
 
     def dependence(self, R: Any = None, *, covariates: Any = None) -> Listing:
         """Pairs of items by falling evidence of dependence beyond the ability: score test and corrected Q3."""
-        self._one_dimension("dependence")
         p = self._model.rows_fit_.layout.n_items
         if p > MOST_PAIRED:
             raise NotStated(
@@ -485,20 +484,22 @@ class RowsInference(ShowsTilts, TableInference):
 
     def dif(self, R: Any = None, *, row_groups: Any = None, covariates: Any = None) -> Listing:
         """Items that work differently between the groups of rows (``fit(R, row_groups=...)``): score tests."""
-        self._one_dimension("dif")
+        if self._model.rows_fit_.layout.dimensions > 1:
+            raise NotStated(
+                "dif() compares groups of rows, which a fit of several dimensions does not have; fit one dimension "
+                "with row_groups=."
+            )
         kept = self._answers("tests of items between groups", R, covariates, row_groups)
         return listings.dif(self._model, kept, self.names.labels(1), self._of())
 
     def person_fit(self, R: Any = None, *, covariates: Any = None) -> Listing:
         """Rows: how unlikely their pattern of answers is, by simulation, and left-out infit and outfit."""
-        self._one_dimension("person_fit")
         kept = self._answers("person fits", R, covariates)
         labels = self.names.labels(0) if R is None else np.arange(kept.table.shape[0])
         return listings.person_fit(self._model, kept, labels, self._of(), self._seed)
 
     def overall_fit(self, R: Any = None) -> Any:
         """M2 (yes/no items) or C2 with RMSEA and SRMR; for complete tables of one population."""
-        self._one_dimension("overall_fit")
         from halfseen.methods.response.rows_limited import limited_fit
 
         return limited_fit(self._model.rows_fit_, self._answers("overall fits", R, None).table)
@@ -509,15 +510,6 @@ class RowsInference(ShowsTilts, TableInference):
             return answers_of(self._model, what)
         given = SimpleNamespace(trials=None, row_groups=row_groups, covariates=covariates)
         return KeptAnswers(*table_of_new(self._model, self._model._observe(R, reset=False), given))
-
-    def _one_dimension(self, what: str) -> None:
-        D = self._model.rows_fit_.layout.dimensions
-        if D > 1:
-            raise NotStated(
-                f"{what}() is for one dimension, whose rows share the nodes that its sums run over; with {D}, every "
-                "row has nodes of its own. Compare dimensions by aic_, bic_ and halfseen.irt.compare, and ask a fit of "
-                "one dimension which pairs of items go together."
-            )
 
     def _of(self) -> tuple[float, str, str]:
         return self.level, self.claim, self.library

@@ -12,7 +12,7 @@ matrices per node gives all of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from halfseen.engines import resolve
 from halfseen.kernels import response_scores
 from halfseen.methods.response import rows_kinds
 from halfseen.methods.response.rows_likelihood import RowsLikelihood
+from halfseen.methods.response.rows_yes_no import is_yes_no, yes_no_covariance
 
 DIFFERENCE = 1e-4
 # Posteriors and scores of a block of rows stay in the second cache: 1 MB (with 8 MB, 1.6 times as long).
@@ -118,7 +119,7 @@ def score_covariance(problem: RowsLikelihood, full: FloatArray) -> FloatArray:
 
     def block_sums(block: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
         moments, outer = np.zeros((3, wide, wide)), np.zeros((problem.n_full, problem.n_full))
-        part_of = problem_part(problem, block)
+        part_of = problem.part(block)
         for part in part_of.parts(full, log, wide, CACHED):
             scores = node_scores(part_of, rest, part.rows)
             groups = None if part_of.table.groups is None else part_of.table.groups[part.rows]
@@ -150,14 +151,6 @@ def score_covariance(problem: RowsLikelihood, full: FloatArray) -> FloatArray:
         outer += own_outer
     spare = width + problem.population.n_params - wide
     return expanded(problem, np.pad(moments, ((0, 0), (0, spare), (0, spare))), p, width) - outer
-
-
-def problem_part(problem: RowsLikelihood, block: tuple[int, int]) -> RowsLikelihood:
-    """The same problem of consecutive rows, without a copy."""
-    rows, table = slice(*block), problem.table
-    cut = lambda a: None if a is None else a[rows]  # noqa: E731
-    own = replace(table, responses=table.rows(*block), frequency=cut(table.frequency), groups=cut(table.groups))
-    return replace(problem, table=own, covariates=cut(problem.covariates))
 
 
 def expanded(problem: RowsLikelihood, moments: FloatArray, p: int, width: int) -> FloatArray:
@@ -232,6 +225,7 @@ def observed_information(problem: RowsLikelihood, free: FloatArray) -> FloatArra
     gradient. Source: Louis (1982).
     """
     full = problem.index.full(free)
-    matrix = complete_curvature(problem, full) - score_covariance(problem, full)
+    covariance = yes_no_covariance if is_yes_no(problem) else score_covariance
+    matrix = complete_curvature(problem, full) - covariance(problem, full)
     out = problem.index.squeeze(matrix)
     return 0.5 * (out + out.T)

@@ -96,6 +96,13 @@ class RowsLikelihood:
         Z = None if self.covariates is None else self.covariates[rows]
         return replace(self, table=self.table.take(rows), covariates=Z)
 
+    def part(self, block: tuple[int, int]) -> RowsLikelihood:
+        """The same problem of consecutive rows, without a copy."""
+        rows, table = slice(*block), self.table
+        cut = lambda a: None if a is None else a[rows]  # noqa: E731
+        own = replace(table, responses=table.rows(*block), frequency=cut(table.frequency), groups=cut(table.groups))
+        return replace(self, table=own, covariates=cut(self.covariates))
+
     def _given(self, rows: slice, population: FloatArray) -> tuple[dict[str, Any], FloatArray | float]:
         """What the kernel needs of some rows, and what is to be added to their log-likelihoods."""
         table = self.table

@@ -11,10 +11,13 @@ from halfseen._typing import FloatArray
 from halfseen.engines.blas import on_one_blas_thread
 from halfseen.inference.multiple import benjamini_hochberg
 from halfseen.methods.response.rows_answers import ROWS_AT_ONCE, AnswerTable
+from halfseen.methods.response.rows_own import MOST_PRODUCT, points_for
 from halfseen.methods.response.rows_result import RowsFit
 
 RMSEA_LEVEL = 0.9
 LEAST_EXPECTED = 1.0
+# Nodes that all rows share, by the dimension: 31 or 15 an axis, beyond 3 dimensions Sobol points.
+COMMON_NODES = {2: 31**2, 3: 15**3, 4: 4096}
 
 
 @dataclass(frozen=True)
@@ -117,17 +120,22 @@ class NodeMoments:
     score_of: FloatArray  # (p, m): class numbers, so that score_of @ first is the expected answer
     second: FloatArray  # (p, G): expected square
     slopes: list[FloatArray]  # per item, (K - 1, q, G)
+    tables: list[FloatArray]  # per item, (K, G): chances of all classes
 
 
 def node_moments(fit: RowsFit) -> NodeMoments:
     """Of the reference population."""
-    layout, grid = fit.layout, fit.grid
-    weights = np.exp(fit.population.log_weights(fit.population_params, grid)[0])
-    log, derivatives = layout.derivatives(fit.item_params, grid.nodes)
+    layout = fit.layout
+    if layout.dimensions == 1:
+        nodes, weights = fit.grid.nodes, np.exp(fit.population.log_weights(fit.population_params, fit.grid)[0])
+    else:
+        points = points_for(layout.dimensions, COMMON_NODES[min(layout.dimensions, MOST_PRODUCT + 1)], 1)
+        nodes, weights = points.t.T, np.exp(points.shares)
+    log, derivatives = layout.derivatives(fit.item_params, nodes)
     chance = np.exp(log)
     first, slopes = [], []
     score_of = np.zeros((layout.n_items, int((layout.classes - 1).sum())))
-    second = np.zeros((layout.n_items, grid.size))
+    second = np.zeros((layout.n_items, len(nodes)))
     tables = {}
     for family in layout.families:
         for place, j in enumerate(family.items):
@@ -141,7 +149,8 @@ def node_moments(fit: RowsFit) -> NodeMoments:
         second[j] = k**2 @ chance[lines]
         slopes.append(tables[j][1:])
         at += len(k)
-    return NodeMoments(weights / weights.sum(), np.concatenate(first), score_of, second, slopes)
+    own = [chance[a : a + K] for a, K in zip(layout.first_line, layout.classes, strict=True)]
+    return NodeMoments(weights / weights.sum(), np.concatenate(first), score_of, second, slopes, own)
 
 
 def model_margins(fit: RowsFit) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -244,9 +253,7 @@ def summed_score_fit(fit: RowsFit, table: AnswerTable) -> SummedScoreFit:
     """
     complete_only(fit, table, "S-X2")
     layout, known = fit.layout, node_moments(fit)
-    chance = np.exp(layout.table(fit.item_params, fit.grid.nodes))
-    starts = layout.first_line
-    tables = [chance[starts[j] : starts[j] + layout.classes[j]] for j in range(layout.n_items)]
+    tables = known.tables
     total = score_distribution(tables) @ known.weights
     counts = observed_by_score(table, len(total))
     statistic, degrees = np.empty(layout.n_items), np.empty(layout.n_items)

@@ -8,10 +8,11 @@ import numpy as np
 
 from halfseen._typing import FloatArray, Labels
 from halfseen.inference import Listing
+from halfseen.methods.response import rows_several_fit
 from halfseen.methods.response.rows_board import RowsBoard
 from halfseen.methods.response.rows_faces import item_table, population_table
 from halfseen.methods.response.rows_limited import summed_score_fit
-from halfseen.methods.response.rows_residuals import mean_squares, residual_correlations
+from halfseen.methods.response.rows_residuals import MeanSquares, mean_squares, residual_correlations
 from halfseen.methods.response.rows_residuals import person_fit as tested_rows
 from halfseen.methods.response.rows_result import RowsFit
 from halfseen.methods.response.rows_score_tests import ScoreTests, differential_items, item_shape, local_dependence
@@ -134,19 +135,31 @@ def for_all(fit: RowsFit, values: Any) -> FloatArray:
     return out
 
 
+def shape_and_squares(fit: RowsFit, kept: Any) -> tuple[ScoreTests, MeanSquares]:
+    """Score tests of the items' shape and left-out mean squares."""
+    if fit.layout.dimensions > 1:
+        return rows_several_fit.item_shape(fit, kept.table), rows_several_fit.mean_squares(fit, kept.table)
+    shape = item_shape(fit, kept.table, covariates=kept.covariates)
+    return shape, mean_squares(fit, kept.table, kept.covariates)
+
+
+def along(fit: RowsFit) -> str:
+    """Which way a curve bends, where there are several."""
+    return " along the item's own direction" if fit.layout.dimensions > 1 else ""
+
+
 def item_fit(model: Any, kept: Any, labels: Labels, of: Of) -> Listing:
     """One line per column."""
     fit: RowsFit = model.rows_fit_
-    shape = item_shape(fit, kept.table, covariates=kept.covariates)
-    squares = mean_squares(fit, kept.table, kept.covariates)
+    shape, squares = shape_and_squares(fit, kept)
     columns: dict[str, Any] = {
         "col": labels, "shape_z": for_all(fit, shape.statistic), "shape_p": for_all(fit, shape.p_value),
         "shape_q": for_all(fit, shape.q_value), "infit": for_all(fit, squares.item_infit),
         "outfit": for_all(fit, squares.item_outfit),
     }  # fmt: skip
     notes = [
-        f"shape: score test of a curve that bends otherwise than its kind, from the {shape.form} information; q: the "
-        "least false discovery rate at which it is called (Benjamini and Hochberg)",
+        f"shape: score test of a curve that bends otherwise than its kind{along(fit)}, from the {shape.form} "
+        "information; q: the least false discovery rate at which it is called (Benjamini and Hochberg)",
         "infit, outfit: mean squares of left-out residuals, 1 where the item fits; effect sizes, not tests",
     ]
     is_one = fit.population.n_groups == 1 and not fit.population.n_covariates
@@ -171,8 +184,13 @@ def _tested(tests: ScoreTests, order: Any) -> dict[str, FloatArray]:
 def dependence(model: Any, kept: Any, labels: Labels, of: Of) -> Listing:
     """One line per pair of items, the strongest evidence first."""
     fit: RowsFit = model.rows_fit_
-    tests = local_dependence(fit, kept.table, covariates=kept.covariates)
-    Q3 = residual_correlations(fit, kept.table, kept.covariates)
+    is_one = fit.layout.dimensions == 1
+    if is_one:
+        tests = local_dependence(fit, kept.table, covariates=kept.covariates)
+        Q3 = residual_correlations(fit, kept.table, kept.covariates)
+    else:
+        tests = rows_several_fit.local_dependence(fit, kept.table)
+        Q3 = rows_several_fit.residual_correlations(fit, kept.table)
     place = np.full(fit.shape[1], -1)
     place[fit.columns] = np.arange(len(fit.columns))
     order = np.argsort(tests.p_value, kind="stable")
@@ -180,12 +198,13 @@ def dependence(model: Any, kept: Any, labels: Labels, of: Of) -> Listing:
     columns = {"first": labels[first], "second": labels[second], **_tested(tests, order)}
     columns["effect"] = tests.effect[order, 0]
     columns["q3"] = Q3[place[first], place[second]]
+    usual = "plus 1/(p - 1)" if is_one else "less that of the errors of abilities"
     notes = (
         f"statistic: score test of answers that go together beyond the ability, normal, from the {tests.form} "
         "information; any pattern of missing answers",
         "q: the least false discovery rate at which the pair is called (Benjamini and Hochberg)",
         "effect: about the log odds by which right answers to one raise those to the other",
-        "q3: correlation of residuals plus 1/(p - 1); about 0 where the model is right",
+        f"q3: correlation of residuals {usual}; about 0 where the model is right",
     )
     return Listing("dependence", columns, of[0], notes, *of[1:])
 
@@ -212,8 +231,12 @@ def dif(model: Any, kept: Any, labels: Labels, of: Of) -> Listing:
 def person_fit(model: Any, kept: Any, labels: Labels, of: Of, seed: int) -> Listing:
     """One line per row."""
     fit: RowsFit = model.rows_fit_
-    tests = tested_rows(fit, kept.table, covariates=kept.covariates, random_state=seed)
-    squares = mean_squares(fit, kept.table, kept.covariates)
+    if fit.layout.dimensions == 1:
+        tests = tested_rows(fit, kept.table, covariates=kept.covariates, random_state=seed)
+        squares = mean_squares(fit, kept.table, kept.covariates)
+    else:
+        tests = rows_several_fit.person_fit(fit, kept.table, random_state=seed)
+        squares = rows_several_fit.mean_squares(fit, kept.table)
     columns = {
         "row": labels, "z": tests.z, "p": tests.p_value, "q": tests.q_value, "infit": squares.row_infit,
         "outfit": squares.row_outfit,

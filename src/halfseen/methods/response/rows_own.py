@@ -174,28 +174,12 @@ class OwnNodesLikelihood:
 
     def cross_product(self, free: FloatArray) -> FloatArray:
         """Sum of the outer products of the rows' scores of the free numbers, the prior's information included."""
-        items = self.index.full(free)[: self.layout.n_params]
-        tables = line_tables(self.layout, items)
         D, p = self.layout.dimensions, self.table.n_items
         size = max(1, NUMBERS_AT_ONCE // (p * (D + 2) + self.layout.n_params))
         out = np.zeros((self.index.n_free, self.index.n_free))
-        item_of = np.repeat(np.arange(p), self.layout.classes)
-        matrix = self.index.matrix[: self.layout.n_params]
         for first in range(0, self.table.n_rows, size):
             rows = slice(first, min(first + size, self.table.n_rows))
-            responses = self.table.rows(rows.start, rows.stop)
-            row, line = lines_of(tuple(responses))
-            scores = np.empty((len(row), D + 2))
-            nodes = self.points.t, self.points.shares, self.modes[rows], self.roots[rows]
-            own_expectations(responses, *nodes, tables.lines, outputs={"scores": scores})
-            S = np.zeros((rows.stop - rows.start, self.layout.n_params))
-            S[row[:, None], self.layout.slopes[item_of[line]]] = scores[:, :D]
-            bounds = np.column_stack([scores[:, D:], np.ones(len(row))])
-            rest = np.einsum("eqb,eb->eq", tables.weights[line], bounds)
-            for q in range(rest.shape[1]):
-                has = self.layout.sizes[item_of[line]] > D + q
-                S[row[has], self.layout.first_param[item_of[line[has]]] + D + q] = rest[has, q]
-            own = np.asarray((matrix.T @ S.T).T)
+            own = self.row_scores(free, rows)
             if self.table.frequency is not None:
                 own *= np.sqrt(self.table.frequency[rows])[:, None]
             out += own.T @ own
@@ -203,6 +187,25 @@ class OwnNodesLikelihood:
         precision[: self.layout.n_params] = self.prior.precision
         out[np.diag_indices(len(out))] += self.index.back(precision)
         return out
+
+    def row_scores(self, free: FloatArray, rows: slice) -> FloatArray:
+        """Scores (rows, n_free) of some rows, of the free numbers."""
+        layout, D = self.layout, self.layout.dimensions
+        tables = line_tables(layout, self.index.full(free)[: layout.n_params])
+        item_of = np.repeat(np.arange(layout.n_items), layout.classes)
+        responses = self.table.rows(rows.start, rows.stop)
+        row, line = lines_of(tuple(responses))
+        scores = np.empty((len(row), D + 2))
+        nodes = self.points.t, self.points.shares, self.modes[rows], self.roots[rows]
+        own_expectations(responses, *nodes, tables.lines, outputs={"scores": scores})
+        S = np.zeros((rows.stop - rows.start, layout.n_params))
+        S[row[:, None], layout.slopes[item_of[line]]] = scores[:, :D]
+        bounds = np.column_stack([scores[:, D:], np.ones(len(row))])
+        rest = np.einsum("eqb,eb->eq", tables.weights[line], bounds)
+        for q in range(rest.shape[1]):
+            has = layout.sizes[item_of[line]] > D + q
+            S[row[has], layout.first_param[item_of[line[has]]] + D + q] = rest[has, q]
+        return np.asarray((self.index.matrix[: layout.n_params].T @ S.T).T)
 
     def posterior(self, free: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Posterior means (n, D) and covariances (n, D, D) of the abilities."""

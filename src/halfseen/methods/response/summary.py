@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from halfseen.inference import Listing
 from halfseen.methods.response.summary_columns import chapter as of_columns
 from halfseen.methods.response.summary_columns import given_table, listed, pairs
 from halfseen.show.items import plot_curves, plot_test_information, plot_wright_map
@@ -73,10 +74,15 @@ def along(subject: Subject) -> Section:
 
 
 def flagged(subject: Subject, chapter: Chapter) -> Section | None:
-    """Fit statistics of the items; they need the answers."""
-    if getattr(subject.model, "answers_", None) is None:
+    """Fit statistics of the items; they need the answers, or what was kept of them at saving."""
+    kept = getattr(subject.model, "kept_fit_", None)
+    if getattr(subject.model, "answers_", None) is not None:
+        listing = subject.heard(subject.inference.item_fit)
+    elif kept is not None:  # of a saved model, which has no answers any more
+        columns = {"col": subject.labels(1), **kept["columns"], "flag": np.array(kept["flags"])}
+        listing = Listing("item fit", columns, subject.inference.level, tuple(kept["notes"]))
+    else:
         return None
-    listing = subject.heard(subject.inference.item_fit)
     return None if listing is None else Section("Fit of the items", _parts(subject, listing, chapter))
 
 
@@ -97,8 +103,10 @@ def facts_of(model: Any) -> list[tuple[str, str]]:
         ("standard errors", f"{fit.covariance.kind} information"),
         ("forms that answers connect", count(len(model.connectivity_.sizes))),
     ]
-    if getattr(model, "answers_", None) is not None:
-        for name, value in model.reliability().items():
-            shown = ", ".join(three(float(part)) for part in np.atleast_1d(value))
-            facts.append((f"{name} reliability", shown))
+    kept = getattr(model, "kept_fit_", None)
+    has_answers = getattr(model, "answers_", None) is not None
+    reliability = model.reliability() if has_answers else {} if kept is None else kept["reliability"]
+    for name, value in reliability.items():
+        shown = ", ".join(three(float(part)) for part in np.atleast_1d(value))
+        facts.append((f"{name} reliability", shown))
     return facts
