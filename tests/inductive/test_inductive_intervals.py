@@ -105,27 +105,6 @@ def test_dependent_features_leave_directions_without_information():
         model.inference(R=data.observed, **data.features)
 
 
-def test_categories_of_a_data_frame_have_the_intervals_of_one_category_less():
-    """Categories and the constant are dependent; which of them is left out changes no prediction and no interval."""
-    rng, n, p = np.random.default_rng(0), 90, 40
-    job, age, G = rng.integers(0, 3, n), rng.normal(size=n), rng.normal(size=(p, 2))
-    words = np.array(["cook", "nurse", "pilot"])
-    truth = np.outer(age, G[:, 0]) + np.array([0.0, 1.0, -1.0])[job][:, None] + G[:, 1]
-    table = np.where(rng.random((n, p)) < 0.5, truth + 0.3 * rng.normal(size=(n, p)), np.nan)
-    frames = {
-        "all": {"age": age, "job": words[job]},
-        "less": {"age": age, "is_nurse": (job == 1).astype(float), "is_pilot": (job == 2).astype(float)},
-    }
-    found = {}
-    for name, columns in frames.items():
-        given = {"row_features": hs.SideFeatures(columns=columns), "col_features": G}
-        options = {"solver": "levenberg-marquardt", "penalty": 1e-9, "effects": "none", "max_iter": 100, "tol": 1e-13}
-        model = hs.InductiveCompletion(2, "linear", random_state=0, **options)
-        found[name] = model.fit(table, **given).inference(R=table, **given).entries(np.arange(20), np.arange(20))
-    np.testing.assert_allclose(found["all"].estimate, found["less"].estimate, atol=1e-3)
-    np.testing.assert_allclose(found["all"].se, found["less"].se, rtol=0.01)
-
-
 @pytest.mark.parametrize(("activation", "null"), [("relu", 3), ("linear", 9), ("sigmoid", 0)])
 def test_errors_do_not_depend_on_the_units_of_the_features(activation, null):
     data = Realizable(activation, 60, 900, k=3, d=5)

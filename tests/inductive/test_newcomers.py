@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import halfseen as hs
-from halfseen.methods.inductive.newcomers import Deviations, Sums
+from halfseen.methods.inductive.newcomers import Deviations, DirectionSums
 
 N, P, NEW, NOISE = 260, 40, 60, 0.4
 
@@ -82,7 +82,7 @@ def test_spreads_of_the_rows_are_those_of_a_mixed_model_found_by_brute_force(wor
     table = hs.Observed.from_dense(
         np.where(rng.random((5, 12)) < 0.6, b @ Z.T + 0.4 * rng.normal(size=(5, 12)), np.nan)
     )
-    means, covariances = Sums.of(table, table.values, Z).given(spread)
+    means, covariances = DirectionSums.of(table, table.values, Z).given(spread)
     for i in range(5):
         own = table.rows == i
         z, y = Z[table.cols[own]], table.values[own]
@@ -130,22 +130,3 @@ def test_what_cannot_be_placed_is_said(world):
     one_class.fit(np.where(likes > 0, 1.0, np.nan))
     with pytest.raises(ValueError, match="this model has family='one_class' and no row_features"):
         one_class.new_rows(None, np.zeros((2, 3)))
-
-
-@pytest.mark.parametrize("kind", ["inductive", "bayes"])
-def test_a_column_that_names_the_lines_is_told_of(kind):
-    rng = np.random.default_rng(0)
-    table = np.where(rng.random((30, 8)) < 0.7, rng.normal(size=(30, 8)), np.nan)
-    columns = {
-        "user": np.array([f"u{i}" for i in range(30)]), "number": np.arange(1.0, 31.0),
-        "film_id": 7.0 * rng.permutation(30),
-        "year": 1990.0 + np.arange(30), "job": np.array(["cook", "nurse"])[rng.integers(0, 2, 30)],
-    }  # fmt: skip
-    model = {
-        "inductive": hs.InductiveCompletion(1, "linear", penalty=0.1, effects="none", random_state=0),
-        "bayes": hs.BayesianFactorization(1, max_iter=3, burn_in=0, random_state=0),
-    }[kind]
-    with pytest.warns(UserWarning, match="looks like an identifier") as told:
-        model.fit(table, row_features=hs.SideFeatures(columns=columns))
-    sentences = [str(each.message) for each in told if "identifier" in str(each.message)]
-    assert [sentence.split("'")[1] for sentence in sentences] == ["user", "number", "film_id"]

@@ -49,7 +49,7 @@ class Deviations:
 
 
 @dataclass(frozen=True)
-class Sums:
+class DirectionSums:
     """Of every row: Gram matrix of its directions, their sums with residuals, squares of residuals, entries."""
 
     gram: FloatArray
@@ -58,7 +58,7 @@ class Sums:
     counts: FloatArray
 
     @classmethod
-    def of(cls, table: Observed, residuals: FloatArray, directions: FloatArray) -> Sums:
+    def of(cls, table: Observed, residuals: FloatArray, directions: FloatArray) -> DirectionSums:
         """Sums over the entries of every row; O(E k^2) time, memory (n + p) k^2."""
         from scipy import sparse
 
@@ -97,9 +97,9 @@ def learned_deviations(model: Any, observed: Observed, axis: int) -> Deviations 
         table = table.take_rows(np.arange(0, table.shape[0], step))
     said = base_of(model, fitted_units(model, axis)[::step], axis)
     residuals = table.values.astype(float) - said.at(table.rows, table.cols)
-    sums = Sums.of(table, residuals, directions)
+    sums = DirectionSums.of(table, residuals, directions)
     used = sums.counts > 0
-    sums = Sums(sums.gram[used], sums.right[used], sums.squares[used], sums.counts[used])
+    sums = DirectionSums(sums.gram[used], sums.right[used], sums.squares[used], sums.counts[used])
     total = float(sums.counts.sum())
     variance = max(float(sums.squares.sum()) / total, 1e-300)
     size = np.maximum(np.mean(directions**2, axis=0), 1e-300)
@@ -184,7 +184,7 @@ class Newcomers:
         covariances: FloatArray = np.broadcast_to(spread.covariance, (n, K, K))
         if table is not None:
             residuals = table.values.astype(float) - base.at(table.rows, table.cols)
-            means, covariances = Sums.of(table, residuals, Z).given(spread)
+            means, covariances = DirectionSums.of(table, residuals, Z).given(spread)
         self._noise = spread.noise
         self._mean = base.table() + means @ Z.T
         self._variance = np.einsum("jk,ikl,jl->ij", Z, covariances, Z, optimize=True)
