@@ -69,6 +69,7 @@ def test_every_source_has_its_own_family(mixed, model):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*heavy tails")
 def test_a_gaussian_stand_in_is_worse_for_counts(mixed, model):
     linear, data = mixed
     seen = hide({name: table[:100] for name, table in data.items()}, 0.8)
@@ -173,6 +174,7 @@ def test_a_heavy_source_rules_the_shared_scores():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["huber", "huber(1.0)"])
+@pytest.mark.filterwarnings("ignore:.*heavy tails")
 def test_outliers_do_not_rule_the_robust_family(family):
     truth, rng = one_factor()
     tables = {name: table + 0.5 * rng.normal(size=table.shape) for name, table in truth.items()}

@@ -146,6 +146,7 @@ def test_weights_of_entries_count(data):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*heavy tails")
 def test_outliers_rule_the_squared_loss_and_not_hubers():
     clean = make_sources_data(8, 60, 80, 2, 1, 0.9, SourcesDesign(noise=0.1), 1)
     rng = np.random.default_rng(0)
