@@ -16,7 +16,7 @@ from halfseen.losses import Loss, has_columns, is_estimated
 from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.firth import FirthSweep
 from halfseen.methods.factor.identification import to_gauge
-from halfseen.methods.factor.priors import spread_beside_noise
+from halfseen.methods.factor.priors import intercept_spread, narrowest
 from halfseen.methods.factor.problem import FactorPenalty, FactorProblem, degrees_of_freedom
 from halfseen.methods.factor.refine import FEW_STEPS, INNER_STEPS, one_step
 from halfseen.methods.factor.settings import GRADIENT_SOLVERS, most_sweeps
@@ -192,28 +192,15 @@ class Stages:
 
     def map_penalty(self) -> FactorPenalty:
         """Empirical-Bayes prior: one ridge for both factors, a normal prior for the intercepts."""
-        # a floor of a quarter (logit scale; a thousandth of the residual variance otherwise) keeps the prior from tying
-        # all intercepts together when columns happen to look alike
-        floor = 0.001 * self.dispersion if self.passes.loss.has_dispersion else 0.25
-        spread = max(self.intercept_spread(), floor)
+        spread = max(self.intercept_spread(), narrowest(self.passes.loss.has_dispersion, self.dispersion))
         return FactorPenalty(self.empirical_ridge(), self.dispersion / spread, self.centre())
 
     def intercept_spread(self) -> float:
-        """Variance of the true intercepts about their mean.
-
-        Intercepts of the model without factors err by what factors and noise add to their columns, and were drawn to
-        the overall mean by one pseudo-entry.
-        """
+        """Variance of the true intercepts about their mean."""
         zeta, passes = self.linear.factors.intercept, self.passes
-        ones = np.ones((passes.shape[0], 1))
         counts = np.asarray(passes.observed.by_rows.minor_sums(), dtype=float)
-        seen = counts > 0
-        if seen.sum() < 3:
-            return 0.0
-        information = np.asarray(passes.information(1, zeta[:, None], ones)[seen, 0, 0], dtype=float)
-        noise = self.null_dispersion() / np.maximum(information, 1e-8)
-        drawn = counts[seen] / (counts[seen] + 1.0)
-        return spread_beside_noise((zeta[seen] - zeta[seen].mean()) / drawn, np.maximum(noise, 1e-300))
+        information = passes.information(1, zeta[:, None], np.ones((passes.shape[0], 1)))[:, 0, 0]
+        return intercept_spread(zeta, counts, information, self.null_dispersion())
 
     def null_dispersion(self) -> float:
         """Residual variance beside intercepts alone; 1 for families without a dispersion."""

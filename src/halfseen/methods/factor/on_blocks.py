@@ -24,6 +24,7 @@ from halfseen.methods.factor.checks import not_converged
 from halfseen.methods.factor.factors import FactorPoint
 from halfseen.methods.factor.identification import varimax
 from halfseen.methods.factor.newrows import Placement
+from halfseen.methods.factor.priors import intercept_spread, narrowest
 from halfseen.methods.factor.problem import FactorPenalty
 from halfseen.methods.factor.settings import most_sweeps
 from halfseen.parameters import BadArgument
@@ -163,7 +164,7 @@ class SketchVisit:
     per_row: float
 
     def __call__(self, block: StoredBlock, V: Array, start: Any) -> list[Any]:
-        """Images (p, q), sum of squares before the rates, column sums of curvatures."""
+        """Images (p, q), sum of squares before the rates, column sums of curvatures, weighted sum of squares."""
         from scipy.sparse import csr_array
 
         view, j = block.rows, block.rows.indices
@@ -174,16 +175,20 @@ class SketchVisit:
         rates = np.maximum(view.counts / self.per_row, 0.25)
         data = z / np.sqrt(np.repeat(rates, view.counts) * self.rates[j])
         Z = csr_array((data, j, view.indptr), shape=(view.n_major, view.n_minor))
-        return [Z.T @ (Z @ V), float(np.sum(z * z)), np.bincount(j, weights=w, minlength=view.n_minor)]
+        squares = np.square(z, dtype=float)
+        weighted = squares if view.weights is None else view.weights * squares
+        w_sums = np.bincount(j, weights=w, minlength=view.n_minor)
+        return [Z.T @ (Z @ V), float(np.sum(squares)), w_sums, float(np.sum(weighted))]
 
 
 class SketchPoint(NamedTuple):
-    """Directions of the next reading; leading directions, their squared singular values, and sums of curvatures."""
+    """Directions of the next reading; leading directions, their squared singular values, and sums over the entries."""
 
     V: Array
     axes: Array
     squared: Array
     w_sums: Array
+    weighted: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -195,13 +200,15 @@ class BlockStart:
     C : ndarray (p, rank + 1)
         Factors and intercepts.
     singular_values : ndarray (rank,)
-    dispersion : float
+    dispersion, null_dispersion : float
+        Residual variance beside factors, and beside intercepts alone.
     columns : ColumnFacts
     """
 
     C: Array
     singular_values: Array
     dispersion: float
+    null_dispersion: float
     columns: ColumnFacts
 
     @classmethod
@@ -214,18 +221,21 @@ class BlockStart:
         V = np.linalg.qr(rng.standard_normal((p, width)))[0]
 
         def sweep(at: SketchPoint) -> SweepResult:
-            image, squares, w_sums = places.round(visit, at.V)
+            image, squares, w_sums, weighted = places.round(visit, at.V)
             values, axes = np.linalg.eigh(at.V.T @ image)
-            new = SketchPoint(np.linalg.qr(image)[0], at.V @ axes[:, ::-1], np.maximum(values[::-1], 0.0), w_sums)
+            new = SketchPoint(
+                np.linalg.qr(image)[0], at.V @ axes[:, ::-1], np.maximum(values[::-1], 0.0), w_sums, weighted
+            )
             return SweepResult(new, squares)
 
         none = np.zeros(0)
         run = loop(sweep, SketchPoint(V, V, none, none), max_iter=READINGS if rank else 1)
-        _, axes, squared, w_sums = run.params
+        _, axes, squared, w_sums, weighted = run.params
         second = run.value / max(E, 1)
+        null = weighted / max(E - p, 1) if loss.has_dispersion else 1.0
         if not rank:
             C = np.ascontiguousarray(columns.zeta[:, None], dtype=dtype)
-            return cls(C, none, second if loss.has_dispersion else 1.0, columns)
+            return cls(C, none, second if loss.has_dispersion else 1.0, null, columns)
         root = np.sqrt(np.maximum(w_sums / np.maximum(columns.counts, 1), 1e-8))
         s, Vr = np.sqrt(squared[:rank]) / share, axes[:, :rank]
         dispersion = 1.0
@@ -239,7 +249,7 @@ class BlockStart:
         T, values = _balanced(np.diag(shrunk**2), Vr / root[:, None])
         Y = (Vr / (root * np.sqrt(rates))[:, None]) @ np.linalg.inv(T).T
         C = np.concatenate([Y, columns.zeta[:, None]], axis=1)
-        return cls(np.ascontiguousarray(C, dtype=dtype), values, float(dispersion), columns)
+        return cls(np.ascontiguousarray(C, dtype=dtype), values, float(dispersion), null, columns)
 
 
 def _balanced(moments: Array, Y: Array, rho: float = 1.0) -> tuple[Array, Array]:
@@ -259,16 +269,15 @@ def _balanced(moments: Array, Y: Array, rho: float = 1.0) -> tuple[Array, Array]
 def _penalty(places: Any, loss: Loss, start: BlockStart, settings: SimpleNamespace) -> FactorPenalty:
     """Empirical-Bayes ridge and the prior of the intercepts, as for a table in memory; "auto" is "map" here."""
     n, p = places.table.shape
-    zeta, seen = start.columns.zeta, start.columns.counts > 0
+    zeta = start.columns.zeta
     sizes, centre, dispersion = start.singular_values, float(np.mean(zeta)), 1.0
     ridge = float(np.mean(np.sqrt(n * p) / np.maximum(sizes, 1e-300))) if len(sizes) else 0.0
     ridge = ridge if loss.has_dispersion else min(ridge, RIDGE_CAP)
     if loss.has_dispersion:
         dispersion = _refined_dispersion(places, loss, start, 0.5 * start.dispersion * ridge, centre)
     known = np.asarray(information(loss, zeta), dtype=float) * start.columns.weights
-    noise = dispersion / np.maximum(known, 1e-8)
-    spread = float(np.mean(np.square(zeta[seen] - zeta[seen].mean()) - noise[seen])) if seen.any() else 0.0
-    floor = 0.01 * dispersion if loss.has_dispersion else 0.25
+    spread = intercept_spread(zeta, start.columns.counts, known, start.null_dispersion)
+    floor = narrowest(loss.has_dispersion, dispersion)
     ridge = dispersion * ridge if isinstance(settings.penalty, str) else float(settings.penalty)
     return FactorPenalty(ridge, dispersion / max(spread, floor), centre)
 
@@ -295,7 +304,7 @@ def _refined_dispersion(places: Any, loss: Loss, start: BlockStart, ridge: float
     """Residual variance after one step of the columns, the degrees of freedom of a weakly penalised fit taken off."""
     k = start.C.shape[1]
     if k == 1:
-        return start.dispersion
+        return start.null_dispersion
     sweep = _sweep(places, loss, FactorPenalty(ridge=ridge, centre=centre))
     at = sweep.start(start.C)
     C = np.ascontiguousarray(at.C - sweep.solved(at, at.gradient.astype(float)), dtype=at.C.dtype)

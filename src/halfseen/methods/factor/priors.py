@@ -55,6 +55,35 @@ def spread_beside_noise(estimates: Array, noise: Array) -> float:
     return float(fine[np.argmax(_log_posterior(theta, v, fine))])
 
 
+def intercept_spread(zeta: Array, counts: Array, information: Array, dispersion: float) -> float:
+    """Variance of the true intercepts of columns about their mean, for tables in memory and on blocks alike.
+
+    Parameters
+    ----------
+    zeta : ndarray (p,)
+        Intercepts of the model without factors, drawn to the overall mean by one pseudo-entry; they err by what factors
+        and noise add to their columns.
+    counts, information : ndarray (p,)
+        Entries of every column, and the information of its intercept.
+    dispersion : float
+        Residual variance beside these intercepts; 1 for families without one.
+    """
+    seen = counts > 0
+    if seen.sum() < 3:
+        return 0.0
+    noise = dispersion / np.maximum(np.asarray(information[seen], dtype=float), 1e-8)
+    drawn = counts[seen] / (counts[seen] + 1.0)
+    return spread_beside_noise((zeta[seen] - zeta[seen].mean()) / drawn, np.maximum(noise, 1e-300))
+
+
+def narrowest(has_dispersion: bool, dispersion: float) -> float:
+    """A floor of the spread, which keeps the prior from tying all intercepts together when columns look alike.
+
+    A quarter on the logit scale, a thousandth of the residual variance otherwise.
+    """
+    return 0.001 * dispersion if has_dispersion else 0.25
+
+
 def _log_posterior(theta: Array, v: Array, spread: Array) -> Array:
     """Restricted log-likelihood of every spread plus the logarithm of its root."""
     weight = 1.0 / (spread[:, None] + v)
