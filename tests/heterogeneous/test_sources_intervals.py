@@ -51,7 +51,6 @@ def covered(seed, clusters="columns", **more):
     [("columns", {}), ("columns", {"observed": 1.0}), ("sources", {"sources": 12, "p": 25, "own_bases": False})],
 )
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*heavy tails")
 def test_intervals_hold_the_truth(clusters, more):
     # 8 tables of 40 entries: entries of one table are nearly independent, so the share has a spread of about .015
     # (binomial .012); errors of one table are one draw of a chi-square of some 36 degrees, their sum within 25 %

@@ -65,9 +65,29 @@ def test_no_fit_goes_far_beyond_the_truths_norm_in_silence(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_one_value_out_of_line_is_named(name):
+    """Beside it the ordinary values of its row and column are fitted largely too, and must not speak for it."""
+    data = table("normal", 30)[1]
+    data[7, 3] = 300.0
+    told = told_by(MODELS[name](), data)
+    assert "300 in 7, 3" in told
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_normal_errors_are_no_heavy_tails(name):
     for seed, shape in ((20, (60, 20)), (21, (15, 12))):
         assert told_by(MODELS[name](), table("normal", seed, shape)[1]) == ""
+
+
+@pytest.mark.parametrize("name", SOURCE_MODELS)
+def test_one_value_out_of_line_of_a_source_is_named_or_leads_its_own_column_alone(name):
+    """The Bayesian model gives that column its own noise; least squares takes a factor for the value."""
+    truth, data = sources("normal", 30)
+    data["b"][7, 3] = 300.0
+    model, others = SOURCE_MODELS[name](), np.arange(24) != 3
+    told = told_by(model, data)
+    gap = (model.predict_table("b") - truth["b"])[:, others]
+    assert "source 'b'" in told or np.linalg.norm(gap) < 0.5 * np.linalg.norm(truth["b"][:, others])
 
 
 @pytest.mark.parametrize("name", SOURCE_MODELS)

@@ -19,7 +19,7 @@ TOP, LEAST = 0.003, 3
 # where these lead to a fit with a wrong norm, .04 to .11 where they do not.
 SHARE = 0.2
 # So many times the largest share of factors drawn at random, where a table is small enough for these to reach it.
-FACTOR, DRAWS, MOST_DRAWN = 1.5, 10, 100_000
+FACTOR, DRAWS, MOST_DRAWN = 1.5, 50, 100_000
 FEWEST, MOST = 100, 1_000_000
 # Entries from which a column has a spread of its own.
 FEWEST_IN_COLUMN = 8
@@ -59,10 +59,11 @@ class Extremes:
     def sentence(self, way: str, where: str = "") -> str:
         """What to tell the user; ``{delta}`` in the way out is Huber's constant."""
         way = way.format(delta=self.delta) if self.delta > 0 else "a robust family"
+        more = ", .." if self.count > NAMED else ""
         return (
             f"{where}{self.share:.0%} of what the factors fit lies in {self.count} of {self.looked_at} entries "
-            f"({self.places}, ..): errors have heavy tails, or values are out of line, and least squares follows them. "
-            f"Check these values, take logarithms where they are amounts, or use {way}."
+            f"({self.places}{more}): errors have heavy tails, or values are out of line, and least squares follows "
+            f"them. Check these values, take logarithms where they are amounts, or use {way}."
         )
 
 
@@ -116,10 +117,15 @@ def extremes(
     values = np.asarray(observed.values[at], dtype=float)
     # columns of unlike units rule sums of squares without any tails: each is looked at in units of its own spread
     middle, unit = _columns(j, values, observed.shape[1])
-    share, top = top_share(fitted / unit[j])
+    in_units = fitted / unit[j]
+    top = top_share(in_units)[1]
     away = np.abs(values - middle[j]) / unit[j]
-    # a table that falls into crumbs is fitted entry by entry, ordinary values as well as others
-    if share <= SHARE or np.median(away[top]) <= FAR * NORMAL * np.median(away):
+    # a table that falls into crumbs is fitted entry by entry, ordinary values as well as others; and beside one value
+    # out of line its row and column are fitted largely too, which are ordinary
+    top = top[away[top] > FAR * NORMAL * np.median(away)]
+    squares = np.square(in_units)
+    share = float(squares[top].sum() / max(squares.sum(), np.finfo(float).tiny))
+    if share <= SHARE:
         return None
     left = values - np.asarray(predicted(i, j), dtype=float)
     delta = HUBER * NORMAL * float(np.median(np.abs(left - np.median(left))))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from halfseen.linalg import balance, sign_rule, varimax_criterion, varimax_step
 from halfseen.methods.factor.factors import FactorPoint
-from halfseen.solvers import RelativeChange, SweepResult, loop
+from halfseen.solvers import GradientNorm, SweepResult, loop
 
 Array = NDArray[Any]
 
@@ -39,13 +39,18 @@ def to_gauge(factors: FactorPoint, rho: float = 1.0, rotation: str | None = None
     return FactorPoint(intercept.astype(dtype), X.astype(dtype), Y.astype(dtype))
 
 
-def varimax(Y: Array, max_iter: int = 500, tol: float = 1e-12) -> Array:
-    """The orthogonal matrix that takes ``Y`` to its varimax position, columns by falling length."""
+def varimax(Y: Array, max_iter: int = 500, tol: float = 1e-9) -> Array:
+    """The orthogonal matrix that takes ``Y`` to its varimax position, columns by falling length.
+
+    Turned until no entry of it moves by more than ``tol``: the criterion is flat at its top, and a small change of it
+    leaves the angle open to the root of that.
+    """
 
     def sweep(rotation: Array) -> SweepResult:
         turned = varimax_step(Y, rotation)
-        return SweepResult(turned, -varimax_criterion(Y @ turned), work=0.0)
+        move = float(np.max(np.abs(turned - rotation)))
+        return SweepResult(turned, -varimax_criterion(Y @ turned), gradient_norm=move, work=0.0)
 
-    run = loop(sweep, np.eye(Y.shape[1]), [RelativeChange(tol, patience=3)], max_iter=max_iter)
+    run = loop(sweep, np.eye(Y.shape[1]), [GradientNorm(tol)], max_iter=max_iter)
     order = np.argsort(-np.linalg.norm(Y @ run.params, axis=0), kind="stable")
     return run.params[:, order]
