@@ -89,7 +89,7 @@ CHANGED: dict[str, str] = {
     "factor binomial(6) none": MIXED,
     "factor gaussian start spectral, varimax": PRIOR,
     "factor bernoulli start spectral, varimax": WARM,
-    "factor poisson start spectral, varimax": WARM,
+    "factor poisson start spectral, varimax": WARM + "; varimax turns until it rests",
     "factor bernoulli start linear, alternating": WARM,
     "factor poisson start linear, alternating": WARM,
     "factor bernoulli one step": WARM,
