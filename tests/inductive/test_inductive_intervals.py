@@ -105,6 +105,29 @@ def test_dependent_features_leave_directions_without_information():
         model.inference(R=data.observed, **data.features)
 
 
+def test_categories_of_a_data_frame_have_the_intervals_of_one_category_less():
+    """Categories and the constant are dependent; which of them is left out changes no prediction and no interval."""
+    rng, n, p = np.random.default_rng(0), 50, 25
+    job, age, G = rng.integers(0, 3, n), rng.normal(size=n), rng.normal(size=(p, 2))
+    words = np.array(["cook", "nurse", "pilot"])
+    # all weights differ from 0: then no part of the constant can be moved into the units at the same rank
+    encoded = np.column_stack([np.ones(n), age, job == 1, job == 2])
+    truth = encoded @ rng.normal(size=(4, 2)) @ (np.column_stack([np.ones(p), G]) @ rng.normal(size=(3, 2))).T
+    table = np.where(rng.random((n, p)) < 0.5, truth + 0.3 * rng.normal(size=(n, p)), np.nan)
+    frames = {
+        "all": {"age": age, "job": words[job]},
+        "less": {"age": age, "is_nurse": (job == 1).astype(float), "is_pilot": (job == 2).astype(float)},
+    }
+    found = {}
+    for name, columns in frames.items():
+        given = {"row_features": hs.SideFeatures(columns=columns), "col_features": G}
+        options = {"solver": "levenberg-marquardt", "penalty": 1e-6, "effects": "none", "max_iter": 200, "tol": 1e-13}
+        model = hs.InductiveCompletion(2, "linear", n_starts=3, random_state=0, **options)  # one start may end higher
+        found[name] = model.fit(table, **given).inference(R=table, **given).entries(np.arange(20), np.arange(20))
+    np.testing.assert_allclose(found["all"].estimate, found["less"].estimate, atol=1e-3)
+    np.testing.assert_allclose(found["all"].se, found["less"].se, rtol=1e-3)
+
+
 @pytest.mark.parametrize(("activation", "null"), [("relu", 3), ("linear", 9), ("sigmoid", 0)])
 def test_errors_do_not_depend_on_the_units_of_the_features(activation, null):
     data = Realizable(activation, 60, 900, k=3, d=5)

@@ -130,3 +130,22 @@ def test_what_cannot_be_placed_is_said(world):
     one_class.fit(np.where(likes > 0, 1.0, np.nan))
     with pytest.raises(ValueError, match="this model has family='one_class' and no row_features"):
         one_class.new_rows(None, np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("kind", ["inductive", "bayes"])
+def test_a_column_that_names_the_lines_is_told_of(kind):
+    rng = np.random.default_rng(0)
+    table = np.where(rng.random((30, 8)) < 0.7, rng.normal(size=(30, 8)), np.nan)
+    columns = {
+        "user": np.array([f"u{i}" for i in range(30)]), "number": np.arange(1.0, 31.0),
+        "film_id": 7.0 * rng.permutation(30),
+        "year": 1990.0 + np.arange(30), "job": np.array(["cook", "nurse"])[rng.integers(0, 2, 30)],
+    }  # fmt: skip
+    model = {
+        "inductive": hs.InductiveCompletion(1, "linear", penalty=0.1, effects="none", random_state=0),
+        "bayes": hs.BayesianFactorization(1, max_iter=3, burn_in=0, random_state=0),
+    }[kind]
+    with pytest.warns(UserWarning, match="looks like an identifier") as told:
+        model.fit(table, row_features=hs.SideFeatures(columns=columns))
+    sentences = [str(each.message) for each in told if "identifier" in str(each.message)]
+    assert [sentence.split("'")[1] for sentence in sentences] == ["user", "number", "film_id"]

@@ -21,6 +21,8 @@ SCALES = ("auto", "none", "rms")
 # Columns of frames are rounded to this part of their standard deviation: a unit or a shift of a million then leaves the
 # very same numbers, and an objective with many minima ends in the same one.
 GRID = 2.0**-17
+# With fewer lines, values of their own in every line are no sign of a name.
+FEWEST_NAMED = 20
 # Spread of a column, over its mean, below which it is rounding.
 ROUNDING = 1e-13
 
@@ -393,6 +395,39 @@ class FeatureCode:
         for name in self.names:
             named += [f"{name}={category}" for category in self.categories[name]] if name in self.categories else [name]
         return named
+
+
+def identifiers(side: SideFeatures) -> list[str]:
+    """Columns of a data frame that look like names of the lines: another value in every line, and no measurement.
+
+    Text of which no two lines have the same, and whole numbers that count the lines (from 0 or 1) or are called an id.
+
+    Examples
+    --------
+    >>> lines = np.arange(30.0)
+    >>> identifiers(SideFeatures(columns={"user": lines, "age": lines % 7, "name": lines.astype(str)}))
+    ['user', 'name']
+    """
+    named = []
+    for name, column in side.columns.items():
+        if side.n < FEWEST_NAMED or len(np.unique(column)) < side.n or name in side.missing:
+            continue
+        is_called = name.lower() == "id" or name.lower().endswith("_id") or name.endswith("Id")
+        is_text = column.dtype.kind == "U"
+        is_whole = not is_text and bool(np.all(column == np.trunc(column)))
+        is_count = is_whole and column.min() in (0, 1) and column.max() - column.min() == side.n - 1
+        if is_text or is_count or (is_whole and is_called):
+            named.append(name)
+    return named
+
+
+def tell_identifiers(model: Any, side: SideFeatures, name: str) -> None:
+    """Warn of columns that look like names of the lines."""
+    for column in identifiers(side):
+        model._warn(
+            f"{name}: column {column!r} looks like an identifier (every line has a value of its own), which says "
+            f"nothing of new lines; leave it out, or name lines by it: SideFeatures.from_frame(frame, key={column!r})"
+        )
 
 
 def is_features(given: Any) -> bool:

@@ -340,7 +340,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
     def _sampler(self, observed: Observed, settings: SimpleNamespace, features: tuple[Any, Any]) -> Sampler:
         """The table and the features of its sides; learns how these are encoded on the way."""
         (self.row_code_, F), (self.col_code_, G) = (
-            learned_features(given, observed, axis) for axis, given in enumerate(features)
+            learned_features(given, observed, axis, self) for axis, given in enumerate(features)
         )
         return Sampler(observed, self.loss_, float(self.mean_), settings.engine, (F, G))
 

@@ -10,7 +10,7 @@ import numpy as np
 from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data import Observed
 from halfseen.data.compressed import Compressed
-from halfseen.data.features import FeatureCode, as_side_features
+from halfseen.data.features import FeatureCode, as_side_features, tell_identifiers
 from halfseen.errors import shown
 from halfseen.methods.completion.effects import FEW, implicit_weights
 
@@ -22,7 +22,7 @@ SAME, SAME_MEAN = 0.999, 1.0 - 1e-6
 LEAST_ENTRIES = 3
 
 
-def learned_features(given: Any, observed: Observed, axis: int) -> tuple[FeatureCode | None, Any]:
+def learned_features(given: Any, observed: Observed, axis: int, model: Any) -> tuple[FeatureCode | None, Any]:
     """How the features of one side become numbers, and these numbers.
 
     Numbers of data frames are centred and divided by their standard deviations, categories become 0 and 1; all are then
@@ -33,6 +33,8 @@ def learned_features(given: Any, observed: Observed, axis: int) -> tuple[Feature
     given : array, scipy.sparse, data frame, SideFeatures or None
     observed : Observed
     axis : {0, 1}
+    model : estimator
+        Which warns of columns that look like names of the lines.
 
     Raises
     ------
@@ -44,6 +46,7 @@ def learned_features(given: Any, observed: Observed, axis: int) -> tuple[Feature
     name, labels = ("row_features", "col_features")[axis], (observed.row_labels, observed.col_labels)[axis]
     side = as_side_features(given, name).aligned(observed.shape[axis], labels, name)
     side.refuse_missing(name)
+    tell_identifiers(model, side, name)
     raw = FeatureCode.learn(side)
     refuse_values(raw.encode(side, name), raw.encoded_names(), observed, axis)
     matrix = side.matrix

@@ -180,7 +180,7 @@ def infer(model: Any, choices: dict[str, Any], R: Any, features: tuple[Any, Any]
     theta = fitted_point(model, problem)
     if problem.size > MOST_WEIGHTS:
         raise ValueError(f"{problem.size} weights are too many for intervals (at most {MOST_WEIGHTS}); use fewer units")
-    inverse, null, information = inverted(problem, theta)
+    inverse, null, information = inverted(problem, theta, dependent_categories(model, problem))
     spent = problem.size - null
     left = problem.passes.observed.n_entries - spent
     if left <= 0:
@@ -230,7 +230,22 @@ def fitted_point(model: Any, problem: InductiveProblem) -> FloatArray:
     return problem.pack(sides[0], sides[1], level + [np.log(model.gain_ / units.scale)] * problem.design.has_gain)
 
 
-def inverted(problem: InductiveProblem, theta: FloatArray) -> tuple[FloatArray, int, FloatArray]:
+def dependent_categories(model: Any, problem: InductiveProblem) -> int:
+    """How many columns of encoded data frames are sums of others, as the categories of a column and the constant are.
+
+    No prediction depends on how weights are shared among these: every line, a new one too, has one category, or shares
+    that add up to 1.
+    """
+    lacking = 0
+    for side, code in ((problem.rows, model.row_code_), (problem.cols, model.col_code_)):
+        if code is None or not code.categories:
+            continue
+        lines = side.lines(np.arange(side.n)).astype(float)
+        lacking += side.size - int(np.linalg.matrix_rank(lines.T @ lines, hermitian=True))
+    return lacking
+
+
+def inverted(problem: InductiveProblem, theta: FloatArray, n_dependent: int = 0) -> tuple[FloatArray, int, FloatArray]:
     """Pseudo-inverse of the information with the penalty, the dimension left out, and the information without it.
 
     Raises
@@ -244,6 +259,7 @@ def inverted(problem: InductiveProblem, theta: FloatArray) -> tuple[FloatArray, 
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
     null = int(np.sum(values <= ZERO * values[-1]))
     free = 0 if problem.design.is_tied else problem.design.activation.null_dimension(problem.design.rank)
+    free += n_dependent * problem.design.rank
     name = problem.design.activation.name
     if problem.design.has_level and problem.design.activation.scaling == "all":
         # with as many units as there are features the constant is a product of the intercepts too

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import CompletionEstimator
 from halfseen.data import Observed, check_support
-from halfseen.data.features import SCALES, FeatureCode, as_side_features, is_features
+from halfseen.data.features import SCALES, FeatureCode, as_side_features, is_features, tell_identifiers
 from halfseen.data.labels import find_labels
 from halfseen.engines import Engine, EntryPasses
 from halfseen.errors import UnknownLabelError
@@ -394,6 +394,8 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
             labels = (observed.row_labels, observed.col_labels)[axis]
             side = as_side_features(given, name).aligned(observed.shape[axis], labels, name)
             side.refuse_missing(name)
+            if self._chooses:
+                tell_identifiers(self, side, name)
             code = FeatureCode.learn(side, settings.scale, bool(settings.has_intercept))
             matrix = code.encode(side, name)
         setattr(self, ("row_code_", "col_code_")[axis], code)
