@@ -193,3 +193,43 @@ def test_the_bayesian_factorisation_takes_files_of_features(halfseen, files):
     alone = halfseen("fit", "bayes", folder / "ratings.csv", "--row-key", "name")
     assert alone.exit_code == 2
     assert "give --row-features too" in alone.output
+
+
+@pytest.mark.parametrize("method", ["row-kernel-ridge", "kron-ridge"])
+def test_kernel_ridges_are_fitted_judged_saved_and_asked_like_everything_else(halfseen, tmp_path, method):
+    rng = np.random.default_rng(3)
+    F, G = rng.normal(size=(40, 3)), rng.normal(size=(20, 3))
+    K, L = np.exp(-0.3 * ((F[:, None] - F) ** 2).sum(axis=2)), np.exp(-0.3 * ((G[:, None] - G) ** 2).sum(axis=2))
+    people, things = [f"p{i:02}" for i in range(40)], [f"t{j:02}" for j in range(20)]
+    i, j = np.nonzero((F @ G.T)[:34] > 1.5)
+    lines = ["person,thing,has", *(f"{people[a]},{things[b]},1" for a, b in zip(i, j, strict=True))]
+    (tmp_path / "links.csv").write_text("\n".join(lines))
+    for name, kernel, own, others in (
+        ("people", K[:34, :34], people[:34], people[:34]),
+        ("new", K[34:, :34], people[34:], people[:34]),
+        ("things", L, things, things),
+    ):
+        head = ",".join(["who", *others])
+        body = [",".join([who, *(f"{x:.6f}" for x in line)]) for who, line in zip(own, kernel, strict=True)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([head, *body]))
+    features = ["--row-features", tmp_path / "people.csv"]
+    if method == "kron-ridge":
+        refused = halfseen("fit", method, tmp_path / "links.csv", *features)
+        assert refused.exit_code == 2
+        assert "needs --col-features" in refused.output
+        features += ["--col-features", tmp_path / "things.csv"]
+    run = tmp_path / "run"
+    done = halfseen("fit", method, tmp_path / "links.csv", *features, "--held", "rows", "--seed", "1", "-o", run)
+    assert done.exit_code == 0, done.output
+    facts = json.loads((run / "run.json").read_text())
+    auc = {line["model"]: line["auc"] for line in facts["ranking"]}
+    ours = next(name for name in auc if name.startswith("kernel ridge"))
+    assert auc[ours] > auc["popularity"] + 0.1
+    best = halfseen("predict", run, "--row-features", tmp_path / "new.csv", "--top", "2")
+    pairs = [(line["row"], line["col"]) for line in csv.DictReader(best.stdout.splitlines())]
+    assert len(pairs) == 12
+    truth = (F @ G.T)[[people.index(row) for row, _ in pairs], [things.index(col) for _, col in pairs]]
+    assert truth.mean() > 1.0
+    seen = halfseen("predict", run, "--rows", people[0], "--cols", "t00,t01")
+    assert seen.exit_code == 0
+    assert seen.output.count(people[0]) == 2

@@ -9,6 +9,7 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.cli.options import HeldOption, TableOptions
+from halfseen.cli.predict import predictor
 from halfseen.cli.questions import Question, read_pairs
 from halfseen.cli.screen import Steps, figures, table
 from halfseen.cli.source import read_features
@@ -30,10 +31,20 @@ class FeaturesJob(TableJob):
         if not self.sides:
             raise ValueError("give --row-features, --col-features or both; without any use 'halfseen fit als'")
 
+        if self.is_ridge and "row_features" not in self.sides:
+            raise ValueError(f"{self.asked.method.name} needs --row-features: features of the rows, or similarities")
+        if self.asked.method.estimator is hs.comparisons.KronRidge and "col_features" not in self.sides:
+            raise ValueError("kron-ridge needs --col-features too; row-kernel-ridge does without")
+
+    @property
+    def is_ridge(self) -> bool:
+        """Whether this is one of the kernel ridges, which are for one-class tables only."""
+        return self.asked.method.estimator in (hs.comparisons.RowKernelRidge, hs.comparisons.KronRidge)
+
     @property
     def is_one_class(self) -> bool:
         """Whether entries say only that something was seen."""
-        return self.values.get("family") == (ONE_CLASS,)
+        return self.is_ridge or self.values.get("family") == (ONE_CLASS,)
 
     def settle_family(self, trials: str | None) -> None:
         if self.asked.settings.get("family") == ONE_CLASS:
@@ -54,6 +65,8 @@ class FeaturesJob(TableJob):
         return data.split(share, random_state=seed, by=what, keep_covered=what == "entries")
 
     def named(self, model: Any) -> str:
+        if self.is_ridge:
+            return f"{self.asked.method.title}, penalty {model.penalty:g}"
         return f"inductive, {model.activation}, rank {model.rank_}"
 
     def loss_of(self, scores: dict[str, float]) -> float:
@@ -89,6 +102,8 @@ class FeaturesJob(TableJob):
     def rivals(self, seen: Observed) -> list[tuple[str, Any]]:
         """The linear model, and means."""
         others: list[tuple[str, Any]] = []
+        if self.is_ridge:
+            return [("popularity", hs.ColumnMean())]
         if self.model.activation != "linear":
             linear = self.make(self.chosen).set_params(activation="linear")
             others.append((f"inductive, linear, rank {self.model.rank_}", linear))
@@ -120,9 +135,13 @@ def lists_table(rows: list[dict[str, Any]]) -> Any:
 
 def predict_new(model: Any, question: Question, record: dict[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:
     """Predictions where rows, columns or both come with files of features."""
-    if not isinstance(model, hs.InductiveCompletion):
+    ridges = hs.comparisons.RowKernelRidge, hs.comparisons.KronRidge
+    if not isinstance(model, (hs.InductiveCompletion, *ridges)):
         kind = with_article(type(model).__name__)
-        raise ValueError(f"--row-features and --top are for runs of 'fit inductive'; this is {kind}")
+        raise ValueError(
+            "--row-features and --top are for runs of 'fit inductive', 'fit row-kernel-ridge' and 'fit kron-ridge'; "
+            f"this is {kind}"
+        )
     if question.level is not None:
         raise ValueError("--level has no meaning here: intervals need the table of the fit (model.inference in Python)")
     reading = TableOptions(sep=question.sep, no_header=question.no_header)
@@ -174,5 +193,5 @@ def pairs_of(
         labels.append(names)
         given.append(names if side is None else side.aligned(len(names), names, "the file of features"))
     length = max(map(len, labels))
-    numbers = np.asarray(model.predict(*given, kind=question.kind), dtype=float)
+    numbers = np.asarray(predictor(model)(*given, kind=question.kind), dtype=float)
     return tuple(np.resize(names, length) for names in labels), {"predicted": numbers}  # type: ignore[return-value]

@@ -206,7 +206,9 @@ class Job(ABC):
     def make(self, chosen: dict[str, Any]) -> Any:
         """The estimator with these values of what is searched, and what was given of all else."""
         fixed = {name: values[0] for name, values in self.values.items() if len(values) == 1}
-        model = self.asked.method.estimator(**{**fixed, "random_state": self.asked.judge.seed, **chosen})
+        estimator = self.asked.method.estimator
+        seed = {"random_state": self.asked.judge.seed} if "random_state" in estimator._parameters else {}
+        model = estimator(**{**fixed, **seed, **chosen})
         return hs.ScaledColumns(model) if self.asked.is_scaled else model
 
     def fit_arguments(self, data: Any) -> dict[str, Any]:

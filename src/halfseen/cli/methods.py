@@ -79,7 +79,7 @@ class Method:
         """The class itself."""
         import halfseen as hs
 
-        return getattr(hs, self.cls)
+        return getattr(hs, self.cls, None) or getattr(hs.comparisons, self.cls)
 
 
 READ = "--row user --col item --value rating"
@@ -135,6 +135,26 @@ METHODS = (
         Example: [bold]halfseen fit inductive ratings.csv --row-features users.csv --col-features films.csv
         --held rows -o run/[/bold], then [bold]halfseen predict run/ --row-features new-users.csv --top 10[/bold]""",
         (FeatureFiles, HeldOption),
+    ),
+    Method(
+        "row-kernel-ridge", "kernel ridge of rows", "methods/comparisons/kernel_ridge.py", "RowKernelRidge", "features",
+        """Kernel ridge of the rows of a one-class table: known links, from features or similarities of the rows.
+
+        A file of features whose columns are called as its lines are holds similarities.
+
+        Example: [bold]halfseen fit row-kernel-ridge links.csv --row-features similar-targets.csv --held rows
+        -o run/[/bold], then [bold]halfseen predict run/ --row-features new-targets.csv --top 10[/bold]""",
+        (FeatureFiles, HeldOption), searched=("penalty",), defaults={"penalty": "0.03,0.1,0.3,1,3"},
+    ),
+    Method(
+        "kron-ridge", "kernel ridge of cells", "methods/comparisons/kernel_ridge.py", "KronRidge", "features",
+        """Kernel ridge of all cells of a one-class table, from features or similarities of rows and columns.
+
+        A file of features whose columns are called as its lines are holds similarities.
+
+        Example: [bold]halfseen fit kron-ridge links.csv --row-features targets.csv --col-features drugs.csv
+        --held rows -o run/[/bold], then [bold]halfseen predict run/ --row-features new-targets.csv --top 10[/bold]""",
+        (FeatureFiles, HeldOption), searched=("penalty",), defaults={"penalty": "0.03,0.1,0.3,1,3"},
     ),
     Method(
         "moment", "one-sided completion", "methods/moment/model.py", "OneSidedCompletion", "rows",

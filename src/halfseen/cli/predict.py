@@ -51,11 +51,16 @@ def write_blocks(model: Any, question: Question, out: Path) -> None:
 
 def predictions(model: Any, labels: tuple[Any, Any], kind: str, record: dict[str, Any]) -> dict[str, Any]:
     """The columns of the answer: one number per cell, or a chance for every class, named as the file has it."""
-    numbers = np.asarray(model.predict(*labels, kind=kind), dtype=float)
+    numbers = np.asarray(predictor(model)(*labels, kind=kind), dtype=float)
     if numbers.ndim == 1:
         return {"predicted": numbers}
     first = model.loss_.range[0] - shift_of(record)
     return {f"p({first + k:g})": numbers[:, k] for k in range(numbers.shape[1])}
+
+
+def predictor(model: Any) -> Any:
+    """What predicts pairs: ``predict``, or of models without it ``predict_entries``."""
+    return model.predict if hasattr(model, "predict") else model.predict_entries
 
 
 def asked(model: Any, question: Question, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

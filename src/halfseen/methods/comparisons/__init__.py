@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from halfseen.methods.comparisons.bias import BiasModel, ColumnMean
 from halfseen.methods.comparisons.items import EASE, ItemNeighbours
 from halfseen.methods.comparisons.jive import JIVE, RobustJIVE
-from halfseen.methods.comparisons.one_class import KronRidge, NeighbourProfile, Popularity, RowKernelRidge
+from halfseen.methods.comparisons.kernel_ridge import KronRidge, RowKernelRidge
+from halfseen.methods.comparisons.one_class import NeighbourProfile, Popularity
 from halfseen.methods.comparisons.second_moments import SecondMoment, alternating_gradient, nuclear_norm_pairs
 from halfseen.methods.comparisons.shared_spaces import COBE, PersonalizedPCA, TwoStepSVD
 

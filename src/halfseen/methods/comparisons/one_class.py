@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from halfseen._typing import FloatArray
 from halfseen.data import Observed, as_observed
-from halfseen.parameters import Nothing, Number, Parametrised, Table, Whole
+from halfseen.parameters import Nothing, Parametrised, Table, Whole
 
 # These closed forms hold the whole table: rows x columns numbers, several times.
 MOST_CELLS = 50_000_000
@@ -35,7 +35,7 @@ class OneClassBaseline(Parametrised, BaseEstimator):
             raise ValueError(f"R has {n} x {p} cells; {type(self).__name__} holds all of them, at most {MOST_CELLS}")
         rows = _kernel(row_kernel, n, "row_kernel", self.needs_rows)
         cols = _kernel(col_kernel, p, "col_kernel", self.needs_cols)
-        self.observed_shape_, self._similarity = observed.shape, rows
+        self.observed_shape_, self._similarity, self._col_similarity = observed.shape, rows, cols
         self._learn(_table(observed), rows, cols)
         return self
 
@@ -113,69 +113,6 @@ class NeighbourProfile(OneClassBaseline):
             place = weights.shape[1] - int(self.n_neighbours)
             weights = np.where(weights >= np.partition(weights, place, axis=1)[:, place, None], weights, 0.0)
         return weights @ self.profiles_ / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
-
-
-class RowKernelRidge(OneClassBaseline):
-    r"""Ridge regression of every column on the rows' kernel: :math:`K_{new}(K + \lambda I)^{-1} A`.
-
-    Parameters
-    ----------
-    penalty : float
-
-    Examples
-    --------
-    >>> RowKernelRidge(1.0).fit(np.array([[1.0, np.nan], [np.nan, 1.0]]), row_kernel=np.eye(2)).predict_table().tolist()
-    [[0.5, 0.0], [0.0, 0.5]]
-    """
-
-    _parameters: ClassVar[Table] = {"penalty": Number(0)}
-
-    def __init__(self, penalty: float = 1.0) -> None:
-        self.penalty = penalty
-
-    def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
-        self.dual_ = np.linalg.solve(rows + self.penalty * np.eye(len(rows)), table)
-
-    def _scores(self, similarity: FloatArray) -> FloatArray:
-        return similarity @ self.dual_
-
-
-class KronRidge(OneClassBaseline):
-    r"""Ridge regression of all cells on the product of both kernels, in closed form through their eigenvectors.
-
-    .. math:: \min_C \|A - K C G\|^2 + \lambda\,\langle C, K C G\rangle,\qquad
-              C = Q\,\frac{Q^\top A P}{\lambda_i\gamma_j + \lambda}\,P^\top
-
-    Parameters
-    ----------
-    penalty : float
-
-    Notes
-    -----
-    O(n^3 + p^3 + n p (n + p)) time.
-
-    Examples
-    --------
-    >>> model = KronRidge(1.0).fit(np.array([[1.0, np.nan], [np.nan, 1.0]]), row_kernel=np.eye(2), col_kernel=np.eye(2))
-    >>> model.predict_table().round(3).tolist()
-    [[0.5, 0.0], [0.0, 0.5]]
-    """
-
-    needs_cols = True
-
-    _parameters: ClassVar[Table] = {"penalty": Number(0, above=True)}
-
-    def __init__(self, penalty: float = 1.0) -> None:
-        self.penalty = penalty
-
-    def _learn(self, table: FloatArray, rows: Any, cols: Any) -> None:
-        (own, Q), (other, P) = np.linalg.eigh(rows), np.linalg.eigh(cols)
-        # similarities are not always positive definite; what is negative is noise of the measure
-        own, other = np.maximum(own, 0.0), np.maximum(other, 0.0)
-        self.dual_ = Q @ ((Q.T @ table @ P) / (np.outer(own, other) + self.penalty) * other) @ P.T
-
-    def _scores(self, similarity: FloatArray) -> FloatArray:
-        return similarity @ self.dual_
 
 
 def _kernel(given: Any, length: int, name: str, is_needed: bool) -> FloatArray | None:

@@ -37,10 +37,10 @@ from halfseen.solvers.checkpoint import resumable
 from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded by the first fit
+    from halfseen.data.candidates import Candidates
     from halfseen.methods.inductive.fitting import Run
     from halfseen.methods.inductive.intervals import InductiveInference
     from halfseen.methods.inductive.problem import InductiveProblem
-    from halfseen.methods.inductive.ranking import Candidates
     from halfseen.select.automatic_rank import RankSearch
 
 
@@ -282,9 +282,9 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
             columns of data frames are encoded by their categories. Without features of a side its rows get weights
             of their own; without both this is plain factorization.
         """
+        from halfseen.data.candidates import seen_cells
         from halfseen.methods.inductive.choosing import settled_structure, warn_if_features_lose
         from halfseen.methods.inductive.fitting import in_gauge, run_starts
-        from halfseen.methods.inductive.ranking import seen_cells
         from halfseen.methods.inductive.units import settled_units
 
         settings = self._checked()
@@ -326,8 +326,8 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
 
     def _alternate(self, observed: Observed, settings: SimpleNamespace, rng: np.random.Generator) -> Self:
         """One-class tables without features, by exact alternating sweeps."""
+        from halfseen.data.candidates import seen_cells
         from halfseen.methods.inductive.one_class import alternate, certificate_of, factors_learned
-        from halfseen.methods.inductive.ranking import seen_cells
 
         self.row_code_ = self.col_code_ = None
         with self._watched(observed, settings.max_iter, lambda params: factors_learned(params, settings)) as watch:
