@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import halfseen as hs
-from halfseen.methods.inductive.newcomers import Deviations, DirectionSums
+from halfseen.methods.inductive.deviations import Deviations, DirectionSums
 
 N, P, NEW, NOISE = 260, 40, 60, 0.4
 

@@ -9,8 +9,7 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.cli.options import HeldOption, TableOptions
-from halfseen.cli.predict import predictor
-from halfseen.cli.questions import Question, read_pairs
+from halfseen.cli.questions import Question, predictor, read_pairs
 from halfseen.cli.screen import Steps, figures, table
 from halfseen.cli.source import read_features
 from halfseen.cli.tables import TableJob

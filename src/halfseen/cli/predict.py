@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from halfseen.cli.inferring import interval_ends, open_run, shift_of
-from halfseen.cli.questions import Question, read_pairs
+from halfseen.cli.questions import Question, predictor, read_pairs
 from halfseen.cli.screen import say
 from halfseen.cli.written import check_out, deliver
 from halfseen.data.labels import labels_from_text
@@ -56,11 +56,6 @@ def predictions(model: Any, labels: tuple[Any, Any], kind: str, record: dict[str
         return {"predicted": numbers}
     first = model.loss_.range[0] - shift_of(record)
     return {f"p({first + k:g})": numbers[:, k] for k in range(numbers.shape[1])}
-
-
-def predictor(model: Any) -> Any:
-    """What predicts pairs: ``predict``, or of models without it ``predict_entries``."""
-    return model.predict if hasattr(model, "predict") else model.predict_entries
 
 
 def asked(model: Any, question: Question, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

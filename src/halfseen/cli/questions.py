@@ -52,3 +52,8 @@ def read_pairs(question: Question, fitted: dict[str, Any]) -> tuple[list[Any], l
     if not rows:
         raise ValueError(f"{path} has no pairs")
     return rows, cols
+
+
+def predictor(model: Any) -> Any:
+    """What predicts pairs: ``predict``, or of models without it ``predict_entries``."""
+    return model.predict if hasattr(model, "predict") else model.predict_entries

@@ -13,6 +13,7 @@ from halfseen._typing import BoolArray, FloatArray
 from halfseen.data import Observed
 from halfseen.data.storable import storable
 from halfseen.losses import is_quadratic
+from halfseen.methods.inductive.activations import get_activation
 from halfseen.select.held_out import clustered_error
 
 # Shares of rows and columns with features, and of the other entries, that are held out.
@@ -24,6 +25,10 @@ CLOSER = (1.0 / 3.0, 3.0)
 SWEEPS = 60
 # What a choice must gain, of the mean squared error, to be preferred to a simpler one.
 GAIN = 0.01
+# Share of the squares out of reach from which it is said.
+BELOW = 0.2
+# Standard deviation, around 1, of what the part of features in predictions of new lines is multiplied by.
+TRUST_SD = 0.5
 # A fit that predicts what was held out this close to its own noise needs no other penalty.
 AT_NOISE = 1.15
 
@@ -44,6 +49,10 @@ class StructureSearch:
     row_baseline, col_baseline : float
         What means of the columns reach on new rows, and means of the rows on new columns.
     best : int
+    row_trust, col_trust : float
+        What new rows (columns) differ in by their features from the mean of those of the fit is multiplied by this in
+        their predictions: with features of many rows, but few for what they weigh, less than 1 predicts held-out rows
+        better. 1 unless there are effects, and unless the data say otherwise by more than a standard error.
     """
 
     choices: list[dict[str, Any]]
@@ -54,6 +63,8 @@ class StructureSearch:
     row_baseline: float
     col_baseline: float
     best: int
+    row_trust: float = 1.0
+    col_trust: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,7 @@ class Judge:
         self.model, self.parts, self.features, self.seed = model, parts, features, seed
         self.choices: list[dict[str, Any]] = []
         self.errors: list[FloatArray] = []
+        self.trusts: list[list[tuple[float, float]]] = []
         self.last: Any = None
 
     def __call__(self, **choice: Any) -> float:
@@ -118,6 +130,7 @@ class Judge:
         candidate.fit(self.parts.train, **self.features)
         self.last, test = candidate, self.parts.test
         error = (candidate._linear_pairs(test.rows, test.cols).astype(float) - test.values) ** 2 / self.parts.size
+        self.trusts.append([trust(candidate, self.parts, axis) for axis in (0, 1)])
         self.choices.append(dict(choice))
         self.errors.append(np.where(np.isfinite(error), error, np.inf))
         return self.losses[-1]
@@ -145,6 +158,35 @@ class Judge:
         """Errors of all candidates over some of the held-out entries."""
         unknown = np.full(len(self.errors), np.nan)
         return np.array([np.mean(error[chosen]) for error in self.errors]) if chosen.any() else unknown
+
+
+def trust(candidate: Any, parts: HeldOutParts, axis: int) -> tuple[float, float]:
+    r"""What the part of features in predictions of held-out rows (columns) is to be multiplied by, in [0, 1].
+
+    And the mean squared error of these with it (nan where none are held out).
+
+    .. math:: \gamma = \frac{\sum (y - m^0)(m - m^0)}{\sum (m - m^0)^2}
+
+    with predictions :math:`m` and those of a row of mean features, :math:`m^0`; drawn towards 1 by a normal prior, and
+    1 where it is no standard error (by rows) below that.
+    """
+    chosen = (parts.is_new_row, parts.is_new_col)[axis]
+    if not chosen.any():
+        return 1.0, np.nan
+    i, j, y = parts.test.rows[chosen], parts.test.cols[chosen], parts.test.values[chosen].astype(float)
+    own, other = (i, j) if axis == 0 else (j, i)
+    A, B = (candidate.row_factors_, candidate.col_factors_)[:: 1 - 2 * axis]
+    said = candidate._linear_pairs(i, j).astype(float)
+    moved = np.einsum("ek,ek->e", (A[own] - A.mean(axis=0)).astype(float), B[other].astype(float))
+    squares = float(np.sum(moved**2))
+    if not np.isfinite(said).all() or not squares > 0.0:
+        return 1.0, float(np.mean((y - said) ** 2))
+    share = float(np.sum((y - said + moved) * moved)) / squares
+    sums = np.bincount(np.unique(own, return_inverse=True)[1], (y - said + (1.0 - share) * moved) * moved)
+    error = float(np.sqrt(np.sum(sums**2))) / squares
+    weight = TRUST_SD**2 / (TRUST_SD**2 + error**2)
+    trusted = 1.0 if 1.0 - share <= error else max(1.0 + weight * (share - 1.0), 0.0)
+    return trusted, float(np.mean((y - said + (1.0 - trusted) * moved) ** 2))
 
 
 def baselines(parts: HeldOutParts) -> tuple[float, float]:
@@ -196,9 +238,13 @@ def settled_structure(
     settings.effects, model.activation_ = best["effects"], best["activation"]
     settings.penalty = "auto" if best["penalty"] == "evidence" else best["penalty"]
     is_entry = ~(parts.is_new_row | parts.is_new_col)
+    place = judge.choices.index(best)
+    new, trusts = [judge.over(parts.is_new_row), judge.over(parts.is_new_col)], [1.0, 1.0]
+    for axis, (trusted, error) in enumerate(judge.trusts[place] if settings.effects != "none" else ()):
+        new[axis][place], trusts[axis] = error / parts.size, trusted
     return StructureSearch(
-        judge.choices, np.array(judge.losses), judge.over(parts.is_new_row), judge.over(parts.is_new_col),
-        judge.over(is_entry), *baselines(parts), judge.choices.index(best),
+        judge.choices, np.array(judge.losses), new[0], new[1], judge.over(is_entry), *baselines(parts), place,
+        trusts[0], trusts[1],
     )  # fmt: skip
 
 
@@ -231,3 +277,18 @@ def warn_if_features_lose(model: Any, search: StructureSearch) -> None:
                 f"deviations) than by the means of the {mean} ({np.sqrt(level):.3g}): for new {what} take these "
                 "(hs.ColumnMean), or give features that say more"
             )
+
+
+def warn_if_one_sided(model: Any, observed: Observed) -> None:
+    """Say so where much of the data's variation lies below all that the units can predict."""
+    if model._units.learns_level:  # the floor is where the data have theirs
+        return
+    if not get_activation(model.activation_).is_one_sided or model.effects_ != "none":
+        return
+    away = observed.values.astype(float) - float(model.loss_.mean(np.zeros(1))[0])
+    share = float(np.sum(np.minimum(away, 0.0) ** 2) / max(float(np.sum(away**2)), 1e-300))
+    if share > BELOW:
+        model._warn(
+            f"{100 * share:.0f} % of the variation lies below what {model.activation_} units can predict (their "
+            "products are never negative): use activation='tanh' or 'linear', or effects"
+        )

@@ -21,7 +21,8 @@ from halfseen.inference.linked import tell_groups
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss, is_one_for_all, is_quadratic
 from halfseen.methods.inductive.activations import get_activation
-from halfseen.methods.inductive.newcomers import Deviations, PlacesNewcomers, learned_deviations
+from halfseen.methods.inductive.deviations import Deviations, learned_deviations
+from halfseen.methods.inductive.newcomers import PlacesNewcomers
 from halfseen.methods.inductive.options import (
     ACTIVATION,
     EFFECTS,
@@ -38,14 +39,11 @@ from halfseen.solvers.watch import CallbackSupport
 
 if TYPE_CHECKING:  # loaded by the first fit
     from halfseen.data.candidates import Candidates
+    from halfseen.methods.inductive.choosing import StructureSearch
     from halfseen.methods.inductive.fitting import Run
     from halfseen.methods.inductive.intervals import InductiveInference
     from halfseen.methods.inductive.problem import InductiveProblem
     from halfseen.select.automatic_rank import RankSearch
-
-
-# Share of the squares out of reach from which it is said.
-BELOW = 0.2
 
 
 class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator):
@@ -142,7 +140,8 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
     effects_ : str
     activation_ : str or Activation
     search_ : StructureSearch or None
-        How "auto" of penalty, effects and activation was settled on what was held out.
+        How "auto" of penalty, effects and activation was settled on what was held out, and how far new lines' features
+        are trusted.
     row_code_, col_code_ : FeatureCode or None
         How features became numbers.
     rank_ : int
@@ -185,6 +184,7 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
 
     rank_: int
     rank_search_: RankSearch | None
+    search_: StructureSearch | None = None
     seen_: tuple[IntArray, IntArray] | None = None
     row_deviations_: Deviations | None = None
     col_deviations_: Deviations | None = None
@@ -283,7 +283,7 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
             of their own; without both this is plain factorization.
         """
         from halfseen.data.candidates import seen_cells
-        from halfseen.methods.inductive.choosing import settled_structure, warn_if_features_lose
+        from halfseen.methods.inductive.choosing import settled_structure, warn_if_features_lose, warn_if_one_sided
         from halfseen.methods.inductive.fitting import in_gauge, run_starts
         from halfseen.methods.inductive.units import settled_units
 
@@ -552,7 +552,12 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
                 "is_strict=True)"
             )
         units = get_activation(self.activation_).value(encoded.forward(weights[:-1]) + weights[-1])
-        return units * units.dtype.type(self.gain_) if axis else units
+        units = units * units.dtype.type(self.gain_) if axis else units
+        trust = 1.0 if self.search_ is None else (self.search_.row_trust, self.search_.col_trust)[axis]
+        if trust == 1.0:
+            return units
+        middle = (self.row_factors_, self.col_factors_)[axis][:, : units.shape[1]].mean(axis=0)
+        return middle + units.dtype.type(trust) * (units - middle)
 
     def _side(self, given: Any, axis: int) -> tuple[FloatArray, FloatArray]:
         """Factors and effects of one side: kept ones of seen rows, computed ones of new rows."""
@@ -585,18 +590,3 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
         from halfseen.methods.inductive.placing import place_rows
 
         return place_rows(self, observed)
-
-
-def warn_if_one_sided(model: InductiveCompletion, observed: Observed) -> None:
-    """Say so where much of the data's variation lies below all that the units can predict."""
-    if model._units.learns_level:  # the floor is where the data have theirs
-        return
-    if not get_activation(model.activation_).is_one_sided or model.effects_ != "none":
-        return
-    away = observed.values.astype(float) - float(model.loss_.mean(np.zeros(1))[0])
-    share = float(np.sum(np.minimum(away, 0.0) ** 2) / max(float(np.sum(away**2)), 1e-300))
-    if share > BELOW:
-        model._warn(
-            f"{100 * share:.0f} % of the variation lies below what {model.activation_} units can predict (their "
-            "products are never negative): use activation='tanh' or 'linear', or effects"
-        )

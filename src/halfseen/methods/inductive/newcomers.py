@@ -2,154 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from halfseen._typing import FloatArray, IntArray
+from halfseen._typing import FloatArray
 from halfseen.data import Observed, as_observed
 from halfseen.data.align import with_columns
 from halfseen.data.features import as_side_features
 from halfseen.data.labels import find_labels, find_positions
-from halfseen.data.storable import storable
 from halfseen.inference import Intervals
 from halfseen.inference.table import LEVEL
-from halfseen.losses import is_quadratic
-from halfseen.methods.inductive.options import ONE_CLASS
-from halfseen.solvers import RelativeChange, SweepResult, loop
-
-# Sweeps of expectation and maximisation, and the change of the noise at which they end.
-SWEEPS, TOL = 50, 1e-4
-# Rows from which spreads are learned: as many as have Gram matrices of this many numbers together.
-MOST_NUMBERS = 20_000_000
-# Share of the mean spread that is added to that of every direction, so that none is taken for impossible.
-FLOOR = 1e-3
-
-
-@storable
-@dataclass(frozen=True)
-class Deviations:
-    r"""How rows (columns) differ from what their features say, :math:`b_i \sim N(0, \Sigma)`.
-
-    .. math:: y_{ij} = \hat m_{ij} + b_{i0} + \langle b_i, w_j\rangle + e_{ij},\qquad e_{ij} \sim N(0, \sigma^2)
-
-    with what features say, :math:`\hat m`, and the factors :math:`w` of the other side.
-
-    Attributes
-    ----------
-    covariance : ndarray (1 + k, 1 + k)
-    noise : float
-        :math:`\sigma^2`.
-    """
-
-    covariance: FloatArray
-    noise: float
-
-
-@dataclass(frozen=True)
-class DirectionSums:
-    """Of every row: Gram matrix of its directions, their sums with residuals, squares of residuals, entries."""
-
-    gram: FloatArray
-    right: FloatArray
-    squares: FloatArray
-    counts: FloatArray
-
-    @classmethod
-    def of(cls, table: Observed, residuals: FloatArray, directions: FloatArray) -> DirectionSums:
-        """Sums over the entries of every row; O(E k^2) time, memory (n + p) k^2."""
-        from scipy import sparse
-
-        view, (n, _), K = table.by_rows, table.shape, directions.shape[1]
-        weights = np.ones(len(residuals)) if view.weights is None else view.weights.astype(float)
-
-        def summed(values: FloatArray, what: FloatArray) -> FloatArray:
-            matrix = sparse.csr_array((values, view.indices, view.indptr), shape=table.shape)
-            return np.asarray(matrix @ what)
-
-        pairs = (directions[:, :, None] * directions[:, None, :]).reshape(len(directions), K * K)
-        ones = np.ones((len(directions), 1))
-        squares = summed(weights * residuals**2, ones)[:, 0]
-        gram = summed(weights, pairs).reshape(n, K, K)
-        return cls(gram, summed(weights * residuals, directions), squares, view.counts.astype(float))
-
-    def given(self, spread: Deviations) -> tuple[FloatArray, FloatArray]:
-        """Conditional means (n, K) and covariances (n, K, K) of the rows' deviations."""
-        precision = np.linalg.inv(spread.covariance)
-        covariances = np.linalg.inv(self.gram / spread.noise + precision)
-        return np.einsum("ikl,il->ik", covariances, self.right) / spread.noise, covariances
-
-
-def learned_deviations(model: Any, observed: Observed, axis: int) -> Deviations | None:
-    """How the rows (``axis=0``) or columns (1) of a fit differ from what their features say; None without features.
-
-    Expectation and maximisation, O(E k^2) once and O(n k^3) a sweep.
-    """
-    if (model.row_code_, model.col_code_)[axis] is None or model.family == ONE_CLASS or not is_quadratic(model.loss_):
-        return None
-    table = observed.T if axis else observed
-    directions = directions_of(model, axis)
-    K = directions.shape[1]
-    step = max(1, -(-table.shape[0] * K * K // MOST_NUMBERS))
-    if step > 1:
-        table = table.take_rows(np.arange(0, table.shape[0], step))
-    said = base_of(model, fitted_units(model, axis)[::step], axis)
-    residuals = table.values.astype(float) - said.at(table.rows, table.cols)
-    sums = DirectionSums.of(table, residuals, directions)
-    used = sums.counts > 0
-    sums = DirectionSums(sums.gram[used], sums.right[used], sums.squares[used], sums.counts[used])
-    total = float(sums.counts.sum())
-    variance = max(float(sums.squares.sum()) / total, 1e-300)
-    size = np.maximum(np.mean(directions**2, axis=0), 1e-300)
-    start = Deviations(np.diag(0.1 * variance / size / K), 0.9 * variance)
-
-    def sweep(spread: Deviations) -> SweepResult:
-        b, V = sums.given(spread)
-        covariance = (np.einsum("ik,il->kl", b, b) + V.sum(axis=0)) / len(b)
-        covariance[np.diag_indices(K)] += FLOOR * np.trace(covariance * np.diag(size)) / K / size
-        fitted = np.einsum("ikl,ik,il->i", sums.gram, b, b) + np.einsum("ikl,ikl->i", sums.gram, V)
-        noise = float(np.sum(sums.squares - 2.0 * np.einsum("ik,ik->i", b, sums.right) + fitted)) / total
-        noise = max(noise, 1e-12 * variance)
-        return SweepResult(Deviations(covariance, noise), noise)
-
-    return loop(sweep, start, [RelativeChange(TOL, 3)], max_iter=SWEEPS).params
-
-
-@dataclass(frozen=True)
-class Base:
-    """What features say of a row: factors and offsets of both sides."""
-
-    own: FloatArray
-    other: FloatArray
-    offset: FloatArray
-
-    def at(self, i: IntArray, j: IntArray) -> FloatArray:
-        return np.asarray(np.einsum("ek,ek->e", self.own[i], self.other[j]) + self.offset[j])
-
-    def table(self) -> FloatArray:
-        return np.asarray(self.own @ self.other.T + self.offset)
-
-
-def directions_of(model: Any, axis: int) -> FloatArray:
-    """What a row (column) may differ by: a constant, and the factors of the other side."""
-    other = (model.col_factors_, model.row_factors_)[axis].astype(float)
-    return np.concatenate([np.ones((len(other), 1)), other], axis=1)
-
-
-def fitted_units(model: Any, axis: int) -> FloatArray:
-    """Activations of the fitted rows (columns), without what is free of their features."""
-    own, k = (model.row_factors_, model.col_factors_)[axis].astype(float), model.row_weights_.shape[1]
-    return own[:, :k]
-
-
-def base_of(model: Any, units: FloatArray, axis: int) -> Base:
-    """What features say, from the units of the own side."""
-    k = model.row_weights_.shape[1]
-    other = (model.col_factors_, model.row_factors_)[axis][:, :k].astype(float)
-    effects = (model.col_effects_, model.row_effects_)[axis].astype(float)
-    return Base(units.astype(float), other, effects + float(model.offset_))
+from halfseen.methods.inductive.deviations import Deviations, DirectionSums, base_of, directions_of
 
 
 class Newcomers:
@@ -178,16 +43,20 @@ class Newcomers:
         if table is not None:
             given = given.aligned(table.shape[0], labels, f"{side}_features")
         base = base_of(model, model._activated(given, axis), axis)
-        Z, K = directions_of(model, axis), spread.covariance.shape[0]
+        Z, K = spread.along(directions_of(model, axis)), spread.covariance.shape[0]
         n = len(base.own)
         means: FloatArray = np.zeros((n, K))
         covariances: FloatArray = np.broadcast_to(spread.covariance, (n, K, K))
         if table is not None:
             residuals = table.values.astype(float) - base.at(table.rows, table.cols)
-            means, covariances = DirectionSums.of(table, residuals, Z).given(spread)
+            means, covariances = DirectionSums.of(table, residuals, Z, spread.errors).given(spread)
         self._noise = spread.noise
         self._mean = base.table() + means @ Z.T
         self._variance = np.einsum("jk,ikl,jl->ij", Z, covariances, Z, optimize=True)
+        q = spread.free.shape[1]
+        if q:  # the free directions are known up to errors of their own
+            squares = np.einsum("ik,il->ikl", means[:, -q:], means[:, -q:]) + covariances[:, -q:, -q:]
+            self._variance += squares.reshape(n, q * q) @ spread.errors.reshape(-1, q * q).T
 
     @property
     def predicted(self) -> FloatArray:
