@@ -8,14 +8,15 @@ new rows, on new columns, on new rows with new columns, and on the other entries
 
 - ``ml-100k``: ratings; age, sex, occupation, postcode of people, genres and year of films; RMSE, and the area under the
   curve of ratings of 4 and 5 among the held-out ones;
-- ``davis``: affinities (pKd) of 68 drugs and 442 kinases from their similarities (the folder ``data/davis`` of the public
-  repository hkmztrk/DeepDTA, as ``davis`` in the data folder); RMSE, and the area of those of 7 and above;
-- ``ic``, ``Fdataset``: known drug-target and disease-drug pairs from their similarities; area and average precision over
-  all cells that are not known.
+- ``davis``: affinities (pKd) of 68 drugs and 442 kinases from their similarities (the folder ``data/davis`` of the
+  public repository hkmztrk/DeepDTA, as ``davis`` in the data folder, or where DAVIS_DATA says); RMSE, and the area of
+  those of 7 and above;
+- ``ic``, ``Fdataset``: known drug-target and disease-drug pairs from their similarities; area and average precision
+  over all cells that are not known.
 
-Settings of the others are chosen as their users would: on a further fifth of rows and columns, among the few given below.
-LightFM (any built copy) and implicit are left out where they are not installed. One thread; ``cpu_seconds`` is the fit
-with its choice and all predictions.
+Settings of the others are chosen as their users would: on a further fifth of rows and columns, among the few given
+below. LightFM (its sources build with ``python setup.py cythonize build_ext``) and implicit are left out where they are
+not installed. One thread; ``cpu_seconds`` is the fit with its choice and all predictions.
 """
 
 # ruff: noqa: E402
@@ -193,7 +194,7 @@ class Task:
 
     def filled(self) -> tuple[np.ndarray, np.ndarray]:
         """The known table, 0 or effects where nothing is known; and what was taken out of it (of all rows, columns)."""
-        (n, p), (i, j, y) = self.shape, self.at
+        i, j, y = self.at
         table = np.zeros(self.shape)
         if self.data.is_one_class:
             table[i, j] = 1.0
@@ -272,7 +273,10 @@ def inductive(task: Task) -> np.ndarray:
     model = hs.InductiveCompletion(family=family, random_state=0)
     model.fit(task.table, row_features=task.features(0)[0], col_features=task.features(1)[0])
     table = np.empty(task.data.shape)
-    (own, other), new = task.kept, [np.setdiff1d(np.arange(n), k) for n, k in zip(task.data.shape, task.kept)]
+    (own, other), new = (
+        task.kept,
+        [np.setdiff1d(np.arange(n), k) for n, k in zip(task.data.shape, task.kept, strict=True)],
+    )
     F, G = (task.features(axis)[1][new[axis]] for axis in (0, 1))
     table[np.ix_(own, other)] = model.predict_table()
     table[np.ix_(new[0], other)] = model.predict_table(F)
@@ -328,7 +332,9 @@ def kron(task: Task, penalty: float) -> np.ndarray:
     own, other = task.kept
     table, taken = task.filled()
     # 0 is an entry here: all cells
-    model = hs.comparisons.KronRidge(penalty).fit(table, row_kernel=K[np.ix_(own, own)], col_kernel=G[np.ix_(other, other)])
+    model = hs.comparisons.KronRidge(penalty).fit(
+        table, row_kernel=K[np.ix_(own, own)], col_kernel=G[np.ix_(other, other)]
+    )
     return np.asarray(model.predict_table(K[:, own], G[:, other]) + taken)
 
 

@@ -61,12 +61,18 @@ class Tracked(Directive):
             for key, row in zip(map(tuple, rows), body, strict=True):
                 groups.setdefault(key, []).append(row)
             rows = [
-                [*key, *(str(fmean(float(row[header.index(name)]) for row in group)) for name in given["mean"])]
+                [*key, *(mean([row[header.index(name)] for row in group]) for name in given["mean"])]
                 for key, group in groups.items()
             ]
         digits = self.options.get("digits", 3)
         titles = [name.replace("_", " ") for name in (*names, *given["mean"])]
         return table_of(titles, [[rounded(cell, digits) for cell in row] for row in rows])
+
+
+def mean(cells: list[str]) -> str:
+    """The mean of the cells that are not empty, as text; empty where all are."""
+    numbers = [float(cell) for cell in cells if cell]
+    return str(fmean(numbers)) if numbers else ""
 
 
 def rounded(text: str, digits: int) -> str:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_n_features, check_is_fitted, validat
 from halfseen._typing import FloatArray, IntArray, Labels, RandomState, as_generator
 from halfseen.data import Observed, as_observed, check_support
 from halfseen.data.align import with_columns
-from halfseen.data.checks import check_scale, holds_only_ones
+from halfseen.data.checks import ONLY_ONES, check_scale, holds_only_ones
 from halfseen.data.frames import library_of
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.data.outgoing import check_size, filled, fingerprint, missing_cells
@@ -257,11 +257,7 @@ class CompletionEstimator(Parametrised, BaseEstimator):
             self.fingerprint_ = fingerprint(observed)
             self.library_ = library_of(R)
             if not self._is_for_ones and holds_only_ones(observed):
-                self._warn(
-                    "every seen cell is 1: there is nothing to tell rows apart by but who has what. For clicks, "
-                    "purchases and known links use InductiveCompletion(family='one_class'), which takes unseen cells "
-                    "for weak zeros"
-                )
+                self._warn(ONLY_ONES)
         return observed
 
     def _positions(self, wanted: Any, axis: str) -> IntArray:

@@ -165,6 +165,10 @@ def check_codes(codes: IntArray, length: int | None, name: str, axis: str) -> in
 
 # So many ones without another value are no accident.
 FEWEST_ONES = 20
+ONLY_ONES = (
+    "every seen cell is 1: there is nothing to tell rows apart by but who has what. For clicks, purchases and known "
+    "links use InductiveCompletion(family='one_class'), which takes unseen cells for weak zeros"
+)
 
 
 def holds_only_ones(observed: Any) -> bool:

@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from halfseen import kernels
 from halfseen._typing import BoolArray, FloatArray
 from halfseen.data import Observed, Sources, as_sources
-from halfseen.data.checks import check_scale
+from halfseen.data.checks import ONLY_ONES, check_scale, holds_only_ones
 from halfseen.inference.extremes import extremes
 from halfseen.inference.linked import tell_sources
 from halfseen.linalg.subspace import misalignment
@@ -37,6 +37,8 @@ class SourcesModel(SourcePredictions, Parametrised, BaseEstimator):
         sources = as_sources(S)
         for name, table in sources.items():
             check_scale(table.values, f"S[{name!r}]")
+        if all(holds_only_ones(table) for table in sources.values()):
+            self._warn(ONLY_ONES)
         tell_sources(self, sources)
         self.source_names_ = sources.names
         self.n_rows_, self.row_labels_ = sources.n_rows, sources.row_labels

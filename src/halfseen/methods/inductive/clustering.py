@@ -225,7 +225,9 @@ class SimilarityClustering(ClusterMixin, Parametrised, BaseEstimator):
         names = ("penalty", "n_starts", "max_iter", "tol", "engine", "solver", "step", "start", "start_scale")
         given = {name: getattr(self, name) for name in names} | changed
         # features are standardised already, and pairs are 0 and 1
-        return InductiveCompletion(activation=self.activation, is_tied=True, scale="none", random_state=seed, **given)
+        model = InductiveCompletion(activation=self.activation, is_tied=True, scale="none", random_state=seed, **given)
+        model._chooses = False  # no newcomers are placed by entries, so that nothing is learned of how these differ
+        return model
 
     def _choose_rank(self, described: FloatArray, table: Observed, rng: np.random.Generator) -> int:
         """The units that predict held-out pairs best, of one to four per cluster; or those that were asked for."""

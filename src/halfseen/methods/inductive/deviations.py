@@ -18,8 +18,10 @@ from halfseen.solvers import RelativeChange, SweepResult, loop
 SWEEPS, FREE_SWEEPS, TOL = 50, 30, 1e-4
 # Directions beside the factors of the other side: at most so many, and one per so many lines of the shorter side.
 FREE, PER_DIRECTION = 6, 10
-# Rows from which spreads are learned: as many as have Gram matrices of this many numbers together.
-MOST_NUMBERS = 20_000_000
+# None beside more factors than that, which take too long; they hold most tastes.
+MOST_FACTORS = 24
+# Rows from which spreads are learned: as many as have Gram matrices of this many numbers, or entries, together.
+MOST_NUMBERS, MOST_ENTRIES = 20_000_000, 500_000
 # Share of the mean spread that is added to that of every direction, so that none is taken for impossible.
 FLOOR = 1e-3
 
@@ -120,13 +122,13 @@ def learned_deviations(model: Any, observed: Observed, axis: int) -> Deviations 
     table = observed.T if axis else observed
     directions = directions_of(model, axis)
     K = directions.shape[1] + FREE
-    step = max(1, -(-table.shape[0] * K * K // MOST_NUMBERS))
+    step = max(1, -(-table.shape[0] * K * K // MOST_NUMBERS), -(-table.n_entries // MOST_ENTRIES))
     if step > 1:
         table = table.take_rows(np.arange(0, table.shape[0], step))
     said = base_of(model, fitted_units(model, axis)[::step], axis)
     residuals = table.values.astype(float) - said.at(table.rows, table.cols)
     spread = _along_factors(table, residuals, directions)
-    q = min(FREE, (min(table.shape) - 1) // PER_DIRECTION)
+    q = min(FREE, (min(table.shape) - 1) // PER_DIRECTION) if K <= MOST_FACTORS else 0
     return _with_free(table, residuals, directions, spread, q) if q > 0 else spread
 
 
