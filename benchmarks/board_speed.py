@@ -1,7 +1,7 @@
-"""How long boards take: ``python benchmarks/board_speed.py [NAME ...]`` writes results/board_speed.csv; needs HALFSEEN_DATA.
+"""How long boards take: ``python benchmarks/board_speed.py [NAME ...]`` writes results/board_speed.csv.
 
-CPU seconds of one thread (set OMP_NUM_THREADS=1) from the answers to the board's table, in a fresh process, and the peak
-of its memory. Half of the cells of PSN-IRT (12 x 41 871) and of 60 x 500 of SWE-bench Verified; a tenth of a made-up
+CPU seconds of one thread from the answers to the board's table, in a fresh process, and the peak of its memory. Half of
+the cells of PSN-IRT (12 x 41 871) and of 60 x 500 of SWE-bench Verified (both need HALFSEEN_DATA); a tenth of a made-up
 table of 500 x 100 000.
 """
 

@@ -83,11 +83,8 @@ def seen_cells(at: Point, posterior: Posterior) -> Iterator[SeenCells]:
     seen = posterior.block.is_seen
     counts = seen.sum(axis=1).astype(np.int64)
     order, G = np.argsort(counts, kind="stable"), posterior.chance.shape[1]
-    begun = 0
-    while begun < len(order):
-        width = 2 * int(counts[order[begun]]) + 8
-        cut = order[begun : begun + max(1, NUMBERS_AT_ONCE // (width * G))]
-        begun += len(cut)
+    batch = np.cumsum((2 * counts[order] + 8) * G) // NUMBERS_AT_ONCE
+    for cut in np.split(order, np.flatnonzero(np.diff(batch)) + 1):
         K = int(counts[cut[-1]])
         if K:
             rows = np.argsort(-seen[cut], axis=1, kind="stable")[:, :K]
