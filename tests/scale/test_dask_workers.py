@@ -14,7 +14,7 @@ import halfseen as hs
 from halfseen.engines import cluster
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*max_iter", "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:Port"
+    "ignore:.*max_iter", "ignore:rows have", "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:Port"
 )
 distributed = pytest.importorskip("distributed", reason="needs dask")
 

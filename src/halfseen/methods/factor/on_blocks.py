@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -108,9 +107,7 @@ def _refuse(settings: SimpleNamespace) -> Loss:
 def _begin(model: Any, table: PreparedTable, loss: Loss) -> None:
     """What is known of the model before anything is fitted."""
     model.loss_, model.has_trials_, model.has_offset_ = loss, False, False
-    model.observed_shape_, model.n_features_in_ = table.shape, table.shape[1]
-    model.row_labels_, model.col_labels_ = None, table.col_labels
-    model.fingerprint_, model.library_ = zlib.crc32(repr(table.facts.checksums).encode()), "numpy"
+    model._observe_blocks(table)
     model.linking_ = model.rank_search_ = model.penalty_choice_ = None
 
 
