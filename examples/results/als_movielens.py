@@ -13,19 +13,17 @@ cmfrec, where it is installed, is run on the same splits; its cold rows and colu
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+from kept import Kept
 
 import halfseen as hs
 from halfseen.datasets import path
 
-OUT = Path(__file__).with_name("als_movielens.csv")
-COLUMNS = ("data", "system", "split", "test_rmse", "cpu_seconds", "config")
+KEPT = Kept(__file__, ("data", "system", "split", "test_rmse", "cpu_seconds", "config"))
 SPLITS = range(5)
 
 
@@ -123,30 +121,14 @@ def run(name: str, done: set[tuple[str, str, str]]) -> None:
                 continue
             seconds = time.process_time() - begun
             rmse = float(np.sqrt(np.mean((found.astype(float) - values[test]) ** 2)))
-            write((name, system, split, f"{rmse:.5f}", f"{seconds:.2f}", config))
+            KEPT.write((name, system, split, f"{rmse:.5f}", f"{seconds:.2f}", config))
             print(f"{name} split {split} {system}: {rmse:.4f} ({seconds:.1f} s)", flush=True)
-
-
-def write(row: tuple[object, ...]) -> None:
-    is_new = not OUT.exists()
-    with OUT.open("a", newline="") as file:
-        if is_new:
-            file.write("# python examples/results/als_movielens.py (one thread; HALFSEEN_DATA is the data folder)\n")
-            csv.writer(file).writerow(COLUMNS)
-        csv.writer(file).writerow(row)
-
-
-def read() -> list[dict[str, str]]:
-    if not OUT.exists():
-        return []
-    with OUT.open(newline="") as file:
-        return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
 def summary() -> None:
     """Mean and standard deviation over the splits, and the worst paired difference to the single start."""
     found: dict[str, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for row in read():
+    for row in KEPT.read():
         found[row["data"]][row["system"]][int(row["split"])] = float(row["test_rmse"])
     for name, systems in found.items():
         own = systems["AlternatingLeastSquares"]
@@ -166,5 +148,5 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if not arguments.summary:
         for chosen in arguments.data or SYSTEMS:
-            run(chosen, {(row["data"], row["system"], row["split"]) for row in read()})
+            run(chosen, {(row["data"], row["system"], row["split"]) for row in KEPT.read()})
     summary()

@@ -13,19 +13,18 @@ are in ``als_movielens.csv``.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+from als_movielens import KEPT as LEAST_SQUARES
 from als_movielens import SPLITS, ratings
+from kept import Kept
 
 import halfseen as hs
 
-OUT = Path(__file__).with_suffix(".csv")
-COLUMNS = ("data", "system", "split", "test_rmse", "coverage", "cpu_seconds", "config")
+KEPT = Kept(__file__, ("data", "system", "split", "test_rmse", "coverage", "cpu_seconds", "config"))
 Found = tuple[np.ndarray, float | None]
 Predictor = Callable[[hs.Observed, np.ndarray, np.ndarray, np.ndarray, int], Found]
 
@@ -121,32 +120,14 @@ def run(name: str, done: set[tuple[str, str, str]]) -> None:
             seconds = time.process_time() - begun
             rmse = hs.metrics.rmse(values[test], np.clip(found.astype(float), 1, 5))
             share = "" if covered is None else f"{covered:.4f}"
-            write((name, system, split, f"{rmse:.5f}", share, f"{seconds:.2f}", config))
+            KEPT.write((name, system, split, f"{rmse:.5f}", share, f"{seconds:.2f}", config))
             print(f"{name} split {split} {system}: {rmse:.4f} {share} ({seconds:.1f} s)", flush=True)
-
-
-def write(row: tuple[object, ...]) -> None:
-    is_new = not OUT.exists()
-    with OUT.open("a", newline="") as file:
-        if is_new:
-            file.write(
-                "# python examples/results/baselines_movielens.py (one thread; HALFSEEN_DATA: the data folder)\n"
-            )
-            csv.writer(file).writerow(COLUMNS)
-        csv.writer(file).writerow(row)
-
-
-def read(path: Path = OUT) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
 def summary(reference: str = "BayesianFactorization") -> None:
     """Means over the splits, and paired differences to one system."""
     found: dict[str, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for row in read() + read(OUT.with_name("als_movielens.csv")):
+    for row in KEPT.read() + LEAST_SQUARES.read():
         found[row["data"]][row["system"]][int(row["split"])] = float(row["test_rmse"])
     for name, systems in found.items():
         for system, by_split in sorted(systems.items(), key=lambda item: np.mean(list(item[1].values()))):
@@ -165,5 +146,5 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if not arguments.summary:
         for chosen in arguments.data or SYSTEMS:
-            run(chosen, {(row["data"], row["system"], row["split"]) for row in read()})
+            run(chosen, {(row["data"], row["system"], row["split"]) for row in KEPT.read()})
     summary()

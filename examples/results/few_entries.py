@@ -18,19 +18,17 @@ may know, in random order, and the others are predicted; all other people are th
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 from als_movielens import ratings
+from kept import Kept
 from ratings_movielens import known
 
 import halfseen as hs
 
-OUT = Path(__file__).with_suffix(".csv")
-COLUMNS = ("split", "system", "known", "rmse", "coverage", "cpu_seconds")
+KEPT = Kept(__file__, ("split", "system", "known", "rmse", "coverage", "cpu_seconds"))
 KNOWN, IN_THE_FIT = (0, 1, 2, 5, 10, 20), (0, 1, 5)
 PEOPLE, LEAST, MOST = 150, 40, 20
 
@@ -132,7 +130,7 @@ SYSTEMS = ("features alone", "features and ratings", "ratings alone", "Bayesian,
 
 def run(splits: list[int], systems: list[str]) -> None:
     """What the file lacks; a line is written as soon as it is known."""
-    done = {(row["split"], row["system"], row["known"]) for row in read()}
+    done = {(row["split"], row["system"], row["known"]) for row in KEPT.read()}
     for seed in splits:
         split = Split(seed)
         for system in systems:
@@ -143,31 +141,15 @@ def run(splits: list[int], systems: list[str]) -> None:
             model = fitted_once(split, system, seed) if lacking and not in_fit else None
             for n in lacking:
                 judged = in_the_fit(split, n, seed) if in_fit else placed(split, system, model, n)
-                write((seed, system, n, *judged, f"{time.process_time() - begun:.2f}"))
+                KEPT.write((seed, system, n, *judged, f"{time.process_time() - begun:.2f}"))
                 begun = time.process_time()
                 print(seed, system, n, *judged, flush=True)
-
-
-def write(row: tuple[object, ...]) -> None:
-    is_new = not OUT.exists()
-    with OUT.open("a", newline="") as file:
-        if is_new:
-            file.write("# python examples/results/few_entries.py (one thread; HALFSEEN_DATA: the data folder)\n")
-            csv.writer(file).writerow(COLUMNS)
-        csv.writer(file).writerow(row)
-
-
-def read() -> list[dict[str, str]]:
-    if not OUT.exists():
-        return []
-    with OUT.open(newline="") as file:
-        return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
 def summary() -> None:
     """Means over the splits."""
     found: dict[str, dict[int, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
-    for row in read():
+    for row in KEPT.read():
         pair = float(row["rmse"]), float(row["coverage"] or "nan")
         found[row["system"]][int(row["known"])].append(pair)
     for system, by_number in found.items():

@@ -14,20 +14,20 @@ for "sides" the same features; it is left out where it is not installed.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 from als_movielens import SPLITS, ratings
+from kept import Kept
 from scipy import sparse
 
 import halfseen as hs
 from halfseen.datasets import path
 
-OUT = Path(__file__).with_suffix(".csv")
-COLUMNS = ("data", "system", "split", "test_rmse", "coverage", "quiet", "middle", "loud", "cpu_seconds", "config")
+KEPT = Kept(
+    __file__, ("data", "system", "split", "test_rmse", "coverage", "quiet", "middle", "loud", "cpu_seconds", "config")
+)
 VARIANTS = {
     "plain": {"implicit": "none", "noise": "equal"},
     "default": {},
@@ -89,7 +89,7 @@ def run(name: str, variants: list[str], splits: list[int], done: set[tuple[str, 
                 continue
             seconds = time.process_time() - begun
             rmse = hs.metrics.rmse(values[test], np.clip(found.astype(float), 1, 5))
-            write((name, system, split, f"{rmse:.5f}", *shares, f"{seconds:.2f}", config))
+            KEPT.write((name, system, split, f"{rmse:.5f}", *shares, f"{seconds:.2f}", config))
             print(f"{name} split {split} {system}: {rmse:.4f} {' '.join(shares)} ({seconds:.1f} s)", flush=True)
 
 
@@ -132,26 +132,10 @@ def peer(variant: str, table: hs.Observed, asked: tuple, sides: tuple, seed: int
     return model.predict(None, test), [""] * 4, f"rank=10 n_iter={draws + 20}"
 
 
-def write(row: tuple[object, ...]) -> None:
-    is_new = not OUT.exists()
-    with OUT.open("a", newline="") as file:
-        if is_new:
-            file.write("# python examples/results/ratings_movielens.py (one thread; HALFSEEN_DATA: the data folder)\n")
-            csv.writer(file).writerow(COLUMNS)
-        csv.writer(file).writerow(row)
-
-
-def read() -> list[dict[str, str]]:
-    if not OUT.exists():
-        return []
-    with OUT.open(newline="") as file:
-        return list(csv.DictReader(line for line in file if not line.startswith("#")))
-
-
 def summary() -> None:
     """Means over the splits."""
     found: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
-    for row in read():
+    for row in KEPT.read():
         found[row["data"], row["system"]].append(row)
     for (name, system), rows in found.items():
         rmse = np.array([float(row["test_rmse"]) for row in rows])
@@ -170,5 +154,5 @@ if __name__ == "__main__":
         for chosen in arguments.data or ("ml-100k", "ml-1m"):
             variants = arguments.variant or [*VARIANTS, "myfm implicit", "myfm sides"]
             splits = arguments.split if arguments.split is not None else list(SPLITS)
-            run(chosen, variants, splits, {(row["data"], row["system"], row["split"]) for row in read()})
+            run(chosen, variants, splits, {(row["data"], row["system"], row["split"]) for row in KEPT.read()})
     summary()

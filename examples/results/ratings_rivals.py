@@ -11,22 +11,20 @@ test tenth) are from the same minutes of the same machine. What is not installed
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
 import als_movielens as least_squares
 import baselines_movielens as baselines
 import numpy as np
 import ratings_movielens as bayes
 from als_movielens import SPLITS, ratings
+from kept import Kept
 
 import halfseen as hs
 
-OUT = Path(__file__).with_suffix(".csv")
-COLUMNS = ("data", "system", "split", "test_rmse", "cpu_seconds", "ms_per_sweep_and_rank", "config")
+KEPT = Kept(__file__, ("data", "system", "split", "test_rmse", "cpu_seconds", "ms_per_sweep_and_rank", "config"))
 Found = tuple[np.ndarray, str, int]  # predictions, settings, sweeps times rank
 System = Callable[[hs.Observed, tuple, tuple, int], Found]
 
@@ -85,7 +83,7 @@ def run(name: str, splits: list[int], chosen: list[str] | None) -> None:
     """All systems on all splits of one data set; a line is written as soon as it is known."""
     users, films, values = ratings(name)
     shape, sides = (int(users.max()) + 1, int(films.max()) + 1), bayes.known(name)
-    done = {(row["data"], row["system"], row["split"]) for row in read()}
+    done = {(row["data"], row["system"], row["split"]) for row in KEPT.read()}
     for split in splits:
         order = np.random.default_rng(split).permutation(len(values))
         test, train = order[-(len(order) // 10) :], order[: -(len(order) // 10)]
@@ -103,30 +101,14 @@ def run(name: str, splits: list[int], chosen: list[str] | None) -> None:
             seconds = time.process_time() - begun
             rmse = hs.metrics.rmse(values[test], np.clip(np.asarray(found, dtype=float), 1, 5))
             share = f"{1000 * seconds / work:.3f}" if work else ""
-            write((name, system, split, f"{rmse:.5f}", f"{seconds:.2f}", share, config))
+            KEPT.write((name, system, split, f"{rmse:.5f}", f"{seconds:.2f}", share, config))
             print(f"{name} split {split} {system}: {rmse:.4f} ({seconds:.1f} s) {share}", flush=True)
-
-
-def write(row: tuple[object, ...]) -> None:
-    is_new = not OUT.exists()
-    with OUT.open("a", newline="") as file:
-        if is_new:
-            file.write("# python examples/results/ratings_rivals.py (one thread; HALFSEEN_DATA: the data folder)\n")
-            csv.writer(file).writerow(COLUMNS)
-        csv.writer(file).writerow(row)
-
-
-def read() -> list[dict[str, str]]:
-    if not OUT.exists():
-        return []
-    with OUT.open(newline="") as file:
-        return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
 def summary() -> None:
     """Means over the splits, and differences on the same split to ours with the same inputs."""
     found: dict[str, dict[str, dict[str, dict[str, str]]]] = defaultdict(lambda: defaultdict(dict))
-    for row in read():
+    for row in KEPT.read():
         found[row["data"]][row["system"]][row["split"]] = row
     for name, by_system in found.items():
         for system, rows in by_system.items():

@@ -12,9 +12,9 @@ import pytest
 RESULTS = Path(__file__).parents[2] / "examples" / "results"
 
 
-def tracked(column="test_rmse"):
+def tracked(column="test_rmse", files=("baselines_movielens.csv", "als_movielens.csv")):
     found = defaultdict(dict)
-    for name in ("baselines_movielens.csv", "als_movielens.csv"):
+    for name in files:
         with (RESULTS / name).open(newline="") as file:
             for row in csv.DictReader(line for line in file if not line.startswith("#")):
                 if row.get(column):
@@ -44,3 +44,16 @@ def test_predictive_intervals_cover_held_out_ratings(data):
     shares = tracked("coverage")[data, "BayesianFactorization"]
     assert sorted(shares) == [0, 1, 2, 3, 4]
     assert all(0.93 <= share <= 0.97 for share in shares.values())
+
+
+def test_the_readme_has_the_means_of_the_tracked_splits():
+    baselines, ours = tracked(), tracked(files=["ratings_movielens.csv"])
+    splits = {
+        "halfseen, Bayesian": [ours[data, "BayesianFactorization, default"] for data in ("ml-100k", "ml-1m")],
+        "LIBMF": [baselines[data, "LIBMF"] for data in ("ml-100k", "ml-1m")],
+        "Surprise, SVD": [baselines[data, "Surprise SVD"] for data in ("ml-100k", "ml-1m")],
+    }
+    readme = (RESULTS.parents[1] / "README.md").read_text(encoding="utf-8")
+    for system, by_data in splits.items():
+        (line,) = [line for line in readme.splitlines() if line.startswith(f"{system}  ")]
+        assert line.split()[-2:] == [f"{np.mean(list(by_split.values())):.4f}"[1:] for by_split in by_data]
