@@ -28,6 +28,8 @@ MODELS = {
 # Of these rounds are not those in memory; test_factor_blocks.py and test_more_blocks.py say what they are compared to.
 OTHERWISE = {
     "factors": lambda **more: hs.GeneralizedFactorModel(2, max_iter=12, random_state=0, **more),
+    "nuclear norm": lambda **more: hs.SoftImpute(3, n_penalties=4, max_iter=5, random_state=0, **more),
+    "draws": lambda **more: hs.BayesianFactorization(2, max_iter=6, burn_in=2, start_iter=1, random_state=0, **more),
     "second moments": lambda **more: hs.OneSidedCompletion(2, max_iter=15, random_state=0, **more),
 }
 IN_MEMORY = dict(MODELS)

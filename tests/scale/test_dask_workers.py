@@ -14,7 +14,12 @@ import halfseen as hs
 from halfseen.engines import cluster
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*max_iter", "ignore:rows have", "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:Port"
+    "ignore:.*max_iter",
+    "ignore:rows have",
+    "ignore:the fit ended",
+    "ignore::DeprecationWarning",
+    "ignore::ResourceWarning",
+    "ignore:Port",
 )
 distributed = pytest.importorskip("distributed", reason="needs dask")
 
@@ -40,6 +45,15 @@ class TestOnWorkers:
         here = MODELS[name]().fit(table)
         with hs.engine(client):
             assert_same_bits(MODELS[name]().fit(table), here)
+
+    def test_sources_are_fitted_where_they_are(self, folder, client):
+        sources = {"one": hs.read_table(folder), "two": hs.read_table(folder)}
+        model = hs.HeterogeneousFactorization(1, 1, solver="als", penalty=0.1, max_iter=5, tol=0, random_state=0)
+        here = hs.HeterogeneousFactorization(**model.get_params()).fit(sources)
+        with hs.engine(client):
+            there = model.fit(sources)
+        np.testing.assert_array_equal(there.shared_basis_, here.shared_basis_)
+        assert there.shares_ == here.shares_
 
     def test_a_table_in_memory_is_sent_to_the_workers(self, folder, client):
         table = hs.read_table(folder).load()

@@ -17,7 +17,10 @@ from halfseen.data.prepared import PreparedTable
 from halfseen.errors import shown
 
 # The models that fit a prepared table block by block; all others refuse it here.
-ON_BLOCKS = "AlternatingLeastSquares, BiasModel, GeneralizedFactorModel and OneSidedCompletion"
+ON_BLOCKS = (
+    "AlternatingLeastSquares, BayesianFactorization, BiasModel, GeneralizedFactorModel, OneSidedCompletion and "
+    "SoftImpute"
+)
 
 
 class HasSupport(Protocol):
