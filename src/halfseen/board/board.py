@@ -16,6 +16,7 @@ from halfseen.board import checks, files, placing, questions, scores
 from halfseen.board.answers import answers_of, as_evaluations
 from halfseen.board.asking import Remaining, questions_to_ask
 from halfseen.board.comparison import Comparison, questions_needed, smallest_gap
+from halfseen.board.newcomer import newcomer_questions
 from halfseen.board.scores import ABOUT, Scores
 from halfseen.errors import close_matches
 from halfseen.inference import Listing, dense_pair_maximum, drawn_rank_intervals, tie_groups, upper_quantile
@@ -283,7 +284,8 @@ class Board:
         Parameters
         ----------
         model : str or None
-            On the board; None: a newcomer, of whom nothing is known.
+            On the board; None: a newcomer, of whom nothing is known. Its questions leave least variance of the score,
+            by the model and by how answers of the board's own models hang together.
         against : str or None
             The model to tell it from; questions of either may then come up.
         n : int
@@ -297,6 +299,9 @@ class Board:
         if isinstance(n, bool) or n < 1:
             raise BadArgument("n", n, "a whole number of at least 1")
         names = [model] if against is None else [model, against]
+        if names == [None]:
+            which, errors = newcomer_questions(self, int(n))
+            return self._next(np.full(len(which), "new"), which, errors)
         remaining = [self._remaining(name) for name in names]
         who, which, errors = questions_to_ask(remaining, int(n))
         if not who:
@@ -305,8 +310,11 @@ class Board:
                 "needed, needed(a, b) says how many."
             )
         label = np.array(["new" if name is None else name for name in names])
+        return self._next(label[who], which, errors)
+
+    def _next(self, models: Labels, which: list[int], errors: list[float]) -> Listing:
         columns = {
-            "place": np.arange(1, len(who) + 1), "model": label[who], "question": self._answers.questions[which],
+            "place": np.arange(1, len(which) + 1), "model": models, "question": self._answers.questions[which],
             "se": np.array(errors),
         }  # fmt: skip
         return Listing("next questions", columns, self.level, ("se: expected standard error after the question",))
