@@ -24,6 +24,8 @@ from halfseen.inference.alike import ends_alike
 from halfseen.parameters import BadArgument
 
 DRAWS = 2000
+# With more degrees of freedom Student's quantile is within 1 % of the normal one.
+FEW_DEGREES = 120
 NOTES = {
     "like-these": "score: mean over other questions of the kind, of which these are a sample",
     "these": "score: mean over exactly these questions, had every model answered all of them",
@@ -306,8 +308,8 @@ class Board:
         who, which, errors = questions_to_ask(remaining, int(n))
         if not who:
             raise ValueError(
-                f"{' and '.join(map(str, names))} answered all {len(self.questions)} questions; more of the kind are "
-                "needed, needed(a, b) says how many."
+                f"{' and '.join(map(str, names))} answered all {len(self.questions)} questions; ask others of the kind "
+                "(compare says how many a gap takes)."
             )
         label = np.array(["new" if name is None else name for name in names])
         return self._next(label[who], which, errors)
@@ -413,6 +415,10 @@ class Board:
         values, vectors = np.linalg.eigh(s.covariance)
         normal = np.random.default_rng(self.random_state).standard_normal((DRAWS, len(estimate)))
         errors = normal @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+        degrees = max(self._degrees(about), 1.0)
+        if degrees < FEW_DEGREES:  # few questions, or clusters, know their own spread badly: Student's draws
+            squares = np.random.default_rng([self.random_state, 1]).chisquare(degrees, DRAWS)
+            errors *= np.sqrt(degrees / squares)[:, None]
         ranks, _ = drawn_rank_intervals(estimate, errors, self.level)
         pair = self._pair_se(about)
         q = upper_quantile(dense_pair_maximum(errors, lambda rows: pair[rows]), self.level)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 # errors from 20, 50, 100 questions .045, .032, .025 on SWE-bench Verified (.051, .039, .028 by the ability alone).
 SHARE, FEWEST_MODELS = 0.3, 20
 NODES, REACH = 41, 3.5
-# Variance of an answer to a question that everybody answers alike.
-LEAST = 1e-4
 # Numbers of the models' answers that are held at once; of more models some are taken.
 MOST_NUMBERS = 20_000_000
 
@@ -90,4 +88,7 @@ def _covariance(board: Board) -> tuple[FloatArray, FloatArray]:
             models = rng.choice(n, max(FEWEST_MODELS, MOST_NUMBERS // p), replace=False)
         M = np.concatenate([part[models] for _, part, _ in completed(answers, board._needed_model())], axis=1)
         factors.append(np.sqrt(share / (len(models) - 1)) * (M - M.mean(axis=0)))
-    return np.concatenate(factors), (1.0 - share) * bank.dispersion * (weight @ (P * (1.0 - P))) + LEAST
+    own = (1.0 - share) * bank.dispersion * (weight @ (P * (1.0 - P)))
+    # a question that k models answered alike may be answered otherwise by the next: the rule of succession
+    k = np.bincount(np.asarray(answers.table.cols), minlength=p)
+    return np.concatenate(factors), np.maximum(own, (k + 1.0) / (k + 2.0) ** 2)
