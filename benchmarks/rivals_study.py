@@ -160,7 +160,8 @@ R_TAM = f"""suppressMessages(library(TAM)); x <- data.frame(x); names(x) <- past
 m <- tam.mml.2pl(x, irtmodel='2PL', verbose=FALSE); items <- unname(cbind(m$B[, 2, 1], -m$xsi$xsi))
 people <- m$person$EAP; {R_ITEMS}"""
 R_SOFT = """suppressMessages(library(softImpute)); set.seed(1)
-test <- !is.na(x) & matrix(runif(length(x)) < .1, nrow(x)); z <- x; z[test] <- NA; top <- lambda0(z); grid <- exp(seq(log(top * .9), log(top / 100), length.out=10))
+test <- !is.na(x) & matrix(runif(length(x)) < .1, nrow(x)); z <- x; z[test] <- NA; top <- lambda0(z)
+grid <- exp(seq(log(top * .9), log(top / 100), length.out=10))
 go <- function(y, l) complete(matrix(NA, nrow(y), ncol(y)), softImpute(y, rank.max=30, lambda=l, type='als', maxit=500))
 loss <- sapply(grid, function(l) mean((go(z, l) - x)[test]^2))
 write.table(go(x, grid[which.min(loss)]), 'out.csv', sep=',', row.names=FALSE, col.names=FALSE)"""

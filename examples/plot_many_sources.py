@@ -24,7 +24,8 @@ street = 205.0 - 1.2 * rows
 for left, right, top, grey in ((6, 30, 12, 120), (44, 72, 6, 150)):
     house = (rows >= top) & (rows < 34) & (cols >= left) & (cols < right)
     street[house] = grey
-    street[house & ((rows - top) % 8 >= 3) & ((rows - top) % 8 < 6) & ((cols - left) % 6 >= 2) & (cols < right - 1)] = 70
+    storey, pane = (rows - top) % 8, (cols - left) % 6
+    street[house & (storey >= 3) & (storey < 6) & (pane >= 2) & (cols < right - 1)] = 70
 street[34:] = 95 + 8 * np.sin(cols[34:] / 3)
 street[40:42, ::2] = 200
 

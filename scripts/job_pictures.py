@@ -1,4 +1,4 @@
-"""Draw the six small pictures of the start page: ``python scripts/job_pictures.py [FOLDER]``; bundled data, fixed seeds."""
+"""Draw the six small pictures of the start page: ``python scripts/job_pictures.py [FOLDER]``."""
 
 from __future__ import annotations
 
@@ -76,8 +76,9 @@ def tables(axis: Axes) -> None:
         own = rng.normal(size=(200, 2)) @ rng.normal(size=(2, 12))
         sources[name] = weight * shared @ rng.normal(size=(2, 12)) + own + rng.normal(size=(200, 12))
     model = hs.HeterogeneousFactorization(2, 2, random_state=0).fit(sources)
-    parts = np.array([[np.sum(part(name) ** 2) / np.sum((table - table.mean(0)) ** 2)
-                       for part in (model.shared_part, model.unique_part)] for name, table in sources.items()])  # fmt: skip
+    both = (model.shared_part, model.unique_part)
+    whole = {name: np.sum((table - table.mean(axis=0)) ** 2) for name, table in sources.items()}
+    parts = np.array([[np.sum(part(name) ** 2) / whole[name] for part in both] for name in sources])
     axis.bar(range(4), parts[:, 0], color=BLUE, width=0.6)
     axis.bar(range(4), parts[:, 1], bottom=parts[:, 0], color=ORANGE, width=0.6)
     axis.set(xticks=[], yticks=[], ylim=(0, 1))
