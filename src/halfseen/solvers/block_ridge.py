@@ -233,6 +233,10 @@ class RowsInBlocks:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def any(self) -> bool:
+        """Whether some are not 0: these are kept only where there is something to keep."""
+        return True
+
     def block(self, number: int) -> FloatArray:
         """Of all rows of a block."""
         block = open_block(self.table.recipe(number))
@@ -249,8 +253,10 @@ class RowsInBlocks:
         return self[self.table.find_rows(labels)]
 
     def __getitem__(self, wanted: Any) -> FloatArray:
-        if not isinstance(wanted, np.ndarray) or wanted.ndim != 1 or wanted.dtype.kind not in "iu":
+        if not isinstance(wanted, np.ndarray) or wanted.dtype.kind not in "iu":
             return np.asarray(self)[wanted]
+        if wanted.ndim != 1:
+            return self[wanted.ravel()].reshape(*wanted.shape, *self.shape[1:])
         table = self.table
         out = np.empty((len(wanted), *self.shape[1:]), self.dtype)
         blocks = np.searchsorted(np.array(table.facts.bounds), wanted, side="right") - 1
