@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from halfseen import kernels
 from halfseen._typing import FloatArray
 from halfseen.data import Compressed, storable
-from halfseen.data.prepared import PreparedTable, StoredBlock, open_block
+from halfseen.data.prepared import PreparedTable, StoredBlock, open_block, opened_lately
 from halfseen.engines import cuts
 from halfseen.engines.placement import BlockPlacement
 from halfseen.linalg.packed import solve_packed
@@ -262,7 +262,7 @@ class RowsInBlocks:
         blocks = np.searchsorted(np.array(table.facts.bounds), wanted, side="right") - 1
         for number in np.unique(blocks):
             own = blocks == number
-            block = open_block(table.recipe(int(number)))
+            block = opened_lately(table.recipe(int(number)))
             asked, places = np.unique(wanted[own] - block.first_row, return_inverse=True)
             coefficients = self._coefficients(block.rows.take_major(asked), block.first_row + asked)
             out[own] = (coefficients[:, :-1] if self.part == "factors" else coefficients[:, -1])[places]
