@@ -4,8 +4,9 @@
     python benchmarks/effects_study.py --summary  # only prints means
 
 Linear tables of 150 x 120 with four features a side and rank 2; 2500 of the entries of 120 rows and 90 columns are
-seen. Effects of rows and columns have ``effect`` times the standard deviation of what features explain, the noise .2 times.
-Shares of 95 % intervals of means that features explain, and of single values, that hold on new rows with new columns: by
+seen. Effects of rows and columns have ``effect`` times the standard deviation of what features explain, the noise .2
+times.
+Shares of 95 % intervals that hold on new rows with new columns, of means that features explain and of single values: by
 default ("clusters"), and as if entries were independent ("model").
 """
 
