@@ -19,7 +19,10 @@ from halfseen.data.prepared import PreparedTable
 from halfseen.errors import shown
 
 # The models that fit a prepared table block by block; all others refuse it here.
-ON_BLOCKS = "AlternatingLeastSquares, BiasModel and GeneralizedFactorModel"
+ON_BLOCKS = (
+    "AlternatingLeastSquares, BayesianFactorization, BiasModel, GeneralizedFactorModel, OneSidedCompletion, "
+    "OverparametrizedFactorization and SoftImpute"
+)
 
 
 class HasSupport(Protocol):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from halfseen import kernels
 from halfseen._typing import FloatArray
 from halfseen.data import Compressed, storable
-from halfseen.data.prepared import PreparedTable, StoredBlock, open_block
+from halfseen.data.prepared import PreparedTable, StoredBlock, open_block, opened_lately
 from halfseen.engines import cuts
 from halfseen.engines.placement import BlockPlacement
 from halfseen.linalg.packed import solve_packed
@@ -194,7 +194,7 @@ class RowsInBlocks:
     folder : str
         Of the table, which must stay there.
     visit : object
-        Its ``rows(view, C)`` gives the coefficients of rows.
+        Its ``rows(view, C)`` gives the coefficients of rows; or ``rows_at(view, positions)`` does.
     C : ndarray (p, k)
     part : str
         "factors" or "bias".
@@ -233,26 +233,38 @@ class RowsInBlocks:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def any(self) -> bool:
+        """Whether some are not 0: these are kept only where there is something to keep."""
+        return True
+
     def block(self, number: int) -> FloatArray:
         """Of all rows of a block."""
-        coefficients, _ = self.visit.rows(open_block(self.table.recipe(number)).rows, self.C)
+        block = open_block(self.table.recipe(number))
+        coefficients = self._coefficients(block.rows, block.first_row + np.arange(block.rows.n_major))
         return coefficients[:, :-1] if self.part == "factors" else coefficients[:, -1]
+
+    def _coefficients(self, view: Compressed, positions: NDArray[Any]) -> FloatArray:
+        """Of rows at these positions of the table; some visits draw them, by where they are."""
+        at = getattr(self.visit, "rows_at", None)
+        return self.visit.rows(view, self.C)[0] if at is None else at(view, positions)
 
     def rows(self, labels: Any) -> FloatArray:
         """Of rows by their labels."""
         return self[self.table.find_rows(labels)]
 
     def __getitem__(self, wanted: Any) -> FloatArray:
-        if not isinstance(wanted, np.ndarray) or wanted.ndim != 1 or wanted.dtype.kind not in "iu":
+        if not isinstance(wanted, np.ndarray) or wanted.dtype.kind not in "iu":
             return np.asarray(self)[wanted]
+        if wanted.ndim != 1:
+            return self[wanted.ravel()].reshape(*wanted.shape, *self.shape[1:])
         table = self.table
         out = np.empty((len(wanted), *self.shape[1:]), self.dtype)
         blocks = np.searchsorted(np.array(table.facts.bounds), wanted, side="right") - 1
         for number in np.unique(blocks):
             own = blocks == number
-            block = open_block(table.recipe(int(number)))
+            block = opened_lately(table.recipe(int(number)))
             asked, places = np.unique(wanted[own] - block.first_row, return_inverse=True)
-            coefficients, _ = self.visit.rows(block.rows.take_major(asked), self.C)
+            coefficients = self._coefficients(block.rows.take_major(asked), block.first_row + asked)
             out[own] = (coefficients[:, :-1] if self.part == "factors" else coefficients[:, -1])[places]
         return out
 
