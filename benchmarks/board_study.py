@@ -20,6 +20,7 @@ import csv
 import os
 import sys
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=2)
 def table_named(name: str) -> np.ndarray:
     """A complete table of answers in [0, 1]."""
     file, key = FILES[name]
@@ -50,8 +52,13 @@ def table_named(name: str) -> np.ndarray:
     return X[(X <= 1.0).all(axis=1)]  # EvalPlus has models that were not run on one of its sets
 
 
-def chances(X: np.ndarray) -> np.ndarray:
+@lru_cache(maxsize=2)
+def chances(name: str) -> np.ndarray:
     """What a factor model of rank 2 makes of the table; shares above a half count as right."""
+    X = table_named(name)
+    if X.shape[1] >= 2000:
+        # the chances of 41 871 questions would take longer than all else, and a thousand of them say the same
+        X = X[:, np.random.default_rng(0).permutation(X.shape[1])[:1000]]
     model = hs.GeneralizedFactorModel(2, "bernoulli", penalty="map", random_state=0).fit((X > 0.5).astype(float))
     rows, cols = np.indices(X.shape).reshape(2, -1)
     return np.asarray(model.predict(rows, cols)).reshape(X.shape)
@@ -65,25 +72,36 @@ def drawn(X: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.nda
     return models, questions, np.where(rng.random(part.shape) < share, part, np.nan)
 
 
-def once(X: np.ndarray, about: str, share: float, seed: int, P: np.ndarray | None) -> list[float]:
-    """One draw: how often scores, pairs and ranks hold, errors of scores and raw means, widths, pairs told apart."""
-    rng = np.random.default_rng(seed)
-    if P is not None:
+@lru_cache(maxsize=DRAWS)
+def board_drawn(
+    name: str, is_again: bool, share: float, seed: int
+) -> tuple[hs.Board, np.ndarray, dict[str, np.ndarray]]:
+    """A board of one draw, its table, and the scores that are the truth of each question; one fit serves them all."""
+    X, rng = table_named(name), np.random.default_rng(seed)
+    if is_again:
+        P = chances(name)
         X = (rng.random(P.shape) < P).astype(float)
     models, questions, Y = drawn(X, share, rng)
     truth = {
         "like-these": X[models].mean(axis=1), "these": X[np.ix_(models, questions)].mean(axis=1),
-        "again": (X if P is None else P)[np.ix_(models, questions)].mean(axis=1),
-    }[about]  # fmt: skip
+        "again": (P if is_again else X)[np.ix_(models, questions)].mean(axis=1),
+    }  # fmt: skip
     is_set = X.shape[1] < 10 * QUESTIONS
     names = [f"m{i:03}" for i in range(len(models))]
     board = hs.Board(hs.Observed.from_dense(Y, row_labels=names), set_size=X.shape[1] if is_set else None)
+    return board, Y, truth
+
+
+def once(name: str, about: str, share: float, seed: int) -> list[float]:
+    """One draw: how often scores, pairs and ranks hold, errors of scores and raw means, widths, pairs told apart."""
+    board, Y, of = board_drawn(name, about == "again", share, seed)
+    truth, names = of[about], board.models
     table = board.table(about)
     place = np.array([int(str(name)[1:]) for name in table["model"]])
     best, worst = 1 + (truth > truth[:, None]).sum(axis=1), (truth >= truth[:, None]).sum(axis=1)
     pairs = [
         (board.compare(names[a], names[b], about=about), truth[a] - truth[b])
-        for a in range(len(models)) for b in range(a)
+        for a in range(len(names)) for b in range(a)
     ]  # fmt: skip
     slack = 1e-9
     return [
@@ -97,13 +115,24 @@ def once(X: np.ndarray, about: str, share: float, seed: int, P: np.ndarray | Non
     ]
 
 
-def placed(X: np.ndarray, how: str, n: int, seed: int) -> list[float]:
-    """New models on a board of the others: how often their intervals hold, and the errors of score and raw mean."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(X))
+@lru_cache(maxsize=DRAWS)
+def board_of_others(name: str, seed: int) -> tuple[hs.Board, np.ndarray]:
+    """A board without up to 24 models, and which these are."""
+    X = table_named(name)
+    order = np.random.default_rng(seed).permutation(len(X))
     new, old = order[: min(24, len(X) // 3)], order[min(24, len(X) // 3) :]
     names = [f"q{j:05}" for j in range(X.shape[1])]
-    board = hs.Board(hs.Observed.from_dense(X[old], row_labels=[f"m{i:03}" for i in range(len(old))], col_labels=names))
+    return hs.Board(
+        hs.Observed.from_dense(X[old], row_labels=[f"m{i:03}" for i in range(len(old))], col_labels=names)
+    ), new
+
+
+def placed(name: str, how: str, n: int, seed: int) -> list[float]:
+    """New models on a board of the others: how often their intervals hold, and the errors of score and raw mean."""
+    X, (board, new) = table_named(name), board_of_others(name, seed)
+    rng = np.random.default_rng(seed)
+    rng.permutation(len(X))  # the draw that chose the models
+    names = [f"q{j:05}" for j in range(X.shape[1])]
     asked = np.sort(rng.choice(X.shape[1], n, replace=False))
     if how == "chosen":
         asked = np.sort([names.index(str(question).rpartition("/")[2]) for question in board.next(n=n)["question"]])
@@ -121,21 +150,22 @@ def placed(X: np.ndarray, how: str, n: int, seed: int) -> list[float]:
 
 def cases(name: str) -> list[tuple[str, float]]:
     """What is asked of a table: of which question, at which share seen, or from how many questions."""
-    asked = [(about, share) for about in ("like-these", "these", "again") for share in SHARES]
+    asked = [(about, share) for share in SHARES for about in ("like-these", "these")]
+    asked += [("again", share) for share in SHARES]
     asked.remove(("these", 1.0))  # exact, whatever the intervals
     if name not in ("psn_irt", "cruxeval"):  # of few models no bank can be kept
         asked += [(f"new, {how}", n) for how in ("chosen", "random") for n in NEW]
     return asked
 
 
-def figures(X: np.ndarray, about: str, size: float, draws: int, P: np.ndarray) -> np.ndarray:
+def figures(name: str, about: str, size: float, draws: int) -> np.ndarray:
     """Means over the draws; errors as root mean squares."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if about.startswith("new"):
-            lines = [placed(X, about.removeprefix("new, "), int(size), seed) for seed in range(draws)]
+            lines = [placed(name, about.removeprefix("new, "), int(size), seed) for seed in range(draws)]
         else:
-            lines = [once(X, about, size, seed, P if about == "again" else None) for seed in range(draws)]
+            lines = [once(name, about, size, seed) for seed in range(draws)]
     means: np.ndarray = np.mean(lines, axis=0)
     means[3:5] = np.sqrt(np.mean(np.square(lines), axis=0))[3:5]
     return means
@@ -151,7 +181,7 @@ def checks() -> list[tuple[str, float]]:
         ahead, behind = int((first > X[model]).sum()), int((first < X[model]).sum())
         p_values.append(binomtest(ahead, ahead + behind).pvalue if ahead + behind else 1.0)
     told = np.flatnonzero(np.array(p_values) < 0.05)
-    board = hs.Board(X)
+    board = hs.Board(hs.Observed.from_dense(X, row_labels=[f"m{i:03}" for i in range(len(X))]))
     table = board.table()
     top = X[order[:25]]
     return [
@@ -172,9 +202,6 @@ def main(draws: int, names: list[str]) -> None:
         with target.open(newline="", encoding="utf-8") as file:
             done = {tuple(line[:3]): line for line in list(csv.reader(file))[1:]}
     for name in names:
-        X = table_named(name)
-        # the chances of 41 871 questions would take longer than all else, and a thousand of them say the same
-        P = chances(X if X.shape[1] < 2000 else X[:, np.random.default_rng(0).permutation(X.shape[1])[:1000]])
         for about, size in cases(name):
             key = (name, about, f"{size:g}")
             if key in done and int(done[key][3]) >= draws:
@@ -182,7 +209,7 @@ def main(draws: int, names: list[str]) -> None:
             done[key] = [
                 *key,
                 str(draws),
-                *("" if np.isnan(x) else f"{x:.3f}" for x in figures(X, about, size, draws, P)),
+                *("" if np.isnan(x) else f"{x:.3f}" for x in figures(name, about, size, draws)),
             ]
             print(*done[key], flush=True)
             write(target, COLUMNS, [done[key] for key in sorted(done, key=place_of)])

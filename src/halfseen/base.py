@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from halfseen.data.checks import check_scale, holds_only_ones
 from halfseen.data.frames import library_of
 from halfseen.data.labels import find_labels, find_positions
 from halfseen.data.outgoing import check_size, filled, fingerprint, missing_cells
+from halfseen.data.prepared import PreparedTable
 from halfseen.losses import Loss, at_columns
 from halfseen.parameters import Parametrised, Whole
 
@@ -256,6 +258,7 @@ class CompletionEstimator(Parametrised, BaseEstimator):
             self.row_labels_, self.col_labels_ = observed.row_labels, observed.col_labels
             self.fingerprint_ = fingerprint(observed)
             self.library_ = library_of(R)
+            self.__dict__.pop("stored_rows_", None)  # of an earlier fit to a prepared table
             if not self._is_for_ones and holds_only_ones(observed):
                 self._warn(
                     "every seen cell is 1: there is nothing to tell rows apart by but who has what. For clicks, "
@@ -263,6 +266,12 @@ class CompletionEstimator(Parametrised, BaseEstimator):
                     "for weak zeros"
                 )
         return observed
+
+    def _observe_blocks(self, table: PreparedTable) -> None:
+        """Remember the columns of a prepared table, whose rows are known by their blocks."""
+        self.observed_shape_, self.n_features_in_ = table.shape, table.shape[1]
+        self.row_labels_, self.col_labels_ = None, table.col_labels
+        self.fingerprint_, self.library_ = zlib.crc32(repr(table.facts.checksums).encode()), "numpy"
 
     def _positions(self, wanted: Any, axis: str) -> IntArray:
         if axis == "row" and wanted is not None and getattr(self, "stored_rows_", None) is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,9 +69,7 @@ class BiasedPredictions(CompletionEstimator):
         sums = table.facts.sums
         self.loss_, self.mean_, self.linking_ = get_loss("gaussian"), table.mean, None
         self.bounds_ = bounds(clip, np.array([sums["low"], sums["high"]]))
-        self.observed_shape_, self.n_features_in_ = table.shape, table.shape[1]
-        self.row_labels_, self.col_labels_ = None, table.col_labels
-        self.fingerprint_, self.library_ = zlib.crc32(repr(table.facts.checksums).encode()), "numpy"
+        self._observe_blocks(table)
 
     def _learned_from_blocks(self, table: PreparedTable, visit: Any, C: FloatArray) -> dict[str, Any]:
         """Attributes of a fit to a prepared table."""

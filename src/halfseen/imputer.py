@@ -215,8 +215,8 @@ class Imputer(TransformerMixin, Parametrised, BaseEstimator):
         if len(empty):
             first = empty[0] if observed.col_labels is None else shown(observed.col_labels[empty[0]])
             self._warn(
-                f"{len(empty)} columns have no seen cell, first {first}: nothing is known of them, and they are filled "
-                "with the mean of all others; leave them out"
+                f"columns without a seen cell: {len(empty)}, first {first}; nothing is known of them, and they are "
+                "filled with the mean of all others: leave them out"
             )
 
     def __sklearn_tags__(self) -> Tags:

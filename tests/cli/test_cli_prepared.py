@@ -32,7 +32,7 @@ def run(*words):
     return done.exit_code, done.output
 
 
-@pytest.mark.parametrize("method", ["als", "factor"])
+@pytest.mark.parametrize("method", ["als", "factor", "soft-impute"])
 def test_a_prepared_folder_is_fitted_judged_and_predicted(folder, tmp_path, method):
     code, text = run("fit", method, folder, "--rank", 2, "--memory", "1GB", "-o", tmp_path / "run")
     assert code == 0, text
@@ -86,7 +86,7 @@ def test_a_completed_table_keeps_what_was_seen(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (("bayes", "FOLDER"), "'fit bayes' does not fit"),
+        (("descent", "FOLDER"), "'fit descent' does not fit"),
         (("als", "FOLDER", "--row", "user"), "--row is for files"),
         (("als", "FOLDER", "--rank", "2,4"), "several values"),
         (("als", "digits", "--memory", "1GB"), "halfseen prepare RAW FOLDER"),
@@ -99,6 +99,50 @@ def test_a_completed_table_keeps_what_was_seen(folder, tmp_path):
 )
 def test_what_cannot_be_done_is_one_line(folder, words, match):
     code, text = run("fit", *(folder if word == "FOLDER" else word for word in words))
+    assert code != 0
+    assert match in " ".join(text.split())
+
+
+@pytest.mark.parametrize("method", ["auto", "bayes", "means"])
+def test_a_folder_is_completed_into_a_folder(folder, tmp_path, method):
+    words = ("complete", folder, "--memory", "1GB", "-o", tmp_path / "whole", "--method", method, "--json")
+    code, text = run(*words, *(() if method == "means" else ("--rank", 2)))
+    assert code == 0, text
+    facts, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])  # notes are on the other stream
+    assert (facts["n_rows"], facts["n_cols"]) == (N, P)
+    assert facts["judged"]["rmse"] < (1.05 if method == "means" else 0.6) * facts["judged"]["rmse_column_mean"]
+    whole = pq.read_table(tmp_path / "whole").to_pandas()
+    assert len(whole) == N * P
+    rows, cols, values = entries()
+    cells = whole.set_index(["row", "col"])["value"]
+    np.testing.assert_array_equal(cells.loc[list(zip(rows, cols, strict=True))].to_numpy(), values)
+    assert np.isfinite(whole["value"]).all()
+
+
+def test_completing_a_folder_goes_on_from_its_checkpoint(folder, tmp_path):
+    words = ("complete", folder, "--rank", 2, "--quiet", "--checkpoint", tmp_path / "kept")
+    assert run(*words, "-o", tmp_path / "one")[0] == 0
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"fit", "judge"}
+    assert run(*words, "--resume", "-o", tmp_path / "two")[0] == 0
+    one, two = (pq.read_table(tmp_path / name).to_pandas() for name in ("one", "two"))
+    np.testing.assert_array_equal(one["value"], two["value"])
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (("FOLDER",), "give -o FOLDER"),
+        (("FOLDER", "-o", "cells.csv"), "give -o FOLDER"),
+        (("FOLDER", "-o", "new", "--row", "user"), "--row is for files"),
+        (("FOLDER", "-o", "new", "--interval", "0.9"), "--level P"),
+        (("FOLDER", "-o", "new", "--method", "irt"), "--method irt does not fit a prepared table"),
+        (("FOLDER", "-o", "new", "--scale", "columns"), "needs the table in memory"),
+        (("digits", "--memory", "1GB"), "then 'halfseen complete FOLDER'"),
+        (("digits", "--checkpoint", "kept"), "are for prepared folders"),
+    ],
+)
+def test_what_complete_cannot_do_with_a_folder_is_one_line(folder, words, match):
+    code, text = run("complete", *(folder if word == "FOLDER" else word for word in words))
     assert code != 0
     assert match in " ".join(text.split())
 

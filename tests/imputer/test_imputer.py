@@ -164,7 +164,7 @@ def test_a_column_that_nobody_saw_is_said_and_filled():
     table = np.random.default_rng(0).normal(5, 1, size=(30, 4))
     table[:, 2] = np.nan
     imputer = hs.Imputer(random_state=0)
-    with pytest.warns(UserWarning, match="1 columns have no seen cell, first 2"):
+    with pytest.warns(UserWarning, match="columns without a seen cell: 1, first 2"):
         filled = imputer.fit_transform(table)
     assert imputer.warnings_
     np.testing.assert_allclose(filled[:, 2], 5, atol=2)

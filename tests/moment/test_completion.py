@@ -189,6 +189,7 @@ def test_the_papers_descent_reaches_the_same_minimum():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:100.0% of the values")
 def test_common_means_are_recovered_as_on_the_method_page():
     """Relative errors of XX' at n = 1e4, d = 1000, r = 10: .004 at two entries a row, .0006 at ten."""
     rng = np.random.default_rng(6)

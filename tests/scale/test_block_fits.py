@@ -25,9 +25,12 @@ MODELS = {
     ),
     "biases": lambda **more: hs.BiasModel(max_iter=7, tol=1e-12, **more),
 }
-# Of these rounds are not those in memory; test_factor_blocks.py says what they are compared to.
+# Of these rounds are not those in memory; test_factor_blocks.py and test_more_blocks.py say what they are compared to.
 OTHERWISE = {
     "factors": lambda **more: hs.GeneralizedFactorModel(2, max_iter=12, random_state=0, **more),
+    "nuclear norm": lambda **more: hs.SoftImpute(3, n_penalties=4, max_iter=5, random_state=0, **more),
+    "draws": lambda **more: hs.BayesianFactorization(2, max_iter=6, burn_in=2, start_iter=1, random_state=0, **more),
+    "second moments": lambda **more: hs.OneSidedCompletion(2, max_iter=15, random_state=0, **more),
 }
 IN_MEMORY = dict(MODELS)
 MODELS |= OTHERWISE
@@ -35,7 +38,7 @@ every_model = pytest.mark.parametrize("name", MODELS)
 
 
 def bits(model):
-    names = ("col_factors_", "col_bias_", "intercept_", "row_factors_", "row_bias_")
+    names = ("col_factors_", "col_bias_", "intercept_", "components_", "row_factors_", "row_bias_")
     return [np.asarray(getattr(model, name)) for name in names if hasattr(model, name)]
 
 
@@ -45,7 +48,7 @@ def assert_same_bits(model, other):
     np.testing.assert_array_equal(model.run_.trace.value, other.run_.trace.value)
 
 
-@pytest.mark.filterwarnings("ignore:.*max_iter")
+@pytest.mark.filterwarnings("ignore:.*max_iter", "ignore:rows have")
 @pytest.mark.parametrize("name", IN_MEMORY)
 def test_blocks_give_the_numbers_of_the_table_in_memory(folder, name):
     table = hs.read_table(folder, memory="1GB")
@@ -58,7 +61,7 @@ def test_blocks_give_the_numbers_of_the_table_in_memory(folder, name):
     assert there.score(table.load()) == pytest.approx(here.score(table.load()), rel=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:.*max_iter")
+@pytest.mark.filterwarnings("ignore:.*max_iter", "ignore:rows have")
 @every_model
 def test_threads_and_disks_give_the_same_bits(folder, name):
     serial = MODELS[name]().fit(hs.read_table(folder, memory="1GB"))
@@ -67,7 +70,7 @@ def test_threads_and_disks_give_the_same_bits(folder, name):
         assert_same_bits(serial, MODELS[name]().fit(hs.read_table(folder, memory=1)))
 
 
-@pytest.mark.filterwarnings("ignore:.*max_iter")
+@pytest.mark.filterwarnings("ignore:.*max_iter", "ignore:rows have")
 @every_model
 def test_a_fit_that_was_interrupted_goes_on_with_the_same_bits(folder, tmp_path, monkeypatch, name):
     table = hs.read_table(folder)
@@ -88,7 +91,7 @@ def test_a_fit_that_was_interrupted_goes_on_with_the_same_bits(folder, tmp_path,
     assert_same_bits(MODELS[name]().fit(table, checkpoint=tmp_path / "kept", resume=True), whole)  # a complete one
 
 
-@pytest.mark.filterwarnings("ignore:.*max_iter")
+@pytest.mark.filterwarnings("ignore:.*max_iter", "ignore:rows have")
 def test_a_full_disk_leaves_the_last_checkpoint_whole(folder, tmp_path, monkeypatch):
     table, model = hs.read_table(folder), MODELS["least squares"]
     whole, fsync, calls = model().fit(table), checkpoint.os.fsync, []

@@ -90,12 +90,3 @@ def test_a_damaged_block_is_named(folder, tmp_path, damage):
         path.write_bytes(bytes(data) if damage == "flipped" else bytes(data[:-5]))
     with pytest.raises(ValueError, match=r"part-00002\.bin.*prepare the table again"):
         open_block(hs.read_table(copy).recipe(2))
-
-
-def test_models_that_need_the_table_in_memory_say_so(folder):
-    table = hs.read_table(folder, memory="1GB")
-    for model in (hs.SoftImpute(), hs.BayesianFactorization(), hs.OverparametrizedFactorization(2)):
-        with pytest.raises(ValueError, match=r"block by block; all else needs it in memory: give R\.load"):
-            model.fit(table)
-    with pytest.raises(ValueError, match="rank='auto' is not allowed"):
-        hs.AlternatingLeastSquares("auto").fit(table)

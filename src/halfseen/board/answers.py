@@ -13,6 +13,7 @@ from scipy import sparse
 from halfseen._typing import BoolArray, FloatArray, IntArray, Labels
 from halfseen.data import Evaluations, Observed
 from halfseen.data.components import components
+from halfseen.data.evals.table import coded
 from halfseen.errors import shown
 
 STATUS = ("graded", "own failure", "not graded", "not run")
@@ -173,28 +174,37 @@ def _only(table: Observed, blocks: Labels, keep: BoolArray) -> tuple[Observed, L
 
 
 def _tallied(evals: Evaluations, table: Observed, blocks: Labels) -> Answers:
-    trials = {name: evals.table.column(name).to_pylist() for name in ("model", "benchmark", "question", "status")}
-    clusters = evals.table.column("cluster").to_pylist()
+    codes = evals.codes
     models, questions = np.asarray(table.row_labels), np.asarray(table.col_labels)
-    row_of, col_of = ({str(name): at for at, name in enumerate(names)} for names in (models, questions))
-    named = [f"{b}/{q}" for b, q in zip(trials["benchmark"], trials["question"], strict=True)]
-    row = np.array([row_of.get(name, -1) for name in trials["model"]])
-    col = np.array([col_of.get(name, -1) for name in named])
-    score, status = evals.table.column("score").to_numpy(), np.array(trials["status"])
+    row = _positions(codes.models, models)[codes.row]
+    col = _positions(codes.questions.tolist(), questions)[codes.col]
+    score = evals.table.column("score").to_numpy()
+    states, status = coded(evals.table.column("status"))
+    clusters, cluster = coded(evals.table.column("cluster"))
     runs, variance = _runs(table, row, col, score)
-    first = {name: at for at, name in reversed(list(enumerate(named)))}
-    at = [first[str(name)] for name in questions]
-    benchmarks = np.array([trials["benchmark"][place] for place in at])
-    ids = [trials["question"][place] for place in at]
+    asked, first = np.unique(codes.col, return_index=True)
+    of_table = np.searchsorted(codes.questions[asked], questions)
+    at = first[of_table]
+    benchmarks = np.array([codes.benchmark[k] for k in asked[of_table]])
+    ids = [codes.id[k] for k in asked[of_table]]
+    given = [None if k < 0 else clusters[k] for k in cluster[at]]
     there = row >= 0
-    counts: dict[str, IntArray] = {
-        name: np.bincount(row[there & (status == name)], minlength=len(models)) for name in STATUS
-    }
+    counts: dict[str, IntArray] = {}
+    for name in STATUS:
+        is_so = there & (status == states.index(name)) if name in states else np.zeros(len(row), dtype=bool)
+        counts[name] = np.bincount(row[is_so], minlength=len(models))
+    is_unknown = status == states.index("not graded") if "not graded" in states else np.zeros(len(row), dtype=bool)
     return Answers(
-        table, runs, variance, benchmarks, blocks, _cluster_codes(benchmarks, blocks, ids, [clusters[k] for k in at]),
-        counts, _unknown((row, col), len(questions), score, status == "not graded"),
-        tuple(sorted(set(trials["model"]) - set(map(str, models)))),
+        table, runs, variance, benchmarks, blocks, _cluster_codes(benchmarks, blocks, ids, given),
+        counts, _unknown((row, col), len(questions), score, is_unknown),
+        tuple(sorted(set(codes.models) - set(map(str, models)))),
     )  # fmt: skip
+
+
+def _positions(names: list[str], chosen: Labels) -> IntArray:
+    """Position of each name among those chosen, -1 where it is not."""
+    place = {str(name): at for at, name in enumerate(chosen)}
+    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
 
 
 def _runs(table: Observed, row: IntArray, col: IntArray, score: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -250,23 +260,35 @@ def as_evaluations(given: Any) -> Evaluations:
     values = np.asarray(given.values, dtype=float)
     outside = np.flatnonzero(~((values >= 0) & (values <= 1)))
     n, p = given.shape
-    rows = _names(given.row_labels, n, "m")[np.asarray(given.rows)]
-    cols = _names(given.col_labels, p, "q")[np.asarray(given.cols)]
+    models, questions = _names(given.row_labels, n, "m"), _names(given.col_labels, p, "q")
+    row, col = np.asarray(given.rows), np.asarray(given.cols)
     if len(outside):
         first = outside[0]
+        cell = f"R[{shown(models[row[first]])}, {shown(questions[col[first]])}]"
         raise ValueError(
-            f"scores must lie in [0, 1]; R[{shown(rows[first])}, {shown(cols[first])}] = {values[first]:g} and "
+            f"scores must lie in [0, 1]; {cell} = {values[first]:g} and "
             f"{len(outside) - 1} more do not. Divide by what a full score is."
         )
-    order = np.lexsort((cols, rows))
-    text = {"model": rows[order], "benchmark": np.full(len(rows), "table"), "question": cols[order]}
-    columns: dict[str, Any] = {name: pa.array(list(map(str, column)), pa.string()) for name, column in text.items()}
-    columns["run"] = pa.array(np.ones(len(rows), dtype=np.int32))
-    columns["score"] = pa.array(values[order])
-    columns["status"] = pa.array(["graded"] * len(rows))
-    columns["cluster"] = pa.array([None] * len(rows), pa.string())
-    columns["source"] = pa.array(["table"] * len(rows))
+    order = np.lexsort((_places(questions)[col], _places(models)[row]))
+
+    def repeated(text: str | None) -> Any:
+        return pa.array([text], pa.string()).take(pa.array(np.zeros(len(row), dtype=np.int32)))
+
+    columns: dict[str, Any] = {
+        "model": pa.array(list(map(str, models)), pa.string()).take(pa.array(row[order])),
+        "benchmark": repeated("table"),
+        "question": pa.array(list(map(str, questions)), pa.string()).take(pa.array(col[order])),
+        "run": pa.array(np.ones(len(row), dtype=np.int32)), "score": pa.array(values[order]),
+        "status": repeated("graded"), "cluster": repeated(None), "source": repeated("table"),
+    }  # fmt: skip
     return Evaluations(pa.table(columns), ())
+
+
+def _places(labels: Labels) -> IntArray:
+    """Place of each label among all, sorted."""
+    out = np.empty(len(labels), dtype=np.int64)
+    out[np.argsort(labels.astype(str), kind="stable")] = np.arange(len(labels))
+    return out
 
 
 def _names(labels: Any, length: int, letter: str) -> Labels:

@@ -105,6 +105,7 @@ class Board:
         self.problems = self._evals.problems
         self._model: Any = None
         self._scores: dict[str, Scores] = {}
+        self._unbounded: FloatArray | None = None  # what a choice from a large set adds, where the set is finite
 
     def __repr__(self) -> str:
         n, p = self._answers.table.shape
@@ -411,10 +412,11 @@ class Board:
 
     def _spread(self, a: int, b: int) -> float:
         """Standard deviation of the difference of two models over questions drawn, scaled to one question."""
-        if self.set_size is None:
-            B = self._of("like-these").sampling
-        else:
-            B = scores.of_others(self._answers, self._of("these"), self._needed_model(), 0.0).sampling
+        B = self._of("like-these").sampling
+        if self.set_size is not None:
+            if self._unbounded is None:
+                self._unbounded = scores.of_others(self._answers, self._of("these"), self._needed_model(), 0.0).sampling
+            B = self._unbounded
         variance = max(float(B[a, a] + B[b, b] - 2.0 * B[a, b]), 0.0)
         p = len(self.questions)
         floor = 1.0 / (p + 4.0)  # the same answers everywhere: Wilson's share of questions on which they differ

@@ -361,7 +361,7 @@ def _run_claimed(asked: AskedFit) -> None:
     from halfseen.cli.where import check_blocks, computing
 
     check_shares(asked.judge)
-    check_blocks(asked.part(BlockOptions), asked.data, asked.method.name)
+    check_blocks(asked.part(BlockOptions), asked.data, f"fit {asked.method.name}")
     begun = time.perf_counter()
     is_stored = len(asked.data) == 1 and is_prepared(asked.data[0])
     module, name = JOBS["stored" if is_stored else asked.method.kind].split(":")

@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from halfseen.cli.options import OUTPUT, Data, FeatureFiles, PairsOptions, RowFeatureFile, TableOptions, grouped
+from halfseen.cli.options import (
+    OUTPUT,
+    BlockOptions,
+    Data,
+    FeatureFiles,
+    PairsOptions,
+    RowFeatureFile,
+    TableOptions,
+    grouped,
+)
 from halfseen.cli.screen import PlainCommand, plainly
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by 'halfseen fit ... -o RUN'.")]
@@ -104,16 +113,30 @@ def complete(
         str | None,
         typer.Option(metavar="COLUMN", help="Column of a long table that names sources, to be completed together."),
     ] = None,
+    *,
+    blocks: BlockOptions,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what is wrong.")] = False,
 ) -> None:
     """Fill the holes of a table: wide in, wide out; long in, long out; what was seen stays as it is.
 
     Example: [bold]halfseen complete survey.csv --wide -o completed.csv --interval 0.9[/bold]; with what else is known
-    [bold]halfseen complete ratings.csv --row-features users.csv --col-features films.csv -o completed.csv[/bold]
+    [bold]halfseen complete ratings.csv --row-features users.csv --col-features films.csv -o completed.csv[/bold]; a
+    prepared folder into a folder [bold]halfseen complete ratings/ --memory 4GB -o completed/[/bold]
     """
     from halfseen.cli.complete import CompletePlan, run_complete
+    from halfseen.cli.where import check_blocks
+    from halfseen.data.prepared import is_prepared
 
     plan = CompletePlan(method, family, rank, scale, interval, held_out, seed, threads, features)
+    how = output.out, output.json, output.raw, quiet
+    if is_prepared(data) and source is None:
+        from halfseen.cli.complete_stored import run_complete_stored
+
+        run_complete_stored(data, plan, (table, blocks), how)
+        return
+    if blocks.checkpoint is not None or blocks.resume:
+        raise ValueError("--checkpoint and --resume of 'complete' are for prepared folders")
+    check_blocks(blocks, [data], "complete")
     if source is not None:
         from halfseen.cli.complete_sources import run_complete_sources
 

@@ -20,7 +20,7 @@ from halfseen.losses import get_loss
 # More held-out entries than that say nothing more, and they are judged in memory.
 MOST_JUDGED = 1_000_000
 # Estimators that fit a prepared table, by the name of their command.
-METHODS = ("als", "factor")
+METHODS = ("als", "factor", "bayes", "soft-impute")
 
 
 class StoredJob(Job):

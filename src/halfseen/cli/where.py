@@ -18,7 +18,7 @@ from halfseen.data.prepared import is_prepared
 PATIENCE = 20
 
 
-def check_blocks(given: BlockOptions, data: list[str], method: str) -> None:
+def check_blocks(given: BlockOptions, data: list[str], command: str) -> None:
     """Refuse options that do not go together, or with the data.
 
     Raises
@@ -26,7 +26,7 @@ def check_blocks(given: BlockOptions, data: list[str], method: str) -> None:
     ValueError
     """
     on_dask = given.engine is EngineName.dask
-    if given.checkpoint is not None and method == "moment":
+    if given.checkpoint is not None and command == "fit moment":
         raise ValueError("--checkpoint: 'fit moment' reads the rows once and iterates on sums; it has nothing to keep")
     if given.resume and given.checkpoint is None:
         raise ValueError("--resume needs --checkpoint DIR, the folder to go on from")
@@ -37,7 +37,7 @@ def check_blocks(given: BlockOptions, data: list[str], method: str) -> None:
     if (given.memory is not None or on_dask) and not (len(data) == 1 and is_prepared(data[0])):
         option = "--engine dask" if on_dask else "--memory"
         raise ValueError(
-            f"{option} is for a prepared table: run 'halfseen prepare RAW FOLDER', then 'halfseen fit {method} FOLDER'"
+            f"{option} is for a prepared table: run 'halfseen prepare RAW FOLDER', then 'halfseen {command} FOLDER'"
         )
 
 

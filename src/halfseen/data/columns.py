@@ -117,11 +117,15 @@ def suspects_note(suspects: dict[str, str], n_columns: int) -> tuple[str, ...]:
     )
 
 
+# Where a call has its arguments.
+ARGUMENTS = "ARGUMENTS"
+
+
 class TextColumnsError(ValueError):
     """A wide table has columns of text."""
 
 
-def text_error(texts: dict[str, Sequence[str]], n_columns: int, what: str) -> TextColumnsError:
+def text_error(texts: dict[str, Sequence[str]], n_columns: int, what: str, call: str = ARGUMENTS) -> TextColumnsError:
     """The refusal of columns of text: all of them are named, with the ways out.
 
     Parameters
@@ -131,6 +135,8 @@ def text_error(texts: dict[str, Sequence[str]], n_columns: int, what: str) -> Te
     n_columns : int
     what : str
         The table, for the message.
+    call : str
+        The call that takes the arguments that are advised, which stand in place of ``ARGUMENTS``.
     """
     units = {name: held[0] for name, held in texts.items() if held and _is_first_odd(held)}
     if len(units) > 1 and len(texts) <= len(units) + 1:
@@ -147,12 +153,14 @@ def text_error(texts: dict[str, Sequence[str]], n_columns: int, what: str) -> Te
     others = [name for name in texts if name not in alike]
     is_all = len(texts) == n_columns
     if words and (len(alike) > 1 or len(texts) == 1):
-        drop = f" and drop={others!r}" if others else ""
-        ways.append(f"say what numbers the words stand for with {suggested(words, MOST_WORDS)}{drop}")
+        meanings, brace, rest = suggested(words, MOST_WORDS).rpartition("}")
+        drop = f"{' and ' if call == ARGUMENTS else ', '}drop={others!r}" if others else ""
+        told = call.replace(ARGUMENTS, f"{meanings}{brace}{drop}") + rest
+        ways.append(f"say what numbers the words stand for with {told}")
     if not is_all:
-        ways.append(f"leave them out with drop={list(texts)!r}")
+        ways.append("leave them out with " + call.replace(ARGUMENTS, f"drop={list(texts)!r}"))
         if len(texts) == 1:
-            ways.append(f"name the row labels with row={next(iter(texts))!r}")
+            ways.append("name the row labels with " + call.replace(ARGUMENTS, f"row={next(iter(texts))!r}"))
     if is_all and not ways:
         ways = ["see whether the file has a header above its columns, units below it, or numbers in another notation"]
     return TextColumnsError(

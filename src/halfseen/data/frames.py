@@ -8,7 +8,8 @@ import numpy as np
 
 from halfseen._typing import Labels
 from halfseen.data.checks import as_numbers
-from halfseen.data.columns import picked, suspect, suspects_note, text_error
+from halfseen.data.columns import ARGUMENTS, picked, suspect, suspects_note, text_error
+from halfseen.data.labels import unique_labels
 from halfseen.data.words import NOTHING, Words, suggested, words_of
 from halfseen.errors import UnknownLabelError, close_matches
 
@@ -55,7 +56,8 @@ def is_frame(table: Any) -> bool:
     )
 
 
-def _open(frame: Any) -> Any:
+def opened(frame: Any) -> Any:
+    """A data frame of any library, through narwhals."""
     import narwhals as nw
 
     try:
@@ -85,7 +87,7 @@ def long_columns(frame: Any, names: dict[str, str | None], values: Any = None) -
 
     Lines whose value is a word that means "not observed" are left out.
     """
-    table, words = _open(frame), words_of(values)
+    table, words = opened(frame), words_of(values)
     if not len(table):
         raise ValueError("frame has 0 rows; nothing was observed")
     columns = {}
@@ -143,9 +145,11 @@ def _refuse_words(series: Any, name: str) -> None:
 
 
 def wide_table(
-    frame: Any, choice: WideChoice, what: str = "the wide table"
+    frame: Any, choice: WideChoice, what: str = "the wide table", call: str = ARGUMENTS
 ) -> tuple[np.ndarray, Any, Labels | None, tuple[str, ...]]:
     """Return a dense table (NaN = missing), row labels, column names (None if they only count) and notes.
+
+    ``what`` and ``call`` are for refusals: what the table is called, and the call that takes the arguments they advise.
 
     Raises
     ------
@@ -155,11 +159,12 @@ def wide_table(
     import narwhals as nw
 
     try:
-        table = _open(frame)
+        table = opened(frame)
         columns = list(table.columns)
     except nw.exceptions.DuplicateError as error:
         raise ValueError(f"the frame has two columns of one name; rename them ({error})") from error
-    row_labels = None
+    row_labels: Labels | None = None
+    said: tuple[str, ...] = ()
     if choice.row is not None:
         if choice.row not in columns:
             raise UnknownLabelError(f"row={choice.row!r} is not a column; {close_matches(choice.row, columns)}")
@@ -168,18 +173,28 @@ def wide_table(
     else:
         index = nw.maybe_get_index(table)
         if index is not None and not _is_default(index):
-            row_labels = index if getattr(index, "tz", None) is not None else np.asarray(index)
+            row_labels, said = _labels_of(index if getattr(index, "tz", None) is not None else np.asarray(index))
     names = columns if choice.columns is None else picked(choice.columns, columns, "columns")
     if choice.drop is not None:
         out = set(picked(choice.drop, columns, "drop"))
         names = [name for name in names if name not in out]
     if not names:
         raise ValueError("no column is left of the wide table: row=, columns= and drop= take all of them")
-    dense, notes = _dense(table, names, choice, what)
-    return dense, row_labels, None if _is_default(names) else np.asarray(names, dtype=object), notes
+    dense, notes = _dense(table, names, choice, what, call)
+    return dense, row_labels, None if _is_default(names) else np.asarray(names, dtype=object), (*said, *notes)
 
 
-def _dense(table: Any, names: list[str], choice: WideChoice, what: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def _labels_of(index: Any) -> tuple[Labels | None, tuple[str, ...]]:
+    """The labels that an index gives; none, and a sentence, where it cannot name the rows."""
+    try:
+        return unique_labels(index, len(index), "the index"), ()
+    except ValueError as error:
+        return None, (f"rows have no labels: {error}",)
+
+
+def _dense(
+    table: Any, names: list[str], choice: WideChoice, what: str, call: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """The chosen columns side by side, and a note on those that are no measurements in all likelihood."""
     words, parts, texts, suspects = words_of(choice.values), [], {}, {}
     for name in names:
@@ -191,7 +206,7 @@ def _dense(table: Any, names: list[str], choice: WideChoice, what: str) -> tuple
         if choice.columns is None and isinstance(name, str) and (seems := suspect(name, column)):
             suspects[name] = seems
     if texts:
-        raise text_error(texts, len(names), what)
+        raise text_error(texts, len(names), what, call)
     kept = np.result_type(*parts)
     dense = np.empty((len(table), len(parts)), dtype=kept, order="F")
     for position, column in enumerate(parts):
@@ -217,13 +232,43 @@ def _wide_column(series: Any, name: str, dtype: Any, words: Words | None) -> Any
         return np.where(missing, np.nan, column).astype(column.dtype) if missing.any() else column
     if words is not None:
         return as_numbers(words.of_list(series.to_list(), name), f"column {name!r}", dtype)
-    given = series.drop_nulls()
-    first = given[0] if len(given) else None
+    given, first = series.drop_nulls(), _first(series)
     if first is None or (series.dtype == nw.Object and not isinstance(first, str | bytes)):
         return as_numbers(series.to_numpy(), f"column {name!r}", dtype)
-    return [text for text in dict.fromkeys(map(str, given.to_list())) if text.strip() and text not in NOTHING] or [
-        first
-    ]
+    texts = [text for text in dict.fromkeys(map(str, given.to_list())) if text.strip() and text not in NOTHING]
+    if texts and series.dtype not in (nw.Date, nw.Datetime, nw.Duration, nw.Time) and all(map(_is_number, texts)):
+        return as_numbers(_numbers(series.to_list()), f"column {name!r}", dtype)
+    return texts or [first]
+
+
+def _first(series: Any) -> Any:
+    """The first value that is not null."""
+    given = series.drop_nulls()
+    return given[0] if len(given) else None
+
+
+def texts_of_numbers(frame: Any) -> list[int]:
+    """Places of the columns that hold text, which a wide table takes if all of it says numbers."""
+    import narwhals as nw
+
+    places = []
+    for place, series in enumerate(opened(frame).iter_columns()):
+        if series.dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object) and isinstance(_first(series), str):
+            places.append(place)
+    return places
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return "_" not in text and np.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _numbers(texts: list[Any]) -> np.ndarray:
+    """Numbers that were kept as text, as files keep them; what stands for nothing is missing."""
+    empty = [text is None or not str(text).strip() or str(text) in NOTHING for text in texts]
+    return np.array([np.nan if no else float(text) for text, no in zip(texts, empty, strict=True)])
 
 
 def to_frame(observed: Observed, backend: str = "pyarrow") -> Any:
@@ -265,7 +310,7 @@ def feature_columns(
     """
     import narwhals as nw
 
-    table, labels = _open(frame), None
+    table, labels = opened(frame), None
     if key is not None:
         if key not in table.columns:
             raise UnknownLabelError(f"{what}: key={key!r} is not a column; {close_matches(key, table.columns)}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import BoolArray, FloatArray
-from halfseen.data.frames import is_frame, library_of
+from halfseen.data.frames import is_frame, library_of, texts_of_numbers
 from halfseen.data.observed import DENSE_LIMIT, Observed
 
 
@@ -73,7 +73,7 @@ def filled(X: Any, given: Observed, missing: BoolArray, values: FloatArray) -> A
         annotated.X = put(np.array(dense), missing, values)
         return annotated
     if is_frame(X):
-        return filled_frame(X, missing, values)
+        return filled_frame(X, missing, values, given)
     if isinstance(X, Observed) or hasattr(X, "tocoo") or not hasattr(X, "__array__"):
         dense = put(np.zeros(given.shape, given.dtype), missing, values)
         dense[given.rows, given.cols] = given.values
@@ -96,29 +96,37 @@ def put(array: np.ndarray, missing: BoolArray, values: FloatArray) -> np.ndarray
     return array
 
 
-def filled_frame(X: Any, missing: BoolArray, values: FloatArray) -> Any:
-    """A data frame with numbers in the missing cells of its columns."""
+def filled_frame(X: Any, missing: BoolArray, values: FloatArray, given: Observed) -> Any:
+    """A data frame with numbers in the missing cells of its columns; numbers that were kept as text become numbers."""
     order = np.flatnonzero(missing.any(axis=0))
     # values come row by row; columns are what frames are made of
     table = np.full(missing.shape, np.nan)
     table[missing] = values
-    columns = {int(place): (missing[:, place], table[missing[:, place], place]) for place in order}
+    columns: Columns = {int(place): (missing[:, place], table[missing[:, place], place], None) for place in order}
+    for place in texts_of_numbers(X):
+        whole, seen = table[:, place].copy(), given.cols == place
+        whole[given.rows[seen]] = given.values[seen]
+        columns[place] = (missing[:, place], table[missing[:, place], place], whole)
     library = library_of(X)
     if library == "pandas":
         return _pandas(X, columns)
     return _polars(X, columns) if library == "polars" else _arrow(X, columns)
 
 
-Columns = dict[int, tuple[BoolArray, FloatArray]]
+# By place: the missing cells, their numbers, and all numbers of a column that was kept as text.
+Columns = dict[int, tuple[BoolArray, FloatArray, FloatArray | None]]
 
 
 def _pandas(X: Any, columns: Columns) -> Any:
     import pandas as pd
 
     frame = X.copy()
-    for place, (missing, values) in columns.items():
+    dtype: Any
+    for place, (missing, values, numbers) in columns.items():
         column = X.iloc[:, place]
-        if column.dtype == object:
+        if numbers is not None:
+            whole, dtype = numbers, np.float64
+        elif column.dtype == object:
             whole, dtype = column.to_numpy(copy=True), object
         else:
             whole, dtype = column.to_numpy(dtype=float, na_value=np.nan, copy=True), _float_like(column.dtype)
@@ -142,10 +150,10 @@ def _polars(X: Any, columns: Columns) -> Any:
 
     frame = X.collect() if isinstance(X, pl.LazyFrame) else X.clone()
     filled_columns = []
-    for place, (missing, values) in columns.items():
+    for place, (missing, values, numbers) in columns.items():
         column = frame.to_series(place)
         dtype = column.dtype if column.dtype.is_float() else pl.Float64
-        whole = column.cast(pl.Float64).to_numpy().copy()
+        whole = column.cast(pl.Float64).to_numpy().copy() if numbers is None else numbers
         whole[missing] = values
         filled_columns.append(pl.Series(column.name, whole).cast(dtype))
     return frame.with_columns(filled_columns)
@@ -157,10 +165,12 @@ def _arrow(X: Any, columns: Columns) -> Any:
 
     table = X if isinstance(X, pa.Table) else pa.table(X) if hasattr(X, "__arrow_c_stream__") else None
     table = nw.from_native(X).to_arrow() if table is None else table
-    for place, (missing, values) in columns.items():
+    for place, (missing, values, numbers) in columns.items():
         field, column = table.schema.field(place), table.column(place)
         kind = column.type if pa.types.is_floating(column.type) else pa.float64()
-        whole = np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)
+        whole = numbers
+        if whole is None:
+            whole = np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)
         whole[missing] = values
         table = table.set_column(place, field.with_type(kind), pa.array(whole).cast(kind))
     return table

@@ -39,21 +39,33 @@ class HashedFold:
     seed : int
     is_held_out : bool
         Whether these are meant, or the others.
+    within : HashedFold or None
+        The part of which it is a part, where it is not one of the whole.
     """
 
     share: float
     seed: int
     is_held_out: bool
+    within: HashedFold | None = None
+
+    @property
+    def depth(self) -> int:
+        """How many parts it lies in."""
+        return 0 if self.within is None else 1 + self.within.depth
 
     def has(self, rows: IntArray, cols: IntArray) -> NDArray[np.bool_]:
         """Whether the entries at these places belong to it."""
         with np.errstate(over="ignore"):  # splitmix64 of a number for every cell
             z = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + cols.astype(np.uint64)
-            z = z * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(2 * self.seed + 1) * np.uint64(0x94D049BB133111EB)
+            # a part of a part is drawn anew, also with the same seed
+            z = z * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(2 * (self.seed + (self.depth << 32)) + 1) * np.uint64(
+                0x94D049BB133111EB
+            )
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             z = z ^ (z >> np.uint64(31))
-        return ((z >> np.uint64(11)).astype(float) * 2.0**-53 < self.share) == self.is_held_out
+        kept = ((z >> np.uint64(11)).astype(float) * 2.0**-53 < self.share) == self.is_held_out
+        return kept if self.within is None else kept & self.within.has(rows, cols)
 
     def of(self, view: Compressed, first_row: int) -> Compressed:
         """Its entries of a block whose first row has this position."""
@@ -290,9 +302,9 @@ class PreparedTable:
         """
         if not 0 < held_out < 1:
             raise ValueError(f"held_out={held_out!r} must lie between 0 and 1, such as 0.1")
-        if self.fold is not None:
-            raise ValueError("this table is a part of another one; split that one with another share")
-        folds = (HashedFold(float(held_out), int(random_state), is_held_out) for is_held_out in (False, True))
+        folds = (
+            HashedFold(float(held_out), int(random_state), is_held_out, self.fold) for is_held_out in (False, True)
+        )
         train, test = (PreparedTable(self.folder, self.memory, fold) for fold in folds)
         return train, test
 
@@ -364,6 +376,16 @@ class PreparedTable:
             own = blocks == number
             positions[own] = self.facts.bounds[number] + find_labels(self.row_labels(int(number)), asked[own])
         return positions
+
+    def labels_at(self, positions: IntArray) -> Labels:
+        """Labels of the rows at these positions, shape as given; only their blocks' labels are read."""
+        flat = positions.ravel()
+        blocks = np.searchsorted(np.array(self.facts.bounds), flat, side="right") - 1
+        out = np.empty(len(flat), object)
+        for number in np.unique(blocks):
+            own = blocks == number
+            out[own] = self.row_labels(int(number))[flat[own] - self.facts.bounds[number]]
+        return (as_label_array(out, "rows") if len(out) else out).reshape(positions.shape)
 
     def load(self) -> Observed:
         """The whole table in memory, its rows in the order of the blocks."""

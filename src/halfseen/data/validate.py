@@ -8,16 +8,21 @@ from typing import Any, Protocol
 import numpy as np
 
 from halfseen.data.checks import cell
+from halfseen.data.columns import ARGUMENTS
 from halfseen.data.compress import compress_dense
 from halfseen.data.frames import WideChoice, is_frame, wide_table
 from halfseen.data.incoming import from_other
 from halfseen.data.limits import in_words
+from halfseen.data.long_frames import refuse_long
 from halfseen.data.observed import Observed
 from halfseen.data.prepared import PreparedTable
 from halfseen.errors import shown
 
 # The models that fit a prepared table block by block; all others refuse it here.
-ON_BLOCKS = "AlternatingLeastSquares, BiasModel and GeneralizedFactorModel"
+ON_BLOCKS = (
+    "AlternatingLeastSquares, BayesianFactorization, BiasModel, GeneralizedFactorModel, OneSidedCompletion and "
+    "SoftImpute"
+)
 
 
 class HasSupport(Protocol):
@@ -75,7 +80,12 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
             f"{in_words((8 + R.dtype.itemsize) * R.n_entries)})"
         )
     if isinstance(R, Mapping):
-        names = list(R)
+        names, columns = list(R), [held for held in R.values() if np.ndim(held) == 1]
+        if columns and len(columns) == len(names):
+            raise ValueError(
+                f"{name} is a {type(R).__name__} of {len(names)} columns: give a data frame of them (pandas.DataFrame, "
+                f"polars.DataFrame or pyarrow.table of {name})"
+            )
         advice = f"give one of its tables, e.g. {name}[{names[0]!r}]" if names else "give one table"
         raise ValueError(f"{name} is a {type(R).__name__} of {len(names)} tables, and one is needed: {advice}")
     if hasattr(R, "tocoo"):
@@ -84,7 +94,9 @@ def as_observed(R: Any, dtype: Any = None, name: str = "R") -> Observed:
     if other is not None:
         return other
     if is_frame(R):
-        table, row_labels, col_labels, notes = wide_table(R, WideChoice(dtype=dtype), name)
+        refuse_long(R, name, is_refused=name != "X")
+        call = f"hs.Observed.from_wide({name}, {ARGUMENTS})"
+        table, row_labels, col_labels, notes = wide_table(R, WideChoice(dtype=dtype), name, call)
         return Observed(compress_dense(table, name, dtype), row_labels, col_labels, notes)
     return Observed(compress_dense(R, name, dtype))
 

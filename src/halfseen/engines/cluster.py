@@ -101,8 +101,16 @@ class DaskEngine:
         return sorted(self.client.scheduler_info(n_workers=-1).get("workers", ()))
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        """Results in the items' order; every item travels."""
-        futures = [self.client.submit(function, item, pure=False) for item in items]
+        """Results in the items' order; every item travels, as far as it holds more than the way to its data.
+
+        The first of some items always goes to the same worker, the second likewise: what they opened is open there.
+        """
+        given, live = list(items), self.live()
+        homes: list[Any] = [[live[place * len(live) // len(given)]] if live else None for place in range(len(given))]
+        futures = [
+            self.client.submit(function, item, pure=False, workers=home, allow_other_workers=home is not None)
+            for item, home in zip(given, homes, strict=True)
+        ]
         for future in futures:
             yield future.result(timeout=TIMEOUT)
 

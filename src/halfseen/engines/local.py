@@ -119,6 +119,12 @@ def shares_memory(engine: Engine) -> bool:
     return bool(getattr(engine, "shares_memory", False))
 
 
+def here(choice: str | Engine | None) -> Engine:
+    """The engine that a choice means, if it computes in this process; else one that does."""
+    chosen = resolve(choice)
+    return chosen if shares_memory(chosen) else _SERIAL
+
+
 _SERIAL = Serial()
 _CURRENT: ContextVar[Engine] = ContextVar("halfseen_engine", default=_SERIAL)
 

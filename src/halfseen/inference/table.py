@@ -10,6 +10,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, Labels, RandomState, as_generator
 from halfseen.data.labels import find_labels, find_positions
+from halfseen.data.prepared import PreparedTable
 from halfseen.inference.draws import batch_sizes, upper_quantile
 from halfseen.inference.intervals import Intervals, Statement
 from halfseen.parameters import BadArgument, Number, Whole
@@ -47,6 +48,9 @@ class TableNames:
     @classmethod
     def of(cls, model: Any) -> TableNames:
         """Those of the table that a model was fitted to."""
+        stored = getattr(model, "stored_rows_", None)
+        if stored is not None:
+            return StoredNames(model.observed_shape_, None, model.col_labels_, stored.table)
         return cls(model.observed_shape_, model.row_labels_, model.col_labels_)
 
     def labels(self, axis: int) -> Labels:
@@ -78,6 +82,37 @@ class TableNames:
             )
         at_row, at_col = np.broadcast_arrays(i, j)
         return at_row, at_col
+
+
+@dataclass(frozen=True)
+class StoredNames(TableNames):
+    """Names where those of the rows are in the blocks of a prepared table: read where they are asked for.
+
+    Attributes
+    ----------
+    table : PreparedTable
+    """
+
+    table: PreparedTable | None = None
+
+    def labels(self, axis: int) -> Labels:
+        """Labels of rows (0), read from all blocks, or columns (1)."""
+        assert self.table is not None
+        if axis:
+            return super().labels(axis)
+        return np.concatenate([self.table.row_labels(number) for number in range(self.table.n_blocks)])
+
+    def column(self, axis: int, at: Any = slice(None)) -> dict[str, Labels]:
+        """As of every table; of some rows only their blocks' labels are read."""
+        if axis or isinstance(at, slice):
+            return super().column(axis, at)
+        assert self.table is not None
+        return {"row": self.table.labels_at(np.asarray(at))}
+
+    def positions(self, wanted: Any, axis: int) -> IntArray:
+        """Where labels stand; None is all of them."""
+        assert self.table is not None
+        return super().positions(wanted, axis) if axis or wanted is None else self.table.find_rows(wanted)
 
 
 @dataclass(frozen=True)

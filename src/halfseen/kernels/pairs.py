@@ -182,10 +182,12 @@ def _at_pattern(stored: Any, at: tuple[Array, Array]) -> Array:
 
 def _by_sorting(first: PairTable, second: PairTable, sign: int) -> PairTable:
     """The NumPy twin: a stable sort of both tables' places."""
+    # of a range of columns partners lie beyond it
     n = len(first.indptr) - 1
+    width = 1 + max((int(table.indices.max(initial=0)) for table in (first, second)), default=0)
 
     def keys(table: PairTable) -> Array:
-        return np.repeat(np.arange(n, dtype=np.int64), np.diff(table.indptr)) * n + table.indices
+        return np.repeat(np.arange(n, dtype=np.int64), np.diff(table.indptr)) * width + table.indices
 
     places, where = np.unique(np.concatenate([keys(first), keys(second)]), return_inverse=True)
     left, right = where[: len(first.indices)], where[len(first.indices) :]
@@ -196,5 +198,5 @@ def _by_sorting(first: PairTable, second: PairTable, sign: int) -> PairTable:
         total[right] += sign * b
         totals.append(total)
     kept = totals[0] != 0
-    indptr = np.searchsorted(places[kept], np.arange(n + 1) * n)
-    return PairTable(indptr, (places[kept] % max(n, 1)).astype(np.int32), *(total[kept] for total in totals))
+    indptr = np.searchsorted(places[kept], np.arange(n + 1, dtype=np.int64) * width)
+    return PairTable(indptr, (places[kept] % width).astype(np.int32), *(total[kept] for total in totals))

@@ -58,6 +58,41 @@ def balance(X: Array, Y: Array, rho: float = 1.0) -> tuple[Array, Array, Array]:
     return (left * signs).astype(dtype), (right * signs).astype(dtype), values
 
 
+def balancing_turn(moments: Array, Y: Array, rho: float = 1.0) -> tuple[Array, Array]:
+    r"""``T`` with :math:`X \leftarrow X T`, :math:`Y \leftarrow Y T^{-\top}` balanced; of X the moments are known.
+
+    .. math:: X^\top X = A A^\top,\; Y^\top Y = B B^\top,\; A^\top B = U S V^\top,\; T = \rho^{1/4} A^{-\top} U S^{1/2}
+
+    Parameters
+    ----------
+    moments : ndarray (r, r)
+        :math:`X^\top X`.
+    Y : ndarray (p, r)
+    rho : float
+        As of :func:`balance`.
+
+    Returns
+    -------
+    T : ndarray (r, r)
+    s : ndarray (r,)
+        Singular values of the product, falling.
+
+    Examples
+    --------
+    >>> X, Y = np.array([[3.0], [4.0]]), np.array([[2.0]])
+    >>> T, s = balancing_turn(X.T @ X, Y)
+    >>> s.round(6).tolist(), (X @ T).T @ (X @ T) - (Y / T) ** 2 < 1e-9
+    ([10.0], array([[ True]]))
+    """
+    # a component without length keeps a little of it, so that it has a place
+    floor = np.eye(len(moments)) * (1e-14 * max(float(np.trace(moments)), 1e-300))
+    A = np.linalg.cholesky(moments + floor)
+    inner = Y.T.astype(float) @ Y.astype(float)
+    B = np.linalg.cholesky(inner + np.eye(len(inner)) * (1e-14 * max(float(np.trace(inner)), 1e-300)))
+    U, s, _ = np.linalg.svd(A.T @ B)
+    return rho**0.25 * np.linalg.solve(A.T, U * np.sqrt(np.maximum(s, 1e-150))), s
+
+
 def procrustes(X: Array, target: Array) -> Array:
     """The orthogonal matrix ``Q`` for which ``X @ Q`` is nearest to ``target`` in Frobenius norm."""
     U, _, Vt = np.linalg.svd(X.T @ target)

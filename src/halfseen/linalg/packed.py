@@ -48,3 +48,42 @@ def solve_packed(packed: Array, ridge: Array, right: Array) -> Array:
         diagonal += np.where(diagonal > 0, 0.0, 1.0)
         out[part] = np.linalg.solve(matrices, right[part, :, None].astype(float))[..., 0]
     return out
+
+
+def draw_packed(packed: Array, prior: Array, right: Array, noise: Array) -> Array:
+    r"""Draws :math:`P_j^{-1} q_j + L_j^{-\top} z_j`, :math:`P_j = H_j + \Lambda = L_j L_j^\top`, in double precision.
+
+    Parameters
+    ----------
+    packed : ndarray (p, k (k + 1) / 2)
+        Lower triangles of the H, row by row.
+    prior : ndarray (k, k)
+        :math:`\Lambda`.
+    right, noise : ndarray (p, k)
+        q, and independent standard normal numbers; zeros give the means.
+
+    Returns
+    -------
+    ndarray (p, k), float64
+
+    Notes
+    -----
+    O(p k^3) time.
+
+    Examples
+    --------
+    >>> draw_packed(np.array([[3.0]]), np.eye(1), np.array([[8.0]]), np.array([[1.0]])).tolist()
+    [[2.5]]
+    """
+    p, k = right.shape
+    lower, out = np.tril_indices(k), np.empty((p, k))
+    for first in range(0, p, AT_ONCE):
+        part = slice(first, min(first + AT_ONCE, p))
+        matrices = np.zeros((part.stop - first, k, k))
+        matrices[:, lower[0], lower[1]] = packed[part]
+        matrices[:, lower[1], lower[0]] = packed[part]
+        matrices += prior
+        L = np.linalg.cholesky(matrices)
+        half = np.linalg.solve(L, right[part, :, None].astype(float)) + noise[part, :, None]
+        out[part] = np.linalg.solve(np.swapaxes(L, 1, 2), half)[..., 0]
+    return out

@@ -69,17 +69,24 @@ class SourcesEstimator(SourceParts, SourcesModel):
 
     def _keep(self, sources: Sources, parts: Parts, intercepts: dict[str, FloatArray] | None = None) -> None:
         """Set the learned attributes, in the dtype of the sources."""
-        dtype = dtype_of(sources)
-        nothing = {name: np.zeros(table.shape[1]) for name, table in sources.items()}
-        self.intercepts_ = {name: intercept.astype(dtype) for name, intercept in (intercepts or nothing).items()}
-        own = dict(zip(sources.names, parts.own, strict=True))
+        nothing: dict[str, FloatArray] = {name: np.zeros(table.shape[1]) for name, table in sources.items()}
+        self._keep_parts(sources.names, parts, intercepts or nothing, dtype_of(sources))
+        self.shares_ = {name: self._shares(name, table) for name, table in sources.items()}
+        self._tell_extremes(sources)
+
+    def _nothing_seen(self) -> Remembered:
+        """No data at hand: they stay where they are."""
+        return Remembered()
+
+    def _keep_parts(self, names: list[str], parts: Parts, intercepts: dict[str, FloatArray], dtype: np.dtype) -> None:
+        """The parts of them that need no data."""
+        self.intercepts_ = {name: intercept.astype(dtype) for name, intercept in intercepts.items()}
+        own = dict(zip(names, parts.own, strict=True))
         self.shared_basis_ = parts.shared_basis.astype(dtype)
         self.shared_loadings_ = {name: placed.shared_loadings.astype(dtype) for name, placed in own.items()}
         self.unique_basis_ = {name: placed.unique_basis.astype(dtype) for name, placed in own.items()}
         self.unique_loadings_ = {name: placed.unique_loadings.astype(dtype) for name, placed in own.items()}
         self.misalignment_ = misalignment([placed.unique_basis for placed in parts.own])
-        self.shares_ = {name: self._shares(name, table) for name, table in sources.items()}
-        self._tell_extremes(sources)
 
     def _follows_squares(self, name: str) -> bool:
         """Whether a source is fitted by least squares."""

@@ -194,7 +194,7 @@ class RowsInBlocks:
     folder : str
         Of the table, which must stay there.
     visit : object
-        Its ``rows(view, C)`` gives the coefficients of rows.
+        Its ``rows(view, C)`` gives the coefficients of rows; or ``rows_at(view, positions)`` does.
     C : ndarray (p, k)
     part : str
         "factors" or "bias".
@@ -235,8 +235,14 @@ class RowsInBlocks:
 
     def block(self, number: int) -> FloatArray:
         """Of all rows of a block."""
-        coefficients, _ = self.visit.rows(open_block(self.table.recipe(number)).rows, self.C)
+        block = open_block(self.table.recipe(number))
+        coefficients = self._coefficients(block.rows, block.first_row + np.arange(block.rows.n_major))
         return coefficients[:, :-1] if self.part == "factors" else coefficients[:, -1]
+
+    def _coefficients(self, view: Compressed, positions: NDArray[Any]) -> FloatArray:
+        """Of rows at these positions of the table; some visits draw them, by where they are."""
+        at = getattr(self.visit, "rows_at", None)
+        return self.visit.rows(view, self.C)[0] if at is None else at(view, positions)
 
     def rows(self, labels: Any) -> FloatArray:
         """Of rows by their labels."""
@@ -252,7 +258,7 @@ class RowsInBlocks:
             own = blocks == number
             block = open_block(table.recipe(int(number)))
             asked, places = np.unique(wanted[own] - block.first_row, return_inverse=True)
-            coefficients, _ = self.visit.rows(block.rows.take_major(asked), self.C)
+            coefficients = self._coefficients(block.rows.take_major(asked), block.first_row + asked)
             out[own] = (coefficients[:, :-1] if self.part == "factors" else coefficients[:, -1])[places]
         return out
 

@@ -29,7 +29,7 @@ def writer_of(model: Any) -> Callable[[Subject], Chapter]:
     'halfseen.summary.sources'
     """
     where = getattr(type(model), "_summary", None)
-    if getattr(model, "stored_rows_", None) is not None:
+    if getattr(model, "stored_rows_", None) is not None and hasattr(model, "col_factors_"):
         where = "halfseen.summary.stored:chapter"
     if where is None:
         raise TypeError(f"a report needs a fitted estimator; got {type(model).__name__}")

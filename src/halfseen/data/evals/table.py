@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,29 @@ if TYPE_CHECKING:
 
 COLUMNS = ("model", "benchmark", "question", "run", "score", "status", "cluster", "source")
 TWIN = re.compile(r"(?:[-_ ]?plus|\+)$", re.I)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Models and questions of all trials, as positions among sorted names.
+
+    Attributes
+    ----------
+    models : list of str
+    row : int ndarray (n_trials,)
+    questions : ndarray of str
+        Named ``benchmark/question``.
+    col : int ndarray (n_trials,)
+    benchmark, id : list of str
+        Of every question.
+    """
+
+    models: list[str]
+    row: NDArray[np.int64]
+    questions: NDArray[np.str_]
+    col: NDArray[np.int64]
+    benchmark: list[str]
+    id: list[str]
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,16 +84,28 @@ class Evaluations:
         return self.table.num_rows
 
     def __repr__(self) -> str:
-        cells = set(zip(self._list("benchmark"), self._list("question"), strict=True))
-        status = Counter(self._list("status"))
-        sizes = [(len(self.models), "model"), (len(self.benchmarks), "benchmark"), (len(cells), "question")]
+        status = Counter(self.table.column("status").to_pylist())
+        n_questions = len(self.codes.questions)
+        sizes = [(len(self.models), "model"), (len(self.benchmarks), "benchmark"), (n_questions, "question")]
         parts = [_sized(number, noun) for number, noun in [*sizes, (len(self), "trial")]]
         shown = ", ".join(f"{status[name]} {name}" for name in STATUSES if name in status)
         told = f"; {_sized(len(self.problems), 'problem')}" if self.problems else ""
         return f"Evaluations({', '.join(parts)}: {shown}{told})"
 
-    def _list(self, name: str) -> list[Any]:
-        return self.table.column(name).to_pylist()
+    @cached_property
+    def codes(self) -> Codes:
+        """Models and questions of all trials as positions; the names themselves are held once."""
+        models, row = coded(self.table.column("model"))
+        benchmarks, of_benchmark = coded(self.table.column("benchmark"))
+        ids, of_id = coded(self.table.column("question"))
+        _, first, place = np.unique(of_benchmark * max(len(ids), 1) + of_id, return_index=True, return_inverse=True)
+        names = [f"{benchmarks[of_benchmark[at]]}/{ids[of_id[at]]}" for at in first]
+        questions, at, number = np.unique(np.array(names, dtype=object), return_index=True, return_inverse=True)
+        first = first[at]
+        return Codes(
+            models, row, np.array(questions.tolist()), number[place],
+            [benchmarks[k] for k in of_benchmark[first]], [ids[k] for k in of_id[first]],
+        )  # fmt: skip
 
     @property
     def models(self) -> list[str]:
@@ -117,9 +153,10 @@ class Evaluations:
         graded = ~np.isnan(score)
         if not graded.any():
             raise ValueError("no trial was graded; see .problems")
-        models, row = _coded(self._list("model"), graded)
-        names = [f"{b}/{q}" for b, q in zip(self._list("benchmark"), self._list("question"), strict=True)]
-        columns, col = _coded(names, graded)
+        codes = self.codes
+        kept, row = np.unique(codes.row[graded], return_inverse=True)
+        asked, col = np.unique(codes.col[graded], return_inverse=True)
+        models, columns = np.array(codes.models)[kept], codes.questions[asked]
         cell, place, count = np.unique(row * len(columns) + col, return_inverse=True, return_counts=True)
         share = np.bincount(place, score[graded]) / count
         weights = count.astype(np.float64) if (count > 1).any() else None
@@ -129,23 +166,33 @@ class Evaluations:
 
     def blocks(self) -> NDArray[np.str_]:
         """Return the block of each column of `to_observed`: its benchmark; twins such as X and X+ are one block."""
-        score = self.table.column("score").to_numpy()
-        benchmarks, questions = self._list("benchmark"), self._list("question")
-        joined = _joined(self.benchmarks)
-        block = {f"{b}/{q}": joined[b] for b, q, s in zip(benchmarks, questions, score, strict=True) if not np.isnan(s)}
-        return np.array([block[name] for name in sorted(block)])
+        graded = ~np.isnan(self.table.column("score").to_numpy())
+        joined, codes = _joined(self.benchmarks), self.codes
+        return np.array([joined[codes.benchmark[col]] for col in np.unique(codes.col[graded])])
 
 
 def _sized(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _coded(names: list[str], chosen: NDArray[np.bool_]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """Sorted distinct names and the position of each chosen one."""
-    kept = [name for name, is_chosen in zip(names, chosen, strict=True) if is_chosen]
-    labels = sorted(set(kept))
-    position = {name: number for number, name in enumerate(labels)}
-    return np.array(labels), np.array([position[name] for name in kept], dtype=np.int64)
+def coded(column: Any) -> tuple[list[str], NDArray[np.int64]]:
+    """Sorted distinct names of an Arrow column, and the position of each cell's; -1 where it is null.
+
+    >>> import pyarrow as pa
+    >>> names, position = coded(pa.chunked_array([["b", "a", None, "b"]]))
+    >>> names, position.tolist()
+    (['a', 'b'], [1, 0, -1, 1])
+    """
+    import pyarrow as pa
+
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    encoded = (pa.concat_arrays(chunks) if chunks else pa.array([], pa.string())).dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    order = sorted(range(len(names)), key=names.__getitem__)
+    position = np.empty(len(names) + 1, dtype=np.int64)
+    position[order] = np.arange(len(names))
+    position[-1] = -1
+    return [names[k] for k in order], position[encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)]
 
 
 def _joined(benchmarks: list[str]) -> dict[str, str]:

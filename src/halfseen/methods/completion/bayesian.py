@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from copy import copy
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.biased import BiasedPredictions
-from halfseen.data import Observed
+from halfseen.data import Observed, PreparedTable
 from halfseen.data.features import FeatureCode, as_side_features
 from halfseen.data.outgoing import fingerprint
 from halfseen.engines import Engine, EntryPasses
@@ -256,8 +257,17 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         R : table
         row_features, col_features : array, scipy.sparse, data frame or SideFeatures, optional
             A line for each row (column) of the table: in its order, or found by label.
+
+        Notes
+        -----
+        A prepared table (:func:`halfseen.prepare`) is sampled block by block, with one noise for all rows and without
+        features: draws of the columns are kept, rows are drawn given each of them where they are asked for.
         """
         settings = self._checked()
+        if isinstance(R, PreparedTable):
+            from halfseen.methods.completion.posterior_blocks import fit_blocks
+
+            return fit_blocks(self, R, settings, (row_features, col_features))
         self.__dict__.pop("draws_", None)  # of an earlier fit: callbacks look at this one's state
         observed = self._observe_family(R, settings)
         sampler = self._sampler(observed, settings, (row_features, col_features))
@@ -346,10 +356,13 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
 
     def _settled_rank(self, observed: Observed, rng: np.random.Generator) -> tuple[int, RankSearch | None]:
         if self.rank is None:
-            usual = RANK_OF_MOST if observed.n_entries < MANY_ENTRIES else 2 * RANK_OF_MOST
-            return min(usual, *observed.shape), None
+            return min(self._usual_rank(observed.n_entries), *observed.shape), None
         plain: dict[str, Any] = {"implicit": "none" if self.implicit == "auto" else self.implicit, "n_chains": 1}
         return settled_rank(self, observed, rng, rule="tie", **plain)
+
+    @staticmethod
+    def _usual_rank(n_entries: int) -> int:
+        return RANK_OF_MOST if n_entries < MANY_ENTRIES else 2 * RANK_OF_MOST
 
     def _choices(self, sampler: Sampler, settings: SimpleNamespace, rng: np.random.Generator) -> Choices:
         """What is drawn; ``implicit="auto"`` is settled."""
@@ -391,6 +404,10 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         watchers: list[Watcher] = [collector, watch] if watch else [collector]
         stops = [watch.stop] if watch else []
         run = loop(sweep, start, stops, max_iter=self.burn_in + self.max_iter, watchers=watchers)
+        return self._checked_run(run, collector, start.rows.dtype)
+
+    def _checked_run(self, run: Run, collector: Sized, dtype: np.dtype) -> Run:
+        """A chain that has draws enough; what went wrong is said."""
         if len(collector) < 2:
             raise ValueError(
                 f"the chain ended after {run.n_iter} sweeps ('{run.reason}') with {len(collector)} draws, too few for "
@@ -399,7 +416,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         if run.reason == "not_finite":
             self._warn(
                 f"BayesianFactorization ended after {run.n_iter} sweeps with numbers beyond the range of "
-                f"{start.rows.dtype}; the draws before are kept. Scale the values, or use precision='float64'",
+                f"{dtype}; the draws before are kept. Scale the values, or use precision='float64'",
                 ConvergenceWarning,
             )
         return replace(run, reason="sampled", converged=True) if run.reason == "max_iter" else run

@@ -39,11 +39,14 @@ class NormalWishart:
         """
         n, k = rows.shape
         if n == 0:
-            mean, scatter = np.zeros(k), np.zeros((k, k))
-        else:
-            mean = rows.mean(axis=0, dtype=float)
-            centred = rows - mean.astype(rows.dtype)
-            scatter = (centred.T @ centred).astype(float)
+            return self.drawn(0, np.zeros(k), np.zeros((k, k)), rng)
+        mean = rows.mean(axis=0, dtype=float)
+        centred = rows - mean.astype(rows.dtype)
+        return self.drawn(n, mean, (centred.T @ centred).astype(float), rng)
+
+    def drawn(self, n: int, mean: FloatArray, scatter: FloatArray, rng: np.random.Generator) -> GaussianPrior:
+        """The same where of the rows their number, mean and scatter about it are known."""
+        k = len(mean)
         total = self.strength + n
         inverse = np.diag(self.scale) + scatter + (self.strength * n / total) * np.outer(mean, mean)
         # Bartlett: with W^-1 = M M', Lambda = G G' for G = M^-T A, A lower triangular

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +20,25 @@ GROWTH, OVERSAMPLING = 16, 8
 NO_BIAS = 1e20
 # Rank from which three passes over the entries cost less than forming and solving all normal equations.
 LARGE_RANK = 40
+
+
+class PathProblem(Protocol):
+    """What a path asks of a problem; the first of its parameters has a column for every factor and one more."""
+
+    @property
+    def largest_rank(self) -> int: ...
+
+    @property
+    def tol(self) -> float: ...
+
+    @property
+    def max_iter(self) -> int: ...
+
+    def sweep(self, penalty: float, rank: int, /) -> Callable[[Any], SweepResult]: ...
+
+    def grown(self, params: Any, penalty: float, rng: np.random.Generator, /) -> Any: ...
+
+    def thresholded(self, params: Any, penalty: float, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -198,13 +218,14 @@ class PathPoint:
         In the list of penalties; -1 before the first.
     penalty : float
     params : (ndarray (n, k + 1), ndarray (p, k + 1))
+        Over blocks that of the columns, and their equations.
     n_iter : int
         Sweeps that it took.
     """
 
     place: int
     penalty: float
-    params: Coefficients
+    params: Any
     n_iter: int = 0
 
 
@@ -220,7 +241,7 @@ class PenaltyPath:
     rng : Generator
     """
 
-    problem: NuclearProblem
+    problem: PathProblem
     penalties: FloatArray
     rng: np.random.Generator
 
@@ -236,7 +257,7 @@ class PenaltyPath:
 class RankGrowth:
     """Sweep: add the directions that are missing, solve, drop those that died; ends when none was missing."""
 
-    problem: NuclearProblem
+    problem: PathProblem
     rng: np.random.Generator
 
     def __call__(self, point: PathPoint) -> SweepResult:

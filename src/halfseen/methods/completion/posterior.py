@@ -24,43 +24,20 @@ ALTERNATIONS = 3  # of a new row's coefficients and its noise
 NUMBERS_AT_ONCE = 1 << 20  # gathered coefficients at a time: a few megabytes, of the size of a cache
 
 
-@storable
-@dataclass(frozen=True)
-class PosteriorDraws:
-    """Draws from the posterior distribution, all in the frame of the first.
+class DrawnPredictors:
+    """What draws of rows, columns and noise say about cells; subclasses have the attributes of `PosteriorDraws`."""
 
-    Attributes
-    ----------
-    rows, cols : ndarray (n, S, k + 1), (p, S, k + 1)
-        Factors and, last, the bias of each of S draws.
-    noise : ndarray (S,)
-        Precision of an entry's noise.
-    prior_mean, prior_precision : ndarray (S, k + 1), (S, k + 1, k + 1)
-        Of the rows; of rows with features of what these leave.
-    row_weights : ndarray (n, S) or None
-        Noise precision of each row, as a multiple of the common one.
-    row_effects : tuple of ndarray (n_features, S, k + 1)
-        What each feature of a row adds to its prior mean, group by group.
-    freedom : ndarray (S,) or None
-        How many entries the prior of a row's noise counts as.
-    """
-
-    rows: FloatArray
+    rows: Any
     cols: FloatArray
     noise: FloatArray
     prior_mean: FloatArray
     prior_precision: FloatArray
-    row_weights: FloatArray | None = None
-    row_effects: tuple[FloatArray, ...] = ()
-    freedom: FloatArray | None = None
+    row_weights: FloatArray | None
+    row_effects: tuple[FloatArray, ...]
+    freedom: FloatArray | None
 
     def __len__(self) -> int:
         return len(self.noise)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the draws take."""
-        return int(self.rows.nbytes + self.cols.nbytes + sum(effects.nbytes for effects in self.row_effects))
 
     def noise_variances(self, i: IntArray) -> FloatArray:
         """Posterior mean variance of the noise of an entry of each given row."""
@@ -68,9 +45,9 @@ class PosteriorDraws:
             return np.full(len(i), np.mean(1.0 / self.noise))
         return np.asarray((1.0 / (self.noise * self.row_weights)).mean(axis=1)[i])
 
-    def at(self, i: IntArray, j: IntArray) -> Iterator[tuple[slice, FloatArray]]:
+    def at(self, i: IntArray, j: IntArray) -> Iterator[tuple[Any, FloatArray]]:
         """Predictors without the mean of cells ``(i[t], j[t])``, (cells, S), a part of the cells at a time."""
-        at_once = max(1, NUMBERS_AT_ONCE // max(self.rows[0].size, 1))
+        at_once = max(1, NUMBERS_AT_ONCE // max(self.cols[0].size, 1))
         for begin in range(0, len(i), at_once):
             part = slice(begin, begin + at_once)
             x, y = self.rows[i[part]], self.cols[j[part]]
@@ -153,6 +130,42 @@ class PosteriorDraws:
         for matrix, effects in zip(features, self.row_effects, strict=True):
             mean = mean + np.asarray(matrix @ effects[:, s].astype(float))
         return GaussianPrior(mean, self.prior_precision[s])
+
+
+@storable
+@dataclass(frozen=True)
+class PosteriorDraws(DrawnPredictors):
+    """Draws from the posterior distribution, all in the frame of the first.
+
+    Attributes
+    ----------
+    rows, cols : ndarray (n, S, k + 1), (p, S, k + 1)
+        Factors and, last, the bias of each of S draws.
+    noise : ndarray (S,)
+        Precision of an entry's noise.
+    prior_mean, prior_precision : ndarray (S, k + 1), (S, k + 1, k + 1)
+        Of the rows; of rows with features of what these leave.
+    row_weights : ndarray (n, S) or None
+        Noise precision of each row, as a multiple of the common one.
+    row_effects : tuple of ndarray (n_features, S, k + 1)
+        What each feature of a row adds to its prior mean, group by group.
+    freedom : ndarray (S,) or None
+        How many entries the prior of a row's noise counts as.
+    """
+
+    rows: FloatArray
+    cols: FloatArray
+    noise: FloatArray
+    prior_mean: FloatArray
+    prior_precision: FloatArray
+    row_weights: FloatArray | None = None
+    row_effects: tuple[FloatArray, ...] = ()
+    freedom: FloatArray | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the draws take."""
+        return int(self.rows.nbytes + self.cols.nbytes + sum(effects.nbytes for effects in self.row_effects))
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from halfseen._typing import BoolArray, FloatArray, IntArray, RandomState, as_generator
+from halfseen._typing import BoolArray, FloatArray, RandomState, as_generator
 from halfseen.base import PlacesRows
 from halfseen.biased import BiasedPredictions, check_same_table
-from halfseen.data import Observed
-from halfseen.data.storable import storable
+from halfseen.data import Observed, PreparedTable
 from halfseen.engines import Engine, EntryPasses
 from halfseen.inference.extremes import tell_extremes
 from halfseen.methods.completion.nuclear import (
@@ -26,6 +25,7 @@ from halfseen.methods.completion.nuclear import (
     unshrunk,
     with_factors,
 )
+from halfseen.methods.completion.path_judge import PathJudge
 from halfseen.parameters import (
     CLIP,
     ENGINE,
@@ -47,24 +47,6 @@ from halfseen.solvers.watch import CallbackSupport
 
 # Solutions along the path only have to be told apart; the last one is solved ten times closer.
 FINAL_SHARE_OF_TOL = 0.1
-
-
-@storable
-@dataclass(frozen=True)
-class NuclearPath:
-    """The path as it was judged, one number per penalty.
-
-    Attributes
-    ----------
-    penalties, ranks : ndarray
-    losses, debiased_losses : ndarray
-        Mean squared errors of the held-out entries; nan where not asked for.
-    """
-
-    penalties: FloatArray
-    ranks: IntArray
-    losses: FloatArray
-    debiased_losses: FloatArray
 
 
 class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
@@ -230,8 +212,17 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         start : fitted SoftImpute, optional
             Of a table with the same rows and columns: with a given penalty the solution is looked for from there, not
             along a path from above.
+
+        Notes
+        -----
+        A prepared table (:func:`halfseen.prepare`) is fitted block by block by the ridge regressions; entries that
+        judge the path are held out by a hash of their places.
         """
         settings = self._checked()
+        if isinstance(R, PreparedTable):
+            from halfseen.methods.completion.soft_blocks import fit_blocks
+
+            return fit_blocks(self, R, settings, start)
         observed = self._begin(R, settings.clip)
         if settings.bias_penalty is None:
             self.mean_ = 0.0
@@ -247,7 +238,8 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
                 run = self._given_penalty(problem, rng, (watchers, stops), start)
                 point, is_debiased = run.params, settings.debias is True
             else:
-                run, judge = self._judged_path(problem, split[1], settings, rng, (watchers, stops))
+                judge = PathJudge(HeldOutMeasure(problem, split[1]), settings.debias)
+                run = self._judged_path(problem, judge, settings, rng, (watchers, stops))
                 problem = self._problem(observed, settings)
                 point, is_debiased = self._refitted(problem, judge, observed.n_entries / split[0].n_entries, rng)
             self.__dict__.update(self._learned(problem, point, is_debiased))
@@ -267,13 +259,13 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
             passes, self.mean_, settings.bias_penalty, settings.rank, settings.solver, settings.tol, settings.max_iter
         )
 
-    def _start(self, problem: NuclearProblem, rng: np.random.Generator) -> tuple[PathPoint, float]:
+    def _start(self, problem: Any, rng: np.random.Generator) -> tuple[PathPoint, float]:
         """The biases alone, and the penalty from which on there is nothing else."""
         run = loop(problem.sweep(1.0, 0), problem.start(), [SmallFall(1e-6)], max_iter=problem.max_iter)
         return PathPoint(-1, np.inf, run.params), problem.spectral_norm(run.params, rng)
 
     def _given_penalty(
-        self, problem: NuclearProblem, rng: np.random.Generator, watch: tuple[Any, Any], begin: SoftImpute | None
+        self, problem: Any, rng: np.random.Generator, watch: tuple[Any, Any], begin: SoftImpute | None
     ) -> Run:
         """Solve for one penalty, from above in steps of a half; without a split to judge a path, for none."""
         watchers, stops = watch
@@ -290,24 +282,23 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
 
     def _judged_path(
         self,
-        problem: NuclearProblem,
-        test: Observed,
+        problem: Any,
+        judge: PathJudge,
         settings: SimpleNamespace,
         rng: np.random.Generator,
         watch: tuple[Any, Any],
-    ) -> tuple[Run, PathJudge]:
+    ) -> Run:
         start, largest = self._start(problem, rng)
         ratio = settings.smallest ** (1.0 / max(settings.n_penalties - 1, 1))
         path = PenaltyPath(problem, largest * ratio ** np.arange(1, settings.n_penalties + 1), rng)
-        judge = PathJudge(problem, test, settings.debias)
         stops = [HeldOut(judge, settings.patience), *watch[1]]
         run = loop(path, start, stops, max_iter=settings.n_penalties, watchers=watch[0])
         if run.reason == "not_finite":
             self._warn("SoftImpute ended with numbers beyond the range; scale the values", ConvergenceWarning)
-        return run, judge
+        return run
 
     def _refitted(
-        self, problem: NuclearProblem, judge: PathJudge, more: float, rng: np.random.Generator
+        self, problem: Any, judge: PathJudge, more: float, rng: np.random.Generator
     ) -> tuple[PathPoint, bool]:
         """The best point of the path once more, on all entries."""
         best, is_debiased = judge.best()
@@ -356,45 +347,31 @@ class SoftImpute(CallbackSupport, PlacesRows, BiasedPredictions):
         return self.rank_
 
 
-class PathJudge:
-    """Mean squared error of held-out entries along a path, plain and debiased; remembers the best point."""
+@dataclass(frozen=True)
+class HeldOutMeasure:
+    """Losses of points on entries that were held out, plain and debiased; nan where one is not wanted."""
 
-    def __init__(self, problem: NuclearProblem, test: Observed, debias: str | bool) -> None:
-        self._problem, self._debias = problem, debias
-        self._test = replace(problem, passes=EntryPasses(test, problem.passes.loss, problem.passes.engine))
-        self._points: list[tuple[float, int, float, float]] = []
-        self._best: tuple[float, PathPoint, bool] | None = None
+    problem: NuclearProblem
+    test: Observed
 
-    def __call__(self, point: PathPoint) -> float:
+    def __call__(self, point: PathPoint, wants_plain: bool, wants_debiased: bool) -> tuple[float, float]:
         plain, debiased = np.nan, np.nan
-        if self._debias is not True:
-            plain = self._loss(point.params)
-        if self._debias is not False:
-            growth = unshrunk(self._problem, point.params) if point.params[0].shape[1] > 1 else np.ones(0)
-            debiased = self._loss(with_factors(point.params, growth))
-        self._points.append((point.penalty, point.params[0].shape[1] - 1, plain, debiased))
-        loss = float(np.nanmin([plain, debiased]))
-        if self._best is None or loss < self._best[0]:
-            self._best = loss, point, bool(debiased < plain) if self._debias == "auto" else self._debias is True
-        return loss
+        if wants_plain:
+            plain = self.loss(point.params)
+        if wants_debiased:
+            growth = unshrunk(self.problem, point.params) if point.params[0].shape[1] > 1 else np.ones(0)
+            debiased = self.loss(with_factors(point.params, growth))
+        return plain, debiased
 
-    def _loss(self, params: Coefficients) -> float:
-        gap, weights = self._test.residual(params).astype(float), self._test.passes.observed.weights
+    def loss(self, params: Coefficients) -> float:
+        """Mean squared error."""
+        passes = self.problem.passes
+        there = replace(self.problem, passes=EntryPasses(self.test, passes.loss, passes.engine))
+        gap, weights = there.residual(params).astype(float), self.test.weights
         if weights is None:
             return float(np.mean(np.square(gap)))
         used: BoolArray = weights > 0
         return float(np.sum(np.square(gap[used]) / weights[used]) / np.sum(weights, dtype=float))
-
-    def best(self) -> tuple[PathPoint, bool]:
-        """The point with the smallest loss, and whether it is to be debiased."""
-        if self._best is None:
-            raise ValueError("the path ended before its first penalty was solved for; scale the values")
-        return self._best[1], self._best[2]
-
-    def path(self) -> NuclearPath:
-        """All that was judged."""
-        penalties, ranks, losses, debiased = (np.array(part) for part in zip(*self._points, strict=True))
-        return NuclearPath(penalties, ranks, losses, debiased)
 
 
 def held_out(observed: Observed, fraction: float, rng: np.random.Generator) -> tuple[Observed, Observed] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from halfseen.data import PreparedTable
 from halfseen.data.prepared import StoredBlock
 from halfseen.engines.placement import place
 from halfseen.linalg import optimal_shrinkage, sign_rule
+from halfseen.linalg.align import balancing_turn
 from halfseen.linalg.packed import solve_packed
 from halfseen.losses import Loss, get_loss
 from halfseen.losses.derived import information
@@ -108,9 +108,7 @@ def _refuse(settings: SimpleNamespace) -> Loss:
 def _begin(model: Any, table: PreparedTable, loss: Loss) -> None:
     """What is known of the model before anything is fitted."""
     model.loss_, model.has_trials_, model.has_offset_ = loss, False, False
-    model.observed_shape_, model.n_features_in_ = table.shape, table.shape[1]
-    model.row_labels_, model.col_labels_ = None, table.col_labels
-    model.fingerprint_, model.library_ = zlib.crc32(repr(table.facts.checksums).encode()), "numpy"
+    model._observe_blocks(table)
     model.linking_ = model.rank_search_ = model.penalty_choice_ = None
 
 
@@ -246,24 +244,10 @@ class BlockStart:
         edge = noise * (np.sqrt(n) + np.sqrt(p))
         shrunk = np.maximum(optimal_shrinkage(s, n, p, noise), 0.1 * edge)
         # rows of length shrunk, columns of length one over the root of the curvature: balanced by their second moments
-        T, values = _balanced(np.diag(shrunk**2), Vr / root[:, None])
+        T, values = balancing_turn(np.diag(shrunk**2), Vr / root[:, None])
         Y = (Vr / (root * np.sqrt(rates))[:, None]) @ np.linalg.inv(T).T
         C = np.concatenate([Y, columns.zeta[:, None]], axis=1)
         return cls(np.ascontiguousarray(C, dtype=dtype), values, float(dispersion), null, columns)
-
-
-def _balanced(moments: Array, Y: Array, rho: float = 1.0) -> tuple[Array, Array]:
-    r"""``T`` with :math:`X \leftarrow X T`, :math:`Y \leftarrow Y T^{-\top}` balanced; singular values of the product.
-
-    .. math:: X^\top X = A A^\top,\; Y^\top Y = B B^\top,\; A^\top B = U S V^\top,\; T = \rho^{1/4} A^{-\top} U S^{1/2}
-    """
-    # a component without length keeps a little of it, so that it has a place
-    floor = np.eye(len(moments)) * (1e-14 * max(float(np.trace(moments)), 1e-300))
-    A = np.linalg.cholesky(moments + floor)
-    inner = Y.T.astype(float) @ Y.astype(float)
-    B = np.linalg.cholesky(inner + np.eye(len(inner)) * (1e-14 * max(float(np.trace(inner)), 1e-300)))
-    U, s, _ = np.linalg.svd(A.T @ B)
-    return rho**0.25 * np.linalg.solve(A.T, U * np.sqrt(np.maximum(s, 1e-150))), s
 
 
 def _penalty(places: Any, loss: Loss, start: BlockStart, settings: SimpleNamespace) -> FactorPenalty:
@@ -328,7 +312,7 @@ def _keep(model: Any, sweep: BlockProfile, penalty: FactorPenalty, at: ProfilePo
     n, dtype = table.shape[0], at.C.dtype
     zeta, Y = at.C[:, -1].astype(float), at.C[:, :-1].astype(float)
     mean = at.total / n
-    T, _ = _balanced(at.gram - n * np.outer(mean, mean), Y, settings.rho) if r else (np.zeros((0, 0)), None)
+    T, _ = balancing_turn(at.gram - n * np.outer(mean, mean), Y, settings.rho) if r else (np.zeros((0, 0)), None)
     Y_turned = Y @ np.linalg.inv(T).T
     if settings.rotation == "varimax" and r > 1:
         turn = varimax(Y_turned)

@@ -26,6 +26,11 @@ class SourceBlock(Protocol):
     dtype: np.dtype
     is_quadratic: bool
 
+    @property
+    def density(self) -> float:
+        """Share of the cells that were seen."""
+        ...
+
     def value(self, U: FloatArray, V: FloatArray) -> float:
         """Weighted loss."""
         ...
@@ -75,6 +80,7 @@ class EntryBlock:
         # sources are what the engine spreads; inside one, blocks follow each other
         self.passes = EntryPasses(table, loss, "serial")
         self.null = float(np.sum(loss.value(table.values, np.zeros_like(table.values)), dtype=float))
+        self.density = table.density
 
     def value(self, U: FloatArray, V: FloatArray) -> float:
         return self.weight * self.passes.value(U, V)
@@ -118,6 +124,7 @@ class CompleteBlock:
     """A complete source under squared loss: all rows have one and the same system."""
 
     is_quadratic = True
+    density = 1.0
 
     def __init__(self, table: Observed, weight: float = 1.0) -> None:
         self.shape, self.dtype, self.weight = table.shape, table.dtype, weight

@@ -99,9 +99,7 @@ def step_of(
         return float(settings.step)
     if settings.solver == "gd":
         return safe_step(blocks, engine, rng)
-    passes = [getattr(block, "passes", None) for block in blocks]
-    seen = [1.0 if entries is None else entries.observed.density for entries in passes]
-    return SCALED_STEP / max(seen)
+    return SCALED_STEP / max(block.density for block in blocks)
 
 
 def null_value(blocks: tuple[SourceBlock, ...], engine: Engine) -> float:

@@ -237,7 +237,9 @@ class HeterogeneousFactorization(SourcesEstimator):
         Parameters
         ----------
         S : Sources, mapping from name to table, sequence of tables, or one table
-            Tables: `Observed`, NaN arrays, data frames, scipy.sparse (stored entries are the seen ones), mixed.
+            Tables: `Observed`, NaN arrays, data frames, scipy.sparse (stored entries are the seen ones), mixed. A
+            mapping of prepared tables (`halfseen.prepare`, a folder for each source) is fitted by the solvers "als",
+            "gd" and "scaled-gd", each source where the engine has it; its rows are those of all sources together.
         y : None
         weights : mapping from source name to positive number (or array), optional
             :math:`w_i`, by which losses are multiplied; 1 where nothing is given. "bayes": of an array (n,) each row's
@@ -249,9 +251,14 @@ class HeterogeneousFactorization(SourcesEstimator):
             Itself.
         """
         from halfseen.methods.heterogeneous.checks import check_together
+        from halfseen.methods.heterogeneous.stored import are_stored, fit_stored
 
         settings = self._checked()
         self.solver_ = check_together(settings)
+        if are_stored(S):
+            settings.solver = self.solver_
+            fit_stored(self, S, settings, weights, resolve(settings.engine))
+            return self
         sources, engine = self._observe_sources(S), resolve(settings.engine)
         if self.solver_ == "bayes":
             from halfseen.methods.heterogeneous.bayes import fit_bayes

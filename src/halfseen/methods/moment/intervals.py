@@ -283,6 +283,11 @@ class _Counted:
 
 
 def _blocks(model: Any, R: Any) -> Iterable[Observed]:
+    stored = getattr(model, "stored_rows_", None)
+    if R is None and stored is not None:
+        from halfseen.methods.moment.on_blocks import blocks_of
+
+        return blocks_of(stored.table)
     if R is None:
         known = getattr(model, "_seen", SeenRows()).rows()
         if known is None:

@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import CompletionEstimator, PlacesRows
-from halfseen.data import Observed
+from halfseen.data import Observed, PreparedTable
 from halfseen.engines import Engine
+from halfseen.engines.local import here
 from halfseen.linalg.pairs import pair_products
 from halfseen.losses import get_loss
 from halfseen.methods.moment.checks import (
@@ -167,11 +168,13 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
     ((20, 20), (5, 2))
     """
 
+    components_: FloatArray
     moments_: PairMoments
     release_: PrivateMoments | None
     rank_search_: PairRankChoice | None
     diagnostics_: PairDiagnostics | None
-    row_factors_: FloatArray | None
+    # an array; of a prepared table RowsInBlocks, which behaves as one
+    row_factors_: Any
 
     _summary: ClassVar[str] = "halfseen.methods.moment.summary:chapter"
     _parameters: ClassVar[Table] = {
@@ -257,8 +260,14 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
 
     @resumable
     def fit(self, R: Any, y: None = None) -> Self:
-        """Fit to the observed entries of a table (NaN array, sparse, data frame or `Observed`)."""
+        """Fit to the observed entries of a table (NaN array, sparse, data frame, `Observed`, or a prepared one).
+
+        Of a prepared table (:func:`halfseen.prepare`) pairs are added up where its blocks are, in one reading; rows are
+        placed where they are asked for.
+        """
         settings, rng = self._begin()
+        if isinstance(R, PreparedTable):
+            return self._fit_blocks(R, settings, rng)
         observed = observe_rows(self, R, reset=True)
         check_varied(observed)
         if self.privacy is not None:
@@ -276,6 +285,27 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         self._complete(observed, settings, rng)
         self._seen = SeenRows(observed)
         self.row_factors_ = self._place(observed) if settings.keeps_rows else None
+        return self
+
+    def _fit_blocks(self, table: PreparedTable, settings: SimpleNamespace, rng: np.random.Generator) -> Self:
+        from halfseen.methods.moment import on_blocks
+
+        train, held_out = on_blocks.fitted_moments(self, table, settings, rng)
+        settings.engine = here(settings.engine)
+        some = on_blocks.some_rows(table)
+        check_varied(some)
+        tell_heavy_tails(self, some)
+        tell_level(self, some)
+        self.rank_search_, self.moments_ = None, train
+        if held_out is not None:
+            self.rank_search_ = choose_pair_rank(train, held_out, settings.ranks, settings, rng, settings.engine)
+            self.moments_ = train.add(held_out)
+        self._forget_rows()
+        self.__dict__.pop("components_", None)
+        self._complete(None, settings, rng)
+        self.components_ = self.components_.astype(table.dtype)
+        self.stored_rows_ = on_blocks.rows_of_blocks(self, table)
+        self.row_factors_ = self.stored_rows_ if settings.keeps_rows else None
         return self
 
     def partial_fit(self, R: Any, y: None = None, completes: bool = True) -> Self:
@@ -487,6 +517,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
 
     def _forget_rows(self) -> None:
         self._seen, self.row_factors_, self.row_labels_ = SeenRows(), None, None
+        self.__dict__.pop("stored_rows_", None)
 
     def _place(self, observed: Observed) -> FloatArray:
         return self._predictor().coordinates(observed, self.engine)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halfseen._typing import FloatArray, IntArray, Labels
-from halfseen.data import Observed, as_observed, load, save, storable
+from halfseen.data import Compressed, Observed, as_observed, load, save, storable
 from halfseen.data.align import with_columns
 from halfseen.engines import Engine, resolve
 from halfseen.engines.cuts import cut
@@ -123,7 +123,7 @@ class PairMoments:
         self.n_rows += observed.shape[0]
         if self.n_rows >= 2**31:
             raise ValueError(f"{self.n_rows} rows are more than the 2^31 - 1 that counts can hold; split the data")
-        self.profile = _sum_profiles(self.profile, _profile(observed))
+        self.profile = sum_profiles(self.profile, profile_of(observed.by_rows))
         return self
 
     def _add_block(self, observed: Observed, start: int, stop: int, engine: Engine) -> None:
@@ -136,11 +136,15 @@ class PairMoments:
             list(engine.map(lambda c: add_pair_moments(view, *c, packed, start=start, stop=stop), parts))
             return
         tables = list(engine.map(lambda c: pair_moments(view, *c, start=start, stop=stop), parts))
-        self._take(merge_pairs(self._table(), _joined(tables)) if self.counts.size else _joined(tables))
+        self._take(merge_pairs(self._table(), joined(tables)) if self.counts.size else joined(tables))
 
     def _take(self, table: PairTable) -> None:
         self.indptr, self.indices, self.counts, self.sums, self.squares = table
-        if self.n_pairs > PACKED_FROM * packed_size(self.n_cols):
+        self.pack_where_dense()
+
+    def pack_where_dense(self) -> None:
+        """Hold all pairs once a quarter of them was seen."""
+        if not self.is_packed and self.n_pairs > PACKED_FROM * packed_size(self.n_cols):
             self._pack()
 
     def copy(self) -> Self:
@@ -181,7 +185,7 @@ class PairMoments:
 
     def _combined(self, other: PairMoments, sign: int) -> PairMoments:
         other = other.reordered(self.col_labels, self.n_cols)
-        profile = _sum_profiles(self.profile, sign * other.profile)
+        profile = sum_profiles(self.profile, sign * other.profile)
         combined = replace(self, n_rows=self.n_rows + sign * other.n_rows, profile=profile)
         if self.is_packed or other.is_packed:
             left, right = self._packed(), other._packed()
@@ -367,7 +371,8 @@ def _column_ranges(view: Any, start: int, stop: int, workers: int) -> list[tuple
     return cut(np.concatenate([[0], np.cumsum(work + np.ones(view.n_minor))]).astype(np.int64), 4 * workers)
 
 
-def _joined(parts: list[PairTable]) -> PairTable:
+def joined(parts: list[PairTable]) -> PairTable:
+    """Tables of ranges of columns that follow each other as one."""
     if len(parts) == 1:
         return parts[0]
     sizes = np.cumsum([0, *(len(part.indices) for part in parts)])
@@ -376,19 +381,20 @@ def _joined(parts: list[PairTable]) -> PairTable:
     return PairTable(np.concatenate([[0], *shifted]), *rest)
 
 
-def _profile(observed: Observed) -> FloatArray:
+def profile_of(view: Compressed) -> FloatArray:
     """Rows with 0, 1, ... entries, and the sums of their mean squares."""
-    counts = observed.by_rows.counts
+    counts = view.counts
     out = np.zeros((2, int(counts.max(initial=0)) + 1))
     out[0] = np.bincount(counts, minlength=out.shape[1])
     filled = np.flatnonzero(counts)
     if len(filled):
-        squares = np.add.reduceat(np.square(observed.values, dtype=float), observed.by_rows.indptr[filled])
+        squares = np.add.reduceat(np.square(view.values, dtype=float), view.indptr[filled])
         out[1] = np.bincount(counts[filled], weights=squares / counts[filled], minlength=out.shape[1])
     return out
 
 
-def _sum_profiles(left: FloatArray, right: FloatArray) -> FloatArray:
+def sum_profiles(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Of two sets of rows, the longer range of entries."""
     out = np.zeros((2, max(left.shape[1], right.shape[1])))
     out[:, : left.shape[1]] += left
     out[:, : right.shape[1]] += right

@@ -187,18 +187,22 @@ def _items(fit: RandomFit, knots: FloatArray) -> tuple[Items, FloatArray]:
 def _moments(problem: MarginalLikelihood, at: Point, knots: FloatArray) -> Any:
     """Per block of columns: moments of (intercept, slope), and logits of the chances at the knots."""
     for whole in problem.posteriors(at):
-        for posterior in parts_of(whole, len(knots)):
+        # on shared nodes the curves are one small table
+        for posterior in [whole] if whole.is_shared else parts_of(whole, len(knots)):
             pair = np.stack([posterior.z, posterior.y], axis=-1)
-            W = posterior.chance[:, :, None]
-            mean = np.sum(W * pair, axis=1)
-            away = pair - mean[:, None, :]
-            covariance = np.einsum("bgk,bgl->bkl", W * away, away)
             curve = _chances(posterior.z, posterior.y, knots)
-            P = (
-                posterior.chance @ curve[0]
-                if posterior.is_shared
-                else np.matmul(posterior.chance[:, None, :], curve)[:, 0]
-            )
+            if posterior.is_shared:
+                mean, P = posterior.chance @ pair[0], posterior.chance @ curve[0]
+                away = pair[0] - pair[0].mean(axis=0)
+                moved, squares = posterior.chance @ away, away[:, :, None] * away[:, None, :]
+                second = (posterior.chance @ squares.reshape(len(away), 4)).reshape(-1, 2, 2)
+                covariance = second - moved[:, :, None] * moved[:, None, :]
+            else:
+                W = posterior.chance[:, :, None]
+                mean = np.sum(W * pair, axis=1)
+                from_mean = pair - mean[:, None, :]
+                covariance = np.einsum("bgk,bgl->bkl", W * from_mean, from_mean)
+                P = np.matmul(posterior.chance[:, None, :], curve)[:, 0]
             yield posterior.block.cols, (mean, covariance, logit(np.clip(P, 1e-15, 1.0 - 1e-15)))
 
 

@@ -8,40 +8,12 @@ with :math:`e = k - n\,\sigma(m)`, :math:`w = \sigma'(m)` and means and covarian
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from halfseen._typing import FloatArray
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point, Posterior
+from halfseen.methods.response.seen_cells import ScoreSums, add_score_sums, score_covariance
 from halfseen.methods.response.table import NUMBERS_AT_ONCE, ColumnBlock
-
-
-@dataclass(frozen=True)
-class ScoreSums:
-    r"""Sums over columns of the chances of the cells that count, and their errors.
-
-    Attributes
-    ----------
-    expected : ndarray (n,)
-        :math:`\sum_j U_{ij} P_{ij}`.
-    slopes : ndarray (n, n + k)
-        Its derivatives by ``theta``, through the columns' posteriors too.
-    column_covariance : ndarray (n, n)
-        :math:`\sum_j U_{ij} U_{lj}\,\mathrm{Cov}_j(p_{ij}, p_{lj})`.
-    noise : ndarray (n,)
-        :math:`\sum_j U_{ij}\,\mathrm{E}_j[p_{ij} (1 - p_{ij})]`.
-    """
-
-    expected: FloatArray
-    slopes: FloatArray
-    column_covariance: FloatArray
-    noise: FloatArray
-
-    @classmethod
-    def zeros(cls, n: int, size: int) -> ScoreSums:
-        """Nothing counted yet."""
-        return cls(np.zeros(n), np.zeros((n, size)), np.zeros((n, n)), np.zeros(n))
 
 
 def parts_of(posterior: Posterior, size: int) -> list[Posterior]:
@@ -67,11 +39,16 @@ def hessian(problem: MarginalLikelihood, at: Point) -> FloatArray:
 
     Notes
     -----
-    O((n + k)^2 p G) in matrix products; memory some blocks of (n + k) x G numbers per column.
+    O((s + k)^2 p G) in matrix products for s answers per column on shared nodes, O((n + k)^2 p G) on own ones; memory
+    some blocks of so many numbers per column.
     """
     size = len(at.theta)
     H = np.diag(problem.prior_precision())
     for whole in problem.posteriors(at):
+        if whole.is_shared:
+            H -= score_covariance(at, whole)
+            _add_complete(H, at, whole)
+            continue
         for posterior in parts_of(whole, size):
             S = complete_scores(at, posterior)
             S_mean = np.matmul(S, posterior.chance[:, :, None])[:, :, 0]
@@ -86,12 +63,19 @@ def score_sums(problem: MarginalLikelihood, at: Point) -> tuple[ScoreSums, Score
     n, size = len(at.x), len(at.theta)
     unseen, every = ScoreSums.zeros(n, size), ScoreSums.zeros(n, size)
     for whole in problem.posteriors(at):
+        if whole.is_shared:
+            add_score_sums(unseen, every, at, whole)
+            continue
         for posterior in parts_of(whole, size):
             S = complete_scores(at, posterior)
             root, P = np.sqrt(posterior.chance), posterior.expected(posterior.mean)
             scores = _flat(S, root), np.matmul(S, posterior.chance[:, :, None])[:, :, 0]
             _add(unseen, at, posterior, 1.0 - posterior.block.is_seen, (P, root, scores))
             _add(every, at, posterior, np.ones_like(P), (P, root, scores))
+    # of a row that answered all nothing is unseen, whatever rounding has left of it
+    is_whole = np.bincount(problem.table.rows, minlength=n) == problem.table.shape[1]
+    for part in (unseen.expected, unseen.slopes, unseen.column_covariance, unseen.noise, unseen.column_covariance.T):
+        part[is_whole] = 0.0
     return unseen, every
 
 

@@ -12,7 +12,7 @@ from scipy.special import logit
 from halfseen._typing import FloatArray
 from halfseen.data.storable import storable
 from halfseen.methods.response.curvature import ScoreSums, hessian, score_sums
-from halfseen.methods.response.leaveout import deviances, dispersion, left_out_chances
+from halfseen.methods.response.leaveout import deviances, dispersion, left_out, left_out_chances, with_slopes
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point
 from halfseen.methods.response.nodes import Loadings, choose_nodes
 from halfseen.methods.response.table import SeenAnswers
@@ -24,6 +24,9 @@ ROUND_TOL = 0.01
 # The abilities' variance stays above this: tables of pure noise would shrink it to nothing.
 LEAST_VARIANCE = 1e-4
 START = Loadings(0.0, 1.5, 0.0, 0.3)
+# Of more columns than this, the rounds begin with a part of them: n + 4 numbers are near their end before all columns
+# are looked at once. A part has an eighth of the columns, or this many.
+MANY_COLUMNS, PART, PART_TOL, LEAST_SLOPE = 4096, 8, 300.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class RandomFit:
         Left-out chance of success of every seen cell.
     dispersion : float
     run : Run
+    slopes : tuple of two ndarray (n_entries,), or None
+        Of columns with slopes of their own: these, and derivatives of the chances by the ability, both left out.
     """
 
     at: Point
@@ -59,6 +64,7 @@ class RandomFit:
     chances: FloatArray
     dispersion: float
     run: Run
+    slopes: tuple[FloatArray, FloatArray] | None = None
 
     def score_sums(self) -> tuple[ScoreSums, ScoreSums]:
         """Over unseen cells, and over all."""
@@ -157,16 +163,46 @@ def fit_random(
 
     Notes
     -----
-    Some 10 gradients per round and one Hessian; two to six rounds.
+    Some 10 gradients per round and one Hessian; two to six rounds. Of very many columns a part comes first, and all of
+    them take some 5 gradients and one or two Hessians.
     """
-    rounds = VarianceRounds(table, is_sloped, has_dispersion, tol, max_iter, watch)
     start = State(start_of(table, is_sloped), 1.0, 1.0)
+    many = max(MANY_COLUMNS, table.shape[1] // PART)
+    if table.shape[1] >= 2 * many:
+        start = begun_on_part(table, many, start, (is_sloped, has_dispersion, tol, max_iter, watch))
+    rounds = VarianceRounds(table, is_sloped, has_dispersion, tol, max_iter, watch)
     # the "gradient norm" is the relative change of the variance and of the dispersion
     outer = loop(rounds, start, [GradientNorm(ROUND_TOL)], max_iter=MAX_ROUNDS)
     state, inner = outer.params, rounds.inner
     assert inner is not None
-    chances = left_out_chances(state.problem, state.at)
-    return RandomFit(state.at, state.problem, state.hessian, chances, state.dispersion, inner.record())
+    assert state.problem is not None
+    assert state.hessian is not None
+    chances, *slopes = left_out(
+        state.problem, state.at, with_slopes if is_sloped else lambda posterior: (posterior.mean,)
+    )
+    chances = np.clip(chances, 1e-9, 1.0 - 1e-9)
+    return RandomFit(
+        state.at, state.problem, state.hessian, chances, state.dispersion, inner.record(), tuple(slopes) or None
+    )
+
+
+def begun_on_part(table: SeenAnswers, many: int, start: State, settings: tuple[Any, ...]) -> State:
+    """Where rounds on a part of the columns end, with the Hessian scaled up to all."""
+    chosen = np.random.default_rng(0).choice(table.shape[1], many, replace=False)
+    part = table.columns(np.sort(chosen))
+    is_sloped, has_dispersion, tol, max_iter, watch = settings
+    # a part is a standard error of its own away from all: its last digits would be thrown away
+    rounds = VarianceRounds(part, is_sloped, has_dispersion, PART_TOL * tol, max_iter, watch)
+    state: State = loop(rounds, start, [GradientNorm(ROUND_TOL)], max_iter=MAX_ROUNDS).params
+    assert state.problem is not None
+    assert state.hessian is not None
+    prior = np.diag(state.problem.prior_precision())
+    H: FloatArray | None = prior + (state.hessian - prior) * (table.shape[1] / many)
+    at = state.at
+    # the gradient is 0 at equal slopes by symmetry: all columns would stay where a part saw no difference
+    if is_sloped and abs(at.loadings.slope) < LEAST_SLOPE:
+        at, H = replace(at, loadings=replace(at.loadings, slope=START.slope)), None
+    return replace(state, at=at, problem=None, hessian=H)
 
 
 def choose_kind(fits: dict[str, RandomFit], n_cols: int) -> KindChoice:

@@ -13,8 +13,6 @@ import numpy as np
 from halfseen._typing import FloatArray, IntArray
 from halfseen.data.storable import storable
 from halfseen.methods.response.fitting import RandomFit
-from halfseen.methods.response.leaveout import left_out
-from halfseen.methods.response.likelihood import Posterior
 from halfseen.methods.response.table import SeenAnswers
 
 # A row of less variance has the same slope in all its columns: its ability has its mean right by itself.
@@ -66,12 +64,12 @@ def row_leanings(fit: RandomFit) -> RowLeanings:
 
     Notes
     -----
-    One pass over the columns' posteriors. Source: derived here; the difference estimator of survey samples, shrunk.
+    O(n_entries). Source: derived here; the difference estimator of survey samples, shrunk.
     """
     table, n = fit.problem.table, len(fit.at.x)
-    if not fit.at.is_sloped:
+    if fit.slopes is None:
         return RowLeanings.none(n)
-    slope, lean = left_out(fit.problem, fit.at, _slopes)
+    slope, lean = fit.slopes
     i, e, w = table.rows, table.shares - fit.chances, fit.chances * (1.0 - fit.chances)
     seen, gained, weighed = (np.bincount(i, part, n) for part in (np.ones(len(i)), lean, slope * lean))
     c = np.divide(gained, weighed, out=np.zeros(n), where=np.abs(weighed) > 1e-12)
@@ -107,9 +105,3 @@ def shrunk(d: FloatArray, v: FloatArray) -> RowLeanings:
     variance = max((float(np.sum(d[told] ** 2 / v[told])) - told.sum()) / precision, 0.0) if told.any() else 0.0
     keep = np.divide(variance, variance + v, out=np.zeros(len(v)), where=told)
     return RowLeanings(float(np.sqrt(variance)), keep * d, np.where(told, keep * v, variance))
-
-
-def _slopes(posterior: Posterior) -> tuple[FloatArray, ...]:
-    """Slopes, and derivatives of the chances by the ability, at every node."""
-    y = posterior.y[:, None, :]
-    return y, posterior.mean * (1.0 - posterior.mean) * y

@@ -5,7 +5,7 @@ r"""What the other answers say of each one: a column's posterior without that an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,8 @@ from scipy.special import expit, xlogy
 from halfseen._typing import FloatArray, IntArray
 from halfseen.data.storable import storable
 from halfseen.inference.bank import spline
-from halfseen.methods.response.curvature import parts_of
 from halfseen.methods.response.likelihood import MarginalLikelihood, Point, Posterior
+from halfseen.methods.response.table import NUMBERS_AT_ONCE
 
 # Answers that a row needs inside and outside a block before the block says something of the row.
 FEWEST_IN_BLOCK = 15
@@ -23,15 +23,54 @@ FEWEST_IN_BLOCK = 15
 FINER = 60
 
 
-def without_each(posterior: Posterior) -> FloatArray:
-    """Posterior chances (b, n, G) of the nodes without each row's answer; unseen cells keep the whole posterior."""
-    p = np.clip(posterior.mean, 1e-15, 1.0 - 1e-15)
-    block = posterior.block
-    k, rest = block.successes[:, :, None], (block.weights - block.successes)[:, :, None]
-    log = -(k * np.log(p) + rest * np.log1p(-p))
-    log -= log.max(axis=2, keepdims=True)
-    chance = posterior.chance[:, None, :] * np.exp(log)
-    return np.asarray(chance / chance.sum(axis=2, keepdims=True))
+@dataclass(frozen=True)
+class SeenOnes:
+    """Some seen cells of a posterior's columns: places in the block and in the table, and their answers.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    col, row : int ndarray (m,)
+        Column within the block, and row.
+    successes, weights : ndarray (m,)
+    """
+
+    posterior: Posterior
+    col: IntArray
+    row: IntArray
+    successes: FloatArray
+    weights: FloatArray
+
+    def at(self, numbers: FloatArray) -> FloatArray:
+        """Numbers at the nodes, (1 or b, 1 or n, G), for these cells: (m, G)."""
+        cols = self.col if numbers.shape[0] > 1 else 0
+        rows = self.row if numbers.shape[1] > 1 else 0
+        return np.asarray(numbers[cols, rows])
+
+    def without_own(self) -> FloatArray:
+        """Posterior chances (m, G) of the nodes, the cell's own answer left out of its column."""
+        p = np.clip(self.at(self.posterior.mean), 1e-15, 1.0 - 1e-15)
+        chance = self.posterior.chance[self.col]
+        k, w = self.successes, self.weights
+        if bool(np.all((w == 1.0) & ((k == 0.0) | (k == 1.0)))):
+            chance /= np.where(k[:, None] > 0, p, 1.0 - p)
+        else:
+            log = -(k[:, None] * np.log(p) + (w - k)[:, None] * np.log1p(-p))
+            chance *= np.exp(log - log.max(axis=1, keepdims=True))
+        chance /= chance.sum(axis=1, keepdims=True)
+        return np.asarray(chance)
+
+
+def seen_ones(problem: MarginalLikelihood, posterior: Posterior, numbers: int) -> Iterator[SeenOnes]:
+    """The seen cells of a posterior's columns in the table's order, about ``NUMBERS_AT_ONCE / numbers`` at once."""
+    table, cols = problem.table, posterior.block.cols
+    first, last = (int(start) for start in table.starts[[cols.start, cols.stop]])
+    size = max(1, NUMBERS_AT_ONCE // numbers)
+    for begun in range(first, last, size):
+        part = slice(begun, min(last, begun + size))
+        yield SeenOnes(
+            posterior, table.cols[part] - cols.start, table.rows[part], table.successes[part], table.weights[part]
+        )
 
 
 def left_out(
@@ -55,24 +94,29 @@ def left_out(
     -----
     The abilities and loadings are those of all answers: n + 4 numbers, against one answer of many.
     """
-    table, parts = problem.table, []
-    for whole in problem.posteriors(at):
-        for posterior in parts_of(whole, len(at.x)):
-            without = without_each(posterior)
-            cols = posterior.block.cols
-            part = slice(*table.starts[[cols.start, cols.stop]])
-            place = table.cols[part] - cols.start, table.rows[part]
-            means = (
-                np.einsum("bng,bng->bn", without, np.broadcast_to(own, without.shape)) for own in values(posterior)
-            )
-            parts.append([mean[place] for mean in means])
+    parts = []
+    for posterior in problem.posteriors(at):
+        numbers = values(posterior)
+        for cells in seen_ones(problem, posterior, posterior.chance.shape[1]):
+            without = cells.without_own()
+            parts.append([np.einsum("mg,mg->m", without, _spread(cells.at(own), without)) for own in numbers])
     return np.concatenate(parts, axis=1)
+
+
+def _spread(numbers: FloatArray, like: FloatArray) -> FloatArray:
+    return np.broadcast_to(numbers, like.shape)
 
 
 def left_out_chances(problem: MarginalLikelihood, at: Point) -> FloatArray:
     """Chance of success of every seen cell (in the table's order), its own answer not counted in its column."""
     (chances,) = left_out(problem, at, lambda posterior: (posterior.mean,))
     return np.clip(chances, 1e-9, 1.0 - 1e-9)
+
+
+def with_slopes(posterior: Posterior) -> tuple[FloatArray, ...]:
+    """Chances, slopes, and derivatives of the chances by the ability, at every node."""
+    y = posterior.y[:, None, :]
+    return posterior.mean, y, posterior.mean * (1.0 - posterior.mean) * y
 
 
 def deviances(shares: FloatArray, chances: FloatArray) -> FloatArray:
@@ -169,17 +213,17 @@ def _block_sums(
     n, Q = len(at.x), len(knots)
     seen, successes = np.zeros((n_blocks, n)), np.zeros((n_blocks, n))
     log, chance, noise = (np.zeros((n_blocks, n, Q)) for _ in range(3))
-    for whole in problem.posteriors(at):
-        for posterior in parts_of(whole, n + Q):
-            curve = expit(posterior.z[..., None] + posterior.y[..., None] * knots)
-            P = np.clip(np.matmul(without_each(posterior), curve), 1e-12, 1.0 - 1e-12)
-            k, w, is_seen = posterior.block.successes, posterior.block.weights, posterior.block.is_seen
-            shares = np.divide(k, w, out=np.zeros_like(k), where=w > 0)
-            parts = k[..., None] * np.log(P) + (w - k)[..., None] * np.log1p(-P)
-            own = codes[posterior.block.cols]
+    for posterior in problem.posteriors(at):
+        G = posterior.chance.shape[1]
+        curve = expit(posterior.z[..., None] + posterior.y[..., None] * knots)
+        for cells in seen_ones(problem, posterior, G if posterior.is_shared else G * Q):
+            without = cells.without_own()
+            P = without @ curve[0] if posterior.is_shared else np.matmul(without[:, None, :], curve[cells.col])[:, 0]
+            P = np.clip(P, 1e-12, 1.0 - 1e-12)
+            k, w, place = cells.successes, cells.weights, (codes[cells.col + posterior.block.cols.start], cells.row)
+            parts = k[:, None] * np.log(P) + (w - k)[:, None] * np.log1p(-P)
             for total, part in (
-                (seen, is_seen), (successes, shares), (log, parts), (chance, is_seen[..., None] * P),
-                (noise, is_seen[..., None] * P * (1.0 - P)),
+                (seen, 1.0), (successes, k / w), (log, parts), (chance, P), (noise, P * (1.0 - P)),
             ):  # fmt: skip
-                np.add.at(total, own, part)
+                np.add.at(total, place, part)
     return seen, successes, log, chance, noise

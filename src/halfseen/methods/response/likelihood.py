@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -102,8 +103,9 @@ class MarginalLikelihood:
         for block in self.table.blocks(width):
             here = nodes.of(block.cols)
             u, z, y, m, soft, mean = self._at_nodes(at, here) if shared is None else shared
-            log = here.log_weight + _through(block.successes, m, nodes.is_shared)
-            log -= _through(block.weights, soft, nodes.is_shared)
+            k, w = block.factors if nodes.is_shared else (block.successes, block.weights)
+            log = here.log_weight + _through(k, m, nodes.is_shared)
+            log -= _through(w, soft, nodes.is_shared)
             top = log.max(axis=1, keepdims=True)
             chance = np.exp(log - top)
             total = chance.sum(axis=1, keepdims=True)
@@ -125,7 +127,8 @@ class MarginalLikelihood:
             value -= float(posterior.log_likelihood.sum())
             block, W = posterior.block, posterior.chance
             if posterior.is_shared:
-                e = (block.successes.T @ W - (block.weights.T @ W) * posterior.mean[0])[None]
+                k, w = block.factors
+                e = np.asarray(k.T @ W - (w.T @ W) * posterior.mean[0])[None]
             else:
                 e = W[:, None, :] * (block.successes[:, :, None] - block.weights[:, :, None] * posterior.mean)
             by_node = e.sum(axis=1)
@@ -163,7 +166,7 @@ def _softplus(m: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.maximum(m, 0.0) + np.log(1.0 + small), mean
 
 
-def _through(cells: FloatArray, at_nodes: FloatArray, is_shared: bool) -> FloatArray:
+def _through(cells: Any, at_nodes: FloatArray, is_shared: bool) -> FloatArray:
     """Sums (b, G) over rows of cells (b, n) times numbers (1 or b, n, G)."""
     if is_shared:
         return np.asarray(cells @ at_nodes[0])

@@ -15,6 +15,8 @@ from halfseen.solvers import GradientNorm, SweepResult, largest, loop
 # the last, every column has a grid around its own mode. Measured against 401 x 201 nodes with a spread of 2.5: the
 # log-likelihood of a column is off by at most .005, and by .001 on average.
 SHARED_GRIDS = ((30.0, (31, 13)), (60.0, (41, 13)))
+# Own nodes cost an exponential per cell, seen or not: where at most so many cells are seen, one more grid comes first.
+SPARSE, SPARSE_GRID = 0.15, (100.0, (51, 15))
 REACH, STEP, RADIUS = 4.0, 0.8, 4.4
 LINE, LINE_REACH = 61, 5.0
 MODE_SWEEPS, MODE_TOL, LONGEST_STEP = 50, 1e-8, 2.0
@@ -57,8 +59,9 @@ class Nodes:
 
 def choose_nodes(table: SeenAnswers, x: FloatArray, loadings: Loadings, is_sloped: bool) -> Nodes:
     """Shared nodes where they are fine enough for the fullest column, else own ones."""
-    most = table.most_per_column
-    for limit, size in SHARED_GRIDS:
+    most, (n, p) = table.most_per_column, table.shape
+    is_sparse = len(table.rows) <= SPARSE * n * p
+    for limit, size in (*SHARED_GRIDS, *([SPARSE_GRID] if is_sparse else [])):
         if most <= limit:
             return shared_nodes(is_sloped, size)
     return own_nodes(table, x, loadings, is_sloped)

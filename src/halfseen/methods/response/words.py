@@ -11,6 +11,7 @@ import numpy as np
 from halfseen._typing import FloatArray, Labels
 from halfseen.data import Observed
 from halfseen.data.frames import is_frame
+from halfseen.data.long_frames import refuse_long
 from halfseen.data.storable import storable
 from halfseen.data.words import NOTHING, SCALES, Words
 from halfseen.errors import shown
@@ -98,6 +99,8 @@ class WordTable:
             return cls._from_columns(columns, None, False)
         import narwhals as nw
 
+        if row is None:
+            refuse_long(R, "R")
         frame = nw.from_native(R, eager_only=True)
         columns = {name: frame[name].to_list() for name in frame.columns}
         if row is not None and row not in columns:
