@@ -215,36 +215,21 @@ def means(rows: list[dict[str, Any]], keys: tuple[str, ...], leave: tuple[str, .
     return out
 
 
-def lines(table: list[dict[str, Any]], x: str, names: list[str], label: str, sine: str) -> Any:
-    """Errors over one setting on logarithmic axes, a line per contestant; beside them ``sine``, the row space's."""
-    figure = new_figure(8.4, 3.6)
-    axes, beside = figure.subplots(1, 2, width_ratios=[2, 1])
-    sines(beside, table, x, sine, label)
-    tidy(axes)
+def lines(table: list[dict[str, Any]], x: str, names: list[str], label: str) -> Any:
+    """Errors over one setting on logarithmic axes, a line per contestant."""
+    figure = new_figure(5.4, 3.6)
+    axes = tidy(figure.subplots())
     colors = [BLUE, ORANGE, GREY, "#6a994e", "#9c6644", "#a23b72", "#b8a100"]
     for name, color in zip(names, colors, strict=False):
         points = [(row[x], row[name]) for row in table if name in row]
         if points:
             axes.plot(*zip(*points, strict=True), "o-", color=color, markersize=4, label=name)
     axes.set_yscale("log")
-    marked(axes, table, x, label)
+    axes.set_xscale("log")
+    values = sorted({row[x] for row in table})
+    axes.set_xticks(values, [f"{value:,}" for value in values])
+    axes.minorticks_off()
+    axes.set_xlabel(label)
     axes.set_title("relative error of T", fontsize=11, loc="left")
     axes.legend(frameon=False, fontsize=8)
     return figure
-
-
-def sines(axes: Any, table: list[dict[str, Any]], x: str, sine: str, label: str) -> None:
-    """The sine of the row space's largest angle over one setting."""
-    tidy(axes).plot([row[x] for row in table], [row[sine] for row in table], "o-", color=BLUE, markersize=4)
-    marked(axes, table, x, label)
-    axes.set_ylim(-0.03, 1.05)
-    axes.set_title("largest angle, ours: sine", fontsize=11, loc="left")
-
-
-def marked(axes: Any, table: list[dict[str, Any]], x: str, label: str) -> None:
-    """A logarithmic axis with ticks at the settings."""
-    axes.set_xscale("log")
-    values = sorted({row[x] for row in table})
-    axes.set_xticks(values, [f"{value:,}" for value in values], fontsize=8)
-    axes.minorticks_off()
-    axes.set_xlabel(label)

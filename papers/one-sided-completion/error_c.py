@@ -70,7 +70,7 @@ def run(config: dict[str, Any], study: Any) -> None:
     drawn = [name for name in CONTESTANTS if name != "paper weights and regulariser"]
     for kind in config["kinds"]:
         part = [line for line in table if line["kind"] == kind]
-        study.picture(lines(part, "C", drawn, "entries per row", ANGLE), kind.split(",")[0].replace(" ", "-"))
+        study.picture(lines(part, "C", drawn, "entries per row"), kind.split(",")[0].replace(" ", "-"))
     fewest = [{"C": min(config["C"]), "sweeps": sweeps, **fixed} for sweeps in config["sweeps"]]
     early = study.repeat("stopped", fewest, stopped, len(fewest))
     of = {(line["kind"], line["C"]): line for line in table}

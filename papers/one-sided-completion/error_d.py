@@ -2,7 +2,6 @@
 
 relative error = c r sqrt(d / n) / C: c is the same within ten per cent over n and d. The paper's theorem has
 n of order d r^5 eps^-2 C^-2 log d for an absolute error; measured, n = c^2 d r^2 / (C^2 eps^2) for a relative one.
-Beside it stands the paper's target, the row space: the sine of the largest angle between the fitted and the true one.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from _pairs import ANGLE, BLUE, ORANGE, angle, means, new_figure, ours, paper_weights, relative, seen, tidy, truth
+from _pairs import BLUE, ORANGE, means, new_figure, ours, paper_weights, relative, seen, tidy, truth
 
 CONFIG = {
     "full": {
@@ -33,10 +32,8 @@ def repetition(kind: str, d: int, n: int, rank: int, C: int, seed: int) -> dict[
     M = truth(kind, n, d, rank, seed)
     T, R = M.T @ M / n, seen(M, C, seed)
     law = rank * np.sqrt(d / n) / C
-    X = ours(R, rank)
     return {
-        "error": (error := relative(X, T)),
-        ANGLE: angle(X, T, rank),
+        "error": (error := relative(ours(R, rank), T)),
         "c": error / law,
         "c, paper weights": relative(paper_weights(R, rank), T) / law,
     }
@@ -82,14 +79,13 @@ def run(config: dict[str, Any], study: Any) -> None:
 
 
 def picture(table: list[dict[str, Any]]) -> Any:
-    """Error against the law, and the row space's angle against the error."""
-    figure = new_figure(8.4, 3.6)
-    axes, beside = (tidy(part) for part in figure.subplots(1, 2))
+    """Error against the law."""
+    figure = new_figure(4.6, 3.6)
+    axes = tidy(figure.subplots())
     for kind, color in zip(dict.fromkeys(line["kind"] for line in table), (BLUE, ORANGE), strict=False):
         part = [line for line in table if line["kind"] == kind]
         law = [line["rank"] * np.sqrt(line["d"] / line["n"]) / line["C"] for line in part]
         axes.plot(law, [line["error"] for line in part], "o", color=color, markersize=4, label=kind)
-        beside.plot([line["error"] for line in part], [line[ANGLE] for line in part], "o", color=color, markersize=4)
     ends = np.array([min(law) * 0.9, max(law) * 1.1])
     axes.plot(ends, 2.2 * ends, color="#6c757d", linestyle="--", linewidth=1, label="2.2 times the law")
     axes.set_xscale("log")
@@ -97,7 +93,4 @@ def picture(table: list[dict[str, Any]]) -> Any:
     axes.set_xlabel("r sqrt(d / n) / C")
     axes.set_title("relative error of T", fontsize=11, loc="left")
     axes.legend(frameon=False, fontsize=9)
-    beside.set_xlabel("relative error of T")
-    beside.set_ylim(-0.03, 1.05)
-    beside.set_title("largest angle of the row space: sine", fontsize=11, loc="left")
     return figure

@@ -1,8 +1,7 @@
 """Error of T against the number of rows, at 2, 5 and 10 entries in every row.
 
 The paper's figures (absolute, ||T|| = 4): two a row .102 to .074 for n = 1e4 to 5e4; five a row .0255 to .0078 for
-n = 1e3 to 3e4; ten a row .0125 to .0072. Beside the errors of T stands the angle of the row space, which is the paper's
-target: the sine of the largest one between the fitted and the true row space, both of rank ten.
+n = 1e3 to 3e4; ten a row .0125 to .0072.
 """
 
 from __future__ import annotations
@@ -10,15 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from _pairs import ANGLE, angle, contest, lines, means, ours, quiet, relative, seen, truth
+from _pairs import contest, lines, means, quiet, relative, seen, truth
 
 import halfseen as hs
 
 CONFIG = {
     "full": {"d": 1000, "rank": 10, "n": {"2": [10_000, 20_000, 30_000], "5": [1000, 5000, 10_000, 20_000],
                                         "10": [1000, 5000, 10_000, 20_000]},
-             "kinds": ["common means"], "repetitions": 5, "others": 1},
-    "quick": {"d": 60, "rank": 3, "n": {"5": [500, 2000]}, "kinds": ["common means"], "repetitions": 1, "others": 1},
+             "kinds": ["common means"], "repetitions": 5},
+    "quick": {"d": 60, "rank": 3, "n": {"5": [500, 2000]}, "kinds": ["common means"], "repetitions": 1},
     "check": "alternating descent, its step chosen, takes minutes at every setting",
 }  # fmt: skip
 PAPER = {
@@ -29,18 +28,10 @@ PAPER = {
 NAMES = ("ours", "paper weights", "alternating GD")
 
 
-def own(kind: str, m: int, n: int, d: int, rank: int, seed: int) -> dict[str, float]:
-    """Relative errors with exactly m entries in every row, and the angle of the row space."""
+def repetition(kind: str, m: int, n: int, d: int, rank: int, seed: int) -> dict[str, float]:
+    """Relative errors with exactly m entries in every row."""
     M = truth(kind, n, d, rank, seed)
-    T, R = M.T @ M / n, seen(M, m, seed, per_row=True)
-    X = ours(R, rank)
-    return {"ours": relative(X, T)} | contest(R, T, rank, NAMES[1:2]) | {ANGLE: angle(X, T, rank)}
-
-
-def theirs(kind: str, m: int, n: int, d: int, rank: int, seed: int) -> dict[str, float]:
-    """Relative error of alternating descent."""
-    M = truth(kind, n, d, rank, seed)
-    return contest(seen(M, m, seed, per_row=True), M.T @ M / n, rank, NAMES[2:])
+    return contest(seen(M, m, seed, per_row=True), M.T @ M / n, rank, NAMES)
 
 
 def chosen(kind: str, m: int, n: int, d: int, rank: int, seed: int) -> dict[str, float]:
@@ -68,16 +59,12 @@ def run(config: dict[str, Any], study: Any) -> None:
         for m, sizes in config["n"].items()
         for n in sizes
     ]
-    keys, leave = ("kind", "m", "n"), ("seed", *fixed)
-    table = means(study.repeat("own", points, own, len(points)), keys, leave)
-    few = [point for point in points if point["seed"] < config["others"]]
-    beside = means(study.repeat("others", few, theirs, len(few)), keys, leave)
-    for line, more in zip(table, beside, strict=True):
-        line |= {NAMES[2]: more[NAMES[2]], "repetitions of the other": more["repetitions"]}
+    rows = study.repeat("errors", points, repetition, len(points))
+    table = means(rows, ("kind", "m", "n"), ("seed", *fixed))
     study.table("", table)
     for m in config["n"]:
         part = [line for line in table if line["m"] == int(m) and line["kind"] == config["kinds"][0]]
-        study.picture(lines(part, "n", list(NAMES), f"rows, {m} entries each", ANGLE), m)
+        study.picture(lines(part, "n", list(NAMES), f"rows, {m} entries each"), m)
     thin = [{**point} for point in points if point["m"] * point["n"] <= 20_000]
     few = means(study.repeat("chosen", thin, chosen, len(thin)), ("kind", "m", "n"), ("seed", *fixed))
     study.table("chosen", few)
