@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -25,6 +26,7 @@ FACTS, COLUMNS = "table.json", "columns.npz"
 VERSION = 1
 # Blocks whose checksum was compared in this process: (path, size, time of the last change).
 _CHECKED: set[tuple[str, int, int]] = set()
+_LATELY = threading.local()
 
 
 @storable
@@ -199,6 +201,17 @@ def open_block(recipe: Recipe) -> StoredBlock:
     weights = arrays[3] if facts.has_weights else None
     rows = Compressed.trusted(indptr, arrays[1], arrays[2], weights, facts.n_cols)
     return StoredBlock(number, first, rows if recipe.fold is None else recipe.fold.of(rows, first))
+
+
+def opened_lately(recipe: Recipe) -> StoredBlock:
+    """A block, from memory if this thread asked for it last: rows are often asked for piece by piece."""
+    path = block_path(recipe.folder, recipe.number)
+    key = recipe, path.stat().st_mtime_ns if path.exists() else 0
+    if getattr(_LATELY, "key", None) != key:
+        _LATELY.block = None  # two blocks never lie there at once
+        _LATELY.block, _LATELY.key = open_block(recipe), key
+    block: StoredBlock = _LATELY.block
+    return block
 
 
 def _bytes_of(path: Path, size: int, checksum: int) -> np.ndarray:
