@@ -95,10 +95,12 @@ def measure(place: str, folder: str, memory: str, iterations: int) -> dict[str, 
         table = table.load() if place == "memory" else table
         told = fitted(table, iterations)
         return told | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    import dask
     import distributed
 
     settings = {"n_workers": int(place[5:]), "threads_per_worker": 1, "dashboard_address": ":0", "memory_limit": 0}
-    os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)
+    # Dask's setting of the memory allocator costs a third more time an iteration
+    dask.config.set({"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}})
     with distributed.LocalCluster(processes=True, **settings) as local, distributed.Client(local) as client:
         before = sum(client.run(time.process_time).values())
         with hs.engine(client):
