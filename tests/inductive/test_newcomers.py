@@ -149,3 +149,23 @@ def test_a_column_that_names_the_lines_is_told_of(kind):
         model.fit(table, row_features=hs.SideFeatures(columns=columns))
     sentences = [str(each.message) for each in told if "identifier" in str(each.message)]
     assert [sentence.split("'")[1] for sentence in sentences] == ["user", "number", "film_id"]
+
+
+@pytest.mark.parametrize("kind", ["zeros", "constant", "exact", "tiny", "noisy"])
+def test_tables_without_noise_and_of_any_size_place_newcomers(kind):
+    """Nothing overflows (warnings are errors) where features leave nothing, and values hardly differ from zero."""
+    rng = np.random.default_rng(0)
+    F = rng.normal(size=(40, 3))
+    exact = F @ rng.normal(size=(3, 30))
+    table = {
+        "zeros": np.zeros((40, 30)),
+        "constant": np.full((40, 30), 5.0),
+        "exact": exact,
+        "tiny": 1e-60 * (exact + 0.1 * rng.normal(size=exact.shape)),
+        "noisy": 1e4 * (exact + rng.normal(size=exact.shape)),
+    }[kind]
+    model = hs.InductiveCompletion(3, "linear", random_state=0).fit(table, row_features=F)
+    placed = model.new_rows(table[:3], F[:3])
+    assert np.abs(placed.predicted - table[:3]).max() <= 4.0 * max(np.abs(table).max(), 1e-12)
+    assert np.isfinite(placed.responses([0], [1]).width).all()
+    assert (model.row_deviations_.free.size > 0) is (kind in ("tiny", "noisy"))

@@ -29,6 +29,8 @@ GAIN = 0.01
 BELOW = 0.2
 # Standard deviation, around 1, of what the part of features in predictions of new lines is multiplied by.
 TRUST_SD = 0.5
+# Differences of squared errors that are none, in squares of the standard deviation.
+ROUNDING = 1e-12
 # A fit that predicts what was held out this close to its own noise needs no other penalty.
 AT_NOISE = 1.15
 
@@ -271,7 +273,7 @@ def warn_if_features_lose(model: Any, search: StructureSearch) -> None:
         (search.new_rows, search.row_baseline, "rows", "columns"),
         (search.new_cols, search.col_baseline, "columns", "rows"),
     ):
-        if np.isfinite(level) and own[search.best] > level:
+        if np.isfinite(level) and own[search.best] > level + ROUNDING:
             model._warn(
                 f"held-out {what} are predicted worse from features (error {np.sqrt(own[search.best]):.3g} standard "
                 f"deviations) than by the means of the {mean} ({np.sqrt(level):.3g}): for new {what} take these "

@@ -20,6 +20,8 @@ SWEEPS, FREE_SWEEPS, TOL = 50, 30, 1e-4
 FREE, PER_DIRECTION = 6, 10
 # None beside more factors than that, which take too long; they hold most tastes.
 MOST_FACTORS = 24
+# Nor where features leave this share of the values' variance: that is rounding, or a fit that has not come to rest.
+EXACT = 1e-6
 # Rows from which spreads are learned: as many as have Gram matrices of this many numbers, or entries, together.
 MOST_NUMBERS, MOST_ENTRIES = 20_000_000, 500_000
 # Share of the mean spread that is added to that of every direction, so that none is taken for impossible.
@@ -128,7 +130,8 @@ def learned_deviations(model: Any, observed: Observed, axis: int) -> Deviations 
     said = base_of(model, fitted_units(model, axis)[::step], axis)
     residuals = table.values.astype(float) - said.at(table.rows, table.cols)
     spread = _along_factors(table, residuals, directions)
-    q = min(FREE, (min(table.shape) - 1) // PER_DIRECTION) if K <= MOST_FACTORS else 0
+    is_exact = spread.noise <= EXACT * max(float(np.var(table.values.astype(float))), 1e-200)
+    q = 0 if is_exact or K > MOST_FACTORS else min(FREE, (min(table.shape) - 1) // PER_DIRECTION)
     return _with_free(table, residuals, directions, spread, q) if q > 0 else spread
 
 
@@ -137,8 +140,8 @@ def _along_factors(table: Observed, residuals: FloatArray, directions: FloatArra
     K = directions.shape[1]
     sums = DirectionSums.of(table, residuals, directions).where_seen()
     total = float(sums.counts.sum())
-    variance = max(float(sums.squares.sum()) / total, 1e-300)
-    size = np.maximum(np.mean(directions**2, axis=0), 1e-300)
+    variance = max(float(sums.squares.sum()) / total, 1e-200)
+    size = np.maximum(np.mean(directions**2, axis=0), 1e-60)
     start = Deviations(np.diag(0.1 * variance / size / K), 0.9 * variance)
 
     def sweep(spread: Deviations) -> SweepResult:
@@ -166,7 +169,7 @@ def _with_free(table: Observed, residuals: FloatArray, fixed: FloatArray, spread
     weights = np.ones(len(residuals)) if view.weights is None else view.weights.astype(float)
     pattern = sparse.csr_array((weights, view.indices, view.indptr), shape=(n, p)).T.tocsr()
     valued = sparse.csr_array((weights * residuals, view.indices, view.indptr), shape=(n, p)).T.tocsr()
-    variance = max(float(np.average(residuals**2, weights=weights)), 1e-300)
+    variance = max(float(np.average(residuals**2, weights=weights)), 1e-200)
     free = _first_free(table, residuals, fixed, spread, q)
     wide = np.zeros((K, K))
     wide[:-q, :-q] = spread.covariance
@@ -184,17 +187,16 @@ def _with_free(table: Observed, residuals: FloatArray, fixed: FloatArray, spread
         squares = (b[:, :, None] * b[:, None, :] + V)[:, -q:, :].reshape(n, q * K)
         gram = (pattern @ squares).reshape(p, q, K)
         right = valued @ b[:, -q:] - np.einsum("jqk,jk->jq", gram[:, :, :-q], fixed)
-        prior = p / np.maximum(np.einsum("jq,jq->q", spread.free, spread.free) + _diagonals(spread.errors), 1e-300)
-        errors = np.linalg.inv(gram[:, :, -q:] / noise + np.diag(prior))
-        return SweepResult(Deviations(covariance, noise, np.einsum("jkl,jl->jk", errors, right) / noise, errors), noise)
+        errors = np.linalg.inv(gram[:, :, -q:] / noise + np.eye(q))
+        free = np.einsum("jkl,jl->jk", errors, right) / noise
+        # loadings have unit mean squares, so that a direction that fades does so in the rows' spread alone
+        scale = np.sqrt((np.einsum("jq,jq->q", free, free) + np.einsum("jqq->q", errors)) / p)
+        covariance[-q:] *= scale[:, None]
+        covariance[:, -q:] *= scale
+        return SweepResult(Deviations(covariance, noise, free / scale, errors / np.outer(scale, scale)), noise)
 
     found: Deviations = loop(sweep, start, [RelativeChange(TOL, 3)], max_iter=FREE_SWEEPS).params
     return found
-
-
-def _diagonals(errors: FloatArray) -> FloatArray:
-    """Sums of variances."""
-    return np.asarray(np.einsum("jqq->q", errors))
 
 
 def _first_free(table: Observed, residuals: FloatArray, fixed: FloatArray, spread: Deviations, q: int) -> FloatArray:
