@@ -140,10 +140,11 @@ docs: $(STAMPS)/docs
 	@$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 	@echo "done: open docs/_build/html/index.html"
 
-# The picture at the top of the README, made by the demo itself.
+# The digits of the demo, made by the demo itself, and the small pictures of the start page.
 picture: $(STAMPS)/install
 	@$(BIN)/halfseen demo --force -o build/demo
 	@cp build/demo/completed.png docs/_static/demo.png
+	@$(BIN)/python scripts/job_pictures.py
 
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/api/generated docs/gallery docs/papers halfseen-demo .mypy_cache .ruff_cache .pytest_cache

@@ -3,8 +3,8 @@
     python scripts/run_examples.py README.md docs examples
 
 In a page (.md, .rst) prompts (``>>>``) are checked against the output printed below them; python blocks without
-prompts are executed, in order, in one namespace; lines ``$ halfseen ...`` and ``$ python ...`` of console blocks run
-in a scratch folder.
+prompts are executed, in order, in one namespace; lines ``$ halfseen ...`` and ``$ python ...`` of console blocks, and
+lines ``halfseen ...`` of sh blocks, run in a scratch folder.
 Scripts ``plot_*.py`` are run. A page or script that says ``needs: torch`` is left out where that is not installed.
 Anything that fails is printed, and the exit code is 1.
 """
@@ -52,6 +52,8 @@ def check_page(path: Path, folder: Path) -> list[str]:
                 wrong.append(f"{path}:{line}\n{traceback.format_exc(limit=-1)}")
         elif language == "console":
             wrong += run_commands(code, f"{path}:{line}", folder)
+        elif language == "sh":
+            wrong += run_commands(re.sub(r"^(?=halfseen )", "$ ", code, flags=re.M), f"{path}:{line}", folder)
     return wrong
 
 

@@ -13,7 +13,7 @@ from sphinx_gallery.scrapers import figure_rst, matplotlib_scraper
 ORDER = (
     "filled_gap", "digits", "leaderboard", "few_models", "item_curves", "adaptive_test", "cold_start", "towers",
     "drug_targets", "shared_sensors", "variance_explained", "market_index", "many_sources", "purchases",
-    "sparse_rows", "larger_than_memory", "dask", "descent", "choose_rank", "interval_calibration",
+    "sparse_rows", "larger_than_memory", "on_disk", "dask", "descent", "choose_rank", "interval_calibration",
     "missing_not_at_random",
 )  # fmt: skip
 

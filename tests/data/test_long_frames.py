@@ -125,3 +125,13 @@ def test_a_dict_of_columns_is_told_apart_from_a_dict_of_tables():
         hs.BiasModel().fit({"a": [1, 2], "b": [3, 4]})
     with pytest.raises(ValueError, match=r"give one of its tables, e.g. R\['a'\]"):
         hs.BiasModel().fit({"a": np.eye(2), "b": np.eye(2)})
+
+
+@pytest.mark.parametrize("kind", [object, "boolean", "string"])
+def test_answers_kept_as_true_and_false_are_one_and_zero(kind):
+    rng = np.random.default_rng(0)
+    right = pd.DataFrame((rng.random((60, 6)) < 0.6).astype(float)).mask(rng.random((60, 6)) < 0.1)
+    truths = right.astype(object).where(right.isna(), right == 1)
+    frame = truths.astype(str).astype(object) if kind == "string" else truths.astype(kind)
+    ours, numbers = hs.ItemResponseModel().fit(frame), hs.ItemResponseModel().fit(right)
+    np.testing.assert_array_equal(ours.predict_table(), numbers.predict_table())

@@ -36,7 +36,8 @@ def test_union_and_intersection_are_made_when_named():
     common = Sources(tables, rows="intersection")
     assert common.row_labels.tolist() == ["b"]
     assert common["two"].to_dense().tolist() == [[3]]
-    with pytest.raises(ValueError, match="table 'two' lacks 1 row labels of the others, first 'a'; pass rows='union'"):
+    lacking = "table 'two' lacks 1 row labels of the others, first 'a'; keep all with hs.Sources"
+    with pytest.raises(ValueError, match=lacking):
         Sources(tables)
 
 

@@ -35,6 +35,7 @@ def test_right_examples_pass(tmp_path, name, text):
         ("a.md", "```python\n>>> 1 + 1\n3\n```\n"),
         ("a.md", "```python\nraise ValueError\n```\n"),
         ("a.md", "```console\n$ halfseen no-such-command\n```\n"),
+        ("a.md", "```sh\npip install halfseen\nhalfseen no-such-command\n```\n"),
         ("a.rst", ".. code-block:: python\n   :caption: A caption\n\n   assert 1 == 2\n\nText.\n"),
         ("a.rst", ".. code-block:: console\n\n   $ halfseen describe no-such-file.csv\n"),
         ("plot_a.py", "import warnings\nwarnings.warn('loud')\n"),

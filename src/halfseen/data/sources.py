@@ -268,7 +268,7 @@ def _aligned(tables: dict[str, Observed], rows: str) -> dict[str, Observed]:
                 )
             common = merge(common, labels)
         if not len(common):
-            raise ValueError("no row label is common to all tables; use rows='union'")
+            raise ValueError("no row label is common to all tables; keep all with hs.Sources(tables, rows='union')")
     return {name: _placed(table, each[name], common) for name, table in tables.items()}
 
 
@@ -284,7 +284,8 @@ def _check_same(first_name: str, first: Labels, name: str, labels: Labels) -> No
         if missing:
             raise ValueError(
                 f"table {lacks!r} lacks {len(missing)} row labels of the others, first {shown(missing[0])}; "
-                "pass rows='union' (empty rows where a table lacks one) or rows='intersection'"
+                "keep all with hs.Sources(tables, rows='union') (empty rows where one is lacking), or those in common "
+                "with rows='intersection'"
             )
 
 

@@ -113,7 +113,9 @@ def plot_widths(intervals: Any, counts: Any, ax: Axes | None = None) -> Figure:
         # zero has no place on a logarithmic axis
         axes.plot(np.full((~seen).sum(), 0.5), width[~seen], ".", color=ORANGE, markersize=3, alpha=0.4,
                   label="never seen")  # fmt: skip
-    axes.set_xscale("log")
+    # within a decade a logarithmic axis writes its small steps over each other
+    if not seen.any() or (~seen).any() or counts[seen].max() >= 10 * counts[seen].min():
+        axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("rows that hold the pair")
     axes.set_ylabel(f"width of {intervals.level:.0%} interval", color=GREY)

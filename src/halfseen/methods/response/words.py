@@ -38,7 +38,7 @@ class Coding:
             return np.array([np.nan if _is_nothing(w) else float(_text(w) == right) for w in words])
         out = np.empty(len(words))
         for k, word in enumerate(words):
-            text = _text(word).lower()
+            text = str(int(word)) if isinstance(word, bool | np.bool_) else _text(word).lower()
             if text in self.values:
                 out[k] = self.values[text]
             elif _is_nothing(word):
@@ -102,7 +102,7 @@ class WordTable:
         if row is None:
             refuse_long(R, "R")
         frame = nw.from_native(R, eager_only=True)
-        columns = {name: frame[name].to_list() for name in frame.columns}
+        columns = {name: frame.get_column(name).to_list() for name in frame.columns}
         if row is not None and row not in columns:
             raise ValueError(f"row={row!r} is no column; columns: {', '.join(list(columns)[:8])}.")
         labels = None if row is None else np.array([str(v) for v in columns.pop(row)])
