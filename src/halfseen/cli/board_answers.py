@@ -8,7 +8,9 @@ from typing import Any
 import halfseen as hs
 from halfseen.cli.board_options import BoardOptions, LogOptions
 from halfseen.cli.screen import count, figures, note, print_json, say, stdout, table
+from halfseen.cli.words import in_options
 from halfseen.cli.written import deliver
+from halfseen.data.evals.problems import counted
 from halfseen.inference import Listing
 
 # Warnings printed below a board; the rest is told by their number.
@@ -62,7 +64,7 @@ def show_reading(evals: Any, as_json: bool) -> None:
         return
     deliver(columns, None, False)
     for problem in evals.problems:
-        note(str(problem))
+        note(in_options(str(problem)))
 
 
 def show_board(board: Any, about: str, as_json: bool) -> None:
@@ -111,7 +113,7 @@ def show_warnings(board: Any) -> None:
     """What may change the order, below the board."""
     warnings = [record for record in board.checks().records() if record["level"] != "note"]
     for record in warnings[:MOST_WARNINGS]:
-        note(f"{record['about']}: {record['what']}; {record['way_out']}.")
+        note(f"{record['about']}: {record['what']}; {in_options(record['way_out'])}.")
     if len(warnings) > MOST_WARNINGS:
         note(f"{len(warnings) - MOST_WARNINGS} more, see 'halfseen board checks'")
 
@@ -146,10 +148,11 @@ def run_compare(
         print_json(comparison.to_dict() | ({} if gap is None else {"wanted_gap": gap, "needed_for_it": needed}))
         return
     say(str(comparison))
-    say(
-        f"With {len(board.questions)} questions a gap of {comparison.detectable:.3f} can be told "
-        f"({100 * power:g} % power); {comparison.common} were answered by both."
-    )
+    questions = counted(len(board.questions), "question")
+    told = f"a gap of {comparison.detectable:.3f} can be told ({100 * power:g} % power)"
+    if comparison.detectable >= 1.0:
+        told = "no gap can be told"
+    say(f"With {questions} {told}; both answered {count(comparison.common)}.")
     if gap is not None:
         say(f"A gap of {gap:g} takes {needed} questions.")
 
