@@ -212,10 +212,6 @@ def open_block(recipe: Recipe) -> StoredBlock:
     return StoredBlock(number, first, rows if recipe.fold is None else recipe.fold.of(rows, first))
 
 
-<<<<<<< HEAD
-def _bytes_of(path: Path, size: int, checksum: int) -> tuple[np.ndarray, tuple[str, int, int]]:
-    """The bytes of a file, and by what it is known once it was checked."""
-=======
 def opened_lately(recipe: Recipe) -> StoredBlock:
     """A block, from memory if this thread asked for it last: rows are often asked for piece by piece."""
     path = block_path(recipe.folder, recipe.number)
@@ -227,9 +223,8 @@ def opened_lately(recipe: Recipe) -> StoredBlock:
     return block
 
 
-def _bytes_of(path: Path, size: int, checksum: int) -> np.ndarray:
-    way_out = "copy the folder again, or prepare the table again"
->>>>>>> main
+def _bytes_of(path: Path, size: int, checksum: int) -> tuple[np.ndarray, tuple[str, int, int]]:
+    """The bytes of a file, and by what it is known once it was checked."""
     try:
         state = path.stat()
         if state.st_size != size:
