@@ -138,7 +138,8 @@ class TableFacts:
             what = str(error).splitlines()[0]
             raise ValueError(f"{path} cannot be used: {what}; prepare the table again") from error
         read_columns(Path(folder) / COLUMNS, facts["n_cols"], headers_only=True)
-        return cls(**{name: tuple(fact) if isinstance(fact, list) else fact for name, fact in facts.items()})
+        told: dict[str, Any] = {name: tuple(fact) if isinstance(fact, list) else fact for name, fact in facts.items()}
+        return cls(**told)
 
 
 @lru_cache(maxsize=64)
