@@ -6,6 +6,7 @@ import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from pydoc import ErrorDuringImport, locate
 
 import halfseen
 
@@ -31,6 +32,7 @@ extensions = [
     "comparison",
 ]
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 autosummary_generate = True
@@ -78,6 +80,19 @@ def without_last_blank_lines(app, name, source):
     source[0] = re.sub(r"\n\n```$", "\n```", source[0], flags=re.M)
 
 
+def without_gone_pages(app):
+    """Pages of names that the package no longer has are deleted: an earlier build made them."""
+    for page in (HERE / "api" / "generated").glob("*.rst"):
+        try:
+            gone = locate(page.stem) is None
+        except ErrorDuringImport:
+            gone = True
+        if gone:
+            page.unlink()
+
+
 def setup(app):
     """Sphinx's hook."""
+    # before autosummary, which writes the pages that are listed
+    app.connect("builder-inited", without_gone_pages, priority=1)
     app.connect("source-read", without_last_blank_lines)

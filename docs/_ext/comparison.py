@@ -85,11 +85,14 @@ def mean_of(lines: list[dict[str, str]], chosen: str, column: str) -> float:
 
 
 def ratio_of(line: dict[str, str], root: Path) -> float:
-    """How many times larger the peer's error or time is (where more is better: ours over the peer's)."""
+    """How many times larger the peer's error or time is (where more is better: ours over the peer's).
+
+    A file that has ratios already says the peer's over ours (``ratio``), or ours over the peer's (``inverse``).
+    """
     lines = lines_of(root / line["file"])
     theirs = mean_of(lines, line["theirs"], line["column"])
-    if line["better"] == "ratio":
-        return theirs
+    if line["better"] in ("ratio", "inverse"):
+        return theirs if line["better"] == "ratio" else 1 / theirs
     ours = mean_of(lines, line["ours"], line["column"])
     return theirs / ours if line["better"] == "less" else ours / theirs
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from halfseen._typing import IntArray
-from halfseen.data.prepared import PreparedTable, open_block
+from halfseen.data.prepared import PreparedTable, opened_lately
 from halfseen.engines import resolve
 
 # Cells that are predicted at once.
@@ -69,7 +69,7 @@ def _write_block(model: Any, folder: str, cols: IntArray, keep_seen: bool, numbe
 
     table: PreparedTable = model.stored_rows_.table
     labels, first = table.row_labels(number), table.facts.bounds[number]
-    view = open_block(PreparedTable(table.folder).recipe(number)).rows
+    view = opened_lately(PreparedTable(table.folder).recipe(number)).rows
     path = os.path.join(folder, f"part-{number:05d}.parquet")
     names = np.arange(table.shape[1]) if table.col_labels is None else table.col_labels
     height, writer = max(1, CELLS_AT_ONCE // max(len(cols), 1)), None

@@ -130,3 +130,45 @@ def test_questions_outside_the_board_are_counted(half_seen):
     placed = half_seen.place(observed(answers(1, 22), names=["new"], questions=questions))
     assert placed["outside"].tolist() == [2]
     assert placed["answered"].tolist() == [20]
+
+
+def test_a_newcomers_questions_are_those_that_leave_least_variance_of_the_sum():
+    """Against the plain formula, every set of the first questions with one more tried."""
+    from halfseen.board.newcomer import chosen
+
+    rng = np.random.default_rng(0)
+    F, own = rng.normal(size=(4, 12)), rng.uniform(0.1, 1.0, 12)
+    S, one = F.T @ F + np.diag(own), np.ones(12)
+
+    def left(asked):
+        c = S[asked] @ one
+        return one @ S @ one - c @ np.linalg.solve(S[np.ix_(asked, asked)], c)
+
+    questions, errors = chosen(F, own, 12)
+    for k in range(12):
+        others = [j for j in range(12) if j not in questions[:k]]
+        best = min(left([*questions[:k], j]) for j in others)
+        assert left(questions[: k + 1]) == pytest.approx(best, abs=1e-9)
+        assert errors[k] == pytest.approx(np.sqrt(max(best, 0.0)) / 12, abs=1e-6)
+    assert sorted(questions) == list(range(12))
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(2, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
+def test_questions_for_a_newcomer_are_of_both_kinds_where_two_abilities_are_at_work(seed):
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(size=(2, 100))
+    difficulty = rng.normal(size=200)
+    ability = np.where(np.arange(200) < 100, first[:, None], 0.5 * first[:, None] + second[:, None])
+    X = (rng.random((100, 200)) < 1 / (1 + np.exp(1.5 * (difficulty - ability)))).astype(float)
+    board = hs.Board(observed(X[:60]))
+    names = [f"q{j:03d}" for j in range(200)]
+
+    def error(cols):
+        new = observed(X[60:, cols], names=[f"n{i}" for i in range(40)], questions=[names[j] for j in cols])
+        placed = board.place(new)
+        at = [int(str(name)[1:]) for name in placed["model"]]
+        return np.sqrt(np.mean((placed["score"] - X[60:].mean(axis=1)[at]) ** 2))
+
+    asked = np.sort([names.index(name.split("/")[1]) for name in board.next(n=20)["question"]])
+    assert 8 <= (asked < 100).sum() <= 12
+    assert error(asked) < np.mean([error(np.sort(rng.choice(200, 20, replace=False))) for _ in range(5)])

@@ -102,7 +102,7 @@ def test_the_command_line_answers_every_question(saved, logs):
     assert told["low"] < told["gap"] < told["high"]
     sentence = command("board", "compare", saved, "m7", "m0").stdout
     assert "m7 is ahead" in sentence
-    assert "answered by both" in sentence
+    assert "both answered" in sentence
     asked = list(
         csv.DictReader(command("board", "next", saved, "m7", "--against", "m6", "-n", "3").stdout.splitlines())
     )

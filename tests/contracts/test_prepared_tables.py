@@ -17,6 +17,7 @@ FITS = {
     "BiasModel": {},
     "GeneralizedFactorModel": {"rank": 1},
     "OneSidedCompletion": {"rank": 1},
+    "OverparametrizedFactorization": {"rank": 2, "stop": 20},
     "SoftImpute": {"rank": 1, "penalty": 1.0},
 }
 # Take features, not tables of entries.

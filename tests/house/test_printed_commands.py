@@ -68,9 +68,7 @@ def test_the_pages_that_a_newcomer_reads_are_among_those_that_run():
 
 def test_no_page_for_newcomers_prints_a_halfseen_command_that_is_not_run():
     shell = re.compile(r"^```(?:sh|console|yaml)\n.*?^```", re.M | re.S)
-    command = re.compile(
-        r"^(?:\$ )?halfseen (?:fit|complete|describe|board|place|predict|report|items) .*", re.M
-    )
+    command = re.compile(r"^(?:\$ )?halfseen (?:fit|complete|describe|board|place|predict|report|items) .*", re.M)
     pages = [ROOT / "README.md", ROOT / "docs" / "index.md", *(ROOT / "docs" / "tutorials").glob("*.md")]
     loose = [command.findall(shell.sub("", page.read_text(encoding="utf-8"))) for page in pages]
     assert loose == [[]] * 9

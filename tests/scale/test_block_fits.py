@@ -30,6 +30,7 @@ OTHERWISE = {
     "factors": lambda **more: hs.GeneralizedFactorModel(2, max_iter=12, random_state=0, **more),
     "nuclear norm": lambda **more: hs.SoftImpute(3, n_penalties=4, max_iter=5, random_state=0, **more),
     "draws": lambda **more: hs.BayesianFactorization(2, max_iter=6, burn_in=2, start_iter=1, random_state=0, **more),
+    "descent": lambda **more: hs.OverparametrizedFactorization(3, stop=12, random_state=0, **more),
     "second moments": lambda **more: hs.OneSidedCompletion(2, max_iter=15, random_state=0, **more),
 }
 IN_MEMORY = dict(MODELS)
@@ -38,7 +39,7 @@ every_model = pytest.mark.parametrize("name", MODELS)
 
 
 def bits(model):
-    names = ("col_factors_", "col_bias_", "intercept_", "components_", "row_factors_", "row_bias_")
+    names = ("col_factors_", "col_bias_", "intercept_", "components_", "row_factors_", "row_bias_", "left_")
     return [np.asarray(getattr(model, name)) for name in names if hasattr(model, name)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -98,6 +99,33 @@ def workers_of(client):
     return list(client.run(os.getpid).values())
 
 
+def slowed(process):
+    """A visit that takes its time in one of the workers; local, so that it travels as it is."""
+
+    def visit(block, C, start):
+        import os
+        import time
+
+        time.sleep(0.4 if os.getpid() == process else 0.0)
+        return [len(block.rows.values)]
+
+    return visit
+
+
+def hungry(n_bytes):
+    """A visit that leaves some memory in use in its worker each time."""
+
+    def visit(block, C, start):
+        import builtins
+
+        import numpy as np
+
+        builtins.halfseen_held = [*getattr(builtins, "halfseen_held", []), np.ones(n_bytes // 8)]
+        return [len(block.rows.values)]
+
+    return visit
+
+
 class TestFaults:
     """One of each for real; the numbers are those of a fit without it, or there is one error that says what to do."""
 
@@ -155,6 +183,39 @@ class TestFaults:
         table = hs.read_table(folder)
         with hs.engine(client):
             assert_same_bits(MODELS["least squares"]().fit(table), MODELS["least squares"]().fit(table))
+
+    def test_a_slow_worker_is_given_nothing_any_more(self, folder, client, monkeypatch):
+        monkeypatch.setattr(cluster, "SLOW_SECONDS", 0.2)
+        client.wait_for_workers(2, timeout=60)
+        table, slow = hs.read_table(folder), workers_of(client)[0]
+        placement = cluster.DaskEngine(client).place(table)
+        visit, C = slowed(slow), np.zeros((table.shape[1], 1))
+        placement.round(visit, C)  # both have opened their blocks
+        times = []
+        for _ in range(6):
+            begun = time.perf_counter()
+            (total,) = placement.round(visit, C)
+            times.append(time.perf_counter() - begun)
+            assert total == table.n_entries
+        assert len(placement._suspects) == 1
+        assert times[-1] < 0.5 * times[0]
+
+    @pytest.mark.slow
+    def test_workers_without_memory_are_one_error_with_numbers_and_not_a_wait(self, folder):
+        settings = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0", "memory_limit": "1GB"}
+        with distributed.LocalCluster(processes=True, **settings) as local, distributed.Client(local) as client:
+            table = hs.read_table(folder)
+            placement, C = cluster.DaskEngine(client).place(table), np.zeros((table.shape[1], 1))
+
+            def eat():
+                for _ in range(100):
+                    placement.round(hungry(60_000_000), C)
+                    time.sleep(0.3)
+
+            begun = time.perf_counter()
+            with pytest.raises((cluster.AllPaused, cluster.RoundLost), match=r"1 GB each at least; the largest block"):
+                eat()
+            assert time.perf_counter() - begun < 120
 
     @pytest.mark.slow
     @pytest.mark.parametrize("round_number", [1, 2, 5, 7])

@@ -20,6 +20,7 @@ STATUS = ("graded", "own failure", "not graded", "not run")
 # Numbers in one dense block of questions: 8 MB.
 NUMBERS_AT_ONCE = 1_000_000
 NAMED = 2
+MIXED = "versions mixed"
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def answers_of(evals: Evaluations, island: int | None) -> Answers:
     if n_groups == 1:
         return answers
     if island is None:
-        raise ValueError(island_sentence(answers.models, groups))
+        versions = "".join(f" ({problem.file}: {problem.what}.)" for problem in evals.problems if MIXED in problem.what)
+        raise ValueError(island_sentence(answers.models, groups) + versions)
     return _tallied(evals, *_only(table, blocks, groups == island - 1))
 
 
@@ -197,7 +199,7 @@ def _tallied(evals: Evaluations, table: Observed, blocks: Labels) -> Answers:
     return Answers(
         table, runs, variance, benchmarks, blocks, _cluster_codes(benchmarks, blocks, ids, given),
         counts, _unknown((row, col), len(questions), score, is_unknown),
-        tuple(sorted(set(codes.models) - set(map(str, models)))),
+        tuple(codes.models[k] for k in np.setdiff1d(codes.row, codes.row[~np.isnan(score)])),
     )  # fmt: skip
 
 

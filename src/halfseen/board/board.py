@@ -16,6 +16,7 @@ from halfseen.board import checks, files, placing, questions, scores
 from halfseen.board.answers import answers_of, as_evaluations
 from halfseen.board.asking import Remaining, questions_to_ask
 from halfseen.board.comparison import Comparison, questions_needed, smallest_gap
+from halfseen.board.newcomer import newcomer_questions
 from halfseen.board.scores import ABOUT, Scores
 from halfseen.errors import close_matches
 from halfseen.inference import Listing, dense_pair_maximum, drawn_rank_intervals, tie_groups, upper_quantile
@@ -23,6 +24,8 @@ from halfseen.inference.alike import ends_alike
 from halfseen.parameters import BadArgument
 
 DRAWS = 2000
+# With more degrees of freedom Student's quantile is within 1 % of the normal one.
+FEW_DEGREES = 120
 NOTES = {
     "like-these": "score: mean over other questions of the kind, of which these are a sample",
     "these": "score: mean over exactly these questions, had every model answered all of them",
@@ -283,7 +286,8 @@ class Board:
         Parameters
         ----------
         model : str or None
-            On the board; None: a newcomer, of whom nothing is known.
+            On the board; None: a newcomer, of whom nothing is known. Its questions leave least variance of the score,
+            by the model and by how answers of the board's own models hang together.
         against : str or None
             The model to tell it from; questions of either may then come up.
         n : int
@@ -297,16 +301,22 @@ class Board:
         if isinstance(n, bool) or n < 1:
             raise BadArgument("n", n, "a whole number of at least 1")
         names = [model] if against is None else [model, against]
+        if names == [None]:
+            which, errors = newcomer_questions(self, int(n))
+            return self._next(np.full(len(which), "new"), which, errors)
         remaining = [self._remaining(name) for name in names]
         who, which, errors = questions_to_ask(remaining, int(n))
         if not who:
             raise ValueError(
-                f"{' and '.join(map(str, names))} answered all {len(self.questions)} questions; more of the kind are "
-                "needed, needed(a, b) says how many."
+                f"{' and '.join(map(str, names))} answered all {len(self.questions)} questions; ask others of the kind "
+                "(compare says how many a gap takes)."
             )
         label = np.array(["new" if name is None else name for name in names])
+        return self._next(label[who], which, errors)
+
+    def _next(self, models: Labels, which: list[int], errors: list[float]) -> Listing:
         columns = {
-            "place": np.arange(1, len(who) + 1), "model": label[who], "question": self._answers.questions[which],
+            "place": np.arange(1, len(which) + 1), "model": models, "question": self._answers.questions[which],
             "se": np.array(errors),
         }  # fmt: skip
         return Listing("next questions", columns, self.level, ("se: expected standard error after the question",))
@@ -405,6 +415,10 @@ class Board:
         values, vectors = np.linalg.eigh(s.covariance)
         normal = np.random.default_rng(self.random_state).standard_normal((DRAWS, len(estimate)))
         errors = normal @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+        degrees = max(self._degrees(about), 1.0)
+        if degrees < FEW_DEGREES:  # few questions, or clusters, know their own spread badly: Student's draws
+            squares = np.random.default_rng([self.random_state, 1]).chisquare(degrees, DRAWS)
+            errors *= np.sqrt(degrees / squares)[:, None]
         ranks, _ = drawn_rank_intervals(estimate, errors, self.level)
         pair = self._pair_se(about)
         q = upper_quantile(dense_pair_maximum(errors, lambda rows: pair[rows]), self.level)

@@ -110,10 +110,18 @@ def _same(answers: Answers) -> Iterator[Problem]:
     mean = np.bincount(np.asarray(answers.table.rows), np.asarray(answers.table.values, float), n) / answers.answered
     is_mixed = (mean > 0.02) & (mean < 0.98)
     is_same = (apart <= SAME * common) & (common >= FEWEST_QUESTIONS) & is_mixed[:, None] & is_mixed[None, :]
-    for first, second in zip(*np.nonzero(np.triu(is_same, 1)), strict=True):
-        pair = f"{answers.models[first]} and {answers.models[second]}"
-        what = f"the same answers to {common[first, second]} questions"
-        yield Problem(pair, what, "see whether this is one log under two names; rename= joins them")
+    if not np.triu(is_same, 1).any():
+        return
+    from scipy.sparse.csgraph import connected_components
+
+    n_groups, groups = connected_components(is_same, directed=False)
+    for group in np.flatnonzero(np.bincount(groups, minlength=n_groups) > 1):
+        members = np.flatnonzero(groups == group)
+        names = [str(name) for name in answers.models[members]]
+        both = common[np.ix_(members, members)]
+        about = " and ".join(names) if len(names) == 2 else f"{len(names)} models ({listed(names, 3)})"
+        what = f"the same answers to {int(both[np.triu_indices(len(members), 1)].max())} questions"
+        yield Problem(about, what, "see whether this is one log under several names; rename=FILE joins them")
 
 
 def _easy(board: Board) -> Iterator[Problem]:
@@ -142,16 +150,16 @@ def _easy(board: Board) -> Iterator[Problem]:
 def _broken(board: Board) -> Iterator[Problem]:
     items = board.items()
     words = {
-        "against order": ("better models fail", "look at the key"),
-        "says nothing": ("are right or wrong whatever the model", "look at the key and the grader"),
-        "repeats disagree": ("come out otherwise from run to run", "run them more often, or look at the grader"),
+        "against order": ("better models fail {}", "look at the key"),
+        "says nothing": ("{} right or wrong whatever the model", "look at the key and the grader"),
+        "repeats disagree": ("{} with other results from run to run", "run them more often, or look at the grader"),
     }
     for flag, (what, way_out) in words.items():
         names = [str(name) for name in items["question"][items["flag"] == flag]]
         if names:
-            yield Problem("questions", f"{len(names)} {what} ({listed(names, 4)})", way_out)
+            yield Problem("questions", f"{what.format(counted(len(names), 'question'))} ({listed(names, 4)})", way_out)
     dead = int(np.isin(items["flag"], ("all right", "all wrong")).sum())
-    if dead:
+    if dead and len(board.models) > 1:
         what = f"{dead} of {len(items)} are answered alike by every model and tell nothing"
         yield Problem("questions", what, "nothing to do; the others tell the models apart", "note")
 
@@ -164,12 +172,28 @@ def _of_the_fit(board: Board) -> Iterator[Problem]:
 
 def _stand_ins(answers: Answers, level: float) -> Iterator[Problem]:
     pairs = benchmark_pairs(answers, level)
+    yield from _unlinked(answers, pairs)
     for first, second, n, low in zip(
         pairs["first"], pairs["second"], pairs["models"], pairs["low"], strict=True
     ):  # fmt: skip
         if n >= FEWEST_TO_CORRELATE and low < 0.0:
             what = f"{first} and {second} order the models otherwise ({n} models)"
             yield Problem("benchmarks", what, "look at their own boards; one mean hides that", "note")
+
+
+def _unlinked(answers: Answers, pairs: Listing) -> Iterator[Problem]:
+    """Benchmarks that too few models have both answered, where others have answered one of the two alone."""
+    blocks, code = np.unique(answers.blocks, return_inverse=True)
+    there = np.zeros((answers.table.shape[0], len(blocks)), dtype=bool)
+    there[np.asarray(answers.table.rows), code[np.asarray(answers.table.cols)]] = True
+    place = {str(name): at for at, name in enumerate(blocks)}
+    for first, second in zip(pairs["first"], pairs["second"], strict=True):
+        one, two = there[:, place[first]], there[:, place[second]]
+        both = int((one & two).sum())
+        if both < FEWEST_MODELS and (one & ~two).any() and (two & ~one).any():
+            what = f"{first} and {second} were both answered by {counted(both, 'model')} alone"
+            way_out = "the order of models that answered one of them rests on little; run more models on both"
+            yield Problem("benchmarks", what, way_out)
 
 
 def benchmark_pairs(answers: Answers, level: float) -> Listing:

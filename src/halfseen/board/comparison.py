@@ -8,6 +8,9 @@ from typing import Any
 
 from scipy.stats import norm
 
+# Scores that rounding, or the last digits of a fit, tell apart are equal.
+LEAST_GAP = 1e-9
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -75,7 +78,7 @@ def questions_needed(spread: float, gap: float, level: float, power: float) -> i
     >>> questions_needed(0.34, 0.02, 0.95, 0.8)
     2269
     """
-    if gap == 0.0:
+    if abs(gap) < LEAST_GAP:
         return None
     return max(2, math.ceil(spread**2 * _both(level, power) ** 2 / gap**2))
 

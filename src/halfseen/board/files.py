@@ -132,7 +132,7 @@ def as_markdown(board: Board, most: int = BADGE_ROWS) -> str:
     table = board.table()
     lines = ["| rank | model | score |", "|---|---|---|"]
     for record in table.records()[:most]:
-        model = str(record["model"]).replace("|", "\\|")
+        model = " ".join(str(record["model"]).split()).replace("|", "\\|").replace("<", "&lt;")
         low, high = 100 * record["low"], 100 * record["high"]
         lines.append(
             f"| {_span(record['rank_low'], record['rank_high'])} | {model} | {100 * record['score']:.1f} "

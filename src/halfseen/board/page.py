@@ -153,7 +153,7 @@ def _questions_section(items: Listing) -> Section:
     columns += [
         Column("flag", items["flag"], kind="text"), Column("answered", items["answered"], kind="count"),
         Column("mean", items["raw"], "mean answer", "figures"),
-        Column("slope", items["slope"], "how well it tells models apart", "figures"),
+        Column("slope", np.round(items["slope"], 2), "how well it tells models apart", "figures"),
         Column("repeats", items["repeats"], "spread between runs over that of a fair coin", "figures"),
     ]  # fmt: skip
     dead = int(np.isin(items["flag"], ("all right", "all wrong")).sum())

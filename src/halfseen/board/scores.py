@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from halfseen._typing import FloatArray
+from halfseen._typing import BoolArray, FloatArray
 from halfseen.board.answers import Answers
-from halfseen.inference.alike import never_sure, over_clusters
+from halfseen.inference.alike import ADDED, never_sure, over_clusters
 
 ABOUT = ("like-these", "these", "again")
 
@@ -63,6 +63,25 @@ def completed(answers: Answers, model: Any) -> Iterator[tuple[slice, FloatArray,
         yield cols, np.where(seen, values, P), np.where(seen, 0.0, model.dispersion_ * P * (1.0 - P))
 
 
+def at_ends(answers: Answers) -> tuple[BoolArray, FloatArray]:
+    """Models whose answers are all right, or all wrong, and Wilson's variance (n,) of one further answer's mean.
+
+    A model of the answers may take such a score for certain; so many answers alike do not say so.
+    """
+    n = answers.table.shape[0]
+    right = np.bincount(np.asarray(answers.table.rows), np.asarray(answers.table.values, dtype=float), n)
+    k = answers.answered.astype(float)
+    share = (right + ADDED / 2) / (k + ADDED)
+    return (right <= 0.0) | (right >= k), share * (1.0 - share) / (k + ADDED)
+
+
+def unsure_at_ends(answers: Answers, V: FloatArray, share: FloatArray | float) -> FloatArray:
+    """The covariance, with at least Wilson's variance of a ``share`` of the questions for models at an end."""
+    is_end, wilson = at_ends(answers)
+    least = np.where(is_end, np.square(share) * wilson, 0.0)
+    return np.asarray(V + np.diag(np.maximum(least - np.diag(V), 0.0)))
+
+
 def of_these(answers: Answers, model: Any) -> Scores:
     """Had every model answered these questions; on a complete table their means, without error."""
     n, p = answers.table.shape
@@ -70,9 +89,8 @@ def of_these(answers: Answers, model: Any) -> Scores:
         sums = np.bincount(np.asarray(answers.table.rows), np.asarray(answers.table.values, dtype=float), n)
         return Scores(sums / p, np.zeros((n, n)), np.zeros((n, n)), p)
     inference = model.inference()
-    return Scores(
-        inference.scores(about="these").estimate, inference.score_covariance("these"), np.zeros((n, n)), p
-    )  # fmt: skip
+    V = unsure_at_ends(answers, inference.score_covariance("these"), 1.0 - answers.answered / p)
+    return Scores(inference.scores(about="these").estimate, V, np.zeros((n, n)), p)
 
 
 def of_others(answers: Answers, these: Scores, model: Any, share_asked: float) -> Scores:
@@ -84,9 +102,14 @@ def of_others(answers: Answers, these: Scores, model: Any, share_asked: float) -
     codes = np.arange(p) if answers.clusters is None else answers.clusters
     between = (1.0 - share_asked) * over_clusters(these.estimate, completed(answers, model), codes)
     V = these.covariance + between
+    units = int(codes.max()) + 1
     if share_asked < 1.0:
         V = never_sure(V, these.estimate, 0.0, 1.0, p)
-    return Scores(these.estimate, V, between, int(codes.max()) + 1)
+        V = V if answers.is_complete else unsure_at_ends(answers, V, 1.0)
+    if units == 1 and share_asked < 1.0:
+        # one question, or one cluster, says nothing of how far others stray: the largest variance of a share
+        V = V + np.diag(np.maximum(0.25 - np.diag(V), 0.0))
+    return Scores(these.estimate, V, between, units)
 
 
 def of_repeats(answers: Answers, these: Scores) -> Scores | None:
@@ -106,5 +129,5 @@ def of_chances(answers: Answers, model: Any) -> Scores:
     """The same questions run again, from the model's chances."""
     n, p = answers.table.shape
     inference = model.inference()
-    V = inference.score_covariance("again")
+    V = unsure_at_ends(answers, inference.score_covariance("again"), 1.0)
     return Scores(inference.scores(about="again").estimate, V, np.zeros((n, n)), p)

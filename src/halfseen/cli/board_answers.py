@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import halfseen as hs
 from halfseen.cli.board_options import BoardOptions, LogOptions
 from halfseen.cli.screen import count, figures, note, print_json, say, stdout, table
+from halfseen.cli.words import in_options
 from halfseen.cli.written import deliver
+from halfseen.data.evals.problems import counted
 from halfseen.inference import Listing
 
 # Warnings printed below a board; the rest is told by their number.
@@ -62,20 +66,21 @@ def show_reading(evals: Any, as_json: bool) -> None:
         return
     deliver(columns, None, False)
     for problem in evals.problems:
-        note(str(problem))
+        note(in_options(str(problem)))
 
 
 def show_board(board: Any, about: str, as_json: bool) -> None:
     """The board: a table on a terminal, CSV in a pipe, or JSON."""
     listing = board.table(about)
+    needed = [None if number != number else int(number) for number in listing["needed"]]  # questions, not 18.0 of them
     if as_json:
         checks = board.checks().records()
-        print_json({"about": about, "level": board.level, "notes": listing.notes, "rows": listing.records(),
-                    "checks": checks})  # fmt: skip
+        rows = [{**row, "needed": number} for row, number in zip(listing.records(), needed, strict=True)]
+        print_json({"about": about, "level": board.level, "notes": listing.notes, "rows": rows, "checks": checks})
         return
     console = stdout()
     if not console.is_terminal:
-        deliver(listing.columns(), None, False)
+        deliver({**listing.columns(), "needed": np.array(needed, dtype=object)}, None, False)
         return
     has_lost = bool(listing["not_graded"].any())
     headers = ["", "model", "group", "score", f"{100 * board.level:g} %", "answers", "to tell from next"]
@@ -85,10 +90,9 @@ def show_board(board: Any, about: str, as_json: bool) -> None:
     ends = [figures([record[name] for record in records]) for name in ("score", "low", "high", "lowest", "highest")]
     for place, record in enumerate(records):
         score, low, high, lowest, highest = (column[place] for column in ends)
-        needed = "-" if record["needed"] != record["needed"] else count(int(record["needed"]))
         cells = [
             span(record["rank_low"], record["rank_high"]), str(record["model"]), str(record["group"]), score,
-            f"{low} to {high}", count(record["answered"]), needed,
+            f"{low} to {high}", count(record["answered"]), "-" if (number := needed[place]) is None else count(number),
         ]  # fmt: skip
         mark = " *" if record["hangs"] else ""
         lost = [count(record["not_graded"]) + mark, f"{lowest} to {highest}"] if has_lost else []
@@ -111,7 +115,7 @@ def show_warnings(board: Any) -> None:
     """What may change the order, below the board."""
     warnings = [record for record in board.checks().records() if record["level"] != "note"]
     for record in warnings[:MOST_WARNINGS]:
-        note(f"{record['about']}: {record['what']}; {record['way_out']}.")
+        note(f"{record['about']}: {record['what']}; {in_options(record['way_out'])}.")
     if len(warnings) > MOST_WARNINGS:
         note(f"{len(warnings) - MOST_WARNINGS} more, see 'halfseen board checks'")
 
@@ -146,10 +150,11 @@ def run_compare(
         print_json(comparison.to_dict() | ({} if gap is None else {"wanted_gap": gap, "needed_for_it": needed}))
         return
     say(str(comparison))
-    say(
-        f"With {len(board.questions)} questions a gap of {comparison.detectable:.3f} can be told "
-        f"({100 * power:g} % power); {comparison.common} were answered by both."
-    )
+    questions = counted(len(board.questions), "question")
+    told = f"a gap of {comparison.detectable:.3f} can be told ({100 * power:g} % power)"
+    if comparison.detectable >= 1.0:
+        told = "no gap can be told"
+    say(f"With {questions} {told}; both answered {count(comparison.common)}.")
     if gap is not None:
         say(f"A gap of {gap:g} takes {needed} questions.")
 

@@ -20,8 +20,8 @@ from halfseen.errors import shown
 
 # The models that fit a prepared table block by block; all others refuse it here.
 ON_BLOCKS = (
-    "AlternatingLeastSquares, BayesianFactorization, BiasModel, GeneralizedFactorModel, OneSidedCompletion and "
-    "SoftImpute"
+    "AlternatingLeastSquares, BayesianFactorization, BiasModel, GeneralizedFactorModel, OneSidedCompletion, "
+    "OverparametrizedFactorization and SoftImpute"
 )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from halfseen import kernels
 from halfseen._typing import FloatArray
 from halfseen.data import Compressed, storable
-from halfseen.data.prepared import PreparedTable, StoredBlock, open_block
+from halfseen.data.prepared import PreparedTable, StoredBlock, open_block, opened_lately
 from halfseen.engines import cuts
 from halfseen.engines.placement import BlockPlacement
 from halfseen.linalg.packed import solve_packed
@@ -233,6 +233,10 @@ class RowsInBlocks:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def any(self) -> bool:
+        """Whether some are not 0: these are kept only where there is something to keep."""
+        return True
+
     def block(self, number: int) -> FloatArray:
         """Of all rows of a block."""
         block = open_block(self.table.recipe(number))
@@ -249,14 +253,16 @@ class RowsInBlocks:
         return self[self.table.find_rows(labels)]
 
     def __getitem__(self, wanted: Any) -> FloatArray:
-        if not isinstance(wanted, np.ndarray) or wanted.ndim != 1 or wanted.dtype.kind not in "iu":
+        if not isinstance(wanted, np.ndarray) or wanted.dtype.kind not in "iu":
             return np.asarray(self)[wanted]
+        if wanted.ndim != 1:
+            return self[wanted.ravel()].reshape(*wanted.shape, *self.shape[1:])
         table = self.table
         out = np.empty((len(wanted), *self.shape[1:]), self.dtype)
         blocks = np.searchsorted(np.array(table.facts.bounds), wanted, side="right") - 1
         for number in np.unique(blocks):
             own = blocks == number
-            block = open_block(table.recipe(int(number)))
+            block = opened_lately(table.recipe(int(number)))
             asked, places = np.unique(wanted[own] - block.first_row, return_inverse=True)
             coefficients = self._coefficients(block.rows.take_major(asked), block.first_row + asked)
             out[own] = (coefficients[:, :-1] if self.part == "factors" else coefficients[:, -1])[places]

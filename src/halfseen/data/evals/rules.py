@@ -16,6 +16,8 @@ from halfseen.errors import close_matches
 # Settings that make another model of it whatever was run, unlike a budget that belongs to a benchmark.
 EFFORT = ("reasoning_effort", "reasoning_tokens", "effort", "reasoning_history")
 MOST_PERCENT = 100.0
+# Values up to this are more often points of a rubric than per cent.
+MOST_POINTS = 10.0
 LOST = 0.1
 
 
@@ -168,6 +170,11 @@ def check_range(trials: Trials, asked: Asked) -> NDArray[np.float64]:
             continue
         place = source or _where(trials, logs, scores, inside)
         if low >= 0 and high <= MOST_PERCENT and not asked.percent:
+            if high <= MOST_POINTS:
+                raise ChoiceError(
+                    f"{place}: values up to {high:g}: scores lie between 0 and 1; divide these by what a full score is "
+                    "(or give percent=True if they are per cent)."
+                )
             raise ChoiceError(f"{place}: values up to {high:g}: give percent=True.")
         raise ChoiceError(
             f"{place}: values from {low:g} to {high:g} have no known range; "

@@ -11,7 +11,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, as_generator
 from halfseen.data import Compressed, PreparedTable, storable
-from halfseen.data.prepared import open_block
+from halfseen.data.prepared import opened_lately
 from halfseen.engines.draws import GaussianPrior
 from halfseen.engines.placement import place
 from halfseen.linalg.align import procrustes
@@ -91,7 +91,7 @@ class StoredDraws(DrawnPredictors):
         blocks = np.searchsorted(np.array(table.facts.bounds), rows, side="right") - 1
         at_once = max(1, NUMBERS_AT_ONCE // self.cols[0].size)
         for number in np.unique(blocks):
-            block = open_block(table.recipe(int(number)))
+            block = opened_lately(table.recipe(int(number)))
             own = np.flatnonzero(blocks == number)
             for part in np.split(own, range(at_once, len(own), at_once)):
                 drawn = self.drawn(block.rows.take_major(rows[part] - block.first_row), rows[part])
@@ -134,7 +134,7 @@ class RowsOfDraws:
         out, table = np.empty((len(flat), *self.shape[1:]), self.dtype), self._draws.table
         blocks = np.searchsorted(np.array(table.facts.bounds), flat, side="right") - 1
         for number in np.unique(blocks):
-            own, block = blocks == number, open_block(table.recipe(int(number)))
+            own, block = blocks == number, opened_lately(table.recipe(int(number)))
             out[own] = self._draws.drawn(block.rows.take_major(flat[own] - block.first_row), flat[own])
         chosen = out[back].reshape(*positions.shape, *self.shape[1:])
         return chosen[(slice(None), *rest)] if rest else chosen

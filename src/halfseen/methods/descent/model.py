@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
 from halfseen.base import CompletionEstimator, PlacesRows
-from halfseen.data import Observed, check_support
+from halfseen.data import Observed, PreparedTable, check_support
 from halfseen.engines import Engine
 from halfseen.inference.extremes import tell_extremes
 from halfseen.inference.linked import tell_groups
@@ -146,7 +146,8 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
     (3, True)
     """
 
-    left_: FloatArray
+    # an array; of a prepared table RowsInBlocks, which behaves as one
+    left_: Any
     right_: FloatArray
     centre_: Centre
 
@@ -207,7 +208,9 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
 
         Parameters
         ----------
-        R : ndarray (m, n), NaN array, Observed, data frame, scipy.sparse or LinearOperator
+        R : ndarray (m, n), NaN array, Observed, data frame, scipy.sparse, LinearOperator or prepared table
+            Of a table of :func:`halfseen.prepare` the rows' factors lie in files beside its blocks, during the fit and
+            after it; approximations that descent passes are not kept.
         y : None
             Ignored; there for scikit-learn.
         """
@@ -216,6 +219,10 @@ class OverparametrizedFactorization(CallbackSupport, PlacesRows, CompletionEstim
         settings = self._checked()
         check_together(settings)
         stop, rng = as_rule(settings.stop), as_generator(settings.random_state)
+        if isinstance(R, PreparedTable):
+            from halfseen.methods.descent.block_fit import fit_blocks
+
+            return fit_blocks(self, R, settings, as_rule("held_out") if stop == "auto" else stop, rng)
         table = self._table(R, settings, rng)
         self.rank_ = int(settings.rank) if isinstance(settings.rank, Integral) else min(DEFAULT_RANK, *table.shape)
         descent = Descent(table, self.rank_, usable_rule(stop, table), settings, rng)
