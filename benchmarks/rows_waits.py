@@ -124,49 +124,6 @@ def batch(rounds: int = 3) -> Iterator[Line]:
         )
 
 
-def logistic(size: tuple[int, int, int] = (5_000, 2_000, 500_000)) -> Iterator[Line]:
-    """Deviance of held-out answers and CPU time: the default fit, LIBMF's logistic loss, implicit's logistic model."""
-    import halfseen as hs
-
-    table = drawn(size, "bernoulli")
-    held = np.random.default_rng(1).random(len(table.values)) < 0.1
-    rows, cols, values = (np.asarray(part) for part in (table.rows, table.cols, table.values))
-    seen = hs.Observed.from_triplets(rows[~held], cols[~held], values[~held], shape=table.shape)
-    seconds, model = _cpu(lambda: hs.GeneralizedFactorModel(4, "bernoulli", random_state=0).fit(seen))
-    chance = np.clip(model.predict(rows[held], cols[held]), 1e-12, 1 - 1e-12)
-    here = -2 * np.mean(np.where(values[held] > 0, np.log(chance), np.log1p(-chance)))
-    yield Line(
-        "17", "logistic: CPU time of the default fit", None, None, seconds, "s", note=f"held-out deviance {here:.4f}"
-    )
-    best = None
-    for passes in (5, 10, 20, 40, 80):
-        for penalty in (0.02, 0.05, 0.1):
-            spent, factors = _cpu(lambda n=passes, lam=penalty: _libmf_logistic(rows, cols, values, ~held, n, lam))
-            theirs = _logistic_deviance(factors, rows[held], cols[held], values[held])
-            if best is None or theirs < best[0]:
-                best = (theirs, spent, passes, penalty)
-    assert best is not None
-    note = f"best of 15 settings: deviance {best[0]:.4f} after {best[2]} passes at penalty {best[3]:g}, {best[1]:.2f} s"
-    yield Line("17", "logistic: LIBMF's best deviance over ours", 1.0, None, best[0] / here, is_upper=False, note=note)
-
-
-def _libmf_logistic(rows: Any, cols: Any, values: Any, kept: Any, passes: int, penalty: float) -> tuple[Any, Any]:
-    """Factors of LIBMF's binary logistic loss; two coordinates more than ours, which can hold an intercept."""
-    from libmf import mf
-
-    model = mf.MF(
-        fun=5, k=6, nr_iters=passes, nr_threads=1, quiet=True, lambda_p2=penalty, lambda_q2=penalty, eta=0.1,
-    )  # fmt: skip
-    model.fit(np.column_stack([rows, cols, 2.0 * values - 1.0])[kept].astype(np.float32))
-    return model.p_factors(), model.q_factors()
-
-
-def _logistic_deviance(factors: tuple[Any, Any], rows: Any, cols: Any, values: Any) -> float:
-    P, Q = (np.nan_to_num(np.asarray(part, dtype=float)) for part in factors)
-    m = np.einsum("ek,ek->e", P[rows], Q[cols])
-    return float(2 * np.mean(np.logaddexp(0, -(2 * values - 1) * m)))
-
-
 def page(n: int = 1_000, p: int = 1_000) -> Iterator[Line]:
     """The page of a fit of a thousand rows and columns, half of them seen, by the command line."""
     table = drawn((n, p, n * p // 2), "bernoulli")

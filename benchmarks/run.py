@@ -1,7 +1,7 @@
 """Run benchmarks and print their table: ``python benchmarks/run.py [NAME ...] [--out FILE.csv]``.
 
 Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13 14 15 16 16-gaussian 16-small 17-saving
-17-batch 17-ordinal 17-page 17-rank 17-sources 17-one-sided 17-logistic; none means all. One thread unless the row says
+17-batch 17-ordinal 17-page 17-rank 17-sources 17-one-sided; none means all. One thread unless the row says
 so.
 """
 
@@ -65,7 +65,6 @@ ROWS: dict[str, Callable[[], Iterator[Line]]] = {
     "17-rank": rows_waits.rank,
     "17-sources": rows_waits.sources,
     "17-one-sided": rows_waits.one_sided,
-    "17-logistic": rows_waits.logistic,
 }
 FIELDS = ("row", "what", "floor", "aim", "measured", "unit", "verdict", "note")
 
