@@ -4,7 +4,7 @@
 
 A synthetic Parquet data set of any size is written (``synthetic``), prepared, and fitted by one process for each place,
 whose peak memory is its own; a line for each goes into benchmarks/results/scale.csv. The prepared table stays in the
-folder, so that further places need no second one.
+folder, so that further places need no second one. ``--model`` fits the cost model of docs/scaling.md to these lines.
 """
 
 from __future__ import annotations
@@ -95,10 +95,12 @@ def measure(place: str, folder: str, memory: str, iterations: int) -> dict[str, 
         table = table.load() if place == "memory" else table
         told = fitted(table, iterations)
         return told | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    import dask
     import distributed
 
     settings = {"n_workers": int(place[5:]), "threads_per_worker": 1, "dashboard_address": ":0", "memory_limit": 0}
-    os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)
+    # Dask's setting of the memory allocator costs a third more time an iteration
+    dask.config.set({"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}})
     with distributed.LocalCluster(processes=True, **settings) as local, distributed.Client(local) as client:
         before = sum(client.run(time.process_time).values())
         with hs.engine(client):
@@ -112,7 +114,8 @@ def main() -> None:
     """Measure one size at some places."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--entries", type=float, default=1e6)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, default=Path())
+    parser.add_argument("--model", action="store_true", help="Fit the cost model to the tracked lines, and end.")
     parser.add_argument("--places", nargs="+", default=["memory", "blocks", "streamed", "dask-1", "dask-2"])
     parser.add_argument("--memory", default="1GB")
     parser.add_argument("--cols", type=int, default=20_000)
@@ -120,6 +123,9 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=4)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.model:
+        print(*model(), sep=os.linesep)
+        return
     if given.one:
         print(json.dumps(measure(given.one, str(given.folder), given.memory, given.iterations)))
         return
@@ -153,6 +159,22 @@ def main() -> None:
         )
         print(*lines[-1], flush=True)
     keep(lines)
+
+
+def model() -> list[str]:
+    """CPU seconds of a fit on blocks: once, an entry and round, a column and round; and how far off each line is."""
+    lines = [line for line in csv.DictReader(RESULTS.open()) if line["place"] in ("blocks", "streamed")]
+    entries, cols, rounds, cost = (
+        np.array([float(line[name]) for line in lines])
+        for name in ("entries", "cols", "rounds", "cpu_ns_per_entry_and_round")
+    )
+    seconds = 1e-9 * cost * entries * rounds
+    X = np.column_stack([np.ones(len(lines)), 1e-9 * rounds * entries, 1e-6 * rounds * cols])
+    once, entry, column = np.linalg.lstsq(X / seconds[:, None], np.ones(len(lines)), rcond=None)[0]
+    told = [f"once {once:.2f} s, an entry and round {entry:.0f} ns, a column and round {column:.1f} us"]
+    for line, ratio in zip(lines, X @ [once, entry, column] / seconds, strict=True):
+        told.append(f"{line['entries']} {line['place']}: {ratio:.2f} of what was measured")
+    return told
 
 
 def load() -> float:

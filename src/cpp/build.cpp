@@ -2,6 +2,7 @@
 #include "coupling.hpp"
 #include "draws.hpp"
 #include "effects.hpp"
+#include "moments.hpp"
 #include "newton.hpp"
 #include "own_nodes.hpp"
 #include "passes.hpp"
@@ -27,7 +28,8 @@ namespace halfseen {
 
 const Build& HALFSEEN_JOIN(build_, HALFSEEN_BUILD)() {
     static const Build build{HALFSEEN_TEXT(HALFSEEN_BUILD), HALFSEEN_SPACE::functions<float>(),
-                             HALFSEEN_SPACE::functions<double>(), {HALFSEEN_SPACE::expect, HALFSEEN_SPACE::response_scores, HALFSEEN_SPACE::own_expect, HALFSEEN_SPACE::response_pairs}};
+                             HALFSEEN_SPACE::functions<double>(), {HALFSEEN_SPACE::expect, HALFSEEN_SPACE::response_scores, HALFSEEN_SPACE::own_expect, HALFSEEN_SPACE::response_pairs},
+                             HALFSEEN_SPACE::normal_moments};
     return build;
 }
 

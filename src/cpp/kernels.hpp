@@ -217,11 +217,23 @@ struct ResponseFunctions {
                   std::int64_t n_places, double* out);
 };
 
+// Normal distributions with the precisions scale_i H_i + diag(diagonal_i) and means scale_i C_i right_i.
+struct NormalSystems {
+    const double* lines;     // (n, k (k + 1) / 2): upper triangles of H, by rows
+    const double* right;     // (n, k)
+    const double* scale;     // (n,)
+    const double* diagonal;  // (n, k), or (k,) where the stride is 0
+    std::int64_t diagonal_stride;
+    std::int64_t n;
+    std::int64_t k;
+};
+
 struct Build {
     const char* name;
     Functions<float> f32;
     Functions<double> f64;
     ResponseFunctions responses;
+    void (*normal_moments)(const NormalSystems&, double* mean, double* covariance);
 };
 
 // One per compiled instruction set; see CMakeLists.txt.

@@ -269,6 +269,24 @@ void eliminate(In<double> H, In<double> g, std::int64_t kept, double diagonal, O
     eliminate_rest(H.data(), g.data(), static_cast<std::int64_t>(n), static_cast<std::int64_t>(k), kept, diagonal, out);
 }
 
+void normal_moments(In<double> lines, In<double> right, In<double> scale, In<double> diagonal, Out<double> mean,
+                    Out<double> covariance) {
+    if (right.ndim() != 2) throw nb::value_error("right sides must be (n, k)");
+    const std::size_t n = right.shape(0), k = right.shape(1);
+    const bool is_common = diagonal.ndim() == 1;
+    const NormalSystems systems{pointer<double>(MaybeIn<double>(lines), n * k * (k + 1) / 2, "lines"),
+                                right.data(),
+                                pointer<double>(MaybeIn<double>(scale), n, "scale"),
+                                pointer<double>(MaybeIn<double>(diagonal), is_common ? k : n * k, "diagonal"),
+                                is_common ? 0 : static_cast<std::int64_t>(k),
+                                static_cast<std::int64_t>(n),
+                                static_cast<std::int64_t>(k)};
+    double* to = pointer<double>(MaybeOut<double>(mean), n * k, "mean");
+    double* spread = pointer<double>(MaybeOut<double>(covariance), n * k * k, "covariance");
+    nb::gil_scoped_release released;
+    current->normal_moments(systems, to, spread);
+}
+
 template <class T>
 void define(nb::module_& m) {
     const auto no = nb::arg().noconvert();
@@ -301,6 +319,7 @@ NB_MODULE(_native, m) {
     define_responses(m);
     const auto no = nb::arg().noconvert();
     m.def("eliminate", eliminate, no, no, nb::arg(), nb::arg(), no, no, no, no);
+    m.def("normal_moments", normal_moments, no, no, no, no, no, no);
     m.def("available_isas", available);
     m.def("current_isa", [] { return std::string(current->name); });
     m.def("use_isa", use_isa);

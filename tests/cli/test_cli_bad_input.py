@@ -61,7 +61,7 @@ BAD = {
         [],
         "if the file is a wide table, give --wide",
     ),
-    "wide table with text": ("a.csv", "m,a,b,c,d\nx,1,2,3,hi\ny,2,1,4,ho\n", [], "read a wide one with --wide"),
+    "wide table with text": ("a.csv", "m,a,b,c,d\nx,1,2,3,hi\ny,2,1,4,ho\n", [], "Leave them out with --drop d"),
     "wide, but in entries": ("a.csv", WIDE, ["--wide", "--value", "q1"], "--value is for files with one entry"),
     "wide, one column": ("a.csv", CSV, ["--wide", "--sep", ";"], "is --sep right?"),
     "wide, text in a cell": ("a.csv", "m,a,b\nx,1,good\ny,2,3\n", ["--wide"], "column 'b'"),

@@ -88,7 +88,7 @@ def test_two_columns_of_labels_and_one_of_numbers_are_offered_where_every_line_i
 
 def test_names_in_their_places_are_no_matter_for_a_note(tmp_path):
     lines = ["userId,movieId,rating,timestamp"] + [f"{i},{j},{1 + (i * j) % 5},{i}" for i in range(4) for j in range(3)]
-    assert hs.read_table(write(tmp_path, "ratings.csv", lines)).notes == ()
+    assert hs.read_table(write(tmp_path, "ratings.csv", lines)).notes == ("column 'timestamp' was not read",)
 
 
 def test_totals_beside_the_values_are_pointed_out_and_the_advice_reads_them(tmp_path):

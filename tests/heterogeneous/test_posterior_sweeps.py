@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from halfseen.methods.heterogeneous.posterior.families import family_of, given
 from halfseen.methods.heterogeneous.posterior.rotation import turned_by
 from halfseen.methods.heterogeneous.posterior.rows import row_step
 from halfseen.methods.heterogeneous.posterior.start import starting_state
-from halfseen.methods.heterogeneous.posterior.sweeps import PosteriorSweep, cell_variance
+from halfseen.methods.heterogeneous.posterior.sweeps import TURN_UNTIL, PosteriorSweep, cell_variance
 
 
 def nan_table(table):
@@ -107,6 +109,13 @@ def test_expected_squares_are_those_of_draws(moved):
     assert abs(found - total.mean()) < 5.0 * total.std() / np.sqrt(n_draws)
     # a variance from 40 000 draws is known to about one in 140; five of these
     np.testing.assert_allclose(cell_variance(one, rows, now)[seen, col], variance, rtol=5 / 140 * 1.5)
+
+
+def test_axes_that_turned_at_the_last_look_do_not_keep_a_fit_from_its_end(moved):
+    sweep, state = moved
+    for at, is_settled in ((TURN_UNTIL - 10, False), (TURN_UNTIL + 1, True)):
+        now = replace(state, sweep=at, is_turning=True)
+        assert sweep.is_settled(now, now) is is_settled
 
 
 def test_a_turn_of_the_axes_leaves_predictions_and_their_variances_alone(moved):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import halfseen as hs
 from halfseen.cli.board_options import BoardOptions, LogOptions
 from halfseen.cli.screen import count, figures, note, print_json, say, stdout, table
@@ -70,14 +72,15 @@ def show_reading(evals: Any, as_json: bool) -> None:
 def show_board(board: Any, about: str, as_json: bool) -> None:
     """The board: a table on a terminal, CSV in a pipe, or JSON."""
     listing = board.table(about)
+    needed = [None if number != number else int(number) for number in listing["needed"]]  # questions, not 18.0 of them
     if as_json:
         checks = board.checks().records()
-        print_json({"about": about, "level": board.level, "notes": listing.notes, "rows": listing.records(),
-                    "checks": checks})  # fmt: skip
+        rows = [{**row, "needed": number} for row, number in zip(listing.records(), needed, strict=True)]
+        print_json({"about": about, "level": board.level, "notes": listing.notes, "rows": rows, "checks": checks})
         return
     console = stdout()
     if not console.is_terminal:
-        deliver(listing.columns(), None, False)
+        deliver({**listing.columns(), "needed": np.array(needed, dtype=object)}, None, False)
         return
     has_lost = bool(listing["not_graded"].any())
     headers = ["", "model", "group", "score", f"{100 * board.level:g} %", "answers", "to tell from next"]
@@ -87,10 +90,9 @@ def show_board(board: Any, about: str, as_json: bool) -> None:
     ends = [figures([record[name] for record in records]) for name in ("score", "low", "high", "lowest", "highest")]
     for place, record in enumerate(records):
         score, low, high, lowest, highest = (column[place] for column in ends)
-        needed = "-" if record["needed"] != record["needed"] else count(int(record["needed"]))
         cells = [
             span(record["rank_low"], record["rank_high"]), str(record["model"]), str(record["group"]), score,
-            f"{low} to {high}", count(record["answered"]), needed,
+            f"{low} to {high}", count(record["answered"]), "-" if (number := needed[place]) is None else count(number),
         ]  # fmt: skip
         mark = " *" if record["hangs"] else ""
         lost = [count(record["not_graded"]) + mark, f"{lowest} to {highest}"] if has_lost else []

@@ -18,7 +18,7 @@ from halfseen.cli.scores import places
 from halfseen.cli.screen import count, figures, note, print_json, say, share
 from halfseen.cli.source import read_sides
 from halfseen.cli.threads import on_threads
-from halfseen.cli.written import check_out, deliver, write_file
+from halfseen.cli.written import STANDARD_OUTPUT, check_out, deliver
 from halfseen.data import Observed
 from halfseen.inference import NotStated
 from halfseen.metrics import rmse
@@ -67,15 +67,14 @@ def run_complete(
         plan, judged = scaled_if_better(plan, file.observed, sides)
         maker = maker_of(plan, file.observed, sides)
         filled = fill(maker(file.observed), file, plan)
-        is_text = out is None or out.suffix.lower() in (".csv", ".tsv")
+        is_text = out is None or out == STANDARD_OUTPUT or out.suffix.lower() in (".csv", ".tsv")
         if file.is_wide and is_text and (file.has_words or file.decimal != "."):
             note("words were written as numbers" if file.has_words else "decimal commas were written as points")
         answer = wide_answer(file, filled, is_text) if file.is_wide else long_answer(file, filled)
     facts = facts_of(data, plan, file.observed, judged)
-    if out is None:
-        deliver(answer, None, False, is_raw)
+    deliver(answer, out, False, is_raw, has_header=file.has_header)
+    if out is None or out == STANDARD_OUTPUT:
         return
-    write_file(answer, out, is_raw, file.has_header)
     if as_json:
         print_json({**facts, "file": str(out)})
     elif not is_quiet:

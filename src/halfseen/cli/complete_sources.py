@@ -15,7 +15,7 @@ from halfseen.cli.options import TableOptions
 from halfseen.cli.screen import count, figures, note, print_json, say, share
 from halfseen.cli.source import open_sources
 from halfseen.cli.threads import on_threads
-from halfseen.cli.written import deliver, write_file
+from halfseen.cli.written import STANDARD_OUTPUT, deliver
 from halfseen.data import Observed, Sources
 from halfseen.metrics import rmse
 
@@ -52,10 +52,9 @@ def run_complete_sources(
         "family": family, "factors": model.factor_names_, "judged": judged,
         "sources": {name: {"n_cols": table.shape[1], "n_seen": table.n_entries} for name, table in sources.items()},
     }  # fmt: skip
-    if out is None:
-        deliver(answer, None, False, is_raw, n_labels=3)
+    deliver(answer, out, False, is_raw, n_labels=3)
+    if out is None or out == STANDARD_OUTPUT:
         return
-    write_file(answer, out, is_raw)
     if as_json:
         print_json({**facts, "file": str(out)})
     elif not is_quiet:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
+from ast import literal_eval
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from halfseen.cli.options import TableOptions
 from halfseen.cli.screen import count, figures, print_json, put, say, share, table
 from halfseen.cli.source import open_table, typed
 from halfseen.cli.words import in_options
+from halfseen.data import Observed
 
 BAR = 24
+# How notes name what to leave out.
+ADVISED = re.compile(r"\b(drop|drop_rows)=(\[[^][]*\])")
 
 
 def run_describe(data: str, options: TableOptions, as_json: bool, trials: str | None = None) -> None:
     """Print the facts of a table."""
-    facts = open_table(data, options, trials).describe()
+    observed = open_table(data, options, trials)
+    facts = observed.describe()
     facts["suggested_family"] = suggestion(facts["values"], facts["hints"])
     if as_json:
         print_json({"source": data, **facts})
@@ -36,8 +43,29 @@ def run_describe(data: str, options: TableOptions, as_json: bool, trials: str | 
             put("", f"{count(facts[axis]['n_empty'])} {word}s have no entry at all, first: {first}")
     for hint in facts["hints"]:
         put("", in_options(hint["text"]))
+    options, facts = as_advised(data, options, observed, trials) or (options, facts)
     for line in commands(data, typed(options), facts, trials):
         say(line)
+
+
+def as_advised(
+    data: str, options: TableOptions, observed: Observed, trials: str | None
+) -> tuple[TableOptions, dict[str, Any]] | None:
+    """Options without what the reader's notes advise to leave out, and the facts of what is left."""
+    notes = " ".join(observed.notes)
+    drops = {name: ",".join(literal_eval(listed)) for name, listed in ADVISED.findall(notes)}
+    if not drops or data == "-":
+        return None
+    given: dict[str, Any] = {
+        name: ",".join(filter(None, (getattr(options, name), more))) for name, more in drops.items()
+    }
+    options = replace(options, **given)
+    try:
+        facts = open_table(data, options, trials, is_told=False).describe()
+    except ValueError:  # nothing would be left: the table as it is
+        return None
+    facts["suggested_family"] = suggestion(facts["values"], facts["hints"])
+    return options, facts
 
 
 def commands(data: str, reading: str, facts: dict[str, Any], trials: str | None = None) -> list[str]:

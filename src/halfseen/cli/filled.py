@@ -14,7 +14,7 @@ from halfseen.cli.options import TableOptions
 from halfseen.cli.source import column, is_file, is_wide, open_table, separator
 from halfseen.data import Observed
 from halfseen.data.columns import picked
-from halfseen.data.files import TextFormat, TextSource, kind_of, open_source, resolve
+from halfseen.data.files import TextFormat, TextSource, kind_of, open_source, resolve, restore_running
 from halfseen.data.observed import DENSE_LIMIT
 from halfseen.data.readers import as_file, is_read_as_wide
 
@@ -105,12 +105,18 @@ def _whole(
     import pyarrow as pa
 
     source = open_source(path, kind, form)
+    restore_running(source)
     names = list(source.names)
     if isinstance(source, TextSource):
         with source._open() as lines:
             frame = source._reader(lines, dict.fromkeys(names, pa.string()), names).read_all()
     else:
         frame = pa.Table.from_batches(list(source.batches(names)))
+    if reading.drop_rows is not None:
+        label = names[0] if reading.row is None else resolve(column(reading.row), 0, names, "row", path)
+        texts = [str(text) for text in frame.column(label).to_pylist()]
+        gone = set(picked(reading.drop_rows, texts, "drop_rows"))
+        frame = frame.filter([text not in gone for text in texts])
     if observed.col_labels is not None:
         wanted = {str(label) for label in observed.col_labels.tolist()}
         chosen = [name for name in names if name in wanted]

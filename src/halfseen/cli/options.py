@@ -100,6 +100,10 @@ class TableOptions:
         str | None,
         typer.Option(metavar="NAME,...", help="Columns of a wide file to leave out.", rich_help_panel=READING),
     ] = None
+    drop_rows: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Rows of a wide file to leave out, e.g. Total.", rich_help_panel=READING),
+    ] = None
     no_labels: Annotated[
         bool, typer.Option("--no-labels", help="A wide file has no row labels.", rich_help_panel=READING)
     ] = False

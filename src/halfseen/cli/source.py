@@ -13,7 +13,7 @@ from halfseen.cli.screen import note
 from halfseen.cli.words import in_options
 from halfseen.data import Observed, SideFeatures, Sources, read_table
 from halfseen.data import read_sources as read_long_sources
-from halfseen.data.files import TextFormat, kind_of, open_source, resolve
+from halfseen.data.files import COUNTS_LINES, TextFormat, kind_of, open_source, resolve, restore_running
 from halfseen.data.labels import labels_from_text
 from halfseen.data.prepared import is_prepared
 from halfseen.data.readers import is_read_as_wide
@@ -21,8 +21,8 @@ from halfseen.data.wide import read_frame
 from halfseen.errors import close_matches
 
 
-def open_table(data: str, options: TableOptions, trials: str | None = None) -> Observed:
-    """Read a file, or load a data set by name; ``trials`` is a column of totals.
+def open_table(data: str, options: TableOptions, trials: str | None = None, is_told: bool = True) -> Observed:
+    """Read a file, or load a data set by name; ``trials`` is a column of totals, and notes are printed if ``is_told``.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def open_table(data: str, options: TableOptions, trials: str | None = None) -> O
             table = open_wide(data, options)
         elif table is None:
             table = read_table(data, **reading(path, options), trials=column(trials))
-        for text in table.notes:
+        for text in table.notes if is_told else ():
             note(in_options(text))
         return table
     if data not in datasets.names():
@@ -76,12 +76,12 @@ def answers_of_a_test(path: Path, options: TableOptions) -> Observed | None:
 
 def is_wide(options: TableOptions) -> bool:
     """Whether every line is a whole row: as said, or as options for wide files imply."""
-    return bool(options.wide or options.columns or options.drop or options.no_labels)
+    return bool(options.wide or options.columns or options.drop or options.drop_rows or options.no_labels)
 
 
 def wide_option(options: TableOptions) -> str:
     """The option that says that lines are rows."""
-    implied = [name for name in ("columns", "drop", "no_labels") if getattr(options, name)]
+    implied = [name for name in ("columns", "drop", "drop_rows", "no_labels") if getattr(options, name)]
     return f"--{implied[0].replace('_', '-')} (which says that lines are rows)" if implied else "--wide"
 
 
@@ -92,7 +92,8 @@ def open_wide(data: str, options: TableOptions) -> Observed:
     return read_table(
         data, column(options.row), wide=True, sep=separator(options.sep), header=not options.no_header,
         missing=options.missing, shift=options.shift, values=words(options.values), columns=options.columns,
-        drop=options.drop, labels=False if options.no_labels else None, max_bytes=options.max_bytes,
+        drop=options.drop, drop_rows=options.drop_rows, labels=False if options.no_labels else None,
+        max_bytes=options.max_bytes,
     )  # fmt: skip
 
 
@@ -146,6 +147,10 @@ def resolved_columns(data: str, options: TableOptions, table: Observed) -> dict[
     if kind == "npz" or is_of_persons(path):
         return {}
     source = open_source(path, kind, TextFormat(separator(options.sep), not options.no_header))
+    if (options.row is not None and options.row == source.running) or (
+        (is_wide(options) or is_read_as_wide(table)) and not any(COUNTS_LINES in text for text in table.notes)
+    ):
+        restore_running(source)
     names = list(source.names)
     if is_wide(options) or is_read_as_wide(table):
         labels = None if table.col_labels is None else [str(label) for label in table.col_labels.tolist()]

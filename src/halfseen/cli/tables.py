@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from ast import literal_eval
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,12 +17,13 @@ import halfseen as hs
 from halfseen.cli.items import groups_of
 from halfseen.cli.job import Job, choice_facts, quietly, told
 from halfseen.cli.methods import method_named
-from halfseen.cli.options import ALS_RANKS, FeatureFiles, GroupsOptions, TrialsOption
+from halfseen.cli.options import ALS_RANKS, FeatureFiles, GroupsOptions, TableOptions, TrialsOption
 from halfseen.cli.pictures import completed, picture_size
 from halfseen.cli.scores import judge_model, places
-from halfseen.cli.screen import Steps, count, share
+from halfseen.cli.screen import Steps, count, note, share
 from halfseen.cli.source import family_of, open_table, read_sides, resolved_columns
 from halfseen.data import Observed, check_support
+from halfseen.data.readers import is_read_as_wide
 from halfseen.losses import Loss, get_loss, has_columns
 from halfseen.metrics import coverage, mean_width
 
@@ -36,14 +41,34 @@ class TableJob(Job):
 
     def open(self) -> None:
         asked = self.asked
-        table, trials = asked.table, asked.part(TrialsOption).trials
+        trials = asked.part(TrialsOption).trials
         column = trials if trials is not None and not trials.isdigit() else None
-        self.whole = open_table(asked.data[0], table, column)
+        self.whole = self.read(column)
         self.sides, self.keys = self.read_sides()
         self.size = picture_size(asked.output.image, asked.data[0], self.whole.shape[1])
         self.settle_family(None if column is not None else trials)
         self.check_ranks()
         self.make({name: values[0] for name, values in self.several().items()})._checked()
+
+    def read(self, trials: str | None) -> Observed:
+        """The table; how it was recognised is kept, so that new rows are read alike.
+
+        A test's answers in words whose order is known become numbers, as `ItemResponseModel` reads them in Python.
+        """
+        data, table = self.asked.data[0], self.asked.table
+        try:
+            whole = open_table(data, table, trials)
+        except ValueError as error:
+            meaning = known_words(str(error)) if self.asked.method.name == "irt" and table.values is None else None
+            if meaning is None:
+                raise
+            table = replace(table, values=meaning)
+            note(f"words were read as numbers: --values {shlex.quote(meaning)}")
+            whole = open_table(data, table, trials)
+        if is_read_as_wide(whole):
+            table = replace(table, wide=True)
+        self.asked = replace(self.asked, parts={**self.asked.parts, TableOptions: table})
+        return whole
 
     def read_sides(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Features of rows and columns, where files of them were given."""
@@ -235,6 +260,20 @@ class TableJob(Job):
                 f"stopped after {stop['time']} iterations with {stop['n_components']} components above the "
                 f"threshold {stop['threshold']:.3g} of that time"
             )
+
+
+def known_words(refusal: str) -> str | None:
+    """The option that a refusal advises where all that lacks are numbers for words in their known order.
+
+    >>> known_words("Say what numbers the words stand for with values={'no': 0, 'yes': 1}")
+    'no=0,yes=1'
+    >>> known_words("with values={'red': ?, 'blue': ?}")
+    """
+    advised = re.search(r"values=(\{[^{}?]*\})(?!,? (?:and )?drop=)", refusal)
+    meaning = {} if advised is None or "..." in advised[1] else literal_eval(advised[1])
+    if not meaning or any(mark in word for word in meaning for mark in ",="):
+        return None
+    return ",".join(f"{word}={number}" for word, number in meaning.items())
 
 
 def tried_ranks(model: Any, seen: Observed, ranks: tuple[Any, ...], seed: int, bar: Steps, text: str) -> np.ndarray:

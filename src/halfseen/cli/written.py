@@ -19,13 +19,14 @@ from halfseen.text import cell_text, figures, visible
 
 FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".feather")
 ON_SCREEN = 40
+STANDARD_OUTPUT = Path("-")
 
 Answer = Mapping[str, Any]
 
 
 def check_out(out: Path | None) -> None:
     """Refuse, before any work, a file that could not be written."""
-    if out is None:
+    if out is None or out == STANDARD_OUTPUT:
         return
     if out.suffix.lower() not in FORMATS:
         raise ValueError(f"-o {out}: the name must end in one of {', '.join(FORMATS)}")
@@ -35,15 +36,19 @@ def check_out(out: Path | None) -> None:
         raise ValueError(f"the folder {out.absolute().parent} does not exist; make it first")
 
 
-def deliver(answer: Answer, out: Path | None, as_json: bool, is_raw: bool = False, n_labels: int = 2) -> None:
+def deliver(
+    answer: Answer, out: Path | None, as_json: bool, is_raw: bool = False, n_labels: int = 2, has_header: bool = True
+) -> None:
     """Into a file, as a table on a terminal where it is short, else as CSV (or JSON) on standard output."""
     length = len(listed(next(iter(answer.values()))))
-    if out is not None:
-        write_file(answer, out, is_raw)
+    if out == STANDARD_OUTPUT:  # asked for as text, also on a terminal
+        sys.stdout.write(as_text(answer, ".json" if as_json else ".csv", is_raw, has_header))
+    elif out is not None:
+        write_file(answer, out, is_raw, has_header)
     elif not as_json and sys.stdout.isatty() and length <= ON_SCREEN:
         stdout().print(screen_table(answer, n_labels))
     else:
-        sys.stdout.write(as_text(answer, ".json" if as_json else ".csv", is_raw))
+        sys.stdout.write(as_text(answer, ".json" if as_json else ".csv", is_raw, has_header))
 
 
 def screen_table(answer: Answer, n_labels: int) -> Any:

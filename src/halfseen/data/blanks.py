@@ -1,9 +1,10 @@
-"""Text in which any run of blanks and tabs separates columns, as a file with single blanks."""
+"""Text that is rewritten while it is read: runs of blanks made single, and what a layout asks for."""
 
 from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from typing import Any
 
 AT_ONCE = 1 << 20
@@ -26,8 +27,8 @@ def _runs(lines: bytes) -> bytes:
     return re.sub(rb"[ \t]+", b" ", lines)
 
 
-class Squeezed(io.RawIOBase):
-    """A readable file over another one, its runs of blanks made single.
+class Rewritten(io.RawIOBase):
+    """A readable file over another one, rewritten some whole lines at a time.
 
     Parameters
     ----------
@@ -35,11 +36,15 @@ class Squeezed(io.RawIOBase):
         Anything with ``read(n)`` that gives bytes.
     longest : int
         Bytes after which a line without an end is refused.
+    rewrite : callable
+        Gets the bytes of whole lines, in their order, and returns those to read instead.
+    is_broken : bool
+        Whether text in quotes goes over the ends of lines, so that lines end where quotes are closed.
     """
 
-    def __init__(self, source: Any, longest: int) -> None:
+    def __init__(self, source: Any, longest: int, rewrite: Callable[[bytes], bytes], is_broken: bool = False) -> None:
         super().__init__()
-        self._source, self._longest = source, longest
+        self._source, self._longest, self._rewrite, self._is_broken = source, longest, rewrite, is_broken
         self._ready, self._rest = b"", b""
 
     def readable(self) -> bool:
@@ -63,10 +68,12 @@ class Squeezed(io.RawIOBase):
             piece = self._source.read(AT_ONCE)
             if not piece:
                 self._rest = b""
-                return squeezed(b"".join(pieces))
+                rest = b"".join(pieces)
+                return self._rewrite(rest) if rest else b""
             end = piece.rfind(b"\n") + 1
-            if end:
-                lines = squeezed(b"".join([*pieces, piece[:end]]))
+            whole = b"".join([*pieces, piece[:end]]) if end else b""
+            if end and not (self._is_broken and whole.count(b'"') % 2):
+                lines = self._rewrite(whole)
                 if lines:
                     self._rest = piece[end:]
                     return lines

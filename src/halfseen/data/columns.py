@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from halfseen.data.words import suggested
+from halfseen.data.words import in_order, suggested
 from halfseen.errors import UnknownLabelError, close_matches, shown
 
 # Names, and the whole numbers that go with them; both must fit before a column is called one of these.
@@ -22,6 +22,12 @@ SUSPECTS = (
     ("a group", re.compile(r"(^|[._ ])(sex|gender|male|female|group|class|school|grade|cohort|wave|block)$"), 0, 13),
 )  # fmt: skip
 COUNTED = 10
+# Names of margins: those that say it, and those that may name something else.
+TOTALS = frozenset(
+    ("total", "totals", "grand total", "sum", "sums", "subtotal", "summe", "gesamt", "insgesamt", "gesamtsumme")
+)
+AVERAGES = frozenset(("all", "overall", "mean", "average", "avg", "mittelwert", "durchschnitt", "median"))
+NEAR = 0.01
 MOST_WORDS = 20
 
 
@@ -117,6 +123,45 @@ def suspects_note(suspects: dict[str, str], n_columns: int) -> tuple[str, ...]:
     )
 
 
+def totals_note(dense: np.ndarray, rows: Any, columns: Any) -> tuple[str, ...]:
+    """A sentence about rows and columns that add up the others by their names, if there are any.
+
+    Examples
+    --------
+    >>> table = np.array([[1.0, 2, 3], [4, 5, 9], [5, 7, 12]])
+    >>> totals_note(table, ["a", "b", "All"], ["x", "y", "Total"])[0][:72]
+    "row 'All' and column 'Total' look like totals or means of the others; le"
+    """
+    sides = {"row": (dense, rows, "drop_rows"), "column": (dense.T, () if columns is None else columns, "drop")}
+    told = {
+        side: (argument, [str(name) for place, name in enumerate(names) if _adds_up(str(name), lines, place)])
+        for side, (lines, names, argument) in sides.items()
+    }
+    told = {side: (argument, names) for side, (argument, names) in told.items() if names}
+    if not told:
+        return ()
+    n = sum(len(names) for _, names in told.values())
+    listed = " and ".join(f"{side} {', '.join(map(repr, names))}" for side, (_, names) in told.items())
+    ways = " and ".join(f"{argument}={names!r}" for argument, names in told.values())
+    verb, what = ("looks like a total or mean", "it") if n == 1 else ("look like totals or means", "them")
+    return (f"{listed} {verb} of the others; leave {what} out with {ways}",)
+
+
+def _adds_up(name: str, lines: np.ndarray, place: int) -> bool:
+    """Whether a line is called a total, or is called an average (or all) and is that of most columns."""
+    word = name.strip().lower().rstrip(":")
+    if word in TOTALS:
+        return True
+    if word not in AVERAGES or len(lines) < 3:
+        return False
+    others, own = np.delete(lines, place, axis=0), lines[place]
+    seen = np.isfinite(own) & np.isfinite(others).any(axis=0)
+    sums = np.nansum(others[:, seen], axis=0)
+    means = sums / np.isfinite(others[:, seen]).sum(axis=0)
+    is_near = [np.abs(own[seen] - each) <= NEAR * np.abs(each) for each in (sums, means)]
+    return bool(seen.any()) and max(float(near.mean()) for near in is_near) > 0.5
+
+
 # Where a call has its arguments.
 ARGUMENTS = "ARGUMENTS"
 
@@ -152,11 +197,14 @@ def text_error(texts: dict[str, Sequence[str]], n_columns: int, what: str, call:
     alike, words = _alike(texts)
     others = [name for name in texts if name not in alike]
     is_all = len(texts) == n_columns
-    if words and (len(alike) > 1 or len(texts) == 1):
+    is_minority = 2 * len(alike) < n_columns and in_order(words) is None
+    if words and not is_minority and (len(alike) > 1 or len(texts) == 1):
         meanings, brace, rest = suggested(words, MOST_WORDS).rpartition("}")
         drop = f"{' and ' if call == ARGUMENTS else ', '}drop={others!r}" if others else ""
         told = call.replace(ARGUMENTS, f"{meanings}{brace}{drop}") + rest
         ways.append(f"say what numbers the words stand for with {told}")
+        if len(alike) > 1 and all(len(word.strip()) == 1 for word in words):
+            ways.append("if they are choices of a test, score them by its key (halfseen.irt.answers, or --key FILE)")
     if not is_all:
         ways.append("leave them out with " + call.replace(ARGUMENTS, f"drop={list(texts)!r}"))
         if len(texts) == 1:

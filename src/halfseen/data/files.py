@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from halfseen.data.arrow_sizes import MAGIC, check_messages, checked_batch
-from halfseen.data.blanks import Squeezed
+from halfseen.data.blanks import Rewritten, squeezed
+from halfseen.data.layout import (
+    HEAD_LINES,
+    LOOKED_AT,
+    MOST_ABOVE,
+    ODD,
+    FileLayout,
+    Recoded,
+    Tidying,
+    encoding_of,
+    layout_of,
+)  # fmt: skip
 from halfseen.data.limits import LONGEST_LINE, Budget
 from halfseen.data.parquet_sizes import check_pages
 from halfseen.data.words import suggested
@@ -26,9 +37,11 @@ HEAD = 1 << 16
 # Where a line is longer than a block of its file, the block is made this many times the first line.
 LINES_PER_BLOCK = 4
 LABEL, NUMBER, WORD = "label", "number", "word"
+# How a column of row names is called that nobody named.
+COUNTS_LINES = "only counts the lines"
+UNNAMED = ("", "Unnamed: 0", "__index_level_0__")
 
-# Numbers with a decimal comma, and with a point; cells that people leave for "nothing".
-COMMA, POINT = re.compile(r"-?\d+,\d+"), re.compile(r"-?\d+\.\d+")
+# Cells that people leave for "nothing".
 BLANKS = (" ", "  ", "-", "--")
 
 
@@ -202,23 +215,54 @@ class TextSource:
         self.notes: list[str] = []
         self._gz = path.suffix.lower() == ".gz"
         self._header = form.header
-        self._blanks = False
+        self._blanks, self._encoding, self._layout = False, "utf-8", FileLayout()
         with told(path, "text"):
             first = self._first_line()
             self._block = max(BLOCK, LINES_PER_BLOCK * len(first))
-            self.sep = form.sep or self._usual(first) or self._guess(first)
+            start = self._start(len(first))
+            lines = start.decode("utf-8", "replace").splitlines()[:HEAD_LINES]
+            self.sep = form.sep or self._usual(lines) or self._guess(lines)
             if len(self.sep) != 1:
                 raise ValueError(f"sep must be one character, got {form.sep!r}")
             self._blanks = self.sep == " "
-            self._decimal = self._decimal_point(first)
+            self._settle_layout(start)
             with self._open() as source:
                 self.names = self._column_names(source)
+
+    def _start(self, length: int) -> bytes:
+        """The first lines as UTF-8."""
+        with self._open() as source:
+            start = source.read(LOOKED_AT + length)
+        self._encoding = encoding_of(start)
+        if self._encoding == "utf-8":
+            return bytes(start)
+        if self._encoding == "cp1252":
+            self.notes.append(f"{self.path.name}: its text is no UTF-8, and was read as Windows-1252")
+        with self._open() as source:
+            return bytes(source.read(LOOKED_AT + length))
+
+    def _settle_layout(self, start: bytes) -> None:
+        """How the table lies in the file, by its first lines (and more of them where they have odd cells)."""
+        text = squeezed(start) if self._blanks else start
+        is_whole = len(start) < LOOKED_AT
+        if ODD.search(text) is None and len(text) > HEAD:
+            text, is_whole = text[:HEAD], False
+        self._layout = layout_of(text.decode("utf-8-sig", "replace"), self.sep, self._header, is_whole)
+        self._decimal = "." if self._layout.cells else self._layout.decimal
+        self.notes += [f"{self.path.name}: {note}" for note in self._layout.notes]
 
     def _open(self) -> Any:
         import pyarrow as pa
 
         source = pa.input_stream(str(self.path), compression="gzip" if self._gz else None)
-        return pa.PythonFile(Squeezed(source, LONGEST_LINE), mode="r") if self._blanks else source
+        if self._encoding != "utf-8":
+            source = pa.PythonFile(Rewritten(Recoded(source, self._encoding), LONGEST_LINE, bytes), mode="r")
+        if self._blanks:
+            source = pa.PythonFile(Rewritten(source, LONGEST_LINE, squeezed), mode="r")
+        if self._layout.is_plain:
+            return source
+        tidying = Tidying(self._layout, self.sep, self._header)
+        return pa.PythonFile(Rewritten(source, LONGEST_LINE, tidying, self._layout.is_broken), mode="r")
 
     def _first_line(self) -> bytes:
         """The first line; longer than any header, it is refused before it is read on."""
@@ -237,36 +281,26 @@ class TextSource:
                     )
         return b"".join(pieces)
 
-    def _usual(self, first: bytes) -> str | None:
-        """The separator that the file's name stands for, if the first line has it (or has no other either)."""
+    def _usual(self, lines: list[str]) -> str | None:
+        """The separator that the file's name stands for, if the first line has it (or none has any other)."""
         usual = TEXT.get(suffix_of(self.path))
-        if usual is None or usual.encode() in first or not any(other in first for other in (b";", b"\t", b"|")):
+        if usual is None or (lines and usual in lines[0]):
             return usual
-        return None
+        return None if any(other in line for line in lines[:MOST_ABOVE] for other in ";\t|") else usual
 
-    def _decimal_point(self, first: bytes) -> str:
-        """A comma, where columns are separated by something else and numbers are written as in 44,73 throughout."""
-        if self.sep == ",":
-            return "."
-        with self._open() as source:
-            head = source.read(max(HEAD, len(first) + HEAD)).decode("utf-8", "replace")
-        fields = [field.strip().strip('"') for line in head.splitlines()[:40] for field in line.split(self.sep)]
-        if not any(COMMA.fullmatch(field) for field in fields) or any(POINT.fullmatch(field) for field in fields):
-            return "."
-        self.notes.append(f"{self.path.name}: commas in numbers are taken for decimal points (44,73 is 44.73)")
-        return ","
-
-    def _guess(self, first: bytes) -> str:
+    def _guess(self, lines: list[str]) -> str:
         """Return the separator that splits the first lines alike; a blank only where there is no other."""
-        with self._open() as source:
-            head = source.read(max(HEAD, len(first) + HEAD)).decode("utf-8", "replace")
-        lines = [line for line in head.splitlines()[:6] if line.strip()]
-        lines = lines[:-1] if len(lines) == 6 or (len(lines) > 1 and len(head) >= HEAD) else lines
-        for sep in sorted("\t,;|", key=lambda sep: -lines[0].count(sep) if lines else 0):
-            if lines and {line.count(sep) for line in lines} == {lines[0].count(sep)} != {0}:
-                return sep
+        lines = [line for line in lines if line.strip()]
+        if (sep := _splitting(lines[:6])) is not None:
+            return sep
         line = lines[0] if lines else ""
-        if len(line.split()) > 1 and len({len(other.split()) for other in lines}) == 1:
+        if len(line.split()) > 1 and len({len(other.split()) for other in lines[:6]}) == 1:
+            return " "
+        below = (_splitting(lines[start : start + 6]) for start in range(1, min(MOST_ABOVE, len(lines) - 2)))
+        if (sep := next((sep for sep in below if sep is not None), None)) is not None:
+            return sep
+        counts = [len(other.split()) for other in lines[:6]]
+        if len(counts) > 2 and set(counts[1:]) == {counts[0] + 1}:  # R leaves out the name of the first column
             return " "
         best = max("\t,;| ", key=line.count)
         if not line.count(best):
@@ -384,6 +418,14 @@ class TextSource:
             raise self._reworded(error) from error
 
 
+def _splitting(lines: list[str]) -> str | None:
+    """The separator that splits all lines alike."""
+    for sep in sorted("\t,;|", key=lambda sep: -lines[0].count(sep) if lines else 0):
+        if lines and {line.count(sep) for line in lines} == {lines[0].count(sep)} != {0}:
+            return sep
+    return None
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)
@@ -397,12 +439,46 @@ Source = ParquetSource | ArrowSource | TextSource
 
 def open_source(path: Path, kind: str, form: TextFormat, budget: Budget | None = None) -> Any:
     """Open a file by its kind; ``batches(columns, kinds)`` of what comes back streams it."""
+    source: Any
     if kind == "parquet":
-        return ParquetSource(path, budget)
-    if kind == "arrow":
-        return ArrowSource(path, budget)
-    if kind == "json":
+        source = ParquetSource(path, budget)
+    elif kind == "arrow":
+        source = ArrowSource(path, budget)
+    elif kind == "json":
         from halfseen.data.json_files import JsonSource
 
-        return JsonSource(path, budget)
-    return TextSource(path, form, budget)
+        source = JsonSource(path, budget)
+    else:
+        source = TextSource(path, form, budget)
+    source.running = None
+    if len(source.names) > 3 and source.names[0] in UNNAMED and (form.header or not source.text):
+        _set_running(source)
+    return source
+
+
+def _set_running(source: Any) -> None:
+    """Take the running number that R and pandas write in front, without a name, from the columns of a file."""
+    first = source.names[0]
+    try:
+        batch = next(iter(source.batches([first], [LABEL])), None)
+    except ValueError:  # what reads the file will say what is wrong
+        return
+    texts = [] if batch is None else [str(text) for text in batch.column(0).slice(0, BATCH).to_pylist()]
+    if len(texts) < 2 or texts[0] not in ("0", "1"):
+        return
+    if texts == [str(number) for number in range(int(texts[0]), int(texts[0]) + len(texts))]:
+        source.running, source.names = first, source.names[1:]
+
+
+def restore_running(source: Any) -> None:
+    """Put a running number back among the columns, where it is what names the lines."""
+    if source.running is not None:
+        source.running, source.names = None, [source.running, *source.names]
+
+
+def told_running(source: Any) -> tuple[str, ...]:
+    """A note on a running number that was left out."""
+    if source.running is None:
+        return ()
+    name = source.running or "''"
+    return (f"the first column ({name}) {COUNTS_LINES}, as R and pandas write it, and was left out",)

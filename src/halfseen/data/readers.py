@@ -16,19 +16,39 @@ import numpy as np
 from halfseen.data.checks import check_rule, value_dtype
 from halfseen.data.collect import EntryCollector
 from halfseen.data.columns import TextColumnsError
-from halfseen.data.files import LABEL, NUMBER, WORD, TextFormat, kind_of, open_source, resolve
+from halfseen.data.files import (
+    LABEL,
+    NUMBER,
+    WORD,
+    TextFormat,
+    kind_of,
+    open_source,
+    resolve,
+    restore_running,
+    told_running,
+)
 from halfseen.data.limits import Budget
 from halfseen.data.npz import read_npz
 from halfseen.data.observed import Observed
 from halfseen.data.prepared import PreparedTable, is_prepared
-from halfseen.data.roles import by_contents, doubts, first_lines, meant, misread, refuse_misread, second_thoughts
+from halfseen.data.roles import (
+    by_contents,
+    doubts,
+    first_lines,
+    likely_roles,
+    meant,
+    misread,
+    refuse_misread,
+    second_thoughts,
+)
 from halfseen.data.sources import Sources
-from halfseen.data.wide import WideReading, read_wide
+from halfseen.data.wide import WideReading, counts_up, read_wide
 from halfseen.data.words import words_of
 from halfseen.errors import UnknownLabelError, shown
 
 Column = str | int | None
 READ_AS_WIDE = "was read as a wide table"
+WIDE_ARGUMENTS = ("columns", "drop", "drop_rows", "labels")
 WIDE_FROM = 5  # a file of entries rarely has more than row, column, value and a time or a weight
 STANDARD_INPUT = "-"
 # What a stream begins with says its kind; all else is text.
@@ -48,6 +68,7 @@ class Reading(TypedDict, total=False):
     wide: bool | None
     columns: Any
     drop: Any
+    drop_rows: Any
     labels: bool | None
     max_bytes: int | str | None
     memory: int | str | None
@@ -98,10 +119,12 @@ def read_table(
     trials : str, int or None
         Column of totals: the values count successes out of so many, or are their share; see `Observed.trials`.
     wide : bool or None
-        Whether every line is a row of the table; None: if `columns`, `drop` or `labels` are given, or if five columns
-        or more make no table of entries, but one with a line per row (`Observed.notes` says so).
+        Whether every line is a row of the table; None: if `columns`, `drop`, `drop_rows` or `labels` are given,
+        or if five columns or more make no table of entries, but one with a line per row (`Observed.notes` says so).
     columns, drop : str, list or None
         Columns of a wide file to take, or to leave out: names, positions, and ranges such as ``"A1:O5"``.
+    drop_rows : str, list or None
+        Labels of the rows of a wide file to leave out, such as ``"Total"``.
     labels : bool or None
         False: a wide file has no row labels. True: they are in the first column. None: they are, if it holds text, or
         whole numbers that differ (`Observed.notes` says so).
@@ -170,10 +193,8 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
     form = TextFormat(reading.get("sep"), reading.get("header", True))
     if _is_wide(reading):
         _refuse_long(roles, duplicates, reading)
-        wide = WideReading(
-            roles["row"], reading.get("columns"), reading.get("drop"), reading.get("labels"), reading.get("values"),
-            missing, shift, dtype,
-        )  # fmt: skip
+        given: dict[str, Any] = {name: reading.get(name) for name in (*WIDE_ARGUMENTS, "values")}
+        wide = WideReading(row=roles["row"], missing=missing, shift=shift, dtype=dtype, **given)
         return read_wide(file, kind, form, wide, budget)
     if kind == "npz":
         if roles["trials"] is not None or reading.get("values") is not None:
@@ -183,10 +204,12 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
         given = {role: roles[role] for role in ("row", "col", "value", "weight")}
         return read_npz(file, given, missing=missing, shift=shift, duplicates=duplicates, dtype=dtype, budget=budget)
     source = open_source(file, kind, form, budget)
+    n_columns = len(source.names) + (source.running is not None)
+    if source.running in roles.values():
+        restore_running(source)
     refuse_misread(source, roles, file)
     collector, names = _collected(source, file, roles, dtype, reading, budget)
-    asked = any(isinstance(roles[role], str) for role in ("row", "col", "value"))
-    may_be_wide = len(source.names) >= WIDE_FROM and not asked
+    may_be_wide = n_columns >= WIDE_FROM and not any(isinstance(roles[role], str) for role in ("row", "col", "value"))
     try:
         _collect(source, names, collector, reading)
         table = collector.finish(file, duplicates)
@@ -205,9 +228,27 @@ def _read(file: Path, roles: dict[str, Column], duplicates: str, dtype: Any, rea
         if isinstance(recognised, Observed):
             return recognised
         likely = meant(source, roles)
+        if isinstance(recognised, TextColumnsError) and likely_roles(source.names, {}) is None:
+            raise ValueError(_advice(recognised, file, source, names, roles, may_be_wide))
         text = _wide_text(file, source) if likely is None else misread(source, likely)
         raise ValueError(f"{text} (as entries, every row would have just one)")
-    return table._told((*getattr(source, "notes", ()), *second_thoughts(source, names, roles)))
+    _refuse_doubtful(source, names, roles, file)
+    said = (*getattr(source, "notes", ()), *told_running(source), *second_thoughts(source, names, roles))
+    return table._told((*said, *_unread(source, names)))
+
+
+def _refuse_doubtful(source: Any, names: list[str], roles: dict[str, Column], file: Path) -> None:
+    """Refuse columns that come first because a running number was left out, if what they hold speaks against it."""
+    if source.running is not None and not any(roles.values()) and (doubt := doubts(source, names)):
+        raise ValueError(f"{file.name}: {doubt}")
+
+
+def _unread(source: Any, names: list[str]) -> tuple[str, ...]:
+    """A note on columns of a file of entries that were not read."""
+    rest = [shown(name) for name in source.names if name not in names]
+    more = f" and {len(rest) - 8} more" if len(rest) > 8 else ""
+    word, verb = ("column", "was") if len(rest) == 1 else ("columns", "were")
+    return (f"{word} {', '.join(rest[:8])}{more} {verb} not read",) if rest else ()
 
 
 def _advice(
@@ -244,7 +285,7 @@ def _recognised(
     if is_asked or reading.get("wide") is False:
         return None
     wide = WideReading(
-        None, None, None, None, reading.get("values"), reading.get("missing"), reading.get("shift", 0.0), dtype
+        values=reading.get("values"), missing=reading.get("missing"), shift=reading.get("shift", 0.0), dtype=dtype
     )
     try:
         table = read_wide(file, kind, form, wide, budget)
@@ -342,7 +383,7 @@ def _collected(
     if source.text and reading.get("header", True) and repeat and all(map(_is_number, source.names)):
         raise ValueError(f"{_data_text(file, source.names)}; if every line is a row, give wide=True too")
     names = [resolve(roles[role], place, source.names, role, file) for place, role in enumerate(given)]
-    if source.text and reading.get("header", True) and _is_number(names[2]):
+    if source.text and reading.get("header", True) and _is_number(names[2]) and not counts_up(source.names[1:]):
         raise ValueError(_data_text(file, names))
     for position, name in enumerate(names):
         if name in names[:position]:
@@ -363,7 +404,7 @@ def _collect(source: Any, names: list[str], collector: EntryCollector, reading: 
 
 def _is_wide(reading: Any) -> bool:
     """Whether lines are rows: as the user says, or as the other arguments imply."""
-    implied = [name for name in ("columns", "drop", "labels") if reading.get(name) is not None]
+    implied = [name for name in WIDE_ARGUMENTS if reading.get(name) is not None]
     if reading.get("wide") is False and implied:
         raise ValueError(f"{implied[0]}= is for wide files; leave it out, or give wide=True")
     return bool(reading.get("wide") or implied)
@@ -373,7 +414,7 @@ def _refuse_long(roles: dict[str, Column], duplicates: str, reading: Any) -> Non
     given = [role for role in ("col", "value", "weight", "trials") if roles[role] is not None]
     given += ["duplicates"] if duplicates != "error" else []
     if given:
-        implied = [name for name in ("columns", "drop", "labels") if reading.get(name) is not None]
+        implied = [name for name in WIDE_ARGUMENTS if reading.get(name) is not None]
         meant = f"{implied[0]}= (which says that lines are rows)" if implied else "wide=True"
         raise ValueError(f"{given[0]}= is for files with one entry per line; leave it or {meant} out")
 

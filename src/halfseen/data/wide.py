@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from halfseen.data.codes import whole_labels
-from halfseen.data.columns import picked
-from halfseen.data.files import TextFormat, TextSource, kind_of, open_source, resolve, told
+from halfseen.data.columns import picked, totals_note
+from halfseen.data.files import (
+    TextFormat,
+    TextSource,
+    kind_of,
+    open_source,
+    resolve,
+    restore_running,
+    told,
+    told_running,
+)
 from halfseen.data.frames import WideChoice, wide_table
 from halfseen.data.limits import Budget
 from halfseen.data.observed import Observed
+from halfseen.data.roles import first_lines
 from halfseen.data.words import NOTHING
 from halfseen.errors import shown
 
@@ -27,6 +38,7 @@ class WideReading(NamedTuple):
     row: str | int | None = None
     columns: Any = None
     drop: Any = None
+    drop_rows: Any = None
     labels: bool | None = None
     values: Any = None
     missing: float | None = None
@@ -45,6 +57,8 @@ def read_wide(path: Path, kind: str, form: TextFormat, reading: WideReading, bud
     if kind == "npz":
         raise ValueError(f"{path.name}: an array of two dimensions in an .npz is wide already; leave wide= out")
     source = open_source(path, kind, form, budget)
+    if source.running is not None and not _is_named_by_next(source, reading):
+        restore_running(source)
     names = list(source.names)
     _check_names(source, form, path)
     label = _label_column(names, reading, path)
@@ -66,21 +80,33 @@ def read_wide(path: Path, kind: str, form: TextFormat, reading: WideReading, bud
     if is_spare and not is_chosen and _repeats(frame.column(label).to_pylist()):
         label = None  # a column that nobody asked for need not name the rows
         frame = frame.select([name for name in wanted if name in (chosen or ())])
+    if reading.drop_rows is not None:
+        frame = _without_rows(frame, label, reading.drop_rows, path)
     judged, notes = _judged(frame, None if is_chosen else label, reading, source.text, path)
     if judged is None and label is not None and source.text:
         frame = _with_numbers(frame, label)
     label = judged
     if label is None and chosen is not None:
         frame = frame.select([name for name in wanted if name in chosen])
-    return _table(frame, label, form, source, reading, (*notes, *getattr(source, "notes", ())))
+    said = (*told_running(source), *notes, *getattr(source, "notes", ()))
+    return _table(frame, label, form, source, reading, said)
+
+
+def _is_named_by_next(source: Any, reading: WideReading) -> bool:
+    """Whether rows have better names than their running number: text in the next column, or a column asked for."""
+    if reading.row is not None:
+        return reading.row != source.running
+    texts = first_lines(source).get(source.names[0], [])
+    return reading.columns is None and len(set(texts)) == len(texts) and not any(
+        text is None or _number(str(text)) is not None for text in texts
+    )  # fmt: skip
 
 
 def _check_names(source: Any, form: TextFormat, path: Path) -> None:
     """Refuse two columns of one name, and a first line that is no header."""
     if not (source.text and form.header):
         return
-    numbers = [_number(name) for name in source.names]
-    if None not in numbers and not _counts(numbers):
+    if all(_number(name) is not None for name in source.names) and not counts_up(source.names):
         first = ", ".join(source.names[:3])
         raise ValueError(f"the first line of {path.name} looks like data ({first}, ...); give header=False")
     seen: set[str] = set()
@@ -97,9 +123,16 @@ def _number(name: str) -> float | None:
         return None
 
 
-def _counts(numbers: list[Any]) -> bool:
-    """Whether names that are all numbers count up by ones, as those of a matrix written with its positions do."""
-    return bool((np.diff(np.array(numbers)) == 1).all()) and float(numbers[0]).is_integer()
+def counts_up(names: Sequence[str]) -> bool:
+    """Whether names are numbers that count up by ones: years, or the positions that a matrix was written with.
+
+    >>> counts_up(["2010", "2011", "2012"]), counts_up(["3.5", "4.5"]), counts_up(["a", "b"])
+    (True, False, False)
+    """
+    numbers = [_number(name) for name in names]
+    if len(numbers) < 2 or None in numbers:
+        return False
+    return bool((np.diff(np.array(numbers)) == 1).all()) and float(names[0]).is_integer()
 
 
 def read_frame(path: Path, key: str | int | None, form: TextFormat) -> tuple[Any, str]:
@@ -195,6 +228,17 @@ def _with_numbers(frame: Any, name: str) -> Any:
     return frame.set_column(frame.schema.get_field_index(name), name, pa.array(numbers, pa.float64()))
 
 
+def _without_rows(frame: Any, label: str | None, drop_rows: Any, path: Path) -> Any:
+    """The frame without the rows of these labels."""
+    if label is None:
+        raise ValueError(f"{path.name}: drop_rows= names rows by their labels, and these rows have none")
+    texts = ["" if value is None else str(value) for value in frame.column(label).to_pylist()]
+    dropped = set(picked(drop_rows, texts, "drop_rows"))
+    if dropped >= set(texts):
+        raise ValueError(f"{path.name}: no row is left; drop_rows= takes all of them")
+    return frame.filter([text not in dropped for text in texts])
+
+
 def _repeats(values: list[Any]) -> bool:
     return len(set(values)) < len(values) or None in values
 
@@ -269,7 +313,8 @@ def _table(frame: Any, label: str | None, form: TextFormat, source: Any, reading
     if source.text and not form.header:
         col_labels = None  # names that nobody gave
     by_rows = compress_dense(dense, source.path.name, reading.dtype)
-    return Observed(by_rows, labels, col_labels, (*notes, *more))
+    totals = () if labels is None else totals_note(dense, labels, col_labels)
+    return Observed(by_rows, labels, col_labels, (*notes, *more, *totals))
 
 
 def _row_labels(column: Any, is_text: bool) -> Any:

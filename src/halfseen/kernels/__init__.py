@@ -14,6 +14,7 @@ from halfseen.kernels.columns import gather_columns
 from halfseen.kernels.coupling import coupled_columns, coupled_rows, curvatures
 from halfseen.kernels.draws import row_draws
 from halfseen.kernels.effects import FeatureColumns, effect_draws, shift_draws
+from halfseen.kernels.moments import NormalMoments, normal_moments
 from halfseen.kernels.newton import RowNewton, information, row_newton
 from halfseen.kernels.own_nodes import BoundedLines, own_expectations
 from halfseen.kernels.pairs import PairTable, add_pair_moments, merge_pairs, pair_moments
@@ -25,6 +26,7 @@ __all__ = [
     "Derivatives",
     "Eliminated",
     "FeatureColumns",
+    "NormalMoments",
     "PairTable",
     "Responses",
     "RowNewton",
@@ -41,6 +43,7 @@ __all__ = [
     "information",
     "loss_and_gradient",
     "merge_pairs",
+    "normal_moments",
     "own_expectations",
     "pair_moments",
     "quadratic",

@@ -186,8 +186,26 @@ def packed(first: FloatArray) -> FloatArray:
     k = first.shape[-1]
     i, j, _ = triangle(k)
     if first.ndim == 3:
-        return first[:, i, j]
-    return first[:, i] * first[:, j]
+        return np.ascontiguousarray(first).reshape(len(first), k * k).take(i * k + j, axis=1)
+    lines = first.take(i, axis=1)
+    lines *= first.take(j, axis=1)
+    return lines
+
+
+def submatrices(matrices: FloatArray, kept: IntArray) -> FloatArray:
+    """Rows and columns ``kept`` of every matrix, (m, k, k) to (m, kept, kept); NumPy's own way takes twice the time."""
+    k, size = matrices.shape[-1], len(kept)
+    flat = np.ascontiguousarray(matrices).reshape(len(matrices), k * k)
+    return flat.take((kept[:, None] * k + kept).ravel(), axis=1).reshape(len(matrices), size, size)
+
+
+@lru_cache(maxsize=256)
+def mirrored(k: int) -> IntArray:
+    """For every cell of a symmetric matrix, row by row, its place in the upper triangle."""
+    i, j, _ = triangle(k)
+    places = np.empty((k, k), dtype=np.intp)
+    places[i, j] = places[j, i] = np.arange(len(i))
+    return places.ravel()
 
 
 def unpacked(lines: FloatArray, k: int) -> FloatArray:
@@ -198,11 +216,7 @@ def unpacked(lines: FloatArray, k: int) -> FloatArray:
     >>> unpacked(np.array([[1.0, 2.0, 4.0]]), 2).tolist()
     [[[1.0, 2.0], [2.0, 4.0]]]
     """
-    i, j, _ = triangle(k)
-    full = np.empty((len(lines), k, k))
-    full[:, i, j] = lines
-    full[:, j, i] = lines
-    return full
+    return lines.take(mirrored(k), axis=1).reshape(len(lines), k, k)
 
 
 def symmetric_inverse(A: FloatArray) -> FloatArray:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit
 
+from halfseen import kernels
 from halfseen._typing import FloatArray
-from halfseen.methods.heterogeneous.posterior.cells import contracted, packed, symmetric_inverse, unpacked
+from halfseen.methods.heterogeneous.posterior.cells import contracted, packed
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
 from halfseen.methods.heterogeneous.posterior.settings import NO_NOISE, PosteriorSettings
 from halfseen.methods.heterogeneous.posterior.state import LOCKED, SourceLoadings
@@ -106,26 +107,21 @@ def solve_columns(
     Returns
     -------
     loadings : SourceLoadings
-    sums : ndarray (p, 1 + k, 1 + k)
-        :math:`H_j`.
+    sums : ndarray (p, (1 + k) (2 + k) / 2)
+        Upper triangles of :math:`H_j`.
     spread : ndarray (p, k (k + 1) / 2)
         The part of it that comes from the uncertainty of the scores.
     """
     cells, k = given.cells, rows.mean.shape[1]
     x = rows.design
     first = packed(x)
+    size = first.shape[1]
     lines = cells.to_cols(working.weight, np.hstack([first, packed(rows.cov)]) * rows.factor[:, None])
-    spread = lines[:, first.shape[1] :]
-    H = unpacked(lines[:, : first.shape[1]], 1 + k)
-    H[:, 1:, 1:] += unpacked(spread, k)
+    H, spread = lines[:, :size], lines[:, size:]
+    H[:, 1 + k :] += spread  # behind its first row a triangle is that of the others
     right = cells.to_cols(working.target, x * rows.factor[:, None])
-    tau = rows.power / now.noise
-    A = tau[:, None, None] * H
-    i = np.arange(1 + k)
-    A[:, i, i] += prior_diagonal(now)
-    C = symmetric_inverse(A)
-    mean = np.einsum("pij,pj->pi", C, tau[:, None] * right)
-    return replace(now, mean=mean, cov=C), H, spread
+    moments = kernels.normal_moments(H, right, rows.power / now.noise, prior_diagonal(now))
+    return replace(now, mean=moments.mean, cov=moments.cov), H, spread
 
 
 def misfit_of(
@@ -146,7 +142,7 @@ def misfit_of(
     residual = given.values - linear
     weight = working.weight if working.damp is None else working.weight * working.damp
     at_means = cells.col_sums(np.square(residual) * weight * cells.of_rows(rows.factor))
-    unsure = contracted(spread, packed(now.mean[:, 1:]), k) + np.einsum("pij,pij->p", sums, now.cov)
+    unsure = contracted(spread, packed(now.mean[:, 1:]), k) + contracted(sums, packed(now.cov), 1 + k)
     cols = at_means + unsure
     count = np.maximum(cells.counts, 1.0)
     value = 0.5 * float(np.sum(cols / now.noise + count * np.log(now.noise)))
@@ -173,7 +169,9 @@ def shrunk_noise(q: FloatArray, counts: FloatArray) -> tuple[FloatArray, tuple[f
     if not told.any():
         return np.ones(len(q)), (MOST_PULL, 1.0)
     logs = np.log(np.maximum(q[told] / counts[told], NO_NOISE))
-    logs = np.clip(logs, np.median(logs) - FARTHEST_LOG, np.median(logs) + FARTHEST_LOG)
+    if np.ptp(logs) > FARTHEST_LOG:
+        middle = float(np.median(logs))
+        logs = np.clip(logs, middle - FARTHEST_LOG, middle + FARTHEST_LOG)
     unequal = float(logs.var() - np.mean(2.0 / counts[told])) if told.sum() > 3 else LEAST_UNEQUAL
     pull = float(np.clip(2.0 / max(unequal, LEAST_UNEQUAL), LEAST_PULL, MOST_PULL))
     centre = float(np.exp(logs.mean()))

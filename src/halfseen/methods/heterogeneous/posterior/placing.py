@@ -79,7 +79,7 @@ def silent(loadings: SourceLoadings, n: int) -> RowSums:
     """What a source says of which nothing was seen: own factors keep their prior."""
     a, r = len(loadings.active), loadings.own_rank
     given_cov = np.tile(np.eye(r), (n, 1, 1))
-    return RowSums(np.zeros((n, a, a)), np.zeros((n, a)), np.zeros((n, r)), np.zeros((n, r, a)), given_cov)
+    return RowSums(np.zeros((n, a * (a + 1) // 2)), np.zeros((n, a)), np.zeros((n, r)), np.zeros((n, r, a)), given_cov)
 
 
 def place_rows(posterior: SourcesPosterior, tables: Mapping[str, Observed]) -> SampleScores:

@@ -13,6 +13,8 @@ from halfseen.methods.heterogeneous.posterior.state import PosteriorState, Sampl
 from halfseen.solvers.loop import SweepResult, loop
 
 ANGLES = np.linspace(0.0, np.pi, 91)[:-1]
+# What the squares and the product of a pair count for in the first of the turned two, by angle.
+SHARES = np.array([np.cos(ANGLES) ** 2, np.sin(ANGLES) ** 2, np.sin(2.0 * ANGLES)])
 # Rounds over all pairs at one look; further ones follow at the next look.
 MOST_ROUNDS = 3
 # Loadings below this share of the mean size count as this large, so that empty pairs do not turn for ever.
@@ -88,15 +90,15 @@ class PairTurns:
 
     def best(self, left: FloatArray, right: FloatArray, cross: FloatArray) -> FloatArray | None:
         """The turn of a pair, or None where it stands best as it is."""
-        c, s = np.cos(ANGLES), np.sin(ANGLES)
-        first = np.outer(left, c * c) + np.outer(right, s * s) + np.outer(cross, 2.0 * c * s)
+        first = np.stack([left, right, cross], axis=1) @ SHARES
         second = (left + right)[:, None] - first
         eps = self.floor[:, None]
         value = self.widths @ np.log((np.maximum(first, 0.0) + eps) * (np.maximum(second, 0.0) + eps))
         q = int(np.argmin(value))
         if not q or value[q] >= value[0] - LEAST_GAIN * max(1.0, abs(value[0])):
             return None
-        return np.array([[c[q], -s[q]], [s[q], c[q]]])
+        c, s = np.cos(ANGLES[q]), np.sin(ANGLES[q])
+        return np.array([[c, -s], [s, c]])
 
 
 def turned_to_few(state: PosteriorState, is_single: bool = False) -> PosteriorState:

@@ -10,7 +10,7 @@ import numpy as np
 from halfseen import kernels
 from halfseen._typing import FloatArray, IntArray
 from halfseen.engines import Engine
-from halfseen.methods.heterogeneous.posterior.cells import packed, symmetric_inverse, unpacked
+from halfseen.methods.heterogeneous.posterior.cells import packed, symmetric_inverse, triangle, unpacked
 from halfseen.methods.heterogeneous.posterior.families import Given, Working
 from halfseen.methods.heterogeneous.posterior.state import OwnScores, SampleScores, SourceLoadings
 
@@ -21,8 +21,8 @@ class RowSums:
 
     Attributes
     ----------
-    schur : ndarray (n, a, a)
-        Precision of the active common factors.
+    schur : ndarray (n, a (a + 1) / 2)
+        Upper triangles of the precision of the active common factors.
     right : ndarray (n, a)
     own : ndarray (n, r)
         Own scores where the common ones are 0.
@@ -59,28 +59,30 @@ def row_sums(given: Given, working: Working, loadings: SourceLoadings, factor: F
     lines = cells.to_rows(working.weight, tau[:, None] * np.hstack([second, pull]))
     m = second.shape[1]
     right = cells.to_rows(working.target, tau[:, None] * V) - lines[:, m:]
-    H, right = unpacked(lines[:, :m], k) * factor[:, None, None], right * factor[:, None]
+    lines, right = lines[:, :m] * factor[:, None], right * factor[:, None]
     n = len(right)
     if k == a:
         nothing = np.zeros((n, 0))
-        return RowSums(H, right, nothing, np.zeros((n, 0, a)), np.zeros((n, 0, 0)))
+        return RowSums(lines, right, nothing, np.zeros((n, 0, a)), np.zeros((n, 0, 0)))
+    H = unpacked(lines, k)
     done = kernels.eliminate(H, right, a, 1.0)
     inner = H[:, a:, a:] + np.eye(k - a)
-    return RowSums(done.schur, done.right, done.own, done.turn, symmetric_inverse(inner))
+    return RowSums(packed(done.schur), done.right, done.own, done.turn, symmetric_inverse(inner))
 
 
 def joined_rows(sums: Sequence[RowSums], active: Sequence[IntArray], n: int, R: int) -> SampleScores:
     """Posterior of all scores from what the sources say, added up in their order."""
-    precision, right = np.zeros((n, R, R)) + np.eye(R), np.zeros((n, R))
+    precision, right = np.zeros((n, R * (R + 1) // 2)), np.zeros((n, R))
     for of_source, common in zip(sums, active, strict=True):
         if len(common) == R:  # no copies where all factors are active
             precision += of_source.schur
             right += of_source.right
             continue
-        precision[:, common[:, None], common] += of_source.schur
+        i, j, _ = triangle(len(common))  # active factors stand in their order
+        i, j = common[i], common[j]
+        precision[:, i * R - i * (i - 1) // 2 + j - i] += of_source.schur
         right[:, common] += of_source.right
-    cov = symmetric_inverse(precision) if R else precision
-    mean = np.einsum("nij,nj->ni", cov, right)
+    mean, cov = kernels.normal_moments(precision, right, np.ones(n), np.ones(R))
     own = []
     for of_source, common in zip(sums, active, strict=True):
         turn = np.zeros((n, of_source.own.shape[1], R))

@@ -8,6 +8,7 @@ import numpy as np
 
 from halfseen._typing import FloatArray, IntArray
 from halfseen.data.storable import storable
+from halfseen.methods.heterogeneous.posterior.cells import submatrices
 from halfseen.methods.heterogeneous.posterior.families import Working
 
 # Precision of an intercept that is held at 0.
@@ -77,7 +78,7 @@ class SourceLoadings:
         return replace(
             self,
             mean=self.mean[:, columns],
-            cov=self.cov[:, columns[:, None], columns],
+            cov=submatrices(self.cov, columns),
             active=self.active[common],
             precision=self.precision[kept],
             local=None if self.local is None else self.local[:, kept],
@@ -125,7 +126,7 @@ class SampleScores:
         """Means (n, k) and covariances (n, k, k) of the factors that a source takes part in."""
         own = self.own[place]
         is_all = np.array_equal(active, np.arange(self.mean.shape[1]))
-        cov = self.cov if is_all else self.cov[:, active[:, None], active]
+        cov = self.cov if is_all else submatrices(self.cov, active)
         if not own.mean.shape[1]:
             return self.mean[:, active], cov
         cross = -self.cov[:, active] @ own.turn.transpose(0, 2, 1)
@@ -137,7 +138,7 @@ class SampleScores:
     def keep(self, kept: IntArray) -> SampleScores:
         """Only some of the common factors."""
         own = tuple(replace(scores, turn=scores.turn[:, :, kept]) for scores in self.own)
-        return SampleScores(self.mean[:, kept], self.cov[:, kept[:, None], kept], own)
+        return SampleScores(self.mean[:, kept], submatrices(self.cov, kept), own)
 
     def keep_own(self, place: int, kept: IntArray) -> SampleScores:
         """Only some of one source's own factors."""
@@ -151,7 +152,8 @@ class SampleScores:
         for scores, by in zip(self.own, own, strict=True):
             turn = scores.turn / by[:, None] * common
             parts.append(OwnScores(scores.mean / by, scores.given / (by[:, None] * by), turn))
-        return SampleScores(self.mean / common, self.cov / (common[:, None] * common), tuple(parts))
+        share = 1.0 / common
+        return SampleScores(self.mean * share, self.cov * (share[:, None] * share), tuple(parts))
 
     def turned(self, R: FloatArray) -> SampleScores:
         """The common factors in other axes: scores times an orthogonal matrix."""

@@ -133,7 +133,8 @@ class PosteriorSweep:
 
     def is_settled(self, before: PosteriorState, now: PosteriorState) -> bool:
         """Whether no source's predictions move any more, at its cells and elsewhere."""
-        if now.sweep < LEAST_SWEEPS or now.is_turning or not before.linear:
+        is_turning = now.is_turning and now.sweep < TURN_UNTIL  # after the last look nobody turns any more
+        if now.sweep < LEAST_SWEEPS or is_turning or not before.linear:
             return False
         least = FREE_ROUNDING if self.is_free else ROUNDING
         for place, given in enumerate(self.given):
