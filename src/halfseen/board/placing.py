@@ -75,7 +75,8 @@ def widening(board: Board, table: Observed) -> tuple[FloatArray, FloatArray]:
     The board's own models answer only the newcomer's questions and are placed against the bank; truth are their scores
     on the board, :math:`z` their errors over standard errors. Each of the :math:`n` models helped to fit the bank and
     drew the two parameters of a question towards itself by :math:`h = 2/n`: its :math:`z^2` is multiplied by
-    :math:`(1 + h)/(1 - h)`, and once more where the questions are those that the board itself would choose. The first number is the root mean square of :math:`z`, at least 1; the second the larger of
+    :math:`(1 + h)/(1 - h)`, and once more where the questions are those that the board itself would choose.
+    The first number is the root mean square of :math:`z`, at least 1; the second the larger of
     the normal quantile times that and of the quantile of :math:`|z|` at rank :math:`\lceil (m+1)\,level \rceil` of the
     :math:`m` that played, the conformal one: for a few models the bank is far off, and a root mean square hides them.
     """
