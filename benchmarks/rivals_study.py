@@ -119,30 +119,6 @@ def mirt_python_answers(table: np.ndarray) -> Answer:
     return {"slope": slope, "intercept": -slope * hard, "ability": np.ravel(mirt.fscores(fit, coded).theta)}
 
 
-def py_irt_answers(table: np.ndarray) -> Answer:
-    import pandas as pd
-    from py_irt.config import IrtConfig
-    from py_irt.dataset import Dataset
-    from py_irt.training import IrtModelTrainer
-
-    frame = pd.DataFrame(table, columns=[f"q{j:02d}" for j in range(table.shape[1])])
-    long = frame.stack().astype(int).unstack()
-    long.insert(0, "subject", [f"p{i:04d}" for i in range(len(table))])
-    data = Dataset.from_pandas(long, subject_column="subject", item_columns=list(frame.columns))
-    trainer = IrtModelTrainer(
-        config=IrtConfig(model_type="2pl", epochs=2000, priors="hierarchical", seed=0),
-        data_path=Path("unused"),
-        dataset=data,
-        verbose=False,
-    )
-    trainer.train(device="cpu")
-    best = trainer.best_params
-    items = np.argsort([int(best["item_ids"][k][1:]) for k in range(table.shape[1])])
-    people = np.argsort([int(best["subject_ids"][k][1:]) for k in range(len(table))])
-    slope, hard = np.asarray(best["disc"])[items], np.asarray(best["diff"])[items]
-    return {"slope": slope, "intercept": -slope * hard, "ability": np.asarray(best["ability"])[people]}
-
-
 def r_program(script: str, table: np.ndarray) -> np.ndarray:
     """What an R script writes, given the table as a CSV (NA where missing)."""
     with tempfile.TemporaryDirectory() as folder:
@@ -230,7 +206,6 @@ SYSTEMS: dict[str, dict[str, Callable[[Any], Answer]]] = {
         "halfseen": halfseen_answers,
         "girth": girth_answers,
         "mirt (Python)": mirt_python_answers,
-        "py-irt": py_irt_answers,
         "mirt (R)": r_items(R_MIRT),
         "TAM": r_items(R_TAM),
     },
