@@ -92,10 +92,13 @@ lowest:
 	@$(LOWEST)/bin/python -m pip --disable-pip-version-check check
 	@$(LOWEST)/bin/python -m pytest -q -m "not slow" $(LOWEST_TESTS)
 
-# What this compiler's sanitizers say of the kernels; the result is kept in tests/kernels/sanitized.json.
+# What this compiler's sanitizers say of the kernels on every instruction set, and then of the whole fast suite; the
+# result is kept in tests/kernels/sanitized.json. `make sanitize SUITE=tests/data` runs a part of the suite.
+SUITE ?= tests
 sanitize: $(STAMPS)/install
 	@$(PIP) install cmake ninja nanobind
 	@$(BIN)/python scripts/sanitize.py
+	@$(BIN)/python scripts/sanitize.py --suite $(SUITE)
 
 FUZZ ?= 600
 fuzz: $(STAMPS)/install

@@ -1,7 +1,8 @@
 """Run benchmarks and print their table: ``python benchmarks/run.py [NAME ...] [--out FILE.csv]``.
 
-Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13 14 15 16 16-gaussian 16-small; none means
-all. One thread unless the row says so.
+Names: 1 2 3 4 4-10M 5 6 7 8 9 (the rows of the table of goals) 10 11 12 13 14 15 16 16-gaussian 16-small 17-saving
+17-batch 17-ordinal 17-page 17-rank 17-sources 17-one-sided; none means all. One thread unless the row says
+so.
 """
 
 # ruff: noqa: E402
@@ -34,6 +35,7 @@ import rows_race
 import rows_response
 import rows_sources
 import rows_system
+import rows_waits
 from measure import Line, machine_facts
 
 ROWS: dict[str, Callable[[], Iterator[Line]]] = {
@@ -56,6 +58,13 @@ ROWS: dict[str, Callable[[], Iterator[Line]]] = {
     "16": rows_factor.in_passes,
     "16-gaussian": rows_factor.over_least_squares,
     "16-small": rows_factor.small,
+    "17-saving": rows_waits.saving,
+    "17-batch": rows_waits.batch,
+    "17-ordinal": rows_waits.ordinal,
+    "17-page": rows_waits.page,
+    "17-rank": rows_waits.rank,
+    "17-sources": rows_waits.sources,
+    "17-one-sided": rows_waits.one_sided,
 }
 FIELDS = ("row", "what", "floor", "aim", "measured", "unit", "verdict", "note")
 
@@ -77,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"rows to run: {' '.join(ROWS)}")
     parser.add_argument("--out", type=Path, help="CSV to write; the machine's facts go beside it as JSON")
+    parser.add_argument("--keep", action="store_true", help="keep the file's lines of rows that are not run now")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in ROWS]
     if unknown:
@@ -88,15 +98,25 @@ def main() -> None:
             show(line)
             lines.append(line)
     if options.out:
-        write(lines, options.out, options.names or list(ROWS))
+        names = options.names or list(ROWS)
+        write(lines, options.out, names, _kept(options.out, {line.what for line in lines}) if options.keep else [])
 
 
-def write(lines: list[Line], path: Path, names: list[str]) -> None:
-    """The table, and what it depends on."""
+def _kept(path: Path, measured: set[str]) -> list[list[str]]:
+    """Lines of an earlier run, without those that were measured now."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [[line[field] for field in FIELDS] for line in csv.DictReader(file) if line["what"] not in measured]
+
+
+def write(lines: list[Line], path: Path, names: list[str], kept: list[list[str]]) -> None:
+    """The table after the lines kept, and what it depends on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(FIELDS)
+        table.writerows(kept)
         for line in lines:
             goals = [number(x) for x in (line.floor, line.aim, line.measured)]
             table.writerow([line.row, line.what, *goals, line.unit, line.verdict, line.note])

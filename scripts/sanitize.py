@@ -1,10 +1,12 @@
 """Run the kernels' tests under the address and the undefined-behaviour sanitizer, on every instruction set.
 
-    python scripts/sanitize.py [pytest arguments]
+    python scripts/sanitize.py [pytest arguments]    # tests/kernels without arguments
+    python scripts/sanitize.py --suite               # the whole fast suite, kept beside the kernels' tests
 
 The compiled module is built again in build/sanitize with both sanitizers on top of the flags that ship, and put in the
 place of the installed one. What came out goes to tests/kernels/sanitized.json: compiler, flags, tests per level.
-A level that this processor cannot run is built and said to be not run.
+A level that this processor cannot run is built and said to be not run. Processes that tests start (the command line,
+workers) take the module that is installed.
 """
 
 from __future__ import annotations
@@ -84,9 +86,10 @@ def per_level() -> dict[str, int]:
     return {**by_level, "all": len(passed)}
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], part: str = "kernels") -> int:
     """Build, run the tests, which take every instruction set of this processor, and keep what came out."""
     file = build()
+    built = [level for level in LEVELS if any((BUILD / "CMakeFiles" / f"kernels_{level}.dir").rglob("*.o*"))]
     environment = {
         **os.environ,
         **SURROUNDINGS,
@@ -107,16 +110,20 @@ def main(arguments: list[str]) -> int:
         "compiler": version,
         "sanitizers": "address, undefined",
         "tests": " ".join(arguments),
+        "built": built,
         "passed": passed,
         "exit": done.returncode,
         "complaints": complaints,
     }
     if not done.returncode or complaints:
-        RECORD.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        kept = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+        RECORD.write_text(json.dumps({**kept, part: record}, indent=2) + "\n", encoding="utf-8")
     return done.returncode or int(bool(complaints))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
         sys.exit(child(Path(sys.argv[2]), sys.argv[3:]))
+    if sys.argv[1:2] == ["--suite"]:
+        sys.exit(main(["-m", "not slow", *(sys.argv[2:] or ["tests"])], "suite"))
     sys.exit(main(sys.argv[1:] or ["tests/kernels"]))

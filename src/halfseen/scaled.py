@@ -216,9 +216,12 @@ def column_scales(observed: Observed) -> tuple[FloatArray, FloatArray]:
     A column without seen cells has the mean and the deviation of all cells.
     """
     values, cols, p = observed.values.astype(float), observed.cols, observed.shape[1]
+    # a power of two, so that no bit changes: squares of values near the ends of what floats hold would be 0 or infinite
+    size = 2.0 ** np.frexp(np.abs(values).max(initial=0.0) or 1.0)[1].clip(-1000, 1000)
+    values = values / size
     counts = np.bincount(cols, minlength=p)
     means = np.where(counts > 0, np.bincount(cols, values, p) / np.maximum(counts, 1), values.mean())
     scales = np.sqrt(np.bincount(cols, (values - means[cols]) ** 2, p) / np.maximum(counts, 1))
     scales = np.where(counts > 0, scales, values.std())
     # a spread of some roundings of the mean is none
-    return means, np.where(scales > 1e-12 * np.abs(means), scales, 1.0)
+    return means * size, np.where(scales > 1e-12 * np.abs(means), scales * size, 1.0)

@@ -548,3 +548,14 @@ def test_plain_zip_files_of_other_things_are_left_out(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.eval", "w") as other:
         other.writestr("readme.txt", "hello")
     assert "of no known format" in told(hs.read_evals(tmp_path))
+
+
+def test_a_line_per_answer_is_never_taken_for_a_line_per_model(tmp_path):
+    lines = [f"m{m},q{q},{(m + q) % 2}" for m in range(3) for q in range(4)]
+    path = tmp_path / "answers.csv"
+    path.write_text("\n".join(["model,question,right", *lines]))
+    assert len(hs.read_evals(path).codes.questions) == 4
+    path.write_text("\n".join(["model,question,ok", *lines]))
+    with pytest.raises(ValueError, match=r"names the question.*give metric='ok'"):
+        hs.read_evals(path)
+    assert len(hs.read_evals(path, metric="ok").codes.questions) == 4

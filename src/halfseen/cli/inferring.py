@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.folder import MODEL, RECORD
 from halfseen.cli.reopen import features_again, reopened
+from halfseen.cli.run_files import read_record
 from halfseen.cli.screen import note
 from halfseen.inference import NotStated
 from halfseen.losses import is_logistic
@@ -22,10 +22,7 @@ def open_run(run: Path) -> tuple[Any, dict[str, Any]]:
     """The model and the record of a run folder."""
     if not (run / MODEL).is_file() or not (run / RECORD).is_file():
         raise ValueError(f"{run} is not a halfseen run (no {MODEL} and {RECORD}); write one: halfseen fit ... -o DIR")
-    try:
-        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{run / RECORD} is damaged: {error}") from error
+    record = read_record(run / RECORD)
     return hs.load(run / MODEL), record
 
 

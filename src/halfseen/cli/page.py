@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import halfseen as hs
 from halfseen.cli.folder import DETAILS
 from halfseen.cli.inferring import open_run
 from halfseen.cli.reopen import reopened
+from halfseen.cli.run_files import read_details
 from halfseen.cli.screen import note, print_json, say
 from halfseen.data.files import TextFormat
 from halfseen.data.wide import read_frame
@@ -51,7 +51,7 @@ def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
                 raise
             record["notes"] = [LEFT_OUT]
             note(f"the data of the fit were not read again: {error}")
-    record["details"] = details(run / DETAILS)
+    record["details"] = read_details(run / DETAILS)
     record["pictures"] = {name: (run / name).read_bytes() for name in PICTURES if (run / name).is_file()}
     more: dict[str, Any] = {"level": options.level, "title": options.title, "limit": options.limit}
     if options.labels is not None:
@@ -72,14 +72,3 @@ def names_in(file: Path) -> dict[str, str]:
         raise ValueError(f"{file} has one column; needed are two, the labels and their names")
     pairs = zip(frame.column(key).to_pylist(), frame.column(others[0]).to_pylist(), strict=True)
     return {str(label): str(name) for label, name in pairs if label is not None and name is not None}
-
-
-def details(file: Path) -> dict[str, Any]:
-    """What the fit left for the page; nothing in runs of older versions."""
-    if not file.is_file():
-        return {}
-    try:
-        details: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
-    return details

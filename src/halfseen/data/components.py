@@ -68,9 +68,9 @@ def components(observed: Any, common: int = 1) -> Components:
     link nothing and are set aside. A part grows from a row by the rows that share :math:`k` columns with it, the
     columns that :math:`k` of these have, and so on; what is left is apart if fewer than :math:`k` rows and columns
     of the part touch it (a vertex cut, so a split is certain). Growth starts from :math:`k` rows in turn, as a
-    single one may itself be the link. Where growth stops early nothing is split: a missed split is possible in very
-    sparse tables (and in components with less than a thousandth of the entries, which are not looked into), a false
-    one is not. Time: O(k E) per round of growth.
+    single one may itself be the link. A piece is looked into again together with its links. Where growth stops early
+    nothing is split: a missed split is possible in very sparse tables (and in components with less than a thousandth
+    of the entries, which are not looked into), a false one is not. Time: O(k E) per round of growth.
 
     Examples
     --------
@@ -175,15 +175,55 @@ def _linked(pattern: Any, rows: IntArray, cols: IntArray, k: int) -> tuple[IntAr
     row_parts, col_parts = np.full(n, -1, dtype=np.int64), np.full(p, -1, dtype=np.int64)
     count = 0
     for i, j, block in _connected_blocks(pattern, core_rows, core_cols, rows, cols):
-        waiting = [(i, j, block)]
+        waiting = [_Part(block, i, j)]
         is_small = len(i) + len(j) <= 3 * k or block.nnz < LEAST_SHARE * pattern.nnz
-        while waiting:  # not an iteration: every part is taken out once, and split into smaller ones
-            i, j, part = waiting.pop()
-            in_rows, in_cols, apart = (slice(None), slice(None), []) if is_small else _split(part, k)
-            row_parts[i[in_rows]], col_parts[j[in_cols]] = count, count
+        while waiting:  # not an iteration: every part is taken out once, and split into ones of fewer own places
+            part = waiting.pop()
+            in_rows, in_cols, apart = part.whole() if is_small else _split(part.pattern, k)
+            pieces = [part.piece(in_rows, in_cols, a, b, k) for a, b in apart]
+            if any(piece.n_own == part.n_own for piece in pieces):  # what grew has nothing of its own
+                in_rows, in_cols, pieces = *part.whole()[:2], []
+            row_parts[part.i[in_rows & (part.i >= 0)]], col_parts[part.j[in_cols & (part.j >= 0)]] = count, count
             count += 1
-            waiting += [(i[a], j[b], part[a][:, b].tocsr()) for a, b in apart]
+            waiting += [piece for piece in pieces if piece.n_own]
     return _with_the_rest(pattern, (row_parts, col_parts), (rows, cols), count)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Entries of a part of the table, and whose rows and columns they are; -1 for those that others have.
+
+    A piece that was split off keeps the rows and columns that linked it, and k rows and columns stand for all that
+    these are linked to: without them the piece could fall apart where the table does not.
+    """
+
+    pattern: Any
+    i: IntArray
+    j: IntArray
+
+    @property
+    def n_own(self) -> int:
+        return int(np.count_nonzero(self.i >= 0) + np.count_nonzero(self.j >= 0))
+
+    def whole(self) -> tuple[BoolArray, BoolArray, list[tuple[IntArray, IntArray]]]:
+        """All rows and columns, and nothing apart."""
+        return np.ones(len(self.i), bool), np.ones(len(self.j), bool), []
+
+    def piece(self, in_rows: BoolArray, in_cols: BoolArray, a: IntArray, b: IntArray, k: int) -> _Part:
+        """The rows ``a`` and columns ``b``, with the links to what stays."""
+        from scipy import sparse
+
+        links = (
+            np.flatnonzero(in_rows & (self.pattern[:, b].sum(axis=1) > 0)),
+            np.flatnonzero(in_cols & (self.pattern[a].sum(axis=0) > 0)),
+        )
+        i, j = np.concatenate([a, links[0]]), np.concatenate([b, links[1]])
+        beside = np.repeat(np.arange(len(i)) >= len(a), k).reshape(len(i), k)
+        below = np.tile(np.arange(len(j)) >= len(b), (k, 1))
+        blocks = [[self.pattern[i][:, j], beside], [below, np.ones((k, k), bool)]]
+        whole = sparse.block_array([[sparse.csr_array(block, dtype=np.int32) for block in row] for row in blocks])
+        none = [np.full(len(place) + k, -1) for place in links]
+        return _Part(whole.tocsr(), np.concatenate([self.i[a], none[0]]), np.concatenate([self.j[b], none[1]]))
 
 
 def _connected_blocks(

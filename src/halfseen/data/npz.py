@@ -185,6 +185,32 @@ def _array_of(member: Any) -> np.ndarray:
     return array.reshape(header.shape, order="F" if header.is_fortran else "C")
 
 
+def array_in(path: Path) -> np.ndarray:
+    """The array of a .npy file; its header is compared with the file before anything is allocated.
+
+    Raises
+    ------
+    OSError
+        If the file is not there.
+    ValueError
+        In one line, for what is no array of numbers or text.
+    """
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            header = _header_of(file)
+            if header.dtype.hasobject:
+                raise ValueError("it holds Python objects, which are never read")
+            if header.nbytes > size:
+                raise ValueError(f"its header promises {header.nbytes} bytes, the file has {size}")
+            file.seek(0)
+            return _array_of(file)
+    except OSError:
+        raise
+    except Exception as error:  # NumPy's reader of headers has many ways to fail
+        raise ValueError((str(error) or type(error).__name__).splitlines()[0]) from error
+
+
 def _value_name(wanted: Any, arrays: Arrays, path: Path) -> str:
     if wanted is None:
         tables = [name for name, head in arrays.headers.items() if head.ndim == 2 and head.dtype.kind in "fiub"]

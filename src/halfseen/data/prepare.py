@@ -12,7 +12,7 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from halfseen._typing import IntArray, Labels
+from halfseen._typing import FloatArray, IntArray, Labels
 from halfseen.data.checks import check_rule
 from halfseen.data.codes import is_whole, listed, refuse_blank, refuse_null, whole_labels
 from halfseen.data.files import ARROW, JSON, PARQUET, TEXT, TextFormat, kind_of, open_source, resolve, suffix_of, told
@@ -35,6 +35,7 @@ BATCH = 1 << 20
 # A block should hold 64 entries a column, and be short against memory: about so many entries unless told otherwise.
 BLOCK_ENTRIES = 4_000_000
 BYTES_PER_LINE = 20
+LARGEST_VALUE = 1e140
 ENDINGS = (*PARQUET, *ARROW, *JSON, *TEXT)
 
 
@@ -304,7 +305,7 @@ def finish(dealer: Dealer, target: Path, duplicates: str) -> None:
         labels_of.append(labels.dtype.kind)
         np.save(label_path(str(target), number), labels)
         checksums.append(write_block(block_path(str(target), number), block.by_rows))
-        values = block.values.astype(float)
+        values = _of_any_use(block.values.astype(float))
         totals += [len(values), values.sum(), np.square(values).sum()]
         limits = [min(limits[0], values.min(initial=np.inf)), max(limits[1], values.max(initial=-np.inf))]
         weights += block.by_rows.minor_sums()
@@ -326,6 +327,14 @@ def finish(dealer: Dealer, target: Path, duplicates: str) -> None:
     partial = target / f"{FACTS}.partial"
     partial.write_text(json.dumps({"version": VERSION, **asdict(facts)}), encoding="utf-8")
     os.replace(partial, target / FACTS)
+
+
+def _of_any_use(values: FloatArray) -> FloatArray:
+    """The values, if the sum of squares of a whole table of such is a number."""
+    size = np.abs(values).max(initial=0.0)
+    if size > LARGEST_VALUE:
+        raise ValueError(f"values are up to {size:.3g}, and their squares are no numbers; divide them by {size:.0e}")
+    return values
 
 
 def _sorted_labels(names: Any, is_text: bool, what: str) -> tuple[Labels, IntArray]:

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from halfseen.data.keys import label_keys
 from halfseen.data.labels import as_label_array, find_labels
 from halfseen.data.limits import bytes_of
 from halfseen.data.observed import Observed
+from halfseen.data.prepared_checks import WAY_OUT, check_block, check_facts, read_columns, read_labels
 from halfseen.data.storable import storable
 
 FACTS, COLUMNS = "table.json", "columns.npz"
@@ -128,14 +129,17 @@ class TableFacts:
         path = Path(folder) / FACTS
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            if facts.pop("version") != VERSION:
+            if isinstance(facts, dict) and facts.pop("version", None) != VERSION:
                 raise ValueError(f"it was written by another version of halfseen (its format is not {VERSION})")
-            lists = {name: tuple(facts[name]) for name in ("bounds", "entries", "checksums")}
-            return cls(**{**facts, **lists})
+            check_facts(facts, {part.name for part in fields(cls)})
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{folder} is no prepared table: it has no {FACTS}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} cannot be used: {error}; prepare the table again") from error
+        except (RecursionError, ValueError) as error:
+            what = str(error).splitlines()[0]
+            raise ValueError(f"{path} cannot be used: {what}; prepare the table again") from error
+        read_columns(Path(folder) / COLUMNS, facts["n_cols"], headers_only=True)
+        told: dict[str, Any] = {name: tuple(fact) if isinstance(fact, list) else fact for name, fact in facts.items()}
+        return cls(**told)
 
 
 @lru_cache(maxsize=64)
@@ -178,7 +182,7 @@ def open_block(recipe: Recipe) -> StoredBlock:
     ------
     ValueError
         Naming the file, if it is missing, cut off or changed: its size is compared whenever it is read, its checksum
-        the first time in a process.
+        and the places of its entries the first time in a process.
 
     Notes
     -----
@@ -191,11 +195,17 @@ def open_block(recipe: Recipe) -> StoredBlock:
     parts = [(np.dtype(np.int32), last - first), (places, n_entries), (dtype, n_entries)]
     parts += [(dtype, n_entries)] if facts.has_weights else []
     size = sum(kind.itemsize * length for kind, length in parts)
-    data = _bytes_of(path, size, facts.checksums[number])
+    data, key = _bytes_of(path, size, facts.checksums[number])
     arrays, begin = [], 0
     for kind, length in parts:
         arrays.append(np.frombuffer(data, kind, length, begin))
         begin += kind.itemsize * length
+    if key not in _CHECKED:  # the sum is right, but whoever wrote it may not have been this library
+        try:
+            check_block(arrays[0], (arrays[1], arrays[2], arrays[3] if facts.has_weights else None), facts.n_cols)
+        except ValueError as error:
+            raise ValueError(f"{path} is no block of this table: {error}; {WAY_OUT}") from error
+        _CHECKED.add(key)
     indptr = np.zeros(last - first + 1, np.int64)
     np.cumsum(arrays[0], out=indptr[1:])
     weights = arrays[3] if facts.has_weights else None
@@ -214,24 +224,23 @@ def opened_lately(recipe: Recipe) -> StoredBlock:
     return block
 
 
-def _bytes_of(path: Path, size: int, checksum: int) -> np.ndarray:
-    way_out = "copy the folder again, or prepare the table again"
+def _bytes_of(path: Path, size: int, checksum: int) -> tuple[np.ndarray, tuple[str, int, int]]:
+    """The bytes of a file, and by what it is known once it was checked."""
     try:
         state = path.stat()
         if state.st_size != size:
             raise ValueError(
-                f"{path} has {state.st_size} bytes, {size} are needed: it is cut off or changed; {way_out}"
+                f"{path} has {state.st_size} bytes, {size} are needed: it is cut off or changed; {WAY_OUT}"
             )
         data = np.empty(size, np.uint8)
         with path.open("rb", buffering=0) as file:
             done = file.readinto(data.data)
     except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror or error}); {way_out}") from error
+        raise ValueError(f"{path} cannot be read ({error.strerror or error}); {WAY_OUT}") from error
     key = str(path), state.st_size, state.st_mtime_ns
     if done != size or (key not in _CHECKED and zlib.crc32(data.data) != checksum):
-        raise ValueError(f"{path} does not have the checksum that was written down: it is damaged; {way_out}")
-    _CHECKED.add(key)
-    return data
+        raise ValueError(f"{path} does not have the checksum that was written down: it is damaged; {WAY_OUT}")
+    return data, key
 
 
 class PreparedTable:
@@ -270,6 +279,7 @@ class PreparedTable:
     ) -> None:
         self.folder, self.fold = os.path.abspath(os.fspath(folder)), fold
         self.memory = default_memory() if memory is None else bytes_of(memory, "memory")
+        facts_of(self.folder)  # a folder that is none is refused here
 
     @property
     def facts(self) -> TableFacts:
@@ -355,8 +365,7 @@ class PreparedTable:
 
     @cached_property
     def _columns(self) -> dict[str, Any]:
-        with np.load(Path(self.folder) / COLUMNS) as file:
-            return dict(file)
+        return dict(read_columns(Path(self.folder) / COLUMNS, self.facts.n_cols))
 
     @property
     def col_labels(self) -> Labels:
@@ -372,7 +381,8 @@ class PreparedTable:
 
     def row_labels(self, number: int) -> Labels:
         """Labels of a block's rows, in their order."""
-        return np.load(label_path(self.folder, number))
+        bounds = facts_of(self.folder).bounds
+        return read_labels(label_path(self.folder, number), bounds[number + 1] - bounds[number])
 
     def find_rows(self, wanted: Any) -> IntArray:
         """Positions of rows by their labels: a hash says in which block to look.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LEAST_IN_BIN = 5
+
 
 def plot_trace(run: Any, ax: Axes | None = None) -> Figure:
     """Objective above its lowest value, sweep by sweep, with the gradient where a sweep knows it.
@@ -107,7 +109,7 @@ def plot_held_out(truth: ArrayLike, predicted: ArrayLike, bins: int = 20, ax: Ax
 
 
 def held_out_bins(truth: ArrayLike, predicted: ArrayLike, bins: int = 20) -> dict[str, NDArray[np.float64]]:
-    """Bins of equal counts along the predictions.
+    """Bins of equal counts along the predictions, fewer where they would hold less than five.
 
     Returns
     -------
@@ -120,8 +122,9 @@ def held_out_bins(truth: ArrayLike, predicted: ArrayLike, bins: int = 20) -> dic
     [1.5, 3.5]
     """
     truth, predicted = np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float)
+    bins = min(bins, max(2, truth.size // LEAST_IN_BIN))
     parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), bins) if part.size]
-    low, high = np.array([np.percentile(truth[part], (25, 75)) for part in parts]).T
+    low, high = np.array([np.percentile(truth[part], (25, 75), method="nearest") for part in parts]).T
     return {
         "predicted": np.array([predicted[part].mean() for part in parts]),
         "mean": np.array([truth[part].mean() for part in parts]),
@@ -134,7 +137,8 @@ def plot_bins(bins: Mapping[str, ArrayLike], ax: Axes | None = None) -> Figure:
     """What :func:`plot_held_out` draws, from its bins."""
     axes = tidy(ax if ax is not None else new_figure(4.2, 3.4).subplots())
     middle, mean, low, high = (np.asarray(bins[name], dtype=float) for name in ("predicted", "mean", "low", "high"))
-    axes.vlines(middle, low, high, color=BLUE, alpha=0.35, linewidth=4, label="middle half")
+    if len(set(low) | set(high)) > 2:  # quartiles of yes and no are yes and no: bars from end to end say nothing
+        axes.vlines(middle, low, high, color=BLUE, alpha=0.35, linewidth=4, label="middle half")
     axes.plot(middle, mean, "o", color=BLUE, markersize=4, label="mean")
     ends = [min(middle.min(), mean.min()), max(middle.max(), mean.max())]
     axes.plot(ends, ends, color=GREY, linewidth=1, linestyle="--", label="exact")

@@ -102,9 +102,10 @@ class RunKeeper:
             if len(data) < 4 or zlib.crc32(data[4:]) != int.from_bytes(data[:4], "little"):
                 raise ValueError("its checksum does not fit")
             params, rows, reason = self._state.restored(data[4:])
-        except (ValueError, KeyError, IndexError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+        except Exception as error:  # a file of a stranger fails in as many ways as there are
+            what = (str(error) or type(error).__name__).splitlines()[0]
             raise ValueError(
-                f"the checkpoint {self._path} cannot be read ({error}); begin anew without resume"
+                f"the checkpoint {self._path} cannot be read ({what}); begin anew without resume"
             ) from error
         return params, rows, reason
 

@@ -13,6 +13,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
+from enum import Enum
 from functools import partial
 from types import CellType, FunctionType, MethodType
 from typing import Any
@@ -25,9 +26,20 @@ from halfseen.engines import EntryPasses
 SIMPLE = (str, bytes, int, float, complex, bool, type(None), np.ndarray, np.generic, np.dtype, range, slice)
 CONTAINERS = (list, tuple, dict, deque, set, frozenset)
 OUTSIDE = (Observed, Compressed, PreparedTable, Sources, EntryPasses, type)
-# Modules whose classes a checkpoint may hold; nothing else is rebuilt from one.
-TRUSTED = ("numpy", "halfseen", "collections", "torch", "_codecs")
-SAFE_BUILTINS = {"set", "frozenset", "complex", "slice", "range", "bytearray"}
+# What a checkpoint may name beside records of halfseen and number types of NumPy; nothing else is rebuilt from one.
+NAMED = {
+    "builtins": {"set", "frozenset", "complex", "slice", "range", "bytearray"},
+    "collections": {"OrderedDict", "deque", "defaultdict", "Counter"},
+    "_codecs": {"encode"},
+    "halfseen.solvers.state": {"_laid_out", "_tensor", "_sparse_tensor"},
+    "torch": {"Size", "device", "float32", "float64", "int64", "bool"},
+    "numpy": {"ndarray", "dtype"},
+    # under both names of NumPy's inner package
+    "numpy.core.multiarray": {"_reconstruct", "scalar"},
+    "numpy._core.multiarray": {"_reconstruct", "scalar"},
+    "numpy.core.numeric": {"_frombuffer"},
+    "numpy._core.numeric": {"_frombuffer"},
+}
 
 
 def is_plain(value: Any) -> bool:
@@ -209,6 +221,7 @@ class RunState:
     """
 
     def __init__(self, sweep: Any, stops: Any, watchers: Any, start: Any) -> None:
+        self._start = start
         self._root = {"sweep": sweep, "stops": list(stops), "watchers": list(watchers)}
         walk = Walk({**self._root, "start": start})
         self._numbers = {id(value): number for number, value in enumerate(walk.shared)}
@@ -241,6 +254,9 @@ class RunState:
     def restored(self, data: bytes) -> tuple[Any, Any, str | None]:
         """Change the sweep and the stops to what was written; gives parameters, trace and reason."""
         params, rows, reason, changed = _StateReader(io.BytesIO(data), self._shared).load()
+        is_trace = isinstance(rows, list) and all(isinstance(row, tuple) and len(row) == 4 for row in rows)
+        if not is_trace or not isinstance(reason, str | None) or not _is_alike(params, self._start):
+            raise ValueError("it holds no parameters and trace of this fit")
         # shorter paths first: what they put in place may hold the longer ones
         for path in sorted(changed, key=len):
             places = Walk(self._root).places
@@ -249,6 +265,17 @@ class RunState:
             else:
                 _set_new(self._root, path, changed[path])
         return params, rows, reason
+
+
+def _is_alike(value: Any, start: Any) -> bool:
+    """Whether parameters are of the kind that a loop began with: sizes may have changed since, such as ranks."""
+    if type(value) is not type(start):
+        return False
+    if isinstance(start, np.ndarray):
+        return bool(value.ndim == start.ndim and value.dtype == start.dtype)
+    if isinstance(start, tuple):
+        return len(value) == len(start) and all(map(_is_alike, value, start))
+    return True
 
 
 def _set_new(root: Any, path: tuple[Any, ...], value: Any) -> None:
@@ -274,6 +301,8 @@ class _StateWriter(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         """Arrays keep the order of their axes in memory: the last bit of a dense product depends on it."""
+        if type(value).__name__ == "Tensor" and not value.requires_grad:
+            return _of_tensor(value)
         if type(value) is not np.ndarray or value.flags.forc or value.dtype.hasobject:
             return NotImplemented
         order = np.argsort([-abs(step) for step in value.strides], kind="stable")
@@ -291,6 +320,31 @@ def _laid_out(array: np.ndarray, order: list[int], lead: int) -> np.ndarray:
     return array.transpose(order)
 
 
+def _of_tensor(value: Any) -> tuple[Any, ...]:
+    """How a tensor is built again, sparse ones from their parts."""
+    if str(value.layout) == "torch.sparse_csr":
+        return _sparse_tensor, (value.crow_indices(), value.col_indices(), value.values(), tuple(value.shape))
+    return _tensor, (value.detach().cpu().numpy(), str(value.device))
+
+
+def _sparse_tensor(starts: Any, indices: Any, values: Any, shape: tuple[int, ...]) -> Any:
+    import torch
+
+    return torch.sparse_csr_tensor(starts, indices, values, shape)
+
+
+def _tensor(array: np.ndarray, device: str) -> Any:
+    """A tensor as it was: torch's own way of writing one reads whatever Python object stands in the file."""
+    import torch
+
+    return torch.from_numpy(np.array(array)).to(device)
+
+
+def _is_record(kind: Any) -> bool:
+    """Whether a class only holds values: building one does nothing."""
+    return isinstance(kind, type) and (is_dataclass(kind) or issubclass(kind, tuple | Enum))
+
+
 class _StateReader(pickle.Unpickler):
     def __init__(self, file: Any, shared: list[Any]) -> None:
         super().__init__(file)
@@ -300,6 +354,12 @@ class _StateReader(pickle.Unpickler):
         return self._shared[number]
 
     def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] in TRUSTED or (module == "builtins" and name in SAFE_BUILTINS):
+        if name in NAMED.get(module, ()):
             return super().find_class(module, name)
+        if module.split(".")[0] == "halfseen" and _is_record(kind := super().find_class(module, name)):
+            return kind
+        if module.split(".")[0] == "numpy" and hasattr(np, name):
+            kind = getattr(np, name)
+            if isinstance(kind, type) and issubclass(kind, np.generic):
+                return kind
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a checkpoint")

@@ -92,7 +92,7 @@ def fit_section(subject: Subject, more: Sequence[Part] = ()) -> Section:
             )
         )
     choice = record.get("choice") or {}
-    if len(choice.get("ranks", [])) > 1:
+    if len(choice.get("ranks", [])) > 1 and "rank" in record:
         losses = [math.nan if loss is None else loss for loss in choice["losses"]]
         parts.append(
             Picture(

@@ -24,7 +24,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "run": ("run", "epoch", "trial", "attempt", "repeat", "seed"),
     "score": (
         "score", "correct", "is_correct", "accuracy", "passed", "pass", "resolved", "success", "value", "pass1",
-        "result",
+        "result", "right", "outcome",
     ),
     "status": ("status",),
     "cluster": ("cluster",),
@@ -228,6 +228,13 @@ def read_wide(file: LogFile, asked: Asked, trials: Trials) -> None:
     columns = [name for name in columns if _is_numeric(records, name)]
     if not columns or not records:
         raise RefusedFileError("is no table of scores", "give a column of models and columns of scores")
+    question = roles_of(names, asked).get("question")
+    if question is not None and len({record.get(model) for record in records}) < len(records):
+        numeric = [name for name in columns if name != question]
+        raise RefusedFileError(
+            f"has a line per answer (column {question!r} names the question), and no column called a score",
+            f"give metric={numeric[0]!r}" if len(numeric) == 1 else "give metric='COLUMN'",
+        )
     both = all("/" in name.strip("/") for name in columns)
     places = {n: (n.partition("/")[0], n.partition("/")[2]) if both else (file.stem, n.strip()) for n in columns}
     opened: dict[tuple[str, str], int] = {}

@@ -188,7 +188,8 @@ def flag_sentences(fit: RowsFit, R: Observed | ByteTable) -> list[str]:
     out = []
     for flag in sorted(set(fit.flags.values())):
         own = [shown(labels[j]) for j in sorted(j for j, f in fit.flags.items() if f == flag)]
-        out.append(f"{flag}: {len(own)} columns ({', '.join(own[:3])}{', ..' if len(own) > 3 else ''}).")
+        word, more = "column" if len(own) == 1 else "columns", ", .." if len(own) > 3 else ""
+        out.append(f"{flag}: {len(own)} {word} ({', '.join(own[:3])}{more}).")
     return out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from halfseen.inference import Listing
 from halfseen.methods.response.summary_columns import chapter as of_columns
-from halfseen.methods.response.summary_columns import given_table, listed, pairs
+from halfseen.methods.response.summary_columns import given_table, leaderboards, listed, pairs
 from halfseen.show.items import plot_curves, plot_test_information, plot_wright_map
 from halfseen.summary.common import fit_section, glance, three
 from halfseen.summary.parts import Chapter, Facts, Part, Picture, Section
@@ -38,8 +38,7 @@ def chapter(subject: Subject) -> Chapter:
             sections += [along(subject), flagged(subject, chapter)]
         sections.append(listed(subject, lambda: model.population_, "Population", chapter))
         if model.observed_shape_[0] <= MOST_RANKED:
-            sections.insert(0, listed(subject, inference.leaderboard, "Leaderboard", chapter))
-            sections.insert(1, pairs(subject, inference, chapter))
+            sections[:0] = [*leaderboards(subject, inference, chapter), pairs(subject, inference, chapter)]
         chapter.sections += [section for section in sections if section is not None]
     chapter.sections.append(fit_section(subject, [Facts(facts_of(model))]))
     return chapter

@@ -9,7 +9,7 @@ import numpy as np
 
 from halfseen.summary.common import fit_section, glance, three
 from halfseen.summary.factors import factor_section
-from halfseen.summary.parts import Chapter, Column, Facts, Interval, Part, Section, Table
+from halfseen.summary.parts import Chapter, Column, Facts, Interval, Note, Part, Section, Table
 from halfseen.summary.scores import compared, without_intervals
 from halfseen.summary.subject import Subject
 
@@ -30,7 +30,7 @@ def chapter(subject: Subject) -> Chapter:
         sections = [without_intervals(subject)]
     else:
         sections = [
-            listed(subject, inference.leaderboard, "Leaderboard", chapter),
+            *leaderboards(subject, inference, chapter),
             pairs(subject, inference, chapter),
             listed(subject, inference.items, "Items", chapter),
         ]
@@ -46,6 +46,25 @@ def pairs(subject: Subject, inference: Any, chapter: Chapter) -> Section | None:
     """The best rows against each other."""
     scores = subject.heard(inference.scores)
     return None if scores is None else compared(subject, inference, scores.estimate, chapter)
+
+
+def leaderboards(subject: Subject, inference: Any, chapter: Chapter) -> list[Section]:
+    """Rows by their scores; of a complete table also over other questions, since these leave nothing uncertain."""
+    listing = subject.heard(inference.leaderboard)
+    if listing is None:
+        return []
+    parts = given_table(subject, listing, "leaderboard", chapter)
+    if np.any(np.asarray(listing["se"], dtype=float) > 0):
+        return [Section("Leaderboard", parts)]
+    text = (
+        "Every answer was seen: scores of exactly these questions have no sampling error. The next table has the error "
+        "over other questions of the kind."
+    )
+    sections = [Section("Leaderboard", [Note(text, is_warning=False), *parts])]
+    alike = listed(
+        subject, lambda: inference.leaderboard("like-these"), "Leaderboard over questions like these", chapter
+    )
+    return sections if alike is None else [*sections, alike]
 
 
 def listed(subject: Subject, ask: Any, title: str, chapter: Chapter) -> Section | None:
@@ -66,7 +85,7 @@ def given_table(subject: Subject, given: Any, name: str, chapter: Chapter) -> li
         chapter.claim(head, level, f"{text[:1].upper()}{text[1:]}.")
     reliable = columns.get("reliable")
     marked = None if reliable is None else ~np.asarray(reliable, dtype=bool)
-    caption = "Rows, best first" if name == "leaderboard" else "Columns"
+    caption = "Rows, best first" if name.startswith("leaderboard") else "Columns"
     return [Table(caption, parts, name, marked)]
 
 
