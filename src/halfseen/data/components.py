@@ -175,7 +175,7 @@ def _linked(pattern: Any, rows: IntArray, cols: IntArray, k: int) -> tuple[IntAr
     row_parts, col_parts = np.full(n, -1, dtype=np.int64), np.full(p, -1, dtype=np.int64)
     count = 0
     for i, j, block in _connected_blocks(pattern, core_rows, core_cols, rows, cols):
-        waiting = [_Part(block, i, j)]
+        waiting = [_Piece(block, i, j)]
         is_small = len(i) + len(j) <= 3 * k or block.nnz < LEAST_SHARE * pattern.nnz
         while waiting:  # not an iteration: every part is taken out once, and split into ones of fewer own places
             part = waiting.pop()
@@ -190,7 +190,7 @@ def _linked(pattern: Any, rows: IntArray, cols: IntArray, k: int) -> tuple[IntAr
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Piece:
     """Entries of a part of the table, and whose rows and columns they are; -1 for those that others have.
 
     A piece that was split off keeps the rows and columns that linked it, and k rows and columns stand for all that
@@ -209,7 +209,7 @@ class _Part:
         """All rows and columns, and nothing apart."""
         return np.ones(len(self.i), bool), np.ones(len(self.j), bool), []
 
-    def piece(self, in_rows: BoolArray, in_cols: BoolArray, a: IntArray, b: IntArray, k: int) -> _Part:
+    def piece(self, in_rows: BoolArray, in_cols: BoolArray, a: IntArray, b: IntArray, k: int) -> _Piece:
         """The rows ``a`` and columns ``b``, with the links to what stays."""
         from scipy import sparse
 
@@ -223,7 +223,7 @@ class _Part:
         blocks = [[self.pattern[i][:, j], beside], [below, np.ones((k, k), bool)]]
         whole = sparse.block_array([[sparse.csr_array(block, dtype=np.int32) for block in row] for row in blocks])
         none = [np.full(len(place) + k, -1) for place in links]
-        return _Part(whole.tocsr(), np.concatenate([self.i[a], none[0]]), np.concatenate([self.j[b], none[1]]))
+        return _Piece(whole.tocsr(), np.concatenate([self.i[a], none[0]]), np.concatenate([self.j[b], none[1]]))
 
 
 def _connected_blocks(
