@@ -158,7 +158,7 @@ def test_a_prepared_folder_is_told_from_any_other(halfseen, tmp_path):
     (tmp_path / "r.csv").write_text("u,i,v\n" + "\n".join(f"u{k % 9},i{k % 7},{k}" for k in range(60)) + "\n")
     assert halfseen("prepare", tmp_path / "r.csv", tmp_path / "blocks", "--blocks", 2).exit_code == 0
     assert halfseen("fit", "als", tmp_path / "blocks", "--rank", 1).exit_code == 0
-    refused = halfseen("fit", "bayes", tmp_path / "blocks")
+    refused = halfseen("fit", "irt", tmp_path / "blocks")
     assert refused.exit_code == 2
     assert "prepared" in refused.output
     (tmp_path / "other").mkdir()

@@ -95,7 +95,7 @@ def column_ranges(p: int, memory: int, n_blocks: int) -> list[tuple[int, int]]:
     Examples
     --------
     >>> column_ranges(1000, 1 << 30, 8), len(column_ranges(20_000, 4 << 30, 64))
-    ([(0, 1000)], 10)
+    ([(0, 1000)], 11)
     """
     at_once = max(memory // (BYTES_PER_PAIR * (n_blocks.bit_length() + 2)), p)
     n_ranges = min(p, -(-packed_size(p) // at_once))

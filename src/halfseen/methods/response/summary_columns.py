@@ -54,7 +54,7 @@ def leaderboards(subject: Subject, inference: Any, chapter: Chapter) -> list[Sec
     if listing is None:
         return []
     parts = given_table(subject, listing, "leaderboard", chapter)
-    if np.any(np.asarray(listing["se"], dtype=float) > 0):
+    if np.any(np.asarray(columns_of(listing)["se"], dtype=float) > 0):
         return [Section("Leaderboard", parts)]
     text = (
         "Every answer was seen: scores of exactly these questions have no sampling error. The next table has the error "
@@ -75,7 +75,7 @@ def listed(subject: Subject, ask: Any, title: str, chapter: Chapter) -> Section 
 
 def given_table(subject: Subject, given: Any, name: str, chapter: Chapter) -> list[Part]:
     """A table that the inference brings along: labels first, ``low`` and ``high`` become intervals."""
-    columns = dict(given.columns()) if hasattr(given, "columns") and callable(given.columns) else named(given)
+    columns = columns_of(given)
     parts = table_columns(columns)
     if claim := getattr(given, "claim", ""):
         chapter.claim(name, float(getattr(given, "level", subject.level)), f"{claim}.")
@@ -87,6 +87,11 @@ def given_table(subject: Subject, given: Any, name: str, chapter: Chapter) -> li
     marked = None if reliable is None else ~np.asarray(reliable, dtype=bool)
     caption = "Rows, best first" if name.startswith("leaderboard") else "Columns"
     return [Table(caption, parts, name, marked)]
+
+
+def columns_of(given: Any) -> dict[str, Any]:
+    """Columns of intervals or of a table."""
+    return dict(given.columns()) if hasattr(given, "columns") and callable(given.columns) else named(given)
 
 
 def named(frame: Any) -> dict[str, Any]:
