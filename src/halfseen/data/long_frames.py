@@ -15,6 +15,8 @@ from halfseen.telling import levels_up
 MOST_COLUMNS = 12
 # So many of the lines differ at least where names say what names them: the others are repeats.
 NAMED_SHARE = 0.9
+# So many lines are looked at: the look takes no longer for a frame of many millions.
+LOOKED_AT = 100_000
 # Fewer lines than these say nothing by their numbers alone.
 LEAST_LINES = 30
 
@@ -32,7 +34,7 @@ def long_roles(frame: Any) -> tuple[Roles, bool] | None:
     >>> long_roles(frame)
     (Roles(row='user', col='film', value='rating', words=()), True)
     """
-    table = opened(frame)
+    table = opened(frame).head(LOOKED_AT)
     names, n = list(table.columns), len(table)
     if not 3 <= len(names) <= MOST_COLUMNS or not all(isinstance(name, str) for name in names) or not n:
         return None

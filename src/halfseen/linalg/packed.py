@@ -36,12 +36,10 @@ def solve_packed(packed: Array, ridge: Array, right: Array) -> Array:
     [[1.0, 1.0]]
     """
     p, k = right.shape
-    lower, out = np.tril_indices(k), np.empty((p, k))
+    out = np.empty((p, k))
     for first in range(0, p, AT_ONCE):
         part = slice(first, min(first + AT_ONCE, p))
-        matrices = np.zeros((part.stop - first, k, k))
-        matrices[:, lower[0], lower[1]] = packed[part]
-        matrices[:, lower[1], lower[0]] = packed[part]
+        matrices = _whole(packed[part], k)
         diagonal = np.einsum("jkk->jk", matrices)
         diagonal += ridge[part]
         # as in the kernels: what no entry and no penalty says stays where it is
@@ -76,14 +74,21 @@ def draw_packed(packed: Array, prior: Array, right: Array, noise: Array) -> Arra
     [[2.5]]
     """
     p, k = right.shape
-    lower, out = np.tril_indices(k), np.empty((p, k))
+    out = np.empty((p, k))
     for first in range(0, p, AT_ONCE):
         part = slice(first, min(first + AT_ONCE, p))
-        matrices = np.zeros((part.stop - first, k, k))
-        matrices[:, lower[0], lower[1]] = packed[part]
-        matrices[:, lower[1], lower[0]] = packed[part]
+        matrices = _whole(packed[part], k)
         matrices += prior
         L = np.linalg.cholesky(matrices)
         half = np.linalg.solve(L, right[part, :, None].astype(float)) + noise[part, :, None]
         out[part] = np.linalg.solve(np.swapaxes(L, 1, 2), half)[..., 0]
     return out
+
+
+def _whole(packed: Array, k: int) -> Array:
+    """Symmetric matrices (p, k, k) of their lower triangles."""
+    i, j = np.tril_indices(k)
+    matrices = np.empty((len(packed), k, k))
+    matrices[:, i, j] = packed
+    matrices[:, j, i] = packed
+    return matrices
