@@ -32,10 +32,11 @@ def test_a_run_holds_the_stop_the_pictures_and_a_model_that_predicts(halfseen, r
     assert "stopped after" in found.output
     facts = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert {"descent.png", "fit.png", "model.safetensors"} <= set(facts["files"])
-    assert 2 <= facts["stop"]["n_components"] <= 4
+    told = facts["summary"][0]["items"]
+    assert 2 <= int(told["components found"]) <= 4
     assert facts["figures"][0]["rmse"] < 0.5 * facts["figures"][-1]["rmse"]
     model = hs.load(tmp_path / "run" / "model.safetensors")
-    assert model.stop_time_ == facts["stop"]["time"]
+    assert told["stopped after"] == f"{model.stop_time_:,} iterations".replace(",", " ")
     assert np.isfinite(model.predict(["u0"], ["t0"])).all()
 
 

@@ -52,7 +52,7 @@ def test_a_long_table_with_a_source_column_is_fitted_judged_and_kept(halfseen, l
     )
     assert done.exit_code == 0, done.output
     assert "shared rank" in done.output
-    assert "misalignment" in done.output
+    assert "Misalignment" in done.output
     kept = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"model.safetensors", "run.json", "basis.png", "index.png", "shares.png", "trace.png"} <= kept
     record = json.loads((tmp_path / "run" / "run.json").read_text())

@@ -43,7 +43,7 @@ def test_it_leaves_a_model_a_record_and_pictures(halfseen, visits, tmp_path):
     T = L @ L.T
     assert np.linalg.norm(model.second_moment() - T) < 0.25 * np.linalg.norm(T)
     assert model.col_labels_.tolist() == [f"s{k:02}" for k in range(12)]
-    for text in ("3.0 per row", "rank 2 of 1, 2, 3", "degrees of the true one", "interval"):
+    for text in ("per row 3.00", "rank 2 of 1, 2, 3", "degrees of the true one", "interval"):
         assert text in " ".join(result.output.split())
 
 
@@ -52,15 +52,17 @@ def test_json_is_one_object_and_errors_can_be_left_out(halfseen, visits):
     facts = json.loads(result.output)
     assert "intervals" not in facts
     assert "choice" not in facts
-    assert facts["diagnostics"]["share_of_pairs"] == 1.0
+    assert facts["summary"][0]["items"]["pairs of columns seen together"] == "100 %"
 
 
 def test_blocks_give_what_the_whole_table_gives(halfseen, visits):
     found = json.loads(halfseen(*words(visits[0], "--rank", 2, "--json")).output)
     table = hs.read_table(visits[0], row="user", col="shop", value="spent")
     model = hs.OneSidedCompletion(2, random_state=0).fit(table)
-    np.testing.assert_allclose(found["eigenvalues"], model.eigenvalues_, rtol=1e-4)
-    assert found["psi"] == pytest.approx(model.psi_, rel=1e-3)
+    _, components, noise, *_ = found["summary"]
+    sizes = {column["title"]: column.get("values") for column in components["columns"]}
+    np.testing.assert_allclose(sizes["eigenvalue"], model.eigenvalues_, rtol=1e-4)
+    assert noise["items"] == {"variance that no factor explains": f"{model.psi_:.3g} per column"}
 
 
 @pytest.mark.parametrize(

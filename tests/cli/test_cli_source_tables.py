@@ -37,12 +37,15 @@ def test_a_fit_shows_what_factors_explain_and_draws_them(halfseen, folder):
     done = halfseen("fit", "heterogeneous", folder / "clinic.csv", folder / "genes.csv", "--wide", "--held-out", 0,
                     "-o", folder / "run")  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "of clinic" in done.output
     assert "columns that stand out" in done.output
     kept = {path.name for path in (folder / "run").iterdir()}
     assert {"variance.png", "samples.png", "loadings-0.png", "loadings-1.png"} <= kept
     record = json.loads((folder / "run" / "run.json").read_text())
-    assert len(record["variance_explained"][0]) == len(record["factor_names"]) == len(record["activity"])
+    caption = "Variance explained by factor and source"
+    (explained,) = (part for part in record["summary"] if part.get("caption") == caption)
+    shares = {column["title"]: column["values"] for column in explained["columns"]}
+    assert all(0 < share < 1 for share in shares["clinic"] if share is not None)
+    assert len(shares["factor"]) == len(shares["clinic"]) == len(shares["genes"])
     placed = halfseen("place", folder / "run", folder / "new" / "clinic.csv", "--wide")
     lines = list(csv.DictReader(io.StringIO(placed.stdout)))
     assert {line["source"] for line in lines} == {"genes"}

@@ -26,6 +26,17 @@ def effects(rng: np.random.Generator, n: int = 80, p: int = 40) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_whole_grades_are_no_counts(seed):
+    rng = np.random.default_rng(seed)
+    grades = np.round(72 + 10 * rng.normal(size=(60, 1)) + 6 * rng.normal(size=(60, 8))).clip(0, 100)
+    assert [value for value, _ in said(hidden(grades), "family")] == ["gaussian"]
+    points = np.round(11 + 2 * rng.normal(size=(60, 1)) + 1.5 * rng.normal(size=(60, 8))).clip(0, 20)
+    assert [value for value, _ in said(hidden(points), "family")] == ["gaussian"]
+    large = rng.poisson(400, (60, 8)).astype(float)
+    assert [value for value, _ in said(hidden(large), "family")] == ["gaussian"]
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_counts_are_told_apart_by_how_they_scatter(seed):
     rng = np.random.default_rng(seed)
     mu = effects(rng)

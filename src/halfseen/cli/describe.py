@@ -147,4 +147,4 @@ def suggestion(values: dict[str, Any], hints: Sequence[dict[str, str]] = ()) -> 
         low, high = int(values["min"]), int(values["max"])
         shift = f"--shift {-low:g} " if low in (1,) or low < 0 else ""
         return f"{shift}--family binomial --trials {high - low if shift else high}"
-    return "--family poisson" if values["kind"] == "counts" else "--family gaussian"
+    return "--family poisson" if values["kind"] == "counts" and meant != "gaussian" else "--family gaussian"

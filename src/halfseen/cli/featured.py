@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.options import HeldOption, TableOptions
 from halfseen.cli.questions import Question, predictor, read_pairs
-from halfseen.cli.screen import Steps, figures, table
+from halfseen.cli.screen import Steps
 from halfseen.cli.source import read_features
 from halfseen.cli.tables import TableJob
 from halfseen.data import Observed, SideFeatures
@@ -115,21 +114,6 @@ class FeaturesJob(TableJob):
         if self.is_one_class:
             facts |= {"ranking": self.figures, "figures": []}
         return facts
-
-    def after(self, facts: dict[str, Any]) -> Iterator[Any]:
-        if facts["ranking"]:
-            yield ""
-            yield lists_table(facts["ranking"])
-
-
-def lists_table(rows: list[dict[str, Any]]) -> Any:
-    """How held-out entries were ranked, a line per model."""
-    keys = [key for key in rows[0] if key != "model"]
-    shown = table("held-out ones among unseen cells", *keys)
-    columns = [figures(row[key] for row in rows) for key in keys]
-    for place, row in enumerate(rows):
-        shown.add_row(row["model"], *(column[place] for column in columns))
-    return shown
 
 
 def predict_new(model: Any, question: Question, record: dict[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:

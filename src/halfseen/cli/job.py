@@ -185,10 +185,6 @@ class Job(ABC):
     def show(self, facts: dict[str, Any]) -> Iterator[Any]:
         """What to print about the data and the model, beside errors on held-out entries."""
 
-    def after(self, facts: dict[str, Any]) -> Iterator[Any]:
-        """What to print below the errors on held-out entries."""
-        yield from ()
-
     # ---- what all kinds share -------------------------------------------------------------------------------------
 
     @property

@@ -12,18 +12,18 @@ import halfseen as hs
 from halfseen.cli.job import Job, quietly
 from halfseen.cli.options import PlainOption, SourceOption
 from halfseen.cli.pictures import picture_size
-from halfseen.cli.screen import Steps, count, share, table
+from halfseen.cli.screen import Steps, count
 from halfseen.cli.source import read_sources
 from halfseen.data import Observed, Sources, check_support
 from halfseen.losses import get_loss
 from halfseen.metrics import mae, rmse
+from halfseen.summary.sources import kinds
 
 # JIVE fills whole tables and decomposes them in every sweep.
 DENSE_RIVAL_CELLS = 2_000_000
 RIVAL_RANK = 16
-SHOWN = 12
-# Sources with a column of their own, and with a picture of their loadings; columns named per factor.
-MOST_COLUMNS, DRAWN, NAMED = 6, 6, 3
+# Sources with a picture of their loadings.
+DRAWN = 6
 
 
 class SourcesJob(Job):
@@ -100,6 +100,8 @@ class SourcesJob(Job):
         return {name: value for name, value in choice.parameters.items() if name in names}
 
     def settle(self, model: Any) -> None:
+        if hasattr(model, "posterior_"):  # its ranks are upper bounds, and find themselves again
+            return
         for name in ("shared_rank", "unique_rank"):
             if name in model.get_params() and getattr(model, name) == "auto" and hasattr(model, f"{name}_"):
                 self.chosen[name] = getattr(model, f"{name}_")
@@ -112,12 +114,8 @@ class SourcesJob(Job):
             own = f", own {model.unique_penalty:g}" if hasattr(model, "unique_penalty") else ""
             kind = "heterogeneous autoencoder" if own else "sparse autoencoder"
             return f"{kind}, width {model.width}, penalty {model.penalty:g}{own}"
-        if hasattr(model, "posterior_"):
-            return f"heterogeneous, {kinds_of_factors(model)}"
-        unique = sorted(set(model.unique_rank_.values()))
-        text = str(unique[0]) if len(unique) == 1 else f"{unique[0]} to {unique[-1]}"
-        name = f"heterogeneous, shared {model.shared_rank_} + unique {text}"
-        return name + (f", penalty {model.penalty:g}" if model.penalty else "")
+        penalty = f", penalty {model.penalty:g}" if model.penalty and not hasattr(model, "posterior_") else ""
+        return f"heterogeneous, {kinds(model)}{penalty}"
 
     def score(self, model: Any, hidden: Sources) -> tuple[np.ndarray | None, dict[str, float]]:
         if hasattr(model, "predict_entries"):
@@ -158,7 +156,7 @@ class SourcesJob(Job):
     # ---- what is left behind ---------------------------------------------------------------------------------------
 
     def facts(self) -> dict[str, Any]:
-        files, model, sources = self.asked.data, self.model, self.whole
+        files, sources = self.asked.data, self.whole
         facts: dict[str, Any] = {
             "data": {
                 "source": files[0] if len(files) == 1 else files,
@@ -168,18 +166,11 @@ class SourcesJob(Job):
                     name: {"n_cols": table.shape[1], "n_entries": table.n_entries} for name, table in sources.items()
                 },
             },
+            "n_fitted": self.seen.n_entries,
             "n_judged": 0 if self.hidden is None else self.hidden.n_entries,
         }  # fmt: skip
         if self.choice is not None and "tried" in self.choice:
             facts["tried"] = self.choice["tried"]
-        if not self.is_network:
-            for name in ("shared_rank", "unique_rank", "misalignment", "shares", "restarted"):
-                if hasattr(model, f"{name}_"):
-                    facts[name] = getattr(model, f"{name}_")
-            facts["penalty"] = model.penalty
-            if hasattr(model, "posterior_"):
-                for name in ("factor_names", "activity", "variance_explained"):
-                    facts[name] = getattr(model, f"{name}_")
         return facts
 
     def details(self) -> dict[str, Any]:
@@ -213,54 +204,14 @@ class SourcesJob(Job):
             save_figure(part_images(model, model.source_names_[0], self.size), folder / "parts.png")
 
     def show(self, facts: dict[str, Any]) -> Iterator[Any]:
-        data, config = facts["data"], facts["config"]
+        data = facts["data"]
         n_sources = len(data["sources"])
         n_tried = len((self.choice or {}).get("tried", ()))
         tried = f" (best of {n_tried} on held-out entries)" if n_tried else ""
-        if self.is_network:
-            what = f"{facts['class']}, width {config['width']}, penalty {config['penalty']:g}"
-            what += f", own {config['unique_penalty']:g}" if "unique_penalty" in config else ""
-        elif hasattr(self.model, "posterior_"):
-            what = f"factors: {kinds_of_factors(self.model)}"
-        else:
-            unique = sorted(set(facts["unique_rank"].values()))
-            text = str(unique[0]) if len(unique) == 1 else f"{unique[0]} to {unique[-1]}"
-            what = f"shared rank {facts['shared_rank']}, unique rank {text}"
-            what += f", penalty {facts['penalty']:g}" if facts["penalty"] else ""
         yield (
             f"{count(data['n_rows'])} rows, {n_sources} source{'s' * (n_sources > 1)}, {count(data['n_entries'])} "
-            f"entries; {what}{tried}"
+            f"entries{tried}"
         )
-
-    def after(self, facts: dict[str, Any]) -> Iterator[Any]:
-        if self.is_network:
-            yield f"{facts['run']['n_iter']} sweeps ({facts['run']['reason']})"
-            return
-        yield ""
-        shown = table("source", "columns", "entries", "shared", "unique", "neither")
-        names = sorted(facts["shares"], key=lambda name: -facts["shares"][name]["unique"])
-        for name in names[:SHOWN]:
-            parts, own = facts["shares"][name], facts["data"]["sources"][name]
-            numbers = (share(max(parts[key], 0.0)) for key in ("shared", "unique", "residual"))
-            shown.add_row(name, count(own["n_cols"]), count(own["n_entries"]), *numbers)
-        yield shown
-        yield from factor_lines(self.model)
-        if len(names) > SHOWN:
-            yield f"... and {len(names) - SHOWN} sources with less of their own"
-        if facts.get("misalignment") is not None:
-            yield f"misalignment of the unique bases: {facts['misalignment']:.3f}"
-
-
-def kinds_of_factors(model: Any) -> str:
-    """How many factors all, some and single sources take part in; faint ones are not counted."""
-    size = np.asarray(model.activity_).sum(axis=1)
-    n_sources = len(model.source_names_)
-    counts = {
-        "shared": int(np.sum(size == n_sources)),
-        "partly shared": int(np.sum((size > 1) & (size < n_sources))),
-        "of one source": int(np.sum((size == 1) & (n_sources > 1))),
-    }
-    return " + ".join(f"{number} {word}" for word, number in counts.items() if number or word == "shared")
 
 
 def draw_factors(model: Any, folder: Path) -> None:
@@ -271,42 +222,6 @@ def draw_factors(model: Any, folder: Path) -> None:
     save_figure(plot_samples(model), folder / "samples.png")
     for place, name in enumerate(model.source_names_[:DRAWN]):
         save_figure(plot_source_loadings(model, name), folder / f"loadings-{place}.png")
-
-
-def factor_lines(model: Any) -> Iterator[Any]:
-    """How much of each source every factor explains: a table for few sources; the names of the factors for many."""
-    if not hasattr(model, "posterior_") or not np.any(model.activity_):
-        return
-    from halfseen.show.source_factors import clear_factors
-
-    names, clear = model.source_names_, clear_factors(model)
-    faint = len(model.factor_names_) - len(clear)
-    yield ""
-    if len(names) > MOST_COLUMNS:
-        yield f"factors: {', '.join(model.factor_names_[k] for k in clear[:SHOWN])}"
-        return
-    shown = table("factor", *(f"of {name}" for name in names), "columns that stand out", left=1)
-    for k in clear:
-        parts = zip(model.variance_explained_[:, k], model.activity_[k], strict=True)
-        shares = [share(float(value)) if is_in else "-" for value, is_in in parts]
-        shown.add_row(model.factor_names_[k], *shares, standing_out(model, k))
-    yield shown
-    if faint:
-        yield f"{faint} further factors explain at most 1 % of any source"
-
-
-def standing_out(model: Any, k: int) -> str:
-    """The columns that load most on a factor, over all sources."""
-    from halfseen.show.source_factors import sized_loadings
-
-    found = []
-    for name in model.source_names_:
-        sizes, factors = sized_loadings(model, name)
-        labels = model.col_labels_[name]
-        for place in np.flatnonzero(factors == k):
-            for j in np.argsort(-np.abs(sizes[:, place]), kind="stable")[:NAMED]:
-                found.append((float(abs(sizes[j, place])), str(j if labels is None else labels[j])))
-    return ", ".join(label for _, label in sorted(found, key=lambda pair: -pair[0])[:NAMED]) or "-"
 
 
 def values_of(sources: Sources) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.job import Job
 from halfseen.cli.options import BlockedRowsOptions, TableOptions
-from halfseen.cli.screen import Steps, count, figures, share, steps, table
+from halfseen.cli.screen import Steps, count, steps
 
 HELD_OUT = 0.2
 
@@ -76,8 +76,7 @@ class RowsJob(Job):
         return []
 
     def facts(self) -> dict[str, Any]:
-        model, diagnostics = self.model, self.model.diagnostics_
-        moments = model.moments_
+        moments = self.model.moments_
         return {
             "data": {
                 "source": self.asked.data[0],
@@ -86,19 +85,7 @@ class RowsJob(Job):
                 "n_entries": moments.n_entries,
                 "density": moments.n_entries / max(moments.n_rows * moments.n_cols, 1),
             },
-            "rank": model.rank_,
-            "psi": model.psi_,
-            "eigenvalues": model.eigenvalues_,
-            "diagnostics": {
-                "entries_per_row": diagnostics.entries_per_row,
-                "rows_with_pairs": diagnostics.rows_with_pairs,
-                "share_of_pairs": diagnostics.share_of_pairs,
-                "unseen_columns": int(diagnostics.unseen.sum()),
-                "columns_with_few_partners": int(diagnostics.few_partners.sum()),
-                "islands": diagnostics.n_islands,
-                "activity_slope": diagnostics.activity_slope,
-                "messages": diagnostics.messages(model.rank_),
-            },
+            "rank": self.model.rank_,
         }
 
     def details(self) -> dict[str, Any]:
@@ -117,56 +104,33 @@ class RowsJob(Job):
             save_figure(figure, folder / "fit.png")
 
     def show(self, facts: dict[str, Any]) -> Iterator[Any]:
-        data, diagnostics = facts["data"], facts["diagnostics"]
+        data = facts["data"]
         yield (
             f"{data['source']}: {count(data['n_rows'])} rows x {count(data['n_cols'])} columns, "
-            f"{count(data['n_entries'])} entries, {diagnostics['entries_per_row']:.1f} per row"
+            f"{count(data['n_entries'])} entries"
         )
-        yield (
-            f"{count(diagnostics['rows_with_pairs'])} rows with two or more; "
-            f"{share(diagnostics['share_of_pairs'])} of all pairs of columns were seen together"
-        )
-        yield ""
-        yield components_table(facts)
-
-    def after(self, facts: dict[str, Any]) -> Iterator[Any]:
-        yield ""
-        if "choice" in facts:
-            loss = min(facts["choice"]["losses"])
-            yield (
-                f"rank {facts['rank']} of {', '.join(map(str, facts['choice']['ranks']))}, chosen on pairs of "
-                f"held-out rows: explains {share(max(1 - loss, 0.0))} of their squares (the rest is mostly chance)"
-            )
-        yield f"variance that no factor explains: {psi_text(facts['psi'])} per column"
-        if "intervals" in facts:
-            yield (
-                f"row space: within {facts['intervals']['largest_angle']:.1f} degrees of the true one "
-                f"({facts['intervals']['level']:.0%})"
-            )
-        for text in facts["diagnostics"]["messages"]:
-            yield f"note: {text}"
-
-
-def psi_text(psi: Any) -> str:
-    """One variance, or the range of those of the columns."""
-    return f"{psi:.4g}" if isinstance(psi, float | int) else f"{min(psi):.4g} to {max(psi):.4g}"
 
 
 def open_blocks(data: str, options: TableOptions) -> Iterable[Any]:
     """Rows in blocks, as often as they are asked for: from the file itself, or of a table that was read whole."""
     from halfseen.cli.source import column, is_file, is_wide, open_table, separator
     from halfseen.data.blocks import BlockReading, RowBlocks
+    from halfseen.data.files import TextFormat, kind_of, open_source
 
     path = Path(data)
     if options.weight is not None:
         raise ValueError("--weight has no meaning for pairs of entries; leave it out")
     is_whole = options.values is not None or data == "-" or path.suffix == ".npz" or path.is_dir()
+    roles = column(options.row), column(options.col), column(options.value)
     if not is_file(data) or is_wide(options) or is_whole:
         return [open_table(data, options)]
     reading = BlockReading(
         separator(options.sep), not options.no_header, options.missing, options.shift, options.duplicates.value
     )
-    return RowBlocks(path, column(options.row), column(options.col), column(options.value), reading)
+    source = open_source(path, kind_of(path, reading.sep), TextFormat(reading.sep, reading.header))
+    if any(role is None for role in roles) and len(source.names) != len(roles):
+        return [open_table(data, options)]  # it may be wide, or have other columns in front
+    return RowBlocks(path, *roles, reading)
 
 
 def add_up(blocks: Iterable[Any], seed: int | None, bar: Steps) -> tuple[Any, Any]:
@@ -202,20 +166,3 @@ def errors_of(inference: Any, level: float) -> dict[str, Any]:
         "angles": space.angles,
         "largest_angle": space.largest,
     }
-
-
-def components_table(facts: dict[str, Any]) -> Any:
-    """Eigenvalues, their intervals and angles."""
-    values, intervals = facts["eigenvalues"], facts.get("intervals")
-    psi = facts["psi"]
-    total = sum(values) + (sum(psi) if isinstance(psi, list) else psi * facts["data"]["n_cols"])
-    heads = ["eigenvalue", "of all"]
-    columns = [figures(values), [share(value / total) if total > 0 else "-" for value in values]]
-    if intervals is not None:
-        low, high = (figures(intervals[f"eigenvalues_{end}"]) for end in ("low", "high"))
-        heads += [f"{intervals['level']:.0%} interval", "angle"]
-        columns += [[f"{a} .. {b}" for a, b in zip(low, high, strict=True)], [f"{a:.1f}" for a in intervals["angles"]]]
-    grid = table("component", *heads)
-    for k in range(len(values)):
-        grid.add_row(str(k + 1), *(column[k] for column in columns))
-    return grid

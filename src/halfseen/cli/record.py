@@ -12,6 +12,8 @@ import halfseen as hs
 from halfseen.cli.folder import MODEL, new_folder, write_records
 from halfseen.cli.options import JudgeOptions, TableOptions
 from halfseen.cli.screen import note, plain
+from halfseen.render.text import plain_part
+from halfseen.summary.summary import brief
 
 if TYPE_CHECKING:
     from halfseen.cli.job import Job
@@ -49,6 +51,7 @@ def record(job: Job, command: str) -> dict[str, Any]:
     run = getattr(model, "run_", None)
     if run is not None:
         facts["run"] = {"reason": run.reason, "converged": run.converged, "n_iter": run.n_iter, "value": run.value}
+    facts["summary"] = [plain_part(part) for part in brief(model, facts)]
     told: dict[str, Any] = plain(facts)
     return told
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from halfseen.cli.screen import figures, put, say, table
+from halfseen.cli.screen import count, put, say, table
+from halfseen.render.text import cells, is_text, says_something
+from halfseen.summary.common import held_out
+from halfseen.summary.parts import Facts, Interval, Note, Part, Table, Text
+from halfseen.summary.summary import brief
 
 if TYPE_CHECKING:
     from halfseen.cli.job import Job
 
-TITLES = {"rmse": "RMSE", "mae": "MAE", "deviance": "deviance"}
+# Lines of a table on the screen, and characters of a label in it.
+SHOWN, WHOLE = 12, 200
 
 
 def show(job: Job, facts: dict[str, Any]) -> None:
-    """Data, errors beside rivals, what the method tells, what was chosen, and what was written."""
-    word = "held-out" if facts["judge"]["hide"] is None else "hidden"
+    """Data, errors beside rivals, what the model's summary says first, what was chosen, and what was written."""
     for line in job.show(facts):
         put(line)
-    if text := judged_text(job, facts, word):
-        put(text)
-    if facts["figures"]:
-        put("", scores_table(facts["figures"], word))
-        if "unit" in facts:
-            put("errors are in units of each column's spread")
-    for line in job.after(facts):
-        put(line)
+    for part in [*held_out(facts), *brief(job.model, facts)]:
+        put(*lines_of(part))
     say("")
     if text := chosen_text(facts):
         put(text)
@@ -36,18 +34,23 @@ def show(job: Job, facts: dict[str, Any]) -> None:
     say(f"{facts['seconds']['total']:.1f} s")
 
 
-def judged_text(job: Job, facts: dict[str, Any], word: str) -> str:
-    """How many entries were fitted, and how many judged."""
-    from halfseen.cli.screen import count
-
-    if "n_fitted" not in facts:
-        return ""
-    text = f"fitted to {count(facts['n_fitted'])} entries"
-    if facts["n_judged"]:
-        text += f", judged on {count(facts['n_judged'])} {word} ones"
-        if job.asked.output.out is not None and job.fits_again:
-            text += "; the saved model was then fitted to all"
-    return text
+def lines_of(part: Part) -> Iterator[Any]:
+    """A part of a summary on the screen: lines of text, or a table below its caption."""
+    if isinstance(part, Facts):
+        yield "; ".join(f"{name} {value}" for name, value in part.items)
+    elif isinstance(part, Note):
+        yield f"note: {part.text}"
+    elif isinstance(part, Text):
+        yield part.text
+    elif isinstance(part, Table) and len(part):
+        columns = [col for col in part.columns if isinstance(col, Interval) or says_something(col)]
+        left = next((place for place, col in enumerate(columns) if not is_text(col)), len(columns))
+        grid = table(*(col.title for col in columns), left=left)
+        for line in zip(*(cells(col, WHOLE)[:SHOWN] for col in columns), strict=True):
+            grid.add_row(*line)
+        yield from ("", part.caption, grid)
+        if len(part) > SHOWN:
+            yield f"... and {count(len(part) - SHOWN)} more lines"
 
 
 def chosen_text(facts: dict[str, Any]) -> str:
@@ -59,17 +62,3 @@ def chosen_text(facts: dict[str, Any]) -> str:
             value = facts.get(name) if facts.get(name) is not None else config.get(name)
             texts.append(f"{name.replace('_', ' ')} {value} of {', '.join(map(str, tried))}")
     return "chosen on held-out entries: " + "; ".join(texts) if texts else ""
-
-
-def scores_table(rows: list[dict[str, Any]], word: str) -> Any:
-    """Models below each other, best in bold, with the error relative to the column mean's."""
-    keys = [key for key in TITLES if key in rows[0]]
-    shown = table(f"on {word} entries", *(TITLES[key] for key in keys), "RMSE / column mean")
-    columns = [figures(math.nan if row.get(key) is None else row[key] for row in rows) for key in keys]
-    base = rows[-1]["rmse"]
-    relative = [f"{row['rmse'] / base:.3f}" if base and row["rmse"] is not None else "-" for row in rows]
-    best = min(range(len(rows)), key=lambda place: math.inf if rows[place]["rmse"] is None else rows[place]["rmse"])
-    for place, row in enumerate(rows):
-        cells = [row["model"], *(column[place] for column in columns), relative[place]]
-        shown.add_row(*cells, style="bold" if place == best else None)
-    return shown

@@ -146,7 +146,7 @@ class TableJob(Job):
         if method.name == "irt":
             return f"{method.title}, {model.kind_}"
         if method.name == "descent":
-            return f"{method.title}, {columns_of(model)} columns"
+            return f"{method.title}, {int(model.rank_)} columns"
         return f"{method.title}, rank {getattr(model, 'rank_', self.chosen.get('rank'))}"
 
     def choose(self, seen: Observed, bar: Steps) -> dict[str, Any]:
@@ -211,9 +211,7 @@ class TableJob(Job):
         if self.asked.is_scaled:
             facts["unit"] = "spread of the column"
         if self.asked.method.name == "descent":
-            inner = getattr(self.model, "model_", self.model)
-            facts["stop"] = stop_facts(inner)
-            facts["rank"] = columns_of(inner)
+            facts["rank"] = int(getattr(self.model, "model_", self.model).rank_)
         return facts
 
     def details(self) -> dict[str, Any]:
@@ -245,21 +243,6 @@ class TableJob(Job):
             f"{data['source']}: {count(data['n_rows'])} rows x {count(data['n_cols'])} columns, "
             f"{count(data['n_entries'])} entries ({share(data['density'])} of the cells)"
         )
-
-    def after(self, facts: dict[str, Any]) -> Iterator[Any]:
-        """What is printed below the errors on held-out entries."""
-        if "intervals" in facts:
-            intervals = facts["intervals"]
-            yield (
-                f"{share(intervals['level'])} predictive intervals held {100 * intervals['coverage']:.1f} % of them "
-                f"(mean width {intervals['mean_width']:.3g})"
-            )
-        if "stop" in facts:
-            stop = facts["stop"]
-            yield (
-                f"stopped after {stop['time']} iterations with {stop['n_components']} components above the "
-                f"threshold {stop['threshold']:.3g} of that time"
-            )
 
 
 def known_words(refusal: str) -> str | None:
@@ -318,22 +301,6 @@ def judge_intervals(model: Any, hidden: Observed) -> dict[str, float]:
         "level": LEVEL,
         "coverage": float(coverage(intervals.low, intervals.high, hidden.values)),
         "mean_width": float(mean_width(intervals.low, intervals.high)),
-    }
-
-
-def columns_of(model: Any) -> int:
-    """Columns of the factors of a descent."""
-    return int(model.rank_)
-
-
-def stop_facts(model: Any) -> dict[str, Any]:
-    """When a descent was stopped, and how many components it had by then."""
-    sizes = np.asarray(model.singular_values_, dtype=float)
-    return {
-        "time": model.stop_time_,
-        "threshold": model.threshold_,
-        "n_components": int(np.sum(sizes > model.threshold_)),
-        "singular_values": sizes,
     }
 
 

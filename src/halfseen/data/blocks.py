@@ -18,6 +18,7 @@ from halfseen.data.codes import coder_for
 from halfseen.data.collect import EntryCollector
 from halfseen.data.files import TextFormat, kind_of, open_source, resolve
 from halfseen.data.observed import Observed
+from halfseen.data.roles import refuse_misread
 
 # A block of this many entries holds about a quarter of a gigabyte while it is sorted.
 BLOCK_ENTRIES = 4_000_000
@@ -96,6 +97,7 @@ class RowBlocks:
             raise ValueError(f"{self.path.name} cannot be read in blocks; read it whole with read_table")
         source = self._source()
         roles = (("row", self.row), ("col", self.col), ("value", self.value))
+        refuse_misread(source, dict(roles), self.path)
         self._columns = [resolve(wanted, k, source.names, role, self.path) for k, (role, wanted) in enumerate(roles)]
         self._is_text = source.text
         self._look()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Counts whose squared errors exceed what Poisson counts of the same row and column means have by this factor.
 OVERDISPERSED = 2.0
+# Below this they are no counts, at least not Poisson ones; at values all above that Poisson and normal hardly differ.
+UNDERDISPERSED, FAR_FROM_ZERO = 0.7, 20.0
 # Whole answers from 3 to this many neighbouring values are steps of a scale.
 STEPS = 11
 # Spreads of columns that differ by this factor; a sensor panel has hundreds, answers on one scale at most three.
@@ -116,6 +118,11 @@ def _counts(observed: Observed) -> Hint:
             "negative binomial, not Poisson."
         )
         return Hint("family", text, "negative_binomial")
+    if factor < UNDERDISPERSED or float(observed.values.min()) >= FAR_FROM_ZERO:
+        why = (
+            "stay far from zero" if factor >= UNDERDISPERSED else f"scatter {factor:.2g} times as much as counts would"
+        )
+        return Hint("family", f"Whole numbers that {why} (grades, scores): real numbers fit them better.", "gaussian")
     return Hint("family", "Counts without an upper bound.", "poisson")
 
 

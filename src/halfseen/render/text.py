@@ -95,8 +95,8 @@ def says_something(column: Column) -> bool:
     return bool(np.isfinite(np.asarray(column.values, dtype=float)).any())
 
 
-def cells(column: Column | Interval) -> list[str]:
-    """The cells of a column as words."""
+def cells(column: Column | Interval, longest: int = LABEL) -> list[str]:
+    """The cells of a column as words, labels cut to a length."""
     if isinstance(column, Interval):
         numbers = [*np.asarray(column.low, dtype=float), *np.asarray(column.high, dtype=float)]
         texts = [f"{v:.0f}" if math.isfinite(v) else "-" for v in numbers] if column.is_whole else (
@@ -108,7 +108,7 @@ def cells(column: Column | Interval) -> list[str]:
         ]
     if column.kind == "text":
         texts = [visible(str(value)) for value in column.values]
-        return [text if len(text) <= LABEL else text[: LABEL - 1] + "\u2026" for text in texts]
+        return [text if len(text) <= longest else text[: longest - 1] + "\u2026" for text in texts]
     numbers = [float(value) for value in column.values]
     if column.kind == "count":
         return [count(int(value)) if math.isfinite(value) else "-" for value in numbers]

@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from halfseen.summary.common import fit_section, glance
-from halfseen.summary.parts import Chapter
+from halfseen.summary.parts import Chapter, Part
 from halfseen.summary.subject import Subject
+from halfseen.summary.summary import brief as brief_of
 from halfseen.summary.summary import writer_of
 
 
 def chapter(subject: Subject) -> Chapter:
     """What is known of every model."""
     return Chapter(type(subject.model).__name__, "", glance(subject), [fit_section(subject)])
+
+
+def brief(subject: Subject) -> list[Part]:
+    """What the model inside says, where there is one."""
+    inner = getattr(subject.model, "model_", None)
+    return [] if inner is None else brief_of(inner, subject.record)
 
 
 def imputer(subject: Subject) -> Chapter:

@@ -49,9 +49,14 @@ def glance(subject: Subject) -> list[tuple[str, str]]:
     items = [*_size(subject), *_errors(subject)]
     run = getattr(subject.model, "run_", None)
     if run is not None:
-        how = "converged" if run.converged else run.reason.replace("_", " ")
-        items.append(("ended", f"{how}, {run.n_iter} sweeps"))
+        items.append(("ended", ended(run)))
     return items
+
+
+def ended(run: Any) -> str:
+    """How a fit ended, and after how many sweeps."""
+    how = "converged" if run.converged else run.reason.replace("_", " ")
+    return f"{how}, {run.n_iter} sweep{'' if run.n_iter == 1 else 's'}"
 
 
 def _size(subject: Subject) -> list[tuple[str, str]]:
@@ -126,10 +131,13 @@ def held_out(record: Mapping[str, Any]) -> list[Part]:
     base = rows[-1]["rmse"] or math.nan
     columns.append(Column(f"RMSE / {rows[-1]['model']}", [row["rmse"] / base for row in rows], kind="figures"))
     judge = record.get("judge", {})
-    text = f"Judged on {count(record.get('n_judged', 0))} entries that no fit had seen."
-    if judge.get("hide") is None and judge.get("refit"):
-        text += " The model of this page was then fitted to all entries."
-    parts: list[Part] = [Table("Errors on held-out entries", columns), Text(text)]
+    text = f"Fitted to {count(record['n_fitted'])} entries, judged" if "n_fitted" in record else "Judged"
+    text += f" on {count(record.get('n_judged', 0))} that no fit had seen."
+    if judge.get("hide") is None and judge.get("refit") and record.get("options", {}).get("out"):
+        text += " The model that is kept was then fitted to all entries."
+    if "unit" in record:
+        text += " Errors are in units of each column's spread."
+    parts: list[Part] = [Text(text), Table("Errors on held-out entries", columns)]
     if seen := record.get("intervals", {}).get("coverage"):
         level, width = record["intervals"]["level"], record["intervals"]["mean_width"]
         parts.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from halfseen.summary.subject import Subject
 
 # Sources with a column of their own in the table of factors, and with a picture of loadings.
 MOST_COLUMNS, MOST_PICTURES = 8, 6
-# Columns named at either end of a factor.
-LARGEST = 5
+# Columns named at either end of a factor; columns named of all sources.
+LARGEST, NAMED = 5, 3
 
 
 def factor_sections(subject: Subject, chapter: Chapter) -> list[Section]:
@@ -31,11 +32,15 @@ def factor_sections(subject: Subject, chapter: Chapter) -> list[Section]:
         return [
             Section("Factors", [Text("No source takes part in any factor: nothing beyond column means was found.")])
         ]
-    return [explained(model), loadings(subject, chapter), samples(subject, chapter)]
+    return [
+        Section("What each factor explains", explained(model)),
+        loadings(subject, chapter),
+        samples(subject, chapter),
+    ]
 
 
-def explained(model: Any) -> Section:
-    """A line per factor: who takes part, and how much of each source it explains."""
+def explained(model: Any) -> list[Part]:
+    """A line per factor: who takes part, how much of each source it explains, and which columns it moves most."""
     clear = clear_factors(model)
     shares, active = np.clip(model.variance_explained_, 0.0, 1.0)[:, clear], np.asarray(model.activity_)[clear]
     columns: list[Column | Interval] = [
@@ -50,16 +55,31 @@ def explained(model: Any) -> Section:
         ]
     else:
         columns.append(Column("in the mean", shares.mean(axis=0), "over all sources", "share"))
-    text = "How much of each source's variance about its column means a factor explains (columns weighted by one over "
-    text += "their noise). A dash: the source takes no part."
+    columns.append(Column("columns that stand out", [standing_out(model, k) for k in clear], kind="text"))
+    text = "Shares are of each source's variance about its column means, columns weighted by one over their noise; a "
+    text += "dash: the source takes no part."
     faint = len(model.factor_names_) - len(clear)
     if faint:
-        text += f" {faint} further factors explain at most 1 % of any source (faint) and are left out here."
-    return Section(
-        "What each factor explains",
-        [Text(text), Table("Variance explained by factor and source", columns, "variance-explained"),
-         Picture(lambda: plot_variance_explained(model), "variance explained by factor and source as a heat map")],
-    )  # fmt: skip
+        text += f" {faint} further factors explain at most 1 % of any source and are left out."
+    return [
+        Text(text),
+        Table("Variance explained by factor and source", columns, "variance-explained"),
+        Picture(lambda: plot_variance_explained(model), "variance explained by factor and source as a heat map"),
+    ]
+
+
+def standing_out(model: Any, k: int) -> str:
+    """The columns that load most on a factor, over all sources."""
+    sizes: list[tuple[float, str, str]] = []
+    named = Counter(str(label) for name in model.source_names_ for label in column_labels(model, name))
+    for name in model.source_names_:
+        loads, factors = sized_loadings(model, name)
+        labels = column_labels(model, name)
+        for place in np.flatnonzero(factors == k):
+            first = np.argsort(-np.abs(loads[:, place]), kind="stable")[:NAMED]
+            sizes += [(float(abs(loads[j, place])), str(labels[j]), name) for j in first]
+    strongest = sorted(sizes, key=lambda size: -size[0])[:NAMED]
+    return ", ".join(label if named[label] == 1 else f"{label} of {name}" for _, label, name in strongest)
 
 
 def takes_part(model: Any, k: int) -> str:

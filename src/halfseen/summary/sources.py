@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from halfseen.data import Sources
+from halfseen.show.source_factors import clear_factors
 from halfseen.show.sources import part_images, plot_heterogeneity, plot_shared_basis, plot_shares
 from halfseen.summary.common import fit_section, glance, three
 from halfseen.summary.factors import ends
 from halfseen.summary.parts import Chapter, Column, Interval, Part, Picture, Section, Table, Text
-from halfseen.summary.source_factors import factor_sections
+from halfseen.summary.source_factors import explained, factor_sections
 from halfseen.summary.subject import Subject
 from halfseen.text import count
 
@@ -26,15 +27,10 @@ MOST_REFITTED = 300_000
 def chapter(subject: Subject) -> Chapter:
     """Shares, shared basis, index over columns, unique parts, fit."""
     model = subject.model
-    names, r1 = model.source_names_, model.shared_basis_.shape[1]
-    ranks = sorted({model.unique_basis_[name].shape[1] for name in names})
-    unique = str(ranks[0]) if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
-    kinds = f"shared rank {r1}, unique rank {unique}"
-    if hasattr(model, "posterior_"):
-        size = np.asarray(model.activity_).sum(axis=1)
-        kinds = f"{np.sum(size == len(names))} factors of all, {np.sum((size > 0) & (size < len(names)))} of some"
+    names = model.source_names_
+    ranks = {model.unique_basis_[name].shape[1] for name in names}
     chapter = Chapter(
-        f"Many sources: {kinds}",
+        f"Many sources: {kinds(model)}",
         f"{type(model).__name__}: what {len(names)} tables over the same rows share, and what is each one's own.",
         [("sources", count(len(names))), ("rows", count(model.n_rows_)),
          ("columns of all", count(sum(len(model.shared_loadings_[name]) for name in names))), *glance(subject)],
@@ -56,6 +52,28 @@ def chapter(subject: Subject) -> Chapter:
         "shares, index", "none", text + "between sources (misalignment away from 0) and both ranks are right."
     )
     return chapter
+
+
+def kinds(model: Any) -> str:
+    """Ranks; of the Bayesian model how many factors all, some and single sources take part in, faint ones left out."""
+    if not hasattr(model, "posterior_"):
+        ranks = sorted({model.unique_basis_[name].shape[1] for name in model.source_names_})
+        unique = str(ranks[0]) if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
+        return f"shared {model.shared_basis_.shape[1]} + unique {unique}"
+    size, n_sources = np.asarray(model.activity_).sum(axis=1), len(model.source_names_)
+    counts = {
+        "shared": int(np.sum(size == n_sources)),
+        "partly shared": int(np.sum((size > 1) & (size < n_sources))),
+        "of one source": int(np.sum((size == 1) & (n_sources > 1))),
+    }
+    return " + ".join(f"{number} {word}" for word, number in counts.items() if number or word == "shared")
+
+
+def brief(subject: Subject) -> list[Part]:
+    """Shares of the sources, and what each factor explains."""
+    model = subject.model
+    told: list[Part] = explained(model) if hasattr(model, "posterior_") and len(clear_factors(model)) else []
+    return [part for part in [*_shares(subject).parts, *told] if not isinstance(part, Picture)]
 
 
 def _shares(subject: Subject) -> Section:
@@ -83,8 +101,8 @@ def _shares(subject: Subject) -> Section:
     order = np.argsort(-shares["unique"], kind="stable")
     parts: list[Part] = [
         Text(
-            f"Misalignment of the unique bases: {model.misalignment_:.3f}. Near 0 they are alike, and what is shared "
-            "and what is unique cannot be told apart."
+            f"Misalignment of the unique bases: {model.misalignment_:.3f} (near 0 what is shared and what is unique "
+            "cannot be told apart)."
         ),
         Table("Sources, the most unique first", columns, "sources").take(order),
     ]

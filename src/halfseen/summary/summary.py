@@ -10,7 +10,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from halfseen.summary.parts import Chapter, Facts, Note, Section, Table
+from halfseen.summary.parts import Chapter, Facts, Note, Part, Section, Table
 from halfseen.summary.subject import Subject, data_of
 
 
@@ -36,6 +36,24 @@ def writer_of(model: Any) -> Callable[[Subject], Chapter]:
     module, name = where.split(":")
     writer: Callable[[Subject], Chapter] = getattr(import_module(module), name)
     return writer
+
+
+def brief(model: Any, record: Mapping[str, Any]) -> list[Part]:
+    """What a screen shows at once: of the parts that the page has, those that the room's ``brief`` names; maybe none.
+
+    They need neither the data of the fit nor its inference.
+
+    Examples
+    --------
+    >>> import halfseen as hs
+    >>> data = hs.datasets.make_factor_data(60, 40, rank=1, observed=0.6, random_state=0)
+    >>> model = hs.OverparametrizedFactorization(random_state=0).fit(data.observed)
+    >>> [name for name, value in brief(model, {})[0].items][:2]
+    ['components found', 'stopped after']
+    """
+    told = getattr(import_module(writer_of(model).__module__), "brief", None)
+    parts: list[Part] = [] if told is None else told(Subject(model, record))
+    return parts
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import numpy as np
 
 from halfseen.data import Sources
 from halfseen.show.sources import plot_embeddings
-from halfseen.summary.common import fit_section, glance
+from halfseen.summary.common import ended, fit_section, glance
 from halfseen.summary.factors import ends
-from halfseen.summary.parts import Chapter, Column, Interval, Part, Picture, Section, Table, Text
+from halfseen.summary.parts import Chapter, Column, Facts, Interval, Part, Picture, Section, Table, Text
 from halfseen.summary.subject import Subject
 from halfseen.text import count
 
@@ -34,6 +34,11 @@ def chapter(subject: Subject) -> Chapter:
     text = "A network gives predictions without intervals; judge it by its held-out errors beside simpler models."
     chapter.claim("all numbers", "none", text)
     return chapter
+
+
+def brief(subject: Subject) -> list[Part]:
+    """How training ended."""
+    return [Facts([("training ended", ended(subject.model.run_))])]
 
 
 def _embeddings(subject: Subject, n_cols: int) -> Section:

@@ -24,10 +24,17 @@ def chapter(subject: Subject) -> Chapter:
         "Gradient descent from a small start, with more columns than needed, stopped early: no rank was given.",
         [*glance(subject), ("stopped after", f"{count(model.stop_time_)} iterations")],
     )
-    chapter.sections += [_path(model, there), _components(subject, there), fit_section(subject)]
+    chapter.sections += [_path(subject, there), _components(subject, there), fit_section(subject)]
     text = "Descent gives estimates without intervals: judge it by its held-out errors. Components that had not "
     chapter.claim("all numbers", "none", text + "grown at the stop are what is left of the start, and noise.")
     return chapter
+
+
+def brief(subject: Subject) -> list[Part]:
+    """When it stopped, with what."""
+    model = subject.model
+    facts = [("components found", count(grown(model))), ("stopped after", f"{count(model.stop_time_)} iterations")]
+    return [Facts([*facts, ("threshold there", three(float(model.threshold_)))])]
 
 
 def grown(model: Any) -> int:
@@ -40,7 +47,8 @@ def grown(model: Any) -> int:
     return max(above, max((passed.rank for passed in model.path_.passed), default=0))
 
 
-def _path(model: Any, there: int) -> Section:
+def _path(subject: Subject, there: int) -> Section:
+    model = subject.model
     path = model.path_
 
     has_threshold = 0 < model.threshold_ < np.max(path.singular_values, initial=0.0)
@@ -65,8 +73,6 @@ def _path(model: Any, there: int) -> Section:
         ),
     ]
     facts = [
-        ("stopped after", f"{count(model.stop_time_)} iterations"),
-        ("threshold there", three(float(model.threshold_))),
         ("step", f"{float(model.step_):.3g}"),
         ("start", f"{float(model.start_scale):g}"),
     ]
@@ -74,7 +80,8 @@ def _path(model: Any, there: int) -> Section:
         facts.append(("noise level", three(float(model.noise_))))
     if model.held_out_ is not None:
         facts.append(("best held-out error", f"{three(model.held_out_.best_error)} at {model.held_out_.best_time}"))
-    parts.insert(0, Facts(facts))
+    (told,) = (part for part in brief(subject) if isinstance(part, Facts))
+    parts.insert(0, Facts([*told.items, *facts]))
     if path.passed:
         columns = [
             Column("rank", [str(passed.rank) for passed in path.passed], kind="text"),

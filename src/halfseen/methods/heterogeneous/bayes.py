@@ -12,6 +12,7 @@ import numpy as np
 from halfseen._typing import FloatArray, as_generator
 from halfseen.data import Observed, Sources, as_sources
 from halfseen.engines import Engine
+from halfseen.linalg import misalignment
 from halfseen.losses import Loss, get_loss
 from halfseen.many import Parts, Placed, in_gauge
 from halfseen.methods.heterogeneous.checks import check_weights
@@ -54,10 +55,10 @@ def fit_bayes(
     intercepts = {name: fit.intercepts for name, fit in zip(posterior.names, posterior.fits, strict=True)}
     parts = parts_in_gauge(posterior)
     model._keep(sources, parts, intercepts)
+    own = own_bases(posterior)
+    model.misalignment_ = misalignment(own)
     model.shared_rank_ = parts.shared_basis.shape[1]
-    model.unique_rank_ = {
-        name: placed.unique_basis.shape[1] for name, placed in zip(sources.names, parts.own, strict=True)
-    }
+    model.unique_rank_ = {name: basis.shape[1] for name, basis in zip(sources.names, own, strict=True)}
     model.restarted_, model.rank_search_ = [], None
     model.run_, model.n_iter_ = posterior.run, posterior.run.n_iter
     for text, category in notes:
@@ -94,6 +95,17 @@ def parts_in_gauge(posterior: SourcesPosterior) -> Parts:
     return in_gauge(scores[:, is_shared], own)
 
 
+def own_bases(posterior: SourcesPosterior) -> list[FloatArray]:
+    """Bases of the factors that a source takes part in and not all do; those that are too faint for it do not count."""
+    is_shared = np.asarray(posterior.activity.all(axis=1))
+    shared = np.linalg.qr(posterior.scores[:, is_shared])[0]
+    bases = []
+    for place in range(len(posterior.names)):
+        own = posterior.scores[:, np.asarray(posterior.activity[:, place]) & ~is_shared]
+        bases.append(np.linalg.qr(own - shared @ (shared.T @ own))[0])
+    return bases
+
+
 def placed_columns(model: HeterogeneousFactorization, name: str, table: Observed) -> Placed:
     """New columns of a fitted source, on its orthonormal bases."""
     posterior: SourcesPosterior = model.posterior_
@@ -108,7 +120,11 @@ def placed_columns(model: HeterogeneousFactorization, name: str, table: Observed
 def placed_source(model: HeterogeneousFactorization, table: Observed) -> Placed:
     """A new source on the common factors, with as many factors of its own as the fit's sources have at most."""
     posterior: SourcesPosterior = model.posterior_
-    rank = min(max(max(model.unique_rank_.values()), 1), min(table.shape) - 1) if min(table.shape) > 1 else 0
+    rank = (
+        min(max(basis.shape[1] for basis in model.unique_basis_.values()), min(table.shape) - 1)
+        if min(table.shape) > 1
+        else 0
+    )
     word = model.family if isinstance(model.family, str) else "gaussian"
     fit, scores = place_source(posterior, table, rank, family_of(word), bool(model.centre), model._rng())
     rest = linear_of(fit, scores) - fit.intercepts

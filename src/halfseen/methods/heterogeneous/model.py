@@ -110,7 +110,7 @@ class HeterogeneousFactorization(SourcesEstimator):
     shared_rank_ : int
         :math:`r_1` of the fit.
     unique_rank_ : dict from source name to int
-        :math:`r_{2,(i)}` of the fit; "bayes": partly shared and faint factors count in each source that has them.
+        :math:`r_{2,(i)}` of the fit; "bayes": factors that the source takes part in and not all do.
     rank_search_ : SourceRanks or None
         What "auto" ranks tried.
     misalignment_ : float

@@ -36,6 +36,11 @@ def chapter(subject: Subject) -> Chapter:
     return chapter
 
 
+def brief(subject: Subject) -> list[Part]:
+    """How held-out cells of a one-class table were ranked."""
+    return _ranking(subject)
+
+
 def _weights(model: Any) -> Section:
     """What of each side's features moves which unit."""
     parts: list[Part] = [

@@ -12,7 +12,7 @@ from halfseen.show.fits import plot_rank_choice
 from halfseen.show.moments import Widths, plot_eigenvalues, plot_second_moment, plot_widths
 from halfseen.summary.common import fit_section, glance, three
 from halfseen.summary.factors import ends, plot_factor_map
-from halfseen.summary.parts import Chapter, Column, Facts, Interval, Part, Picture, Section, Table, Text
+from halfseen.summary.parts import Chapter, Column, Facts, Interval, Note, Part, Picture, Section, Table, Text
 from halfseen.summary.subject import Subject
 from halfseen.text import count, share
 
@@ -27,18 +27,42 @@ def chapter(subject: Subject) -> Chapter:
         "How columns move together, learned from rows of which only a few cells each were seen.",
         glance(subject),
     )
-    chapter.glance.append(("variance that no factor explains", f"{three(float(model.psi_))} per column"))
     if model.privacy is not None:
         chapter.claim("everything on this page", "privacy", model.privacy.statement())
         subject.note("This is a private model: it holds noisy sums only, and this page shows nothing of single rows. "
                      "Intervals need the raw rows and are not stated.", is_warning=False)  # fmt: skip
-    for text in getattr(model.diagnostics_, "messages", lambda rank: [])(model.rank_):
-        subject.note(text[0].upper() + text[1:] + ".")
+    for text in _messages(model):
+        subject.note(text)
     if model.privacy is None:
         subject.shares = _seen(model.moments_)
     chapter.sections += [_components(subject, chapter), *_moments(subject, chapter)]
     chapter.sections.append(fit_section(subject, [] if "choice" in subject.record else _rank(model)))
     return chapter
+
+
+def brief(subject: Subject) -> list[Part]:
+    """The pairs, the components, and what is wrong with them."""
+    pairs = [] if subject.model.privacy is not None else [_pairs(subject.model)]
+    components = [part for part in _components(subject, Chapter("")).parts if not isinstance(part, Picture)]
+    return [*pairs, *components, *(Note(text) for text in _messages(subject.model))]
+
+
+def _messages(model: Any) -> list[str]:
+    messages: list[str] = getattr(model.diagnostics_, "messages", lambda rank: [])(model.rank_)
+    return [f"{text[0].upper()}{text[1:]}." for text in messages]
+
+
+def _pairs(model: Any) -> Facts:
+    """How rows pair up."""
+    diagnostics = model.diagnostics_
+    return Facts(
+        [
+            ("entries per row", three(diagnostics.entries_per_row)),
+            ("rows with two or more", count(diagnostics.rows_with_pairs)),
+            ("pairs of columns seen together", share(diagnostics.share_of_pairs)),
+            ("islands of columns", count(diagnostics.n_islands)),
+        ]
+    )
 
 
 def _components(subject: Subject, chapter: Chapter) -> Section:
@@ -60,7 +84,10 @@ def _components(subject: Subject, chapter: Chapter) -> Section:
     labels = subject.labels(1)
     columns.append(Column("columns at one end", ends(points, labels, 1), kind="text"))
     columns.append(Column("columns at the other end", ends(points, labels, -1), kind="text"))
-    parts: list[Part] = [Table("Components of the second moment", columns, "components")]
+    parts: list[Part] = [
+        Table("Components of the second moment", columns, "components"),
+        Facts([("variance that no factor explains", f"{three(float(model.psi_))} per column")]),
+    ]
     if errors is not None:
         parts.append(
             Text(f"The row space lies within {three(largest)} degrees of the true one ({intervals.level:.0%}).")
@@ -120,17 +147,8 @@ def _moments(subject: Subject, chapter: Chapter) -> list[Section]:
         )
         text = f"First order, errors clustered by rows. {ROWS_CLAIM}"
         chapter.claim("second moment of a pair", widths.level, text)
-    diagnostics = model.diagnostics_
-    facts = Facts(
-        [
-            ("entries per row", three(diagnostics.entries_per_row)),
-            ("rows with two or more", count(diagnostics.rows_with_pairs)),
-            ("pairs of columns seen together", share(diagnostics.share_of_pairs)),
-            ("islands of columns", count(diagnostics.n_islands)),
-        ]
-    )
     return [
-        Section("Second moments", [facts, *parts]),
+        Section("Second moments", [_pairs(model), *parts]),
         Section("Columns", [_columns(subject)]),
     ]
 
