@@ -150,9 +150,9 @@ def held_out(record: Mapping[str, Any]) -> list[Part]:
 
 
 def missing_section(subject: Subject) -> Section | None:
-    """Where the table was seen, and what seeing depends on."""
+    """Where the table was seen, and what seeing depends on; nothing of a table without a hole."""
     shares, observed = subject.seen(), subject.observed
-    if shares is None:
+    if shares is None or (shares.grid.size and shares.grid.min() >= 1.0):
         return None
     n, p = shares.shape
     parts: list[Part] = [
