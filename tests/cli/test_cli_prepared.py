@@ -32,7 +32,7 @@ def run(*words):
     return done.exit_code, done.output
 
 
-@pytest.mark.parametrize("method", ["als", "factor", "soft-impute"])
+@pytest.mark.parametrize("method", ["als", "factor", "soft-impute", "descent"])
 def test_a_prepared_folder_is_fitted_judged_and_predicted(folder, tmp_path, method):
     code, text = run("fit", method, folder, "--rank", 2, "--memory", "1GB", "-o", tmp_path / "run")
     assert code == 0, text
@@ -45,6 +45,30 @@ def test_a_prepared_folder_is_fitted_judged_and_predicted(folder, tmp_path, meth
     assert len(written) == 2 * N
     model = hs.load(tmp_path / "run" / "model.safetensors")
     np.testing.assert_allclose(written["predicted"], model.predict(written["row"], written["col"]), rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:rows have .* entries on average")
+def test_second_moments_of_a_prepared_folder_are_those_of_its_rows(folder, tmp_path):
+    code, text = run("fit", "moment", folder, "--rank", 2, "--errors", "-o", tmp_path / "run")
+    assert code == 0, text
+    model = hs.load(tmp_path / "run" / "model.safetensors")
+    assert "more than 3 times the rank" in text
+    here = hs.OneSidedCompletion(2, random_state=0).fit(hs.read_table(folder).load())
+    np.testing.assert_allclose(model.second_moment(), here.second_moment(), atol=1e-4)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["data"]["n_entries"] == hs.read_table(folder).n_entries
+    assert run("report", tmp_path / "run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "shown", "not_shown"),
+    [("als", ("--engine", "--resume"), ()), ("irt", ("--resume",), ("--engine", "--memory")),
+     ("moment", ("--engine",), ("--checkpoint",)), ("kron-ridge", (), ("--workers", "--checkpoint"))],
+)  # fmt: skip
+def test_help_shows_what_the_method_can_do(method, shown, not_shown):
+    text = run("fit", method, "--help")[1]
+    assert all(option in text for option in shown)
+    assert not any(option in text for option in not_shown)
 
 
 def test_a_fit_goes_on_from_its_checkpoint(folder, tmp_path):
@@ -86,7 +110,7 @@ def test_a_completed_table_keeps_what_was_seen(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (("descent", "FOLDER"), "'fit descent' does not fit"),
+        (("irt", "FOLDER"), "'fit irt' does not fit; fit factor, fit als"),
         (("als", "FOLDER", "--row", "user"), "--row is for files"),
         (("als", "FOLDER", "--rank", "2,4"), "several values"),
         (("als", "digits", "--memory", "1GB"), "halfseen prepare RAW FOLDER"),
@@ -94,7 +118,7 @@ def test_a_completed_table_keeps_what_was_seen(folder, tmp_path):
         (("als", "FOLDER", "--engine", "dask"), "needs --scheduler ADDRESS, or --workers"),
         (("als", "FOLDER", "--workers", "2"), "belong to --engine dask"),
         (("als", "FOLDER", "--resume"), "--resume needs --checkpoint"),
-        (("moment", "digits", "--checkpoint", "kept"), "nothing to keep"),
+        (("moment", "FOLDER", "--row", "user"), "--row is for files"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(folder, words, match):

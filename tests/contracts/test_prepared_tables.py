@@ -37,11 +37,25 @@ def table(tmp_path_factory):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", FITS)
-def test_an_estimator_fits_a_prepared_table_and_predicts_its_rows(table, name):
+def test_an_estimator_fits_a_prepared_table_predicts_its_rows_and_is_saved(table, name, tmp_path):
     model = getattr(hs, name)(**FITS[name]).fit(table)
     cells = model.predict(["row 3", "row 29"], ["column 1", "column 0"])
     assert np.isfinite(cells).all()
     assert model.stored_rows_.table.folder == table.folder
+    hs.save(model, tmp_path / "model.safetensors")
+    again = hs.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict(["row 3", "row 29"], ["column 1", "column 0"]), cells)
+    assert str(again.summary())
+
+
+@pytest.mark.filterwarnings("ignore:rows have .* entries on average")
+def test_second_moments_have_the_errors_of_their_rows_in_memory(table):
+    model = hs.OneSidedCompletion(1, random_state=0).fit(table)
+    here = hs.OneSidedCompletion(1, random_state=0).fit(table.load())
+    for rows in (None, table):
+        np.testing.assert_allclose(
+            model.inference(R=rows).eigenvalues().low, here.inference().eigenvalues().low, rtol=0.05
+        )
 
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - FITS.keys() - OF_FEATURES))

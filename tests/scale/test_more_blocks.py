@@ -154,6 +154,12 @@ class TestGibbs:
         )
         assert draws.rows.shape == (200, 400, 4)
 
+    def test_new_rows_are_placed_as_by_the_chain_in_memory(self, low_rank, sampled):
+        new, cols = low_rank[1].load().take_rows(np.arange(5)), low_rank[1].col_labels
+        there, here = (model.inference().new_rows(new).entries(new.row_labels, cols[:5]) for model in sampled)
+        assert np.abs(there.estimate - here.estimate).max() < here.se.max()
+        assert 0.8 < np.median(there.se / here.se) < 1.25
+
     def test_saved_chains_draw_the_same_rows(self, sampled, low_rank, tmp_path):
         hs.save(sampled[0], tmp_path / "model.hsm")
         again, rows = hs.load(tmp_path / "model.hsm"), low_rank[1].load().row_labels[[0, 9]]

@@ -13,7 +13,7 @@ from halfseen.cli.complete import METHODS, CompletePlan, facts_of, parsed, tell
 from halfseen.cli.options import BlockOptions, TableOptions
 from halfseen.cli.scores import places
 from halfseen.cli.screen import note, print_json
-from halfseen.cli.source import changed
+from halfseen.cli.source import refuse_reading
 from halfseen.cli.stored import MOST_JUDGED
 from halfseen.cli.where import check_blocks, computing, keeping
 from halfseen.data import Observed, PreparedTable
@@ -56,8 +56,7 @@ def checked(data: str, plan: CompletePlan, reading: TableOptions, out: Path | No
         raise ValueError(f"{data} is a prepared table, whose cells go into a folder: give -o FOLDER, a new one")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"-o {out} exists and is not an empty folder; give a new one")
-    if given := changed(reading):
-        raise ValueError(f"--{next(iter(given)).replace('_', '-')} is for files; the table was read when prepared")
+    refuse_reading(reading)
     if plan.method not in ("auto", *ON_FOLDERS):
         raise ValueError(
             f"--method {plan.method} does not fit a prepared table; take {', '.join(ON_FOLDERS)}, or give the file"

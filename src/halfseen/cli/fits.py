@@ -15,6 +15,8 @@ from halfseen.cli.options import BlockOptions, Data, JudgeOptions, ManyData, Out
 from halfseen.cli.screen import PlainCommand, plainly
 
 PANELS = ("The model", "Fine settings of the model")
+# Options of methods that fit prepared tables, and of those whose iterations can be kept.
+WHERE, KEPT = ("memory", "engine", "scheduler", "workers"), ("checkpoint", "resume")
 SEVERAL = "Several with commas are tried on held-out entries."
 
 
@@ -38,8 +40,9 @@ def command_of(method: Method) -> Any:
     taken = {"data"}
     # a word of the estimator stays the estimator's: --memory of a chain is that of its draws
     own = {parameter.name for parameter in method.parameters}
+    unfit = own | (set() if method.on_blocks else set(WHERE)) | (set() if method.keeps else set(KEPT))
     shown = {
-        group: [field for field in fields(group) if group is not BlockOptions or field.name not in own]
+        group: [field for field in fields(group) if group is not BlockOptions or field.name not in unfit]
         for group in groups
     }
     for group in groups:

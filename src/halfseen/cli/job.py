@@ -21,7 +21,7 @@ import numpy as np
 import halfseen as hs
 from halfseen.cli.claims import claim
 from halfseen.cli.folder import check_target
-from halfseen.cli.methods import Method
+from halfseen.cli.methods import Method, those_on_blocks
 from halfseen.cli.options import BlockOptions, JudgeOptions, OutputOptions, Scale, ScaleOption, TableOptions
 from halfseen.cli.screen import FitFailed, Steps, note, print_json, steps
 from halfseen.data.prepared import is_prepared
@@ -362,7 +362,12 @@ def _run_claimed(asked: AskedFit) -> None:
     check_blocks(asked.part(BlockOptions), asked.data, f"fit {asked.method.name}")
     begun = time.perf_counter()
     is_stored = len(asked.data) == 1 and is_prepared(asked.data[0])
-    module, name = JOBS["stored" if is_stored else asked.method.kind].split(":")
+    if is_stored and not asked.method.on_blocks:
+        raise ValueError(
+            f"{asked.data[0]} is a prepared table, which 'fit {asked.method.name}' does not fit; "
+            f"{those_on_blocks()} do. Here give the file that it was made from"
+        )
+    module, name = JOBS["stored" if is_stored and asked.method.kind == "table" else asked.method.kind].split(":")
     job: Job = getattr(import_module(module), name)(asked)
     job.values = asked.values()
     job.open()

@@ -46,6 +46,10 @@ class Method:
         Where the command line starts from another value than Python.
     left_out : tuple of str
         Parameters that the job sets.
+    on_blocks : bool
+        Whether it fits a prepared table.
+    keeps : bool
+        Whether its iterations can be kept, to go on from.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Method:
     searched: tuple[str, ...] = ("rank", "penalty")
     defaults: Mapping[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ("held_out", "threads")
+    on_blocks: bool = False
+    keeps: bool = True
 
     @property
     def parameters(self) -> list[Parameter]:
@@ -89,7 +95,7 @@ METHODS = (
         f"""Generalized factor model: real numbers, yes/no answers, counts, counts out of N, or ordered classes.
 
         Example: [bold]halfseen fit factor ratings.csv {READ} --rank 1,2,4 -o run/[/bold]""",
-        (TrialsOption, ScaleOption),
+        (TrialsOption, ScaleOption), on_blocks=True,
     ),
     Method(
         "irt", "item response model", "methods/response/model.py", "ItemResponseModel", "table",
@@ -104,7 +110,7 @@ METHODS = (
         f"""Alternating least squares with biases, for ratings and other real numbers.
 
         Example: [bold]halfseen fit als ratings.parquet {READ} -o run/[/bold]""",
-        (ScaleOption,),
+        (ScaleOption,), on_blocks=True,
     ),
     Method(
         "bayes", "Bayesian factorisation", "methods/completion/bayesian.py", "BayesianFactorization", "table",
@@ -112,21 +118,21 @@ METHODS = (
 
         Example: [bold]halfseen fit bayes ratings.parquet {READ} --row-features users.csv -o run/[/bold], then
         [bold]halfseen predict run/ pairs.csv --level 0.95[/bold]""",
-        (FeatureFiles, ScaleOption),
+        (FeatureFiles, ScaleOption), on_blocks=True,
     ),
     Method(
         "soft-impute", "soft-impute", "methods/completion/soft_impute.py", "SoftImpute", "table",
         f"""Soft-impute: completion by the nuclear norm, its penalty chosen along a path.
 
         Example: [bold]halfseen fit soft-impute ratings.parquet {READ} -o run/[/bold]""",
-        (ScaleOption,),
+        (ScaleOption,), on_blocks=True,
     ),
     Method(
         "descent", "overparametrized descent", "methods/descent/model.py", "OverparametrizedFactorization", "table",
         f"""Overparametrized descent: more columns than needed, a small start, an early stop; no rank to choose.
 
         Example: [bold]halfseen fit descent ratings.parquet {READ} -o run/[/bold]""",
-        (TrialsOption, ScaleOption), searched=(),
+        (TrialsOption, ScaleOption), searched=(), on_blocks=True,
     ),
     Method(
         "inductive", "inductive", "methods/inductive/model.py", "InductiveCompletion", "features",
@@ -144,7 +150,7 @@ METHODS = (
 
         Example: [bold]halfseen fit row-kernel-ridge links.csv --row-features similar-targets.csv --held rows
         -o run/[/bold], then [bold]halfseen predict run/ --row-features new-targets.csv --top 10[/bold]""",
-        (FeatureFiles, HeldOption), searched=("penalty",), defaults={"penalty": "0.03,0.1,0.3,1,3"},
+        (FeatureFiles, HeldOption), searched=("penalty",), defaults={"penalty": "0.03,0.1,0.3,1,3"}, keeps=False,
     ),
     Method(
         "kron-ridge", "kernel ridge of cells", "methods/comparisons/kernel_ridge.py", "KronRidge", "features",
@@ -154,7 +160,7 @@ METHODS = (
 
         Example: [bold]halfseen fit kron-ridge links.csv --row-features targets.csv --col-features drugs.csv
         --held rows -o run/[/bold], then [bold]halfseen predict run/ --row-features new-targets.csv --top 10[/bold]""",
-        (FeatureFiles, HeldOption), searched=("penalty",), defaults={"penalty": "0.03,0.1,0.3,1,3"},
+        (FeatureFiles, HeldOption), searched=("penalty",), defaults={"penalty": "0.03,0.1,0.3,1,3"}, keeps=False,
     ),
     Method(
         "moment", "one-sided completion", "methods/moment/model.py", "OneSidedCompletion", "rows",
@@ -164,6 +170,7 @@ METHODS = (
 
         Example: [bold]halfseen fit moment visits.parquet --row user --col shop --value spent -o run/[/bold]""",
         (BlockedRowsOptions,), searched=("rank",), defaults={"rank": "auto"}, left_out=("ranks", "keeps_rows"),
+        on_blocks=True, keeps=False,
     ),
     Method(
         "heterogeneous", "heterogeneous", "methods/heterogeneous/model.py", "HeterogeneousFactorization", "sources",
@@ -188,3 +195,8 @@ METHODS = (
 def method_named(name: str) -> Method:
     """The method of this name."""
     return next(method for method in METHODS if method.name == name)
+
+
+def those_on_blocks() -> str:
+    """The commands that fit a prepared table, to be named in an error."""
+    return ", ".join(f"fit {method.name}" for method in METHODS if method.on_blocks)

@@ -13,8 +13,11 @@ import numpy as np
 
 import halfseen as hs
 from halfseen.cli.job import Job
-from halfseen.cli.options import BlockedRowsOptions, TableOptions
+from halfseen.cli.options import BlockedRowsOptions, BlockOptions, TableOptions
 from halfseen.cli.screen import Steps, count, steps
+from halfseen.cli.source import refuse_reading
+from halfseen.data import PreparedTable
+from halfseen.data.prepared import is_prepared
 
 HELD_OUT = 0.2
 
@@ -34,7 +37,12 @@ class RowsJob(Job):
             raise ValueError("--rank 0: ranks must be 1 or more")
         if len(ranks) > 1:
             self.values |= {"rank": ("auto",), "ranks": (ranks,)}
-        self.whole = open_blocks(self.asked.data[0], self.asked.table)
+        data = self.asked.data[0]
+        if is_prepared(data):
+            refuse_reading(self.asked.table)
+            self.whole = hs.read_table(data, memory=self.asked.part(BlockOptions).memory)
+        else:
+            self.whole = open_blocks(data, self.asked.table)
         self.make({})._checked()
 
     def make(self, chosen: dict[str, Any]) -> Any:
@@ -42,20 +50,13 @@ class RowsJob(Job):
 
     def run(self) -> None:
         """Pairs of all rows (to choose a rank, those of a fifth of the rows apart), the fit, and its errors."""
-        given, is_auto = self.asked.part(BlockedRowsOptions), self.values["rank"] == ("auto",)
+        given = self.asked.part(BlockedRowsOptions)
+        self.model = self.make({})
         with steps(2 + given.errors) as bar:
-            clock = time.perf_counter()
-            train, held_out = add_up(self.whole, given.seed if is_auto else None, bar)
-            self.seconds["pairs"] = time.perf_counter() - clock
-            self.model = self.make({})
-            bar.begin("fitting the pairs")
-            clock = time.perf_counter()
             with warnings.catch_warnings():
                 # the same is among the notes
                 warnings.filterwarnings("ignore", "rows have .* entries on average", UserWarning)
-                self.model.fit_moments(train, held_out)
-            self.seconds["fit"] = time.perf_counter() - clock
-            bar.end()
+                self.fit_pairs(bar)
             if given.errors:
                 bar.begin("row-clustered errors")
                 clock = time.perf_counter()
@@ -65,6 +66,22 @@ class RowsJob(Job):
                 bar.end()
         search = self.model.rank_search_
         self.choice = None if search is None else {"ranks": search.ranks, "losses": search.losses}
+
+    def fit_pairs(self, bar: Steps) -> None:
+        """The pairs of a prepared table are added up where its blocks are; others here."""
+        clock = time.perf_counter()
+        if isinstance(self.whole, PreparedTable):
+            bar.begin("adding up pairs, and fitting them")
+            self.model.fit(self.whole)
+        else:
+            is_auto = self.values["rank"] == ("auto",)
+            train, held_out = add_up(self.whole, self.asked.part(BlockedRowsOptions).seed if is_auto else None, bar)
+            self.seconds["pairs"] = time.perf_counter() - clock
+            clock = time.perf_counter()
+            bar.begin("fitting the pairs")
+            self.model.fit_moments(train, held_out)
+        self.seconds["fit"] = time.perf_counter() - clock
+        bar.end()
 
     def split(self, data: Any, share: float, seed: int) -> tuple[Any, Any]:
         raise NotImplementedError("rows that go through in blocks are not held out")

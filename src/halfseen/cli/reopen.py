@@ -9,6 +9,7 @@ from typing import Any
 from halfseen.cli.options import Duplicates, TableOptions
 from halfseen.cli.source import open_table, read_features, read_sources
 from halfseen.data import Observed, Sources
+from halfseen.data.prepared import is_prepared
 
 
 def reopened(record: Mapping[str, Any], data: str | None) -> Observed | Sources | None:
@@ -22,6 +23,8 @@ def reopened(record: Mapping[str, Any], data: str | None) -> Observed | Sources 
     if record["method"] == "moment" and data is None:
         return None  # rows went through in blocks, and their errors are in the record
     source = record["data"]["source"] if data is None else data
+    if isinstance(source, str) and is_prepared(source):
+        return None  # its entries stay in the blocks of its folder
     reading = table_options(record)
     entries: Observed | Sources
     if record["method"] in ("heterogeneous", "autoencoder"):

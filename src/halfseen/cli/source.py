@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from halfseen.cli.answer_files import is_of_persons
+from halfseen.cli.methods import those_on_blocks
 from halfseen.cli.options import TableOptions
 from halfseen.cli.screen import note
 from halfseen.cli.words import in_options
@@ -35,8 +36,7 @@ def open_table(data: str, options: TableOptions, trials: str | None = None, is_t
         path = Path(data)
         if path.is_dir() and is_prepared(path):
             raise ValueError(
-                f"{data} is a prepared table, which 'halfseen fit' takes (als, factor); here give the file "
-                "that it was made from"
+                f"{data} is a prepared table, which {those_on_blocks()} take; here give the file that it was made from"
             )
         if path.is_dir():
             raise ValueError(f"{data} is a folder; give a file (Parquet, Feather, CSV, TSV, JSON Lines, .gz, .npz)")
@@ -125,6 +125,12 @@ def separator(given: str | None) -> str | None:
 def changed(options: TableOptions) -> dict[str, Any]:
     """The options that differ from their defaults."""
     return {name: value for name, value in asdict(options).items() if value != getattr(TableOptions(), name)}
+
+
+def refuse_reading(options: TableOptions) -> None:
+    """Refuse options of reading beside a prepared table."""
+    if given := changed(options):
+        raise ValueError(f"--{next(iter(given)).replace('_', '-')} is for files; the table was read when prepared")
 
 
 def typed(options: TableOptions) -> str:

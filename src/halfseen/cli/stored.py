@@ -13,14 +13,12 @@ from halfseen.cli.job import Job
 from halfseen.cli.options import BlockOptions
 from halfseen.cli.scores import judge_model
 from halfseen.cli.screen import count, share
-from halfseen.cli.source import changed
+from halfseen.cli.source import refuse_reading
 from halfseen.data import Observed, PreparedTable
 from halfseen.losses import get_loss
 
 # More held-out entries than that say nothing more, and they are judged in memory.
 MOST_JUDGED = 1_000_000
-# Estimators that fit a prepared table, by the name of their command.
-METHODS = ("als", "factor", "bayes", "soft-impute")
 
 
 class StoredJob(Job):
@@ -30,13 +28,7 @@ class StoredJob(Job):
 
     def open(self) -> None:
         asked = self.asked
-        if asked.method.name not in METHODS:
-            raise ValueError(
-                f"{asked.data[0]} is a prepared table, which 'fit {asked.method.name}' does not fit; "
-                f"{', '.join(f'fit {name}' for name in METHODS)} do. Here give the file that it was made from"
-            )
-        if given := changed(asked.table):
-            raise ValueError(f"--{next(iter(given)).replace('_', '-')} is for files; the table was read when prepared")
+        refuse_reading(asked.table)
         if asked.is_scaled:
             raise ValueError("--scale columns needs the table in memory; leave it out for a prepared table")
         self.whole = hs.read_table(asked.data[0], memory=asked.part(BlockOptions).memory)

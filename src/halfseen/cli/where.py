@@ -26,8 +26,6 @@ def check_blocks(given: BlockOptions, data: list[str], command: str) -> None:
     ValueError
     """
     on_dask = given.engine is EngineName.dask
-    if given.checkpoint is not None and command == "fit moment":
-        raise ValueError("--checkpoint: 'fit moment' reads the rows once and iterates on sums; it has nothing to keep")
     if given.resume and given.checkpoint is None:
         raise ValueError("--resume needs --checkpoint DIR, the folder to go on from")
     if (given.scheduler or given.workers) and not on_dask:

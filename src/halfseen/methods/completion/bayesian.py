@@ -476,7 +476,7 @@ class BayesianFactorization(CallbackSupport, PlacesRows, BiasedPredictions):
         observed = self._new_rows(R, row_features)
         placed = self._placed(observed, row_features, rng)
         other = copy(self)
-        other.draws_ = replace(self.draws_, rows=placed.coefficients, row_weights=placed.weights)
+        other.draws_ = self.draws_.with_rows(placed)
         other.observed_shape_, other.row_labels_ = observed.shape, observed.row_labels
         other.fingerprint_ = fingerprint(observed)
         return other

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -166,6 +166,10 @@ class PosteriorDraws(DrawnPredictors):
     def nbytes(self) -> int:
         """Bytes that the draws take."""
         return int(self.rows.nbytes + self.cols.nbytes + sum(effects.nbytes for effects in self.row_effects))
+
+    def with_rows(self, placed: RowPosteriors) -> PosteriorDraws:
+        """The same draws with other rows in the place of these."""
+        return replace(self, rows=placed.coefficients, row_weights=placed.weights)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from halfseen.engines.placement import place
 from halfseen.linalg.align import procrustes
 from halfseen.methods.completion.convergence import potential_scale_reduction, tell_of_chains
 from halfseen.methods.completion.gibbs_blocks import BlockState, RowConditional, chain_of, row_normals
-from halfseen.methods.completion.posterior import DrawnPredictors
+from halfseen.methods.completion.posterior import DrawnPredictors, PosteriorDraws, RowPosteriors
 from halfseen.parameters import BadArgument
 from halfseen.solvers.block_ridge import RowsInBlocks
 from halfseen.solvers.loop import Run, SweepResult, loop
@@ -72,6 +72,11 @@ class StoredDraws(DrawnPredictors):
     def nbytes(self) -> int:
         """Bytes that the draws take."""
         return int(self.cols.nbytes)
+
+    def with_rows(self, placed: RowPosteriors) -> PosteriorDraws:
+        """The same draws with other rows, which are held in memory."""
+        shared = self.cols, self.noise, self.prior_mean, self.prior_precision
+        return PosteriorDraws(placed.coefficients, *shared, row_weights=placed.weights)
 
     def drawn(self, view: Compressed, positions: IntArray) -> FloatArray:
         """Draws (m, S, k + 1) of rows at rising positions, whose entries are given."""

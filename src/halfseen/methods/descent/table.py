@@ -28,7 +28,8 @@ class Centre:
     """What was taken out of a table: the mean, and what rows and columns differ from it."""
 
     mean: float
-    rows: FloatArray
+    # an array; of a prepared table RowsInBlocks, which behaves as one
+    rows: Any
     cols: FloatArray
 
     def at(self, rows: Any, cols: Any) -> FloatArray:

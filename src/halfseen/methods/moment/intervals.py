@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from halfseen._typing import FloatArray, IntArray, RandomState, as_generator
-from halfseen.data import Observed
+from halfseen.data import Observed, PreparedTable
 from halfseen.inference import CommonErrors, Intervals, TableInference, TableNames
 from halfseen.inference.grouped import GroupedInfluence, SubspaceError
 from halfseen.inference.table import LEVEL
@@ -285,9 +285,11 @@ class _Counted:
 def _blocks(model: Any, R: Any) -> Iterable[Observed]:
     stored = getattr(model, "stored_rows_", None)
     if R is None and stored is not None:
+        R = stored.table
+    if isinstance(R, PreparedTable):
         from halfseen.methods.moment.on_blocks import blocks_of
 
-        return blocks_of(stored.table)
+        return blocks_of(R)
     if R is None:
         known = getattr(model, "_seen", SeenRows()).rows()
         if known is None:

@@ -398,7 +398,7 @@ class OneSidedCompletion(CallbackSupport, PlacesRows, CompletionEstimator):
         level : float
         random_state : int, Generator or None
             Draws behind angles and bands.
-        R : table, or iterable of blocks of rows, optional
+        R : table (also a prepared one), or iterable of blocks of rows, optional
             The rows of the fit; needed again for a model that was loaded, or fitted block by block.
         groups : int
             Rows are added up in so many groups; their spread is the variance.
