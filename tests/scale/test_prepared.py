@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from prepared_tables import N, P, entries, write_raw
+from pyarrow import csv
 
 import halfseen as hs
 from halfseen.data.labels import find_labels
@@ -73,6 +75,41 @@ def test_a_folder_that_is_not_complete_is_no_table(tmp_path):
         hs.read_table(tmp_path, memory="1GB")
     with pytest.raises(FileNotFoundError, match="no such file or folder"):
         hs.prepare(tmp_path / "nothing", tmp_path / "table")
+
+
+WIDE = "name,a,b,c,d,e\n" + "".join(f"row {i},{i},{'' if i % 3 else i / 2},1,0,{i % 2}\n" for i in range(12))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_wide_files_are_the_same_table_in_blocks_as_in_memory(tmp_path, kind):
+    (tmp_path / "wide.csv").write_text(WIDE)
+    if kind == "parquet":
+        pq.write_table(csv.read_csv(tmp_path / "wide.csv"), tmp_path / "wide.parquet")
+    straight = as_sorted(hs.read_table(tmp_path / "wide.csv", wide=True))
+    there = hs.prepare(tmp_path / f"wide.{kind}", tmp_path / "table", blocks=2, wide=True, dtype="float64").load()
+    np.testing.assert_array_equal(as_sorted(there).row_labels, straight.row_labels)
+    np.testing.assert_array_equal(there.col_labels, straight.col_labels)
+    np.testing.assert_array_equal(as_sorted(there).to_dense(), straight.to_dense())
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (WIDE, "is missing or infinite.*a wide table, a line per row, give wide=True"),
+        ("name,a,b,c,d\n" + "".join(f"row {i},{i % 2},{i},1,0\n" for i in range(9)), "every row would have one entry"),
+        ("time,user,film,stars\n1,a,b,3\n2,a,c,4\n", "by their names others are meant: give row='user'"),
+        ("user,film,stars\na,b,3\na,b,4\n", "duplicates"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder_behind(tmp_path, text, match):
+    (tmp_path / "raw.csv").write_text(text)
+    with pytest.raises(ValueError, match=match):
+        hs.prepare(tmp_path / "raw.csv", tmp_path / "table")
+    assert not (tmp_path / "table").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=match):
+        hs.prepare(tmp_path / "raw.csv", tmp_path / "empty")
+    assert not list((tmp_path / "empty").iterdir())
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])

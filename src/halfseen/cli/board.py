@@ -10,7 +10,7 @@ import typer
 
 from halfseen.cli.board_options import BoardOptions, LogOptions
 from halfseen.cli.options import grouped
-from halfseen.cli.screen import OneLineErrors, plainly
+from halfseen.cli.screen import OneLineErrors, PlainCommand, plainly
 
 STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
 MAKE = "make"
@@ -52,7 +52,7 @@ def add_board(app: typer.Typer) -> None:
     )  # fmt: skip
 
 
-@board.command(MAKE)
+@board.command(MAKE, cls=PlainCommand)
 @grouped
 @plainly
 def make(
@@ -73,7 +73,7 @@ def make(
     run_make(logs, reading, options, (str(about), out, read_only, json))
 
 
-@board.command("show")
+@board.command("show", cls=PlainCommand)
 @plainly
 def show(folder: Folder, about: AboutOption = About.like_these, json: Json = False) -> None:
     """The board.
@@ -85,7 +85,7 @@ def show(folder: Folder, about: AboutOption = About.like_these, json: Json = Fal
     run_show(folder, str(about), json)
 
 
-@board.command("items")
+@board.command("items", cls=PlainCommand)
 @plainly
 def items(folder: Folder, json: Json = False) -> None:
     """The questions: who answered, how hard, which are dead, against the order, or say nothing.
@@ -97,7 +97,7 @@ def items(folder: Folder, json: Json = False) -> None:
     run_listing(folder, "items", json)
 
 
-@board.command("checks")
+@board.command("checks", cls=PlainCommand)
 @plainly
 def checks(folder: Folder, json: Json = False) -> None:
     """What to know before believing the board.
@@ -109,7 +109,7 @@ def checks(folder: Folder, json: Json = False) -> None:
     run_listing(folder, "checks", json)
 
 
-@board.command("compare")
+@board.command("compare", cls=PlainCommand)
 @plainly
 def compare(
     folder: Folder,
@@ -129,7 +129,7 @@ def compare(
     run_compare(folder, (first, second), (str(about), power, gap), json)
 
 
-@board.command("next")
+@board.command("next", cls=PlainCommand)
 @plainly
 def next_questions(
     folder: Folder,
@@ -147,7 +147,7 @@ def next_questions(
     run_next(folder, model, (against, n), json)
 
 
-@board.command("place")
+@board.command("place", cls=PlainCommand)
 @grouped
 @plainly
 def place(

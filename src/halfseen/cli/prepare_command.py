@@ -16,12 +16,13 @@ def add_prepare(app: typer.Typer) -> None:
 
 
 def prepare(
-    raw: Annotated[Path, typer.Argument(metavar="RAW", help="A file, or a folder of files, one entry per line.")],
+    raw: Annotated[Path, typer.Argument(metavar="RAW", help="A file, or a folder of files.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder to write.")],
     blocks: Annotated[int | None, typer.Option(min=1, metavar="N", help="Blocks; best a power of two.")] = None,
     row: Annotated[str | None, typer.Option(metavar="COL", help="Column of rows; else the first.")] = None,
     col: Annotated[str | None, typer.Option(metavar="COL", help="Column of columns; else the second.")] = None,
     value: Annotated[str | None, typer.Option(metavar="COL", help="Column of values; else the third.")] = None,
+    wide: Annotated[bool, typer.Option("--wide", help="A line per row, its label first or in --row.")] = False,
     duplicates: Annotated[str, typer.Option(metavar="RULE", help="Rule for entries that come twice.")] = "error",
 ) -> None:
     """Deal raw files out to blocks of whole rows, for tables larger than memory.
@@ -32,6 +33,6 @@ def prepare(
     """
     from halfseen.data import prepare as run
 
-    table = run(raw, folder, blocks, row=row, col=col, value=value, duplicates=duplicates)
+    table = run(raw, folder, blocks, row=row, col=col, value=value, duplicates=duplicates, wide=wide)
     n, p = table.shape
     typer.echo(f"{folder}: {n} rows, {p} columns, {table.n_entries} entries in {table.n_blocks} blocks")

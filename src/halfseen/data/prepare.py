@@ -29,6 +29,7 @@ from halfseen.data.prepared import (
     label_path,
     write_block,
 )
+from halfseen.data.roles import WIDE_FROM, refuse_misread
 
 # Entries handled at once: labels of so many are coded together.
 BATCH = 1 << 20
@@ -46,6 +47,7 @@ class RawReading(TypedDict, total=False):
     header: bool
     duplicates: str
     dtype: str
+    wide: bool
 
 
 def prepare(
@@ -63,19 +65,22 @@ def prepare(
     Parameters
     ----------
     raw : path or list of paths
-        A file, a folder of files (a Parquet data set, many CSVs), or several files, one entry per line, in any order.
+        A file, a folder of files (a Parquet data set, many CSVs), or several files, one entry per line, in any order;
+        or, with ``wide=True``, a line per row and a column per column.
     folder : path
         New, or empty; it is written so that it can be used only when it is complete.
     blocks : int, optional
         A power of two is shared out best. By default one per four million entries.
     row, col, value : str, int or None
-        Columns of the files; None: the first, second and third.
+        Columns of the files; None: the first, second and third. Of wide files ``row`` alone.
 
     Other Parameters
     ----------------
     sep, header, duplicates
         As in `read_table`.
     dtype : {"float32", "float64"}, default "float32"
+    wide : bool, default False
+        Each line is a row, whose label is in the first column (or ``row``); empty cells were not observed.
 
     Returns
     -------
@@ -86,8 +91,8 @@ def prepare(
     Raises
     ------
     ValueError
-        For a folder that is not empty, files without entries, labels or values that are missing, and duplicates
-        without a rule.
+        For a folder that is not empty, files without entries, labels or values that are missing, duplicates without a
+        rule, and files whose columns are meant in another way than they would be read. The folder is left empty then.
 
     Notes
     -----
@@ -107,21 +112,36 @@ def prepare(
     n_blocks = blocks or default_blocks(files)
     if isinstance(n_blocks, bool) or not isinstance(n_blocks, int | np.integer) or n_blocks < 1:
         raise ValueError(f"blocks={blocks!r} is not a number of blocks; give a whole number of at least 1")
-    spill = target / "spill"
+    is_wide = bool(reading.get("wide", False))
+    if is_wide and (col, value) != (None, None):
+        raise ValueError("col= and value= are for files with one entry per line; leave them or wide=True out")
+    spill, was_there = target / "spill", target.exists()
     for part in ("spill", "blocks", "rows"):
         (target / part).mkdir(parents=True, exist_ok=True)
     dealer = Dealer(spill, int(n_blocks), np.dtype(dtype))
     try:
         for file in files:
-            dealer.deal(file, (row, col, value), TextFormat(reading.get("sep"), reading.get("header", True)))
+            form = TextFormat(reading.get("sep"), reading.get("header", True))
+            dealer.deal(file, (row,) if is_wide else (row, col, value), form)
         if not dealer.n_entries:
             raise ValueError(
                 f"{files[0]} has no entries" + (f", nor have {len(files) - 1} other files" if files[1:] else "")
             )
         finish(dealer, target, check_rule(reading.get("duplicates", "error")))
+    except BaseException:
+        clear(target, was_there)
+        raise
     finally:
         shutil.rmtree(spill, ignore_errors=True)
     return PreparedTable(target)
+
+
+def clear(folder: Path, was_there: bool) -> None:
+    """Take away what was written to a folder that had been empty, or was not there."""
+    for path in list(folder.iterdir()):
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    if not was_there:
+        folder.rmdir()
 
 
 def raw_files(raw: Any) -> list[Path]:
@@ -164,6 +184,7 @@ class Dealer:
     dtype: np.dtype
     n_entries: int = 0
     is_text: bool | None = None
+    may_be_wide: bool = False
     has_words: dict[str, bool] = field(default_factory=lambda: {"rows": False, "columns": False})
     columns: Any = None
 
@@ -175,17 +196,30 @@ class Dealer:
                 f"{file.name}: arrays cannot be dealt out to blocks; give Parquet, Feather, CSV or JSON Lines"
             )
         source = open_source(file, kind, form)
-        names = [resolve(name, place, source.names, role, file)
-                 for place, (name, role) in enumerate(zip(wanted, ("row", "col", "value"), strict=True))]  # fmt: skip
+        if len(wanted) == 1:
+            names = [resolve(wanted[0], 0, source.names, "row", file), "column", "value"]
+        else:
+            roles = dict(zip(("row", "col", "value"), wanted, strict=True))
+            refuse_misread(source, roles, file)
+            names = [resolve(name, place, source.names, role, file) for place, (role, name) in enumerate(roles.items())]
+            self.may_be_wide |= len(source.names) >= WIDE_FROM and not any(isinstance(name, str) for name in wanted)
         if self.is_text not in (None, source.text):
             raise ValueError(
                 f"{file.name} is {'text' if source.text else 'typed'}, files before it are not; give one kind"
             )
         self.is_text, seen = source.text, 0
-        batches = parquet_batches(file, names) if kind == "parquet" else source.batches(names)
-        for batch in batches:
-            self._add(batch, names, file, seen)
-            seen += batch.num_rows
+        if len(wanted) == 1:
+            batches = wide_batches(source, names[0], file)
+        else:
+            batches = parquet_batches(file, names) if kind == "parquet" else source.batches(names)
+        try:
+            for batch in batches:
+                self._add(batch, names, file, seen)
+                seen += batch.num_rows
+        except ValueError as error:
+            if not self.may_be_wide:
+                raise
+            raise ValueError(f"{error}; if {file.name} is a wide table, a line per row, give wide=True") from error
 
     def _add(self, batch: Any, names: list[str], file: Path, offset: int) -> None:
         if not batch.num_rows:
@@ -293,6 +327,29 @@ def parquet_batches(file: Path, names: list[str]) -> Iterator[Any]:
                 yield batch.select(names)
 
 
+def wide_batches(source: Any, label: str, file: Path) -> Iterator[Any]:
+    """The cells of wide lines that hold something, as entries: a label, the name of the column, a number."""
+    import pyarrow as pa
+
+    others = [name for name in source.names if name != label]
+    if not others:
+        raise ValueError(f"{file.name} has one column, {label!r}; a wide table has a label and at least one more")
+    names = pa.array(others, pa.string())
+    kinds = pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean
+    for whole in source.batches([label, *others], ["label", *["number"] * len(others)]):
+        for first in range(0, whole.num_rows, max(1, BATCH // len(others))):
+            lines = whole.slice(first, max(1, BATCH // len(others)))
+            for name, column in zip(others, lines.columns[1:], strict=True):
+                if not any(is_of(column.type) for is_of in kinds):
+                    raise ValueError(f"{file.name}: column {name!r} holds {column.type}, not numbers; leave it out")
+            cells = np.column_stack([column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+                                     for column in lines.columns[1:]])  # fmt: skip
+            rows, cols = np.nonzero(~np.isnan(cells))
+            labels = lines.column(0).take(pa.array(rows))
+            coded = pa.DictionaryArray.from_arrays(pa.array(cols.astype(np.int32)), names)
+            yield pa.record_batch([labels, coded, pa.array(cells[rows, cols])], ["row", "column", "value"])
+
+
 def finish(dealer: Dealer, target: Path, duplicates: str) -> None:
     """Sort every part into a block, and write what the table is, last."""
     columns, rank = _sorted_labels(dealer.columns, bool(dealer.is_text), "column labels")
@@ -312,6 +369,11 @@ def finish(dealer: Dealer, target: Path, duplicates: str) -> None:
         bounds.append(bounds[-1] + len(labels))
         entries.append(block.n_entries)
         (dealer.spill / f"{number}").unlink(missing_ok=True)
+    if dealer.may_be_wide and bounds[-1] == sum(entries) > 1:
+        raise ValueError(
+            "every row would have one entry: is the file a wide table, a line per row? Then give wide=True; else name "
+            "the columns with row=, col= and value="
+        )
     kinds = {kind for kind, a, b in zip(labels_of, bounds, bounds[1:], strict=False) if b > a}
     if dealer.is_text and len(kinds) > 1:  # whole numbers here, but not everywhere
         for number in range(dealer.n_blocks):

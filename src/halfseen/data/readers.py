@@ -32,6 +32,7 @@ from halfseen.data.npz import read_npz
 from halfseen.data.observed import Observed
 from halfseen.data.prepared import PreparedTable, is_prepared
 from halfseen.data.roles import (
+    WIDE_FROM,
     by_contents,
     doubts,
     first_lines,
@@ -49,7 +50,6 @@ from halfseen.errors import UnknownLabelError, shown
 Column = str | int | None
 READ_AS_WIDE = "was read as a wide table"
 WIDE_ARGUMENTS = ("columns", "drop", "drop_rows", "labels")
-WIDE_FROM = 5  # a file of entries rarely has more than row, column, value and a time or a weight
 STANDARD_INPUT = "-"
 # What a stream begins with says its kind; all else is text.
 SIGNS = ((b"PAR1", ".parquet"), (b"ARROW1", ".arrow"), (b"\xff\xff\xff\xff", ".arrows"), (b"PK\x03\x04", ".npz"),

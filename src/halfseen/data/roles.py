@@ -28,6 +28,8 @@ VALUES = (
 )  # fmt: skip
 TRIALS = frozenset(("trials", "ntrials", "attempts", "count", "n", "runs", "total", "totals"))
 MOST_WORDS = 6
+# A file of entries rarely has more than row, column, value and a time or a weight.
+WIDE_FROM = 5
 LOOKED_AT = 200
 # Whole numbers from here on, two at most, are years rather than values.
 YEARS = 1500
