@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 VOID = {"meta", "input", "br", "img", "link", "hr", "use", "path", "rect", "image"}
 
@@ -69,9 +70,30 @@ class PageReader(HTMLParser):
                 assert target[1:] in ids, target
         for label in self.values("aria-labelledby"):
             assert label in ids
+        self.check_access()
+
+    def check_access(self) -> None:
+        """What a screen reader and a keyboard need, as accessibility checkers ask for it."""
+        regions = []
         for tag, attrs in self.elements:
             if tag == "img":
                 assert attrs.get("alt")
             if tag == "svg":
                 assert attrs.get("role") == "img"
                 assert attrs.get("aria-label")
+            if tag == "html":
+                assert attrs.get("lang")
+            if tag == "th":
+                assert attrs.get("scope")
+            if tag == "input":
+                assert attrs.get("aria-label")
+            if attrs.get("role") == "region":
+                regions.append(attrs["aria-label"])
+                assert attrs.get("tabindex") == "0", "the keyboard cannot scroll it"
+            if attrs.get("class") == "wide":
+                assert attrs.get("tabindex") == "0", "the keyboard cannot scroll it"
+        assert len(regions) == len(set(regions)), "two parts of the page are called alike"
+        levels = [int(tag[1]) for tag, _ in self.elements if re.fullmatch("h[1-6]", tag)]
+        assert levels.count(1) == 1
+        assert all(after <= before + 1 for before, after in pairwise(levels)), levels
+        assert all(text.strip() for text in self.words("title")[:1])

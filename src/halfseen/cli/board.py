@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from halfseen.cli.board_options import BoardOptions, LogOptions
-from halfseen.cli.options import grouped
+from halfseen.cli.options import QuietOption, grouped
 from halfseen.cli.screen import OneLineErrors, PlainCommand, plainly
 
 STYLE: Any = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False, "add_completion": False}
@@ -62,6 +62,7 @@ def make(
     about: AboutOption = About.like_these,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="BOARD", help="Folder to write.")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Say what is in the files, and end.")] = False,
+    quiet: QuietOption = False,
     json: Json = False,
 ) -> None:
     """Read results, check them, and make a board; 'make' may be left out.
@@ -70,7 +71,7 @@ def make(
     """
     from halfseen.cli.board_answers import run_make
 
-    run_make(logs, reading, options, (str(about), out, read_only, json))
+    run_make(logs, reading, options, (str(about), out, read_only, json, quiet))
 
 
 @board.command("show", cls=PlainCommand)

@@ -20,10 +20,10 @@ MOST_WARNINGS = 5
 
 
 def run_make(
-    logs: list[Path], reading: LogOptions, options: BoardOptions, asked: tuple[str, Path | None, bool, bool]
+    logs: list[Path], reading: LogOptions, options: BoardOptions, asked: tuple[str, Path | None, bool, bool, bool]
 ) -> None:
     """Read, and say what is there; or make the board, write it and show it."""
-    about, out, read_only, as_json = asked
+    about, out, read_only, as_json, is_quiet = asked
     evals = read(logs, reading)
     if read_only:
         show_reading(evals, as_json)
@@ -33,10 +33,11 @@ def run_make(
     )
     if out is not None:
         board.save(out)
-    show_board(board, about, as_json)
+    if as_json or not is_quiet:
+        show_board(board, about, as_json)
     if not as_json:
         show_warnings(board)
-        if out is not None:
+        if out is not None and not is_quiet:
             note(f"wrote {out}: index.html, board.csv, board.json, compare.json, board.md")
 
 

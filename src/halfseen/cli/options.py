@@ -18,6 +18,8 @@ JUDGING = "Judging the fit"
 OUTPUT = "Output"
 FEATURES = "Features"
 ALS_RANKS = "4,8,16,32"
+QUIET = "Print no results; notes and errors still."
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help=QUIET)]
 
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="A file (Parquet, Feather, CSV, TSV, .gz, .npz) or a data set's name.")
@@ -229,9 +231,7 @@ class OutputOptions:
         int | None,
         typer.Option(min=1, metavar="N", help="Threads to compute on; all cores by default.", rich_help_panel=OUTPUT),
     ] = None
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print no results; notes and errors still.", rich_help_panel=OUTPUT)
-    ] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=QUIET, rich_help_panel=OUTPUT)] = False
 
 
 class EngineName(StrEnum):

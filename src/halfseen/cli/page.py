@@ -36,7 +36,7 @@ class PageOptions:
     labels: Path | None = None
 
 
-def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
+def run_report(run: Path, options: PageOptions, as_json: bool, is_quiet: bool = False) -> None:
     """Write the page of a run."""
     model, record = open_run(run)
     target = run / PAGE if options.out is None else options.out
@@ -60,7 +60,7 @@ def run_report(run: Path, options: PageOptions, as_json: bool) -> None:
     facts: dict[str, Any] = {"page": str(page), "bytes": page.stat().st_size, "has_data": entries is not None}
     if as_json:
         print_json(facts)
-    else:
+    elif not is_quiet:
         say(f"{page}  {facts['bytes'] / 1024:.0f} KB")
 
 

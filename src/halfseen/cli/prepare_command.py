@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from halfseen.cli.screen import PlainCommand, plainly
+from halfseen.cli.options import QuietOption
+from halfseen.cli.screen import PlainCommand, count, plainly, print_json, say
 
 
 def add_prepare(app: typer.Typer) -> None:
@@ -24,6 +25,8 @@ def prepare(
     value: Annotated[str | None, typer.Option(metavar="COL", help="Column of values; else the third.")] = None,
     wide: Annotated[bool, typer.Option("--wide", help="A line per row, its label first or in --row.")] = False,
     duplicates: Annotated[str, typer.Option(metavar="RULE", help="Rule for entries that come twice.")] = "error",
+    quiet: QuietOption = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """Deal raw files out to blocks of whole rows, for tables larger than memory.
 
@@ -35,4 +38,11 @@ def prepare(
 
     table = run(raw, folder, blocks, row=row, col=col, value=value, duplicates=duplicates, wide=wide)
     n, p = table.shape
-    typer.echo(f"{folder}: {n} rows, {p} columns, {table.n_entries} entries in {table.n_blocks} blocks")
+    if json:
+        facts = {"n_rows": n, "n_cols": p, "n_entries": table.n_entries, "n_blocks": table.n_blocks}
+        print_json({"folder": str(folder), **facts})
+    elif not quiet:
+        say(
+            f"{folder}: {count(n)} rows, {count(p)} columns, {count(table.n_entries)} entries in {table.n_blocks} "
+            f"block{'s' * (table.n_blocks != 1)}"
+        )

@@ -15,6 +15,7 @@ from halfseen.cli.options import (
     Data,
     FeatureFiles,
     PairsOptions,
+    QuietOption,
     RowFeatureFile,
     TableOptions,
     grouped,
@@ -115,7 +116,7 @@ def complete(
     ] = None,
     *,
     blocks: BlockOptions,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what is wrong.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Fill the holes of a table: wide in, wide out; long in, long out; what was seen stays as it is.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from halfseen.cli.options import QuietOption
 from halfseen.cli.screen import PlainCommand, plainly
 
 
@@ -36,6 +37,7 @@ def report(
     lines: Annotated[
         int, typer.Option(min=1, metavar="N", help="Most lines of a table; longer ones come as CSV.")
     ] = 2000,
+    quiet: QuietOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """One self-contained HTML page about a run of any method: no network, no server.
@@ -46,4 +48,4 @@ def report(
     """
     from halfseen.cli.page import PageOptions, run_report
 
-    run_report(run, PageOptions(out, data, read, title, level, lines, labels), json)
+    run_report(run, PageOptions(out, data, read, title, level, lines, labels), json, quiet)

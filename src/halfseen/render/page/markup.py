@@ -50,6 +50,7 @@ class Page:
     has_pictures: bool = True
     beside: dict[str, str] = field(default_factory=dict)
     _pictures: int = 0
+    _regions: dict[str, int] = field(default_factory=dict)
 
     def section(self, section: Section, anchor: str) -> str:
         """A heading and its parts, neighbouring pictures in one grid."""
@@ -87,7 +88,7 @@ class Page:
         self._pictures += 1
         drawn = inline_picture(picture.draw, picture.alt, f"p{self._pictures}")
         caption = f"<figcaption>{escaped(picture.caption)}</figcaption>" if picture.caption else ""
-        wide = ' class="wide"' if picture.is_wide else ""
+        wide = ' class="wide" tabindex="0"' if picture.is_wide else ""  # a narrow screen scrolls it
         return f"<figure{wide}>{drawn}{caption}</figure>"
 
     def table(self, table: Table) -> str:
@@ -114,10 +115,15 @@ class Page:
         long = " data-long" if is_long else ""
         return (
             f'<div class="table"{long}><div class="bar">{bar}</div><div class="scroll" tabindex="0" role="region" '
-            f'aria-label="{what}"><table><thead><tr>{heads}</tr></thead><tbody>\n'
+            f'aria-label="{self._region(what)}"><table><thead><tr>{heads}</tr></thead><tbody>\n'
             + "\n".join(lines)
             + "\n</tbody></table></div></div>"
         )
+
+    def _region(self, caption: str) -> str:
+        """The name of a part of the page that scrolls: no other is called so."""
+        self._regions[caption] = number = self._regions.get(caption, 0) + 1
+        return caption if number == 1 else f"{caption} ({number})"
 
     def _download(self, table: Table) -> str:
         text = csv_text(table)
