@@ -239,7 +239,8 @@ class EntryPasses:
     ) -> tuple[Array, float]:
         """Damped Newton on every row (``axis=0``) or column (``axis=1``), the other side being fixed.
 
-        Row ``i`` minimises ``sum_e loss(<x_i, B_j> + c_j + o_e) + ridge_scale_i sum_k ridge_k x_ik^2 / 2``.
+        Row ``i`` minimises ``sum_e loss(<x_i, B_j> + c_j + o_e) + ridge_scale_i sum_k ridge_k x_ik^2 / 2``; a ridge of
+        shape (n_major, k) is each row's own.
 
         Returns
         -------
@@ -258,7 +259,9 @@ class EntryPasses:
 
         def arguments() -> Iterator[tuple[Any, ...]]:
             for a, b in ranges:
-                yield X[a:b], B, {**given, "ridge_scale": part(ridge_scale, a, b)}, rows.space(a, b)
+                own = {"ridge_scale": part(ridge_scale, a, b)}
+                own |= {"ridge": part(given["ridge"], a, b)} if np.ndim(given["ridge"]) == 2 else {}
+                yield X[a:b], B, {**given, **own}, rows.space(a, b)
 
         return rows.fill(ranges, self._ask(blocks, "newton", arguments()))
 
