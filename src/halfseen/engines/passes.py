@@ -250,8 +250,8 @@ class EntryPasses:
             The objective there, penalty included.
         """
         X, B, ridge_scale = self._factor(X), self._factor(B), self._cast(ridge_scale)
-        given = {"col_offset": self._cast(minor_offset), "ridge": self._cast(ridge), "steps": steps, "method": method}
-        given |= {"cg_steps": cg_steps, "max_halvings": max_halvings}
+        ridge, given = self._cast(ridge), {"col_offset": self._cast(minor_offset), "steps": steps, "method": method}
+        given |= {"ridge": ridge, "cg_steps": cg_steps, "max_halvings": max_halvings}
         ranges, blocks = self._solvable(axis, B.shape[1])
         if self._is_alone and len(blocks) == 1:
             return blocks[0].newton(X, B, {**given, "ridge_scale": ridge_scale}, None)
@@ -260,7 +260,7 @@ class EntryPasses:
         def arguments() -> Iterator[tuple[Any, ...]]:
             for a, b in ranges:
                 own = {"ridge_scale": part(ridge_scale, a, b)}
-                own |= {"ridge": part(given["ridge"], a, b)} if np.ndim(given["ridge"]) == 2 else {}
+                own |= {} if ridge is None or ridge.ndim == 1 else {"ridge": ridge[a:b]}
                 yield X[a:b], B, {**given, **own}, rows.space(a, b)
 
         return rows.fill(ranges, self._ask(blocks, "newton", arguments()))

@@ -19,7 +19,6 @@ from halfseen.engines import EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.inductive.fitting import Certificate
 from halfseen.methods.inductive.maps import FeatureMap
-from halfseen.methods.inductive.penalties import ONE_CLASS_PENALTY
 from halfseen.methods.inductive.standard import Units
 from halfseen.solvers.loop import Run, SweepResult, loop
 from halfseen.solvers.stops import RelativeChange
@@ -105,8 +104,7 @@ def rows_given(
 
 def alternate(observed: Observed, rank: int, settings: SimpleNamespace, rng: np.random.Generator, watch: Any) -> Run:
     """Exact sweeps from small random columns."""
-    penalty = ONE_CLASS_PENALTY if settings.penalty == "auto" else float(settings.penalty)
-    sweep = GramSweeps(observed, rank, float(settings.beta), max(penalty, 1e-12), settings.engine)
+    sweep = GramSweeps(observed, rank, float(settings.beta), max(float(settings.penalty), 1e-12), settings.engine)
     size = 0.1 / np.sqrt(rank) if isinstance(settings.start_scale, str) else float(settings.start_scale)
     start = tuple((size * rng.standard_normal((length, rank))).astype(observed.dtype) for length in observed.shape)
     stops: list[Any] = [RelativeChange(settings.tol, 1), *([watch.stop] if watch else [])]
@@ -117,7 +115,7 @@ def factors_learned(params: tuple[FloatArray, FloatArray], settings: SimpleNames
     """Attributes of a model of factors alone, as those of one-hot features."""
     X, Y = params
     parts: dict[str, Any] = {"offset_": 0.0, "gain_": 1.0, "_units": Units(), "placing_penalty_": 0.0}
-    parts["penalty_"] = ONE_CLASS_PENALTY if settings.penalty == "auto" else float(settings.penalty)
+    parts["penalty_"] = float(settings.penalty)
     for name, part in (("row", X), ("col", Y)):
         bias = np.zeros(part.shape[1], part.dtype)
         parts |= {f"{name}_weights_": part, f"{name}_intercept_": bias, f"{name}_factors_": part}
