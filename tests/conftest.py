@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_left_out = mark is not None and not is_named(case, mark.args)
         if is_left_out or is_costly_check(getattr(getattr(item, "callspec", None), "params", {})):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """What is dear and the same for every test: the tree of commands, and looking for garbage among the tests."""
+    runner = sys.modules.get("typer.testing")
+    if hasattr(runner, "_get_command"):
+        runner._get_command = functools.cache(runner._get_command)  # a tenth of a second for each call of a command
+    gc.collect()
+    gc.freeze()
