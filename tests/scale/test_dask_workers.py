@@ -250,6 +250,7 @@ class TestFaults:
         assert_same_bits(model().fit(table, checkpoint=tmp_path, resume=True), model().fit(table))
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_gone_is_one_error_and_the_checkpoint_stays(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE", 0.05)
     monkeypatch.setattr(cluster, "TIMEOUT", 5.0)
