@@ -68,6 +68,10 @@ def test_every_script_keeps_the_contract(figure):
 
 
 @pytest.mark.slow_cases(
+    "nonlinear-inductive-completion/movielens",
+    "heterogeneous-factorization/stocks",
+    "heterogeneous-factorization/table4_1m",
+    "one-sided-completion/movielens",
     "generalized-latent-factors/outliers",
     "overparametrized-factorization/figure2",
     "one-sided-completion/wrong_rank",

@@ -77,6 +77,23 @@ class TestOnWorkers:
         with hs.engine(client), pytest.raises(ValueError, match=r"part-00003\.bin"):
             MODELS["biases"]().fit(table)
 
+    def test_a_lost_round_is_computed_again_with_the_same_bits(self, folder, client, monkeypatch):
+        table = hs.read_table(folder)
+        here, rounds = MODELS["least squares"]().fit(table), []
+        once = cluster.DaskPlacement._once
+
+        def lost_in_the_third(self, visit, C, starts):
+            rounds.append(1)
+            if len(rounds) == 3:
+                raise distributed.KilledWorker("visit", "tcp://gone", 1)
+            return once(self, visit, C, starts)
+
+        monkeypatch.setattr(cluster.DaskPlacement, "_once", lost_in_the_third)
+        with hs.engine(client):
+            assert_same_bits(MODELS["least squares"]().fit(table), here)
+        assert len(rounds) == 7 + 1
+
+    @pytest.mark.slow
     def test_a_killed_worker_costs_a_round_and_no_bit(self, folder, client, monkeypatch):
         table = hs.read_table(folder)
         here, rounds = MODELS["least squares"]().fit(table), []

@@ -258,6 +258,7 @@ class TestSources:
             assert there.shares_[name]["shared"] == pytest.approx(here.shares_[name]["shared"], abs=1e-9)
         np.testing.assert_array_equal(there.predict_table("films"), here.predict_table("films"))
 
+    @pytest.mark.filterwarnings("ignore:the fit ended after")
     def test_little_memory_opens_a_source_at_a_time(self, three_sources, monkeypatch):
         from halfseen.methods.heterogeneous import stored
 
