@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,9 +28,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow all cases that ``fast_cases`` does not name, and costly checks of costly estimators."""
+    """Mark as slow what ``fast_cases`` does not name or ``slow_cases`` does, and costly checks of costly estimators."""
     for item in items:
-        mark, case = item.get_closest_marker("fast_cases"), item.name.partition("[")[2].removesuffix("]")
-        is_left_out = mark is not None and not is_named(case, mark.args)
+        case = item.name.partition("[")[2].removesuffix("]")
+        fast, slow = item.get_closest_marker("fast_cases"), item.get_closest_marker("slow_cases")
+        is_left_out = (fast and not is_named(case, fast.args)) or (slow and is_named(case, slow.args))
         if is_left_out or is_costly_check(getattr(getattr(item, "callspec", None), "params", {})):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """What is dear and the same for every test: the tree of commands, and looking for garbage among the tests."""
+    runner = sys.modules.get("typer.testing")
+    if hasattr(runner, "_get_command"):
+        runner._get_command = functools.cache(runner._get_command)  # a tenth of a second for each call of a command
+    gc.collect()
+    gc.freeze()

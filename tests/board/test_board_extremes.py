@@ -21,6 +21,7 @@ def test_one_question_tells_no_model_from_another():
     assert told.low < 0 < told.high
 
 
+@pytest.mark.slow
 def test_ranks_from_few_questions_are_as_unsure_as_the_paired_test():
     """Models that flip the same coin are told apart by their ranks in at most 5 % of the boards."""
     rng = np.random.default_rng(0)

@@ -14,6 +14,23 @@ from typer.testing import CliRunner
 from halfseen.cli.app import app
 
 
+@pytest.fixture(scope="module", autouse=True)
+def sketches(request):
+    """Pictures are drawn small and without layout, a quarter of the time; ``WHOLE_PICTURES`` in a file says not so."""
+    from matplotlib.figure import Figure
+
+    savefig = Figure.savefig
+
+    def sketch(figure, *words, **more):
+        figure.set_layout_engine("none")
+        return savefig(figure, *words, **{**more, "dpi": 20})
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not getattr(request.module, "WHOLE_PICTURES", False):
+            patch.setattr(Figure, "savefig", sketch)
+        yield
+
+
 @pytest.fixture
 def table(tmp_path) -> Path:
     """A complete 30 x 20 table of rank 1 with little noise, in long form with a header."""

@@ -36,7 +36,7 @@ def files(tmp_path):
 
 
 def fitted(halfseen, files, name, *words):
-    done = halfseen("fit", "irt", files / name, *words, "-o", files / f"{name}-run")
+    done = halfseen("fit", "irt", files / name, "--kind", "rasch", *words, "-o", files / f"{name}-run")
     assert done.exit_code == 0, done.output
     return hs.load(files / f"{name}-run" / "model.safetensors")
 
@@ -44,7 +44,7 @@ def fitted(halfseen, files, name, *words):
 def test_a_key_and_lines_of_persons_give_the_answers_themselves(halfseen, files):
     table = np.where(SEEN, RIGHT.astype(float), np.nan)
     labels = {"row_labels": [f"p{i}" for i in range(120)], "col_labels": [f"Q{j}" for j in range(6)]}
-    expected = hs.ItemResponseModel().fit(hs.Observed.from_dense(table, **labels)).items_
+    expected = hs.ItemResponseModel(kind="rasch").fit(hs.Observed.from_dense(table, **labels)).items_
     for name, words in (("wide.csv", ["--key"]), ("long.csv", ["--key"]), ("people.jsonl", [])):
         model = fitted(halfseen, files, name, *words, *([files / "key.csv"] if words else []))
         np.testing.assert_allclose(model.items_["difficulty"], expected["difficulty"], rtol=1e-6, err_msg=name)

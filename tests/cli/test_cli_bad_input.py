@@ -137,7 +137,7 @@ def test_a_data_set_needs_no_columns(halfseen):
 
 
 def test_no_traceback_reaches_the_user(process, tmp_path):
-    done = process("fit", "factor", "absent.csv")
+    done = process("describe", "absent.csv")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1

@@ -36,16 +36,16 @@ def held_out(halfseen, tmp_path):
 
 
 def test_a_unit_of_the_values_changes_no_relative_error(write, halfseen, tmp_path):
-    F = RNG.normal(size=(60, 3))
-    truth = F @ RNG.normal(size=(3, 15))
-    features = ["user,a,b,c"] + [f"u{i}," + ",".join(f"{x:.6f}" for x in F[i]) for i in range(60)]
+    F = RNG.normal(size=(30, 2))
+    truth = F @ RNG.normal(size=(2, 12))
+    features = ["user,a,b"] + [f"u{i}," + ",".join(f"{x:.6f}" for x in F[i]) for i in range(30)]
     write("users.csv", features)
     seen = np.argwhere(RNG.random(truth.shape) < 0.5)
     noise = 0.2 * RNG.normal(size=truth.shape)
     ratios = []
     for name, unit in (("plain", lambda v: v), ("odd", lambda v: 300 + v * 1e-4)):
         lines = [f"u{i},c{j},{unit(truth[i, j] + noise[i, j]):.12g}" for i, j in seen]
-        words = ("--row-features", tmp_path / "users.csv", "--rank", 3, "--activation", "linear", "--held", "rows")
+        words = ("--row-features", tmp_path / "users.csv", "--rank", 1, "--activation", "linear", "--held", "rows")
         file = write(f"{name}.csv", ["user,item,v", *lines])
         result = halfseen("fit", "inductive", file, *words, "-o", tmp_path / name)
         line = next(text for text in result.output.splitlines() if text.startswith("inductive"))

@@ -296,7 +296,8 @@ def test_ctrl_c_leaves_nothing_and_says_so(tmp_path):
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     # a parent in the background ignores the signal, and its children inherit that
     running = subprocess.Popen(command, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL), **pipes)
-    time.sleep(3.0)
+    while running.poll() is None and not (tmp_path / ".run.lock").exists():  # the run has begun
+        time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert running.returncode == 130

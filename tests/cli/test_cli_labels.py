@@ -9,6 +9,8 @@ import pytest
 
 MODELS = ["llama [chat]", "llama [base]", "llama", "qwen[/INST]", ":smile:", "red\x1b[31m", "left\u202eright", "=1+1"]
 
+WHOLE_PICTURES = True
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

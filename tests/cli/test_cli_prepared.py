@@ -32,6 +32,7 @@ def run(*words):
     return done.exit_code, done.output
 
 
+@pytest.mark.fast_cases("als", "factor")
 @pytest.mark.parametrize("method", ["als", "factor", "soft-impute", "descent"])
 def test_a_prepared_folder_is_fitted_judged_and_predicted(folder, tmp_path, method):
     code, text = run("fit", method, folder, "--rank", 2, "--memory", "1GB", "-o", tmp_path / "run")
@@ -127,6 +128,7 @@ def test_what_cannot_be_done_is_one_line(folder, words, match):
     assert match in " ".join(text.split())
 
 
+@pytest.mark.fast_cases("auto", "means")
 @pytest.mark.parametrize("method", ["auto", "bayes", "means"])
 def test_a_folder_is_completed_into_a_folder(folder, tmp_path, method):
     words = ("complete", folder, "--memory", "1GB", "-o", tmp_path / "whole", "--method", method, "--json")

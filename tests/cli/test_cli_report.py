@@ -11,6 +11,8 @@ import pytest
 import halfseen as hs
 from page_reader import PageReader
 
+WHOLE_PICTURES = True
+
 
 @pytest.fixture
 def read():

@@ -40,6 +40,7 @@ FITS = {
 }
 
 
+@pytest.mark.fast_cases("moment", "descent")
 @pytest.mark.parametrize("method", FITS)
 def test_what_a_fit_prints_is_kept_and_is_part_of_the_summary(halfseen, panel, tmp_path, method):
     file, *words = FITS[method]
@@ -78,6 +79,7 @@ def test_entries_in_another_order_are_refused_as_every_reader_refuses_them(halfs
     assert "--row user, --col item, --value rating" in refused[0].stderr
 
 
+@pytest.mark.slow
 def test_faint_factors_hide_neither_ranks_nor_misalignment():
     rng = np.random.default_rng(0)
     rows, own = rng.normal(size=(100, 2)), rng.normal(size=(100, 3))

@@ -68,6 +68,7 @@ def on_blas_threads(number, make):
         return make().fit(WIDE).predict_table()
 
 
+@pytest.mark.fast_cases("singular values")
 @pytest.mark.filterwarnings("ignore")  # a few sweeps do not converge
 @pytest.mark.parametrize("make", HELD_BY_BLAS.values(), ids=HELD_BY_BLAS)
 def test_blas_threads_change_nothing_beyond_rounding(make):

@@ -52,6 +52,7 @@ def test_all_models_with_a_family_are_looked_at():
     assert len(MODELS) >= 6
 
 
+@pytest.mark.slow_cases("ItemResponseModel-binomial(6)")
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("family", VALUES)
 @pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)

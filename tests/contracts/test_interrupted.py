@@ -71,6 +71,7 @@ def interrupt(case: Any, watch: Interrupted, folder: Any, last: int) -> dict[str
     return learned(seeded(case).fit(case.data, checkpoint=folder, resume=True, **case.more))
 
 
+@pytest.mark.slow_cases("Imputer")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ITERATED)
 def test_a_fit_that_was_interrupted_goes_on_with_the_same_bits(name, tmp_path, monkeypatch):

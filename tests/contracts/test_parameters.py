@@ -139,6 +139,10 @@ LONG = (
     ("ItemResponseModel", "rotation", "geomin"),
     ("OneSidedCompletion", "rank", "auto"),
     ("SparseAutoencoder", "threads", 2),
+    ("SparseAutoencoder", "threads", None),
+    ("HeterogeneousAutoencoder", "threads", None),
+    ("SimilarityClustering", "start", "tensor"),
+    ("ItemResponseModel", "integrate", "columns"),
 )
 # Their fits take long: one other value of each parameter, searches for one parameter, and all in the full suite.
 COSTLY = {
@@ -329,6 +333,7 @@ def test_ranks_of_sources_are_chosen(name):
 
 
 # Descent stops before the noise: its rank is that of the factors' columns, not one to be sought.
+@pytest.mark.slow_cases("OneSidedCompletion")
 @ignoring
 @pytest.mark.parametrize("name", [name for name in RANKED if name != "OverparametrizedFactorization"])
 def test_an_automatic_rank_says_how_it_was_found(name):

@@ -48,7 +48,7 @@ ESTIMATORS = {
         lambda: hs.HeterogeneousFactorization(1, 0, penalty=0.1, random_state=0), PLACES_COLUMNS
     ),
     "JIVE": Case(hs.JIVE),
-    "RobustJIVE": Case(hs.RobustJIVE),
+    "RobustJIVE": Case(lambda: hs.RobustJIVE(max_iter=20)),
     "PersonalizedPCA": Case(lambda: hs.PersonalizedPCA(random_state=0)),
     "COBE": Case(lambda: hs.COBE(random_state=0)),
     "TwoStepSVD": Case(hs.TwoStepSVD),

@@ -158,7 +158,7 @@ def test_degenerate_tables_of_answers_have_scores_like_these_of_some_width(name)
 def test_response_scores_over_like_columns_are_the_paired_test_on_a_complete_table():
     rng = np.random.default_rng(5)
     full = (rng.random((12, 150)) < 1 / (1 + np.exp(-rng.normal(size=(12, 1)) - rng.normal(size=150)))).astype(float)
-    i = hs.ItemResponseModel().fit(full).inference()
+    i = hs.ItemResponseModel("rasch").fit(full).inference()
     found, paired = i.differences([3, 5], [4, 6], about="like-these"), full[[3, 5]] - full[[4, 6]]
     np.testing.assert_allclose(found.se, paired.std(axis=1, ddof=1) / np.sqrt(150), rtol=1e-4)
     assert i.scores("these").name == "score of exactly these columns (all seen)"

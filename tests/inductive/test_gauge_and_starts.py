@@ -47,6 +47,7 @@ def test_units_of_both_sides_are_paired_by_what_their_products_explain():
     np.testing.assert_allclose(V, data.V[:, place])
 
 
+@pytest.mark.fast_cases("400")
 @pytest.mark.parametrize(("n", "m", "seed", "least"), [(400, 15_000, 1, 0.9), (800, 30_000, 0, 0.97)])
 def test_the_cross_moment_points_along_the_units(n, m, seed, least):
     """Without the residual of the bilinear regression the first of these has a cosine of .55, the second of .85."""

@@ -23,7 +23,7 @@ def fitted(data, activation, family="gaussian", observed=None, penalty=0.0, k=2)
     return model.fit(data.observed if observed is None else observed, **data.features)
 
 
-@pytest.mark.fast_cases("linear-model")
+@pytest.mark.slow
 @pytest.mark.parametrize("variance", ["model", "sandwich"])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
 def test_intervals_for_new_pairs_hold_as_often_as_they_say(activation, variance):

@@ -40,6 +40,7 @@ def test_gradients_through_towers_are_those_of_differences(data, family):
     np.testing.assert_allclose(gradient, numeric, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_linear_towers_are_the_linear_model(data):
     options = {"max_iter": 3000, "tol": 1e-13}
     deep = TwoTowerCompletion(4, penalty=1e-3, towers=(linear, linear), **options, random_state=0)

@@ -79,6 +79,7 @@ def test_normal_errors_are_no_heavy_tails(name):
         assert told_by(MODELS[name](), table("normal", seed, shape)[1]) == ""
 
 
+@pytest.mark.slow_cases("jive", "robust jive", "bayes")
 @pytest.mark.parametrize("name", SOURCE_MODELS)
 def test_one_value_out_of_line_of_a_source_is_named_or_leads_its_own_column_alone(name):
     """The Bayesian model gives that column its own noise; least squares takes a factor for the value."""
@@ -90,6 +91,7 @@ def test_one_value_out_of_line_of_a_source_is_named_or_leads_its_own_column_alon
     assert "source 'b'" in told or np.linalg.norm(gap) < 0.5 * np.linalg.norm(truth["b"][:, others])
 
 
+@pytest.mark.slow_cases("jive", "robust jive", "bayes", "personalised")
 @pytest.mark.parametrize("name", SOURCE_MODELS)
 def test_models_of_sources_say_heavy_tails_and_nothing_of_normal_errors(name):
     make = SOURCE_MODELS[name]
@@ -103,6 +105,7 @@ def test_models_of_sources_say_heavy_tails_and_nothing_of_normal_errors(name):
     assert size > 1.3
 
 
+@pytest.mark.slow
 def test_the_huber_family_of_sources_that_the_warning_names_is_right():
     truth, data = sources("t", 1)
     errors = {}
@@ -141,11 +144,12 @@ def test_second_moments_of_values_with_heavy_tails_are_said():
 
 def test_crumbs_of_ordinary_values_are_no_heavy_tails():
     rng = np.random.default_rng(0)
-    places = rng.integers(0, 3000, (2, 300))
-    crumbs = hs.Observed.from_triplets(*places, rng.normal(size=300), shape=(3000, 3000), duplicates="first")
+    places = rng.integers(0, 1500, (2, 150))
+    crumbs = hs.Observed.from_triplets(*places, rng.normal(size=150), shape=(1500, 1500), duplicates="first")
     assert told_by(hs.SoftImpute(2, 2.0, max_iter=3, random_state=0), crumbs) == ""
 
 
+@pytest.mark.slow_cases("als", "softimpute")
 @pytest.mark.parametrize("name", ["als", "softimpute", "bayes"])
 def test_columns_of_unlike_units_are_no_heavy_tails(name):
     data = table("normal", 20)[1] * np.r_[1e3, np.ones(18), 1e-3]

@@ -85,6 +85,7 @@ def told_of(model, table) -> list[str]:
         return [text for text in model.fit(table).warnings_ if "groups" in text]
 
 
+@pytest.mark.slow_cases("inductive")
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_every_model_that_compares_rows_names_groups_once_and_the_way_out_works(name):
     table = two_groups()

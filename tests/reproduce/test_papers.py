@@ -67,6 +67,22 @@ def test_every_script_keeps_the_contract(figure):
     assert len(figure.title) <= 120
 
 
+@pytest.mark.slow_cases(
+    "nonlinear-inductive-completion/movielens",
+    "heterogeneous-factorization/stocks",
+    "heterogeneous-factorization/table4_1m",
+    "one-sided-completion/movielens",
+    "generalized-latent-factors/outliers",
+    "overparametrized-factorization/figure2",
+    "one-sided-completion/wrong_rank",
+    "generalized-latent-factors/rates",
+    "heterogeneous-factorization/success_map",
+    "one-sided-completion/angles",
+    "one-sided-completion/noise",
+    "overparametrized-factorization/ranks",
+    "heterogeneous-factorization/noise",
+    "nonlinear-inductive-completion/condition",
+)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("figure", runs)
 def test_the_quick_run_of_every_script_works(figure, tmp_path):

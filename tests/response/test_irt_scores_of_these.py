@@ -21,7 +21,7 @@ def answers(n: int, p: int, hidden: int, seed: int) -> tuple[np.ndarray, np.ndar
     return full, table
 
 
-@pytest.fixture(scope="module", params=["columns", "rows"])
+@pytest.fixture(scope="module", params=[pytest.param("columns", marks=pytest.mark.slow), "rows"])
 def case(request):
     full, table = answers(100, 12, 2, 0)
     with warnings.catch_warnings():

@@ -11,9 +11,9 @@ from halfseen.inference import NotStated
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """A fitted test of 300 takers, and the same from a file."""
+    """A fitted test of 120 takers, and the same from a file."""
     rng = np.random.default_rng(4)
-    chance = 1 / (1 + np.exp(-(rng.normal(size=(300, 1)) - np.linspace(-1, 1, 6))))
+    chance = 1 / (1 + np.exp(-(rng.normal(size=(120, 1)) - np.linspace(-1, 1, 6))))
     answers = np.where(rng.random(chance.shape) < 0.9, (rng.random(chance.shape) < chance) * 1.0, np.nan)
     model = hs.ItemResponseModel(integrate="rows", random_state=0).fit(answers)
     path = tmp_path_factory.mktemp("kept") / "model.safetensors"

@@ -59,7 +59,7 @@ class TestEstimates:
         )
         d, v = [], []
         for i in range(50):
-            mine = [e for e in range(len(table.rows)) if table.rows[e] == i]
+            mine = np.flatnonzero(table.rows == i).tolist()
             c = sum(gain[e] for e in mine) / sum(slope[e] * gain[e] for e in mine)
             d.append(sum((1 - c * slope[e]) * (table.shares[e] - fit.chances[e]) for e in mine) / len(mine))
             v.append(

@@ -156,7 +156,7 @@ class TestFit:
         assert fit.problem.value(fit.at.theta) <= other.fun + 1e-6
         np.testing.assert_allclose(fit.at.x, other.x[:12], atol=1e-3)
 
-    @pytest.mark.fast_cases("2pl")
+    @pytest.mark.fast_cases("rasch")
     @pytest.mark.parametrize("kind", ["rasch", "2pl", "auto"])
     def test_it_predicts_unseen_answers_better_than_means(self, kind):
         truth = simulated(40, 200, 0.3, seed=9)

@@ -66,6 +66,7 @@ def test_sparse_products_give_the_gradient_of_dense_ones(monkeypatch):
     np.testing.assert_allclose(sparse[1], dense[1], atol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_fit_that_begins_on_a_part_of_the_columns_ends_where_one_on_all_does(monkeypatch):
     # seed 3: a hundred columns show no difference of slopes, where the gradient is 0 by symmetry
     answers = simulated(20, 600, 0.5, slope=0.3, seed=3).table

@@ -77,6 +77,23 @@ class TestOnWorkers:
         with hs.engine(client), pytest.raises(ValueError, match=r"part-00003\.bin"):
             MODELS["biases"]().fit(table)
 
+    def test_a_lost_round_is_computed_again_with_the_same_bits(self, folder, client, monkeypatch):
+        table = hs.read_table(folder)
+        here, rounds = MODELS["least squares"]().fit(table), []
+        once = cluster.DaskPlacement._once
+
+        def lost_in_the_third(self, visit, C, starts):
+            rounds.append(1)
+            if len(rounds) == 3:
+                raise distributed.KilledWorker("visit", "tcp://gone", 1)
+            return once(self, visit, C, starts)
+
+        monkeypatch.setattr(cluster.DaskPlacement, "_once", lost_in_the_third)
+        with hs.engine(client):
+            assert_same_bits(MODELS["least squares"]().fit(table), here)
+        assert len(rounds) == 7 + 1
+
+    @pytest.mark.slow
     def test_a_killed_worker_costs_a_round_and_no_bit(self, folder, client, monkeypatch):
         table = hs.read_table(folder)
         here, rounds = MODELS["least squares"]().fit(table), []
@@ -99,17 +116,9 @@ def workers_of(client):
     return list(client.run(os.getpid).values())
 
 
-def slowed(process):
-    """A visit that takes its time in one of the workers; local, so that it travels as it is."""
-
-    def visit(block, C, start):
-        import os
-        import time
-
-        time.sleep(0.4 if os.getpid() == process else 0.0)
-        return [len(block.rows.values)]
-
-    return visit
+def counted(block, C, start):
+    """A visit that only says how many entries a block has."""
+    return [len(block.rows.values)]
 
 
 def hungry(n_bytes):
@@ -185,20 +194,22 @@ class TestFaults:
             assert_same_bits(MODELS["least squares"]().fit(table), MODELS["least squares"]().fit(table))
 
     def test_a_slow_worker_is_given_nothing_any_more(self, folder, client, monkeypatch):
-        monkeypatch.setattr(cluster, "SLOW_SECONDS", 0.2)
         client.wait_for_workers(2, timeout=60)
-        table, slow = hs.read_table(folder), workers_of(client)[0]
-        placement = cluster.DaskEngine(client).place(table)
-        visit, C = slowed(slow), np.zeros((table.shape[1], 1))
-        placement.round(visit, C)  # both have opened their blocks
-        times = []
-        for _ in range(6):
-            begun = time.perf_counter()
-            (total,) = placement.round(visit, C)
-            times.append(time.perf_counter() - begun)
-            assert total == table.n_entries
-        assert len(placement._suspects) == 1
-        assert times[-1] < 0.5 * times[0]
+        table, (slow, other) = hs.read_table(folder), sorted(client.run(os.getpid))
+        placement, C = cluster.DaskEngine(client).place(table), np.zeros((table.shape[1], 1))
+        look, asked = cluster.DaskPlacement._look_for_slow, []
+
+        def with_invented_seconds(self, finished):
+            asked.append(set(finished))
+            look(self, {home: 5.0 if home == slow else 0.1 for home in finished})
+
+        monkeypatch.setattr(cluster.DaskPlacement, "_look_for_slow", with_invented_seconds)
+        for _ in range(cluster.SLOW_ROUNDS):
+            assert set(placement._homes()) == {slow, other}
+            assert placement.round(counted, C) == [table.n_entries]
+        assert placement._homes() == [other]
+        assert placement.round(counted, C) == [table.n_entries]
+        assert asked == [{slow, other}] * cluster.SLOW_ROUNDS + [{other}]
 
     @pytest.mark.slow
     def test_workers_without_memory_are_one_error_with_numbers_and_not_a_wait(self, folder):
@@ -256,6 +267,7 @@ class TestFaults:
         assert_same_bits(model().fit(table, checkpoint=tmp_path, resume=True), model().fit(table))
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_gone_is_one_error_and_the_checkpoint_stays(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE", 0.05)
     monkeypatch.setattr(cluster, "TIMEOUT", 5.0)

@@ -29,6 +29,7 @@ def few_each(tmp_path_factory):
 
 
 class TestSecondMoments:
+    @pytest.mark.fast_cases("2")
     @pytest.mark.parametrize("rank", [2, "auto"])
     def test_they_are_those_of_the_table_in_memory(self, few_each, rank):
         whole = few_each.load()
@@ -128,6 +129,7 @@ def sampled(low_rank):
 
 
 class TestGibbs:
+    @pytest.mark.slow
     def test_means_and_spreads_of_cells_are_those_of_the_table_in_memory(self, low_rank, sampled):
         rng, whole = np.random.default_rng(0), low_rank[1].load()
         rows, cols = whole.row_labels[rng.integers(0, 200, 300)], whole.col_labels[rng.integers(0, 25, 300)]
@@ -180,6 +182,7 @@ class TestGibbs:
 
 
 class TestDescent:
+    @pytest.mark.slow
     def test_it_stops_as_in_memory_and_predicts_as_well(self, low_rank):
         truth, table = low_rank
         given = {"centre": "both", "random_state": 0}
@@ -255,12 +258,13 @@ class TestSources:
             assert there.shares_[name]["shared"] == pytest.approx(here.shares_[name]["shared"], abs=1e-9)
         np.testing.assert_array_equal(there.predict_table("films"), here.predict_table("films"))
 
+    @pytest.mark.filterwarnings("ignore:the fit ended after")
     def test_little_memory_opens_a_source_at_a_time(self, three_sources, monkeypatch):
         from halfseen.methods.heterogeneous import stored
 
         monkeypatch.setattr(stored, "_OPEN", type(stored._OPEN)())
         small = {name: hs.read_table(table.folder, memory=1) for name, table in three_sources.items()}
-        given = {"solver": "als", "penalty": 0.1, "random_state": 0}
+        given = {"solver": "als", "penalty": 0.1, "max_iter": 5, "tol": 0, "random_state": 0}
         one = hs.HeterogeneousFactorization(2, 1, **given).fit(small)
         assert len(stored._OPEN) == 1
         two = hs.HeterogeneousFactorization(2, 1, **given).fit(three_sources)
