@@ -6,7 +6,8 @@
 A fifth of the positives is held out (``default_rng(11).random(m) < .2``). Tables: ``ml-100k`` and ``ml-1m`` (ratings of
 4 and 5; of the latter, judged on 1200 users), ``genes`` (diseases and genes with four links or more: 517 x 1491),
 ``ic`` (drug targets). implicit's alternating least squares has the best of five settings (alpha, regularisation),
-chosen on the held-out positives themselves, which favours it. CPU time of a fit: the least of three, contestants in turn, one thread.
+chosen on the held-out positives themselves, which favours it. CPU time of a fit: the least of three, contestants in
+turn, one thread.
 """
 
 # ruff: noqa: E402
