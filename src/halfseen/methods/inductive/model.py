@@ -58,7 +58,8 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
     Parameters
     ----------
     rank : int, "auto" or None
-        Number of units :math:`k`; None is 10, for one-class tables 32, without features 64; "auto" takes the smallest
+        Number of units :math:`k`; None is 10, or 20 where these predict better what was held out (Gaussian tables with
+        features, penalty "auto"), for one-class tables 32, without features 64; "auto" takes the smallest
         that predicts a tenth of the entries, held out, as well as the best does, within one standard error.
     activation : {"auto", "relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
         "auto" is linear, or relu where the held-out parts of a Gaussian table are predicted better by it. Products of
