@@ -6,6 +6,7 @@
 Linear tables of 150 x 120 with four features a side and rank 2; 2500 of the entries of 120 rows and 90 columns are
 seen. Effects of rows and columns have ``effect`` times the standard deviation of what features explain, the noise .2
 times.
+The penalty is the one by default; free effects of seen rows and columns (``effects``) have no intervals.
 Shares of 95 % intervals that hold on new rows with new columns, of means that features explain and of single values: by
 default ("clusters"), and as if entries were independent ("model").
 """
@@ -46,7 +47,7 @@ def one_table(effect: float, seed: int) -> list[tuple[str, float, float, float]]
     i, j = np.divmod(rng.choice(known_rows * known_cols, SEEN, replace=False), known_cols)
     given = {"row_features": F, "col_features": G}
     table = hs.Observed.from_triplets(i, j, values[i, j], shape=(n, p))
-    model = hs.InductiveCompletion(2, "linear", penalty=0.0, tol=1e-10, max_iter=2000, random_state=0)
+    model = hs.InductiveCompletion(2, "linear", effects="none", tol=1e-10, max_iter=2000, random_state=0)
     model.fit(table, **given)
     i, j = (part.ravel() for part in np.meshgrid(np.arange(known_rows, n), np.arange(known_cols, p), indexing="ij"))
     found = []

@@ -58,23 +58,17 @@ public:
         // Below this share of its diagonal a pivot is rounding (see kernels/reference_newton.py).
         const T lost = std::pow(Epsilon<T>::value, T(0.75)), noise = T(8) * static_cast<T>(k_) * Epsilon<T>::value;
         const V tolerance = splat<T, L>(lost < noise ? noise : lost);
-        const V zero = splat<T, L>(T(0)), one = splat<T, L>(T(1));
-        V bad = zero;
-        for (std::int64_t j = 0; j < k_; ++j) {
-            T* row_j = factor_.get() + j * (j + 1) / 2 * L;
-            const V diagonal = load<L>(row_j + j * L);
-            V pivot = diagonal;
-            for (std::int64_t c = 0; c < j; ++c) {
-                const V l = load<L>(row_j + c * L);
-                pivot = pivot - l * l;
+        V bad = splat<T, L>(T(0));
+        for (std::int64_t first = 0; first < k_; first += kPanel) {
+            const std::int64_t last = first + kPanel < k_ ? first + kPanel : k_;
+            for (std::int64_t j = first; j < last; ++j) {
+                invert_pivot(j, tolerance, bad);
+                for (std::int64_t i = j + 1; i < last; ++i) eliminate<1, 1>(i, j);
             }
-            // A NaN pivot fails the comparison and so counts as bad.
-            const V good = where_less(tolerance * diagonal, pivot, one, zero);
-            bad = max(bad, one - good);
-            V inverse = where_less(zero, good, pivot, one);
-            for (int l = 0; l < L; ++l) set_lane(inverse, l, T(1) / std::sqrt(lane(inverse, l)));
-            store(row_j + j * L, inverse);  // the diagonal is kept inverted
-            eliminate_column(j, row_j, inverse);
+            // Only the last panel is narrower, and has no rows below.
+            std::int64_t i = last;
+            for (; i + 4 <= k_; i += 4) eliminate<4, kPanel>(i, first);
+            for (; i < k_; ++i) eliminate<1, kPanel>(i, first);
         }
         substitute();
         for (int l = 0; l < L; ++l) singular[l] = lane(bad, l) > T(0);
@@ -83,31 +77,65 @@ public:
     T solution(int l, std::int64_t r) const { return x_[r * L + l]; }
 
 private:
+    // Columns eliminated together: as many as the registers hold (32 of 64 bytes, else 16).
+    static constexpr int kPanel = sizeof(V) >= 64 ? 4 : 2;
+
     static HALFSEEN_INLINE void set_lane(V& a, int l, T x) {
         a.v[l] = x;
     }
 
-    // Column j of the rows below, four rows at a time: each element of row j is loaded once for all four.
-    void eliminate_column(std::int64_t j, const T* row_j, V inverse) {
-        std::int64_t i = j + 1;
-        for (; i + 4 <= k_; i += 4) eliminate<4>(i, j, row_j, inverse);
-        for (; i < k_; ++i) eliminate<1>(i, j, row_j, inverse);
+    // The inverse root of pivot j, in the place of the diagonal; lanes where it is lost are marked and get 1.
+    void invert_pivot(std::int64_t j, V tolerance, V& bad) {
+        const V zero = splat<T, L>(T(0)), one = splat<T, L>(T(1));
+        T* row = row_at(j);
+        const V diagonal = load<L>(row + j * L);
+        V pivot = diagonal;
+        for (std::int64_t c = 0; c < j; ++c) {
+            const V l = load<L>(row + c * L);
+            pivot = pivot - l * l;
+        }
+        // A NaN pivot fails the comparison and so counts as bad.
+        const V good = where_less(tolerance * diagonal, pivot, one, zero);
+        bad = max(bad, one - good);
+        V inverse = where_less(zero, good, pivot, one);
+        for (int l = 0; l < L; ++l) set_lane(inverse, l, T(1) / std::sqrt(lane(inverse, l)));
+        store(row + j * L, inverse);
     }
 
-    template <int R>
-    HALFSEEN_INLINE void eliminate(std::int64_t i, std::int64_t j, const T* row_j, V inverse) {
+    // Columns j .. j + C of rows i .. i + R: each element is loaded once for the C columns (or the R rows), since large
+    // systems do not fit the first cache.
+    template <int R, int C>
+    HALFSEEN_INLINE void eliminate(std::int64_t i, std::int64_t j) {
+        const T* above[C];
         T* row[R];
-        V sum[R];
+        V sum[R][C];
+        for (int s = 0; s < C; ++s) above[s] = row_at(j + s);
         for (int r = 0; r < R; ++r) {
-            row[r] = factor_.get() + (i + r) * (i + r + 1) / 2 * L;
-            sum[r] = load<L>(row[r] + j * L);
+            row[r] = row_at(i + r);
+            for (int s = 0; s < C; ++s) sum[r][s] = load<L>(row[r] + (j + s) * L);
         }
         for (std::int64_t c = 0; c < j; ++c) {
-            const V l = load<L>(row_j + c * L);
-            for (int r = 0; r < R; ++r) sum[r] = sum[r] - l * load<L>(row[r] + c * L);
+            V l[C];
+            for (int s = 0; s < C; ++s) l[s] = load<L>(above[s] + c * L);
+            for (int r = 0; r < R; ++r) {
+                const V own = load<L>(row[r] + c * L);
+                for (int s = 0; s < C; ++s) sum[r][s] = sum[r][s] - l[s] * own;
+            }
         }
-        for (int r = 0; r < R; ++r) store(row[r] + j * L, sum[r] * inverse);
+        for (int s = 0; s < C; ++s) {
+            const V inverse = load<L>(above[s] + (j + s) * L);
+            for (int r = 0; r < R; ++r) {
+                sum[r][s] = sum[r][s] * inverse;
+                store(row[r] + (j + s) * L, sum[r][s]);
+            }
+            for (int t = s + 1; t < C; ++t) {
+                const V l = load<L>(above[t] + (j + s) * L);
+                for (int r = 0; r < R; ++r) sum[r][t] = sum[r][t] - l * sum[r][s];
+            }
+        }
     }
+
+    T* row_at(std::int64_t i) { return factor_.get() + i * (i + 1) / 2 * L; }
 
     void substitute() {
         for (std::int64_t i = 0; i < k_; ++i) {

@@ -131,7 +131,7 @@ private:
 
     DrawOptions<T> options_;
     DrawSums<T> sums_;
-    NewtonOptions<T> plain_{nullptr, nullptr, nullptr, 1, 0, 0};
+    NewtonOptions<T> plain_{nullptr, nullptr, nullptr, 1, 0, 0, 0};
     RowContext<T> c_;
     CholeskyBatch<T, kRows> cholesky_;
     Scratch<T> matrices_, vectors_, x_;

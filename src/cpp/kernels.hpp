@@ -53,12 +53,13 @@ struct Direction {
 
 template <class T>
 struct NewtonOptions {
-    const T* ridge;        // (k,) or null
+    const T* ridge;        // (k,), (n_rows, k) where ridge_stride is k, or null
     const T* ridge_scale;  // (n_rows,) or null
     const T* prior_rhs;    // (k,) or null
     int steps;
     int max_halvings;
     int cg_steps;  // 0: Cholesky
+    std::int64_t ridge_stride;  // 0: all rows have one ridge
 };
 
 // The conditional distribution of each row: data precision, and the prior N(mean, prior^-1) with pull = prior mean.

@@ -229,9 +229,11 @@ std::pair<double, std::int64_t> row_newton(nb::tuple block, In<T> X, In<T> B, in
     const Table<T> table(block);
     const auto model = model_of(table, X, B, family, trials, MaybeIn<T>(), col_offset);
     const std::size_t k = B.shape(1);
-    const NewtonOptions<T> options{pointer<T>(ridge, k, "ridge"),
+    const bool has_own = ridge && ridge->ndim() == 2;
+    const NewtonOptions<T> options{pointer<T>(ridge, has_own ? table.n_rows() * k : k, "ridge"),
                                    pointer<T>(ridge_scale, table.n_rows(), "ridge_scale"),
-                                   pointer<T>(prior_rhs, k, "prior_rhs"), steps, max_halvings, cg_steps};
+                                   pointer<T>(prior_rhs, k, "prior_rhs"), steps, max_halvings, cg_steps,
+                                   has_own ? static_cast<std::int64_t>(k) : 0};
     T* to = pointer<T>(MaybeOut<T>(out), X.size(), "out");
     const auto entries = table.entries();
     nb::gil_scoped_release released;

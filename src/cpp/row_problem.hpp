@@ -63,7 +63,8 @@ struct RowContext {
     bool weighted() const { return e.weights != nullptr; }
 
     Penalty<T> penalty_of(std::int64_t i) const {
-        return {options.ridge, options.prior_rhs, k, options.ridge_scale ? options.ridge_scale[i] : T(1)};
+        const T* ridge = options.ridge ? options.ridge + i * options.ridge_stride : nullptr;
+        return {ridge, options.prior_rhs, k, options.ridge_scale ? options.ridge_scale[i] : T(1)};
     }
 
     double dot(const T* a, const T* b) const {

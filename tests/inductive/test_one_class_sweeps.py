@@ -153,3 +153,28 @@ def test_defaults_reach_the_floor_on_ratings(positives):
     assert ease[0] == pytest.approx(0.385, abs=0.01)
     assert ease[1] == pytest.approx(0.330, abs=0.01)
     assert 0.25 < neighbours[0] < ease[0]
+
+
+def test_held_out_cells_ask_for_a_larger_penalty_where_rows_differ_little():
+    from halfseen.methods.inductive.one_class_penalty import held_lists
+
+    rng = np.random.default_rng(0)
+    tastes = rng.normal(size=(400, 8)) @ rng.normal(size=(8, 300)) / np.sqrt(8)
+    likes = rng.random((400, 300)) < 1.0 / (1.0 + np.exp(2.0 - rng.normal(size=300) - 0.6 * tastes))
+    seen = likes & (rng.random(likes.shape) < 0.8)
+    table = np.where(seen, 1.0, np.nan)
+
+    def listed(**given):
+        model = hs.InductiveCompletion(16, family="one_class", random_state=0, **given).fit(table)
+        return hs.metrics.ndcg_at(likes & ~seen, model.row_factors_ @ model.col_factors_.T, 20, seen), model.penalty_
+
+    (chosen, penalty), (usual, _) = listed(), listed(penalty=0.03)
+    assert penalty == 0.1
+    assert chosen > 1.1 * usual
+    lists = held_lists(hs.Observed.from_dense(table), np.random.default_rng(0))
+    assert not np.any(lists.held & lists.known)
+    assert lists.train.n_entries + lists.held.sum() == seen.sum()
+
+
+def test_a_table_with_too_few_rows_to_spare_keeps_the_usual_penalty(likes):
+    assert hs.InductiveCompletion(4, family="one_class", random_state=0).fit(likes[:40]).penalty_ == 0.03

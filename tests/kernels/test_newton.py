@@ -60,6 +60,23 @@ def test_gaussian_step_is_the_least_squares_solution(backend, dtype):
 
 @pytest.mark.parametrize("method", ["cholesky", "cg"])
 @pytest.mark.parametrize("family", FAMILIES)
+def test_a_ridge_of_the_rows_own_is_that_of_a_call_for_this_row(backend, family, method):
+    P = make_problem(n=12, p=15, k=5, family=family, weights=True)
+    ridges = np.random.default_rng(0).random((len(P.A), 5)) + 0.2
+    given = {"family": family, "method": method, "steps": 3, **_no_row(P.offsets)}
+    found = kernels.row_newton(P.view, P.A, P.B, ridge=ridges, **given)
+    value = 0.0
+    for i in range(len(P.A)):
+        alone = kernels.row_newton(P.view, P.A, P.B, ridge=ridges[i], **given)
+        assert_close(found.out[i], alone.out[i], np.float64)
+        value += kernels.row_newton(P.view, P.A, P.B, ridge=ridges[i], start=i, stop=i + 1, **given).value
+    assert_close(found.value, value, np.float64)
+    part = kernels.row_newton(P.view, P.A, P.B, ridge=ridges, start=3, stop=7, **given)
+    assert_close(part.out, found.out[3:7], np.float64)
+
+
+@pytest.mark.parametrize("method", ["cholesky", "cg"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_every_row_goes_down_even_from_a_bad_start(backend, family, method):
     P = make_problem(k=3, family=family, offsets=False)
     X = 6 * P.A  # far off: full Newton steps overshoot

@@ -216,7 +216,7 @@ class PlainBlock(RowBlock):
     def newton(self, X: Array, B: Array, given: dict[str, Any], out: Array | None) -> SolvedRows:
         """Damped Newton on every row; ``method`` and ``cg_steps`` are the compiled kernel's alone."""
         part, loss = self._entries
-        penalty = np.zeros((1, X.shape[1]), X.dtype) if given["ridge"] is None else given["ridge"][None, :]
+        penalty = np.zeros((1, X.shape[1]), X.dtype) if given["ridge"] is None else np.atleast_2d(given["ridge"])
         if given["ridge_scale"] is not None:
             penalty = penalty * given["ridge_scale"][:, None]
         offsets = given["col_offset"], self.offset

@@ -239,7 +239,8 @@ class EntryPasses:
     ) -> tuple[Array, float]:
         """Damped Newton on every row (``axis=0``) or column (``axis=1``), the other side being fixed.
 
-        Row ``i`` minimises ``sum_e loss(<x_i, B_j> + c_j + o_e) + ridge_scale_i sum_k ridge_k x_ik^2 / 2``.
+        Row ``i`` minimises ``sum_e loss(<x_i, B_j> + c_j + o_e) + ridge_scale_i sum_k ridge_k x_ik^2 / 2``; a ridge of
+        shape (n_major, k) is each row's own.
 
         Returns
         -------
@@ -249,8 +250,8 @@ class EntryPasses:
             The objective there, penalty included.
         """
         X, B, ridge_scale = self._factor(X), self._factor(B), self._cast(ridge_scale)
-        given = {"col_offset": self._cast(minor_offset), "ridge": self._cast(ridge), "steps": steps, "method": method}
-        given |= {"cg_steps": cg_steps, "max_halvings": max_halvings}
+        ridge, given = self._cast(ridge), {"col_offset": self._cast(minor_offset), "steps": steps, "method": method}
+        given |= {"ridge": ridge, "cg_steps": cg_steps, "max_halvings": max_halvings}
         ranges, blocks = self._solvable(axis, B.shape[1])
         if self._is_alone and len(blocks) == 1:
             return blocks[0].newton(X, B, {**given, "ridge_scale": ridge_scale}, None)
@@ -258,7 +259,9 @@ class EntryPasses:
 
         def arguments() -> Iterator[tuple[Any, ...]]:
             for a, b in ranges:
-                yield X[a:b], B, {**given, "ridge_scale": part(ridge_scale, a, b)}, rows.space(a, b)
+                own = {"ridge_scale": part(ridge_scale, a, b)}
+                own |= {} if ridge is None or ridge.ndim == 1 else {"ridge": ridge[a:b]}
+                yield X[a:b], B, {**given, **own}, rows.space(a, b)
 
         return rows.fill(ranges, self._ask(blocks, "newton", arguments()))
 

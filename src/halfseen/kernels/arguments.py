@@ -117,6 +117,13 @@ def cut_vector(name: str, array: ArrayLike | None, rows: RowRange, dtype: np.dty
     return vector(name, array, rows.stop - rows.start, dtype)
 
 
+def ridges(array: ArrayLike | None, view: Compressed, rows: RowRange, k: int) -> NDArray[np.floating] | None:
+    """Penalty of each component, (k,), or of each row's, (n_major, k), cut to the range."""
+    if array is None or np.ndim(array) != 2:
+        return vector("ridge", array, k, view.values.dtype)
+    return major("ridge", np.ascontiguousarray(array, dtype=view.values.dtype), view, rows, k)
+
+
 def writable(name: str, array: NDArray[np.floating]) -> NDArray[np.floating]:
     """Refuse an output that the kernel could not fill in place."""
     if not array.flags.writeable:

@@ -74,7 +74,8 @@ def row_newton(
     family, trials, col_offset, offset, start, stop
         As in :func:`halfseen.kernels.loss_and_gradient`.
     ridge, prior_rhs : array_like or None, shape (k,)
-        Penalty of each component, and its linear pull (``ridge * prior mean``).
+        Penalty of each component, and its linear pull (``ridge * prior mean``). A ridge of shape (n_major, k) is each
+        row's own.
     ridge_scale : array_like or None, shape (n_major,)
         Factor of both for each row; None means one.
     steps, max_halvings : int
@@ -121,7 +122,7 @@ def row_newton(
         check.family_code(family),
         trials,
         check.vector("col_offset", col_offset, view.n_minor, dtype),
-        check.vector("ridge", ridge, k, dtype),
+        check.ridges(ridge, view, rows, k),
         check.cut_vector("ridge_scale", ridge_scale, rows, dtype),
         check.vector("prior_rhs", prior_rhs, k, dtype),
         steps,

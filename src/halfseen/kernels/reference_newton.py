@@ -131,7 +131,7 @@ def row_newton(
         own = slice(pointer[i], pointer[i + 1])
         cols = b.indices[own]
         scale = 1.0 if ridge_scale is None else float(ridge_scale[i])
-        penalty = np.zeros(k) if ridge is None else scale * ridge.astype(np.float64)
+        penalty = np.zeros(k) if ridge is None else scale * (ridge[i] if ridge.ndim == 2 else ridge).astype(np.float64)
         pull = np.zeros(k) if prior_rhs is None else scale * prior_rhs.astype(np.float64)
         x = X[i].astype(np.float64)
         if len(cols) == 0:

@@ -212,7 +212,10 @@ def check_asked(model: Any) -> None:
     if model.family == ONE_CLASS:
         raise ValueError("family='one_class' has no intervals: its unseen cells are not observations")
     if model.effects_ != "none" or model.free_rank:
-        raise ValueError("free effects and factors have no intervals: their number grows with the table")
+        raise ValueError(
+            "free effects and factors have no intervals: their number grows with the table. Fit with effects='none' "
+            "and free_rank=0: intervals then allow for effects that features do not explain"
+        )
     if model.gauge == "first_row":
         raise ValueError("gauge='first_row' has no intervals: use gauge='balance'")
 

@@ -71,7 +71,8 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
         sizes of weights and residuals ask for, over a few refits (the evidence); of Gaussian tables a larger one where
         rows, columns and entries that were held out are predicted better with it (``search_``), and a warning tells
         where features predict them worse than means do. Of one-class tables :math:`\lambda` is relative to what rows
-        and columns weigh in the loss, and "auto" is .03.
+        and columns weigh in the loss, and "auto" is .03, or without features a smaller or larger one by which cells
+        that were held out stand higher in their rows' lists.
     effects : {"auto", "none", "rows", "cols", "both"}
         Free effects of seen rows and columns beside their features; 0 for new ones. "auto": those with which held-out
         rows, columns and entries are predicted better, where the penalty is "auto" too; else none.
@@ -328,8 +329,11 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
         """One-class tables without features, by exact alternating sweeps."""
         from halfseen.data.candidates import seen_cells
         from halfseen.methods.inductive.one_class import alternate, certificate_of, factors_learned
+        from halfseen.methods.inductive.one_class_penalty import chosen_penalty
 
         self.row_code_ = self.col_code_ = None
+        if settings.penalty == "auto":
+            settings.penalty = chosen_penalty(observed, self.rank_, settings, rng)
         with self._watched(observed, settings.max_iter, lambda params: factors_learned(params, settings)) as watch:
             run = alternate(observed, self.rank_, settings, rng, watch)
         self.__dict__.update(factors_learned(run.params, settings))

@@ -19,7 +19,6 @@ from halfseen.engines import EntryPasses
 from halfseen.losses import get_loss
 from halfseen.methods.inductive.fitting import Certificate
 from halfseen.methods.inductive.maps import FeatureMap
-from halfseen.methods.inductive.penalties import ONE_CLASS_PENALTY
 from halfseen.methods.inductive.standard import Units
 from halfseen.solvers.loop import Run, SweepResult, loop
 from halfseen.solvers.stops import RelativeChange
@@ -45,8 +44,7 @@ class GramSweeps:
     r"""Sweep: all rows, then all columns, each solved exactly.
 
     Row i solves :math:`(\sum_{j\in i}(w - \beta)y_jy_j' + \beta Y'Y + \lambda(n_i + \beta p)I)x = \sum w\,a\,y_j`.
-    The Gram matrix enters as k further entries of value 0 per row, its Cholesky factor in the place of columns, so that
-    the fused row kernel does all.
+    In the axes of the Gram matrix :math:`Y'Y` is diagonal, a ridge of the row: the fused row kernel does all.
 
     Parameters
     ----------
@@ -57,63 +55,56 @@ class GramSweeps:
 
     Notes
     -----
-    O((E + (n + p) k) k^2 + (n + p) k^3) per sweep; no array of rows x columns. Source: Hu, Koren and Volinsky (2008);
+    O(E k^2 + (n + p) k^3) per sweep; no array of rows x columns. Source: Hu, Koren and Volinsky (2008);
     the weights of the penalty from Rendle and others (2022), "Revisiting the performance of iALS".
     """
 
     def __init__(self, observed: Observed, rank: int, beta: float, penalty: float, engine: Any = None) -> None:
         self.beta, self.rank, self.shape = beta, rank, observed.shape
         self.scales = row_weights(observed, beta)
-        self.ridge = np.full(rank, penalty, dtype=observed.dtype)
-        self.passes = [
-            EntryPasses(with_gram_entries(part, rank, beta), get_loss("gaussian"), engine)
-            for part in (observed, observed.T)
-        ]
+        self.penalty = penalty
+        self.passes = EntryPasses(beside_all(observed, beta), get_loss("gaussian"), engine)
         w = 1.0 if observed.weights is None else observed.weights.astype(float)
         self.constant = 0.5 * float(np.sum(w * observed.values.astype(float) ** 2 * (1.0 - w / (w - beta))))
 
     def solve(self, axis: int, B: FloatArray) -> tuple[FloatArray, float]:
         """The best factors of the rows (``axis=0``) or columns, and the objective there without the other's penalty."""
-        passes = self.passes[axis]
-        start = np.zeros((self.shape[axis], self.rank), dtype=passes.dtype)
-        wide = np.concatenate([B, gram_root(B, self.beta)]).astype(passes.dtype)
-        scale = self.scales[axis].astype(passes.dtype)
-        return passes.newton(0, start, wide, ridge=self.ridge, ridge_scale=scale, method="cholesky")
+        return rows_given(self.passes, axis, B, self.beta, self.penalty * self.scales[axis])
 
     def __call__(self, params: tuple[FloatArray, FloatArray]) -> SweepResult:
         X, _ = self.solve(0, params[1])
         Y, value = self.solve(1, X)
-        own = 0.5 * float(self.ridge[0]) * float(np.sum(self.scales[0][:, None] * X.astype(float) ** 2))
+        own = 0.5 * self.penalty * float(np.sum(self.scales[0][:, None] * X.astype(float) ** 2))
         return SweepResult((X, Y), value + own + self.constant)
 
 
-def with_gram_entries(observed: Observed, rank: int, beta: float) -> Observed:
-    r"""The table with k further columns, all seen and 0: seen cells have the weight :math:`w - \beta` beside them.
+def beside_all(observed: Observed, beta: float) -> Observed:
+    r"""What seen cells have beside the weight :math:`\beta` of all: the weight :math:`w - \beta`.
 
     :math:`w(m - a)^2 + \beta(\text{all} - m^2) = (w - \beta)(m - wa/(w - \beta))^2 + \beta\,\text{all} + const.`
     """
-    (n, p), dtype = observed.shape, observed.dtype
     w = np.ones(observed.n_entries) if observed.weights is None else observed.weights.astype(float)
     if not np.all(w > beta):
         raise ValueError(f"beta={beta:g} must be below the weight of every seen cell ({float(w.min()):g} the least)")
-    rows = np.concatenate([observed.rows, np.repeat(np.arange(n), rank)])
-    cols = np.concatenate([observed.cols, np.tile(np.arange(p, p + rank), n)])
-    values = np.concatenate([w * observed.values / (w - beta), np.zeros(n * rank)]).astype(dtype)
-    weights = np.concatenate([w - beta, np.ones(n * rank)]).astype(dtype)
-    return Observed.from_triplets(rows, cols, values, weights, (n, p + rank))
+    values, weights = (part.astype(observed.dtype) for part in (w * observed.values / (w - beta), w - beta))
+    return Observed.from_triplets(observed.rows, observed.cols, values, weights, observed.shape)
 
 
-def gram_root(B: FloatArray, beta: float) -> FloatArray:
-    r"""k x k array L with :math:`L'L = \beta B'B`."""
-    gram = beta * (np.asarray(B, dtype=float).T @ np.asarray(B, dtype=float))
-    values, vectors = np.linalg.eigh(gram)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))).T)
+def rows_given(
+    passes: EntryPasses, axis: int, B: FloatArray, beta: float, penalty: FloatArray
+) -> tuple[FloatArray, float]:
+    """Exact factors of the rows (``axis=0``) or columns, each with its own penalty, the other side held."""
+    wide = np.asarray(B, dtype=float)
+    spread, axes = np.linalg.eigh(beta * (wide.T @ wide))
+    ridge = (penalty[:, None] + np.maximum(spread, 0.0)).astype(passes.dtype)
+    turned_B = np.ascontiguousarray(wide @ axes, dtype=passes.dtype)
+    X, value = passes.newton(axis, np.zeros_like(ridge), turned_B, ridge=ridge, method="cholesky")
+    return np.asarray(X @ axes.T.astype(X.dtype)), value
 
 
 def alternate(observed: Observed, rank: int, settings: SimpleNamespace, rng: np.random.Generator, watch: Any) -> Run:
     """Exact sweeps from small random columns."""
-    penalty = ONE_CLASS_PENALTY if settings.penalty == "auto" else float(settings.penalty)
-    sweep = GramSweeps(observed, rank, float(settings.beta), max(penalty, 1e-12), settings.engine)
+    sweep = GramSweeps(observed, rank, float(settings.beta), max(float(settings.penalty), 1e-12), settings.engine)
     size = 0.1 / np.sqrt(rank) if isinstance(settings.start_scale, str) else float(settings.start_scale)
     start = tuple((size * rng.standard_normal((length, rank))).astype(observed.dtype) for length in observed.shape)
     stops: list[Any] = [RelativeChange(settings.tol, 1), *([watch.stop] if watch else [])]
@@ -124,7 +115,7 @@ def factors_learned(params: tuple[FloatArray, FloatArray], settings: SimpleNames
     """Attributes of a model of factors alone, as those of one-hot features."""
     X, Y = params
     parts: dict[str, Any] = {"offset_": 0.0, "gain_": 1.0, "_units": Units(), "placing_penalty_": 0.0}
-    parts["penalty_"] = ONE_CLASS_PENALTY if settings.penalty == "auto" else float(settings.penalty)
+    parts["penalty_"] = float(settings.penalty)
     for name, part in (("row", X), ("col", Y)):
         bias = np.zeros(part.shape[1], part.dtype)
         parts |= {f"{name}_weights_": part, f"{name}_intercept_": bias, f"{name}_factors_": part}
@@ -140,13 +131,8 @@ def certificate_of(run: Run) -> Certificate:
 
 def fold_in(observed: Observed, Y: FloatArray, beta: float, penalty: float, engine: Any) -> FloatArray:
     """Factors (n_new, k) of new rows by what they have, the columns held."""
-    k, n = Y.shape[1], observed.shape[0]
-    passes = EntryPasses(with_gram_entries(observed.astype(Y.dtype), k, beta), get_loss("gaussian"), engine)
-    scale = row_weights(observed, beta)[0].astype(Y.dtype)
-    wide = np.concatenate([Y, gram_root(Y, beta)]).astype(Y.dtype)
-    ridge = np.full(k, max(penalty, 1e-12), dtype=Y.dtype)
-    start = np.zeros((n, k), dtype=Y.dtype)
-    return passes.newton(0, start, wide, ridge=ridge, ridge_scale=scale, method="cholesky")[0]
+    passes = EntryPasses(beside_all(observed.astype(Y.dtype), beta), get_loss("gaussian"), engine)
+    return rows_given(passes, 0, Y, beta, max(penalty, 1e-12) * row_weights(observed, beta)[0])[0]
 
 
 def turned(features: Any, n: int, weights: FloatArray, total: float, has_intercept: bool) -> tuple[Any, FloatArray]:
