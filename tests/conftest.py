@@ -44,3 +44,4 @@ def pytest_collection_finish() -> None:
         runner._get_command = functools.cache(runner._get_command)  # a tenth of a second for each call of a command
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 50, 100)

@@ -18,6 +18,7 @@ def panel():
     return np.where(seen, whole, np.nan), np.where(seen, whole * UNITS + LEVELS, np.nan)
 
 
+@pytest.mark.slow_cases("OverparametrizedFactorization")
 @pytest.mark.parametrize(
     "model",
     [

@@ -35,6 +35,7 @@ def held_out(halfseen, tmp_path):
     return call
 
 
+@pytest.mark.slow
 def test_a_unit_of_the_values_changes_no_relative_error(write, halfseen, tmp_path):
     F = RNG.normal(size=(30, 2))
     truth = F @ RNG.normal(size=(2, 12))
@@ -80,6 +81,7 @@ def test_large_identifiers_come_back_whole(write, halfseen, tmp_path):
     assert (tmp_path / "answer.csv").read_text().splitlines()[1].startswith(f"{ids[1]},3,")
 
 
+@pytest.mark.fast_cases("ids0")
 @pytest.mark.parametrize("ids", [["007", "008", "009"], ["1.50", "2.50", "3.50"], ["2024-01-01T00:00+01:00", "b", "c"]])
 def test_identifiers_are_the_same_through_every_door(write, halfseen, tmp_path, ids):
     lines = ["place,item,v"] + [f"{i},c{j},{(k + j) % 4}" for k, i in enumerate(ids) for j in range(5)]

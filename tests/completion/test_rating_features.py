@@ -79,6 +79,7 @@ def test_squares_after_a_second_draw_are_those_of_the_rows(table):
     np.testing.assert_allclose(rows.squares, np.nansum((table[0] - linear) ** 2, axis=1))
 
 
+@pytest.mark.slow_cases("800-0.2")
 @pytest.mark.parametrize(("times", "atol"), [(800, 0.2), pytest.param(3000, 0.12, marks=pytest.mark.slow)])
 def test_conditional_modes_of_the_effects_do_not_depend_on_how_they_are_drawn(table, times, atol):
     """One feature: the joint draw and the single one have the same distribution; with the same noise the same mean."""
@@ -102,6 +103,7 @@ def test_conditional_modes_of_the_effects_do_not_depend_on_how_they_are_drawn(ta
         np.testing.assert_allclose(spread, np.linalg.inv(Q), atol=atol * np.linalg.inv(Q).max())
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_effects_are_drawn_jointly_around_their_conditional_mean():
     """The mean of a joint draw solves its normal equations, which 10^5 features leave to conjugate gradients."""
     rng, n, n_features = np.random.default_rng(0), 400, 100_000

@@ -40,6 +40,7 @@ def naive_soft_impute(table, penalty, n_rounds=4000):
     return Z
 
 
+@pytest.mark.slow_cases("8.0-ridge")
 @pytest.mark.fast_cases("8.0")
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("penalty", [0.5, 3.0, 8.0])

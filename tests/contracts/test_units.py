@@ -108,7 +108,7 @@ def test_second_moments_of_a_level_are_said_and_centred_columns_are_the_way_out(
     assert told == [False, True, False]
 
 
-@pytest.mark.fast_cases(*(SOURCES.keys() - {"RobustJIVE"}))
+@pytest.mark.fast_cases("HeterogeneousFactorization", "COBE", "TwoStepSVD")
 @pytest.mark.parametrize("name", SOURCES)
 def test_sources_of_any_unit_and_level_are_completed_alike(name):
     data = hs.datasets.make_sources_data(

@@ -82,6 +82,7 @@ def test_all_ones_and_all_zeros_stay_finite(logit):
         assert model.predict_table()[:, 5].mean() < 0.1, penalty
 
 
+@pytest.mark.slow
 def test_nearly_separated_columns_reach_the_fixed_point():
     """Hard and easy items, some all wrong: their score grows on the way, which is no reason to damp."""
     rng = np.random.default_rng(0)

@@ -67,7 +67,7 @@ def test_raw_columns_predict_as_well_as_columns_standardised_by_hand(given):
     assert raw < 1.05 * hand < 0.5 * truth.std()
 
 
-@pytest.mark.fast_cases("relu-0.1")
+@pytest.mark.slow
 @pytest.mark.parametrize(("activation", "most"), [("linear", 1e-3), ("relu", 0.1), ("tanh", 0.1), ("sigmoid", 0.1)])
 def test_the_error_is_the_same_in_all_units_of_the_values(activation, most):
     data = Realizable(activation, 60, 1200, k=2, d=4, noise=0.1)

@@ -151,7 +151,7 @@ def test_a_column_that_names_the_lines_is_told_of(kind):
     assert [sentence.split("'")[1] for sentence in sentences] == ["user", "number", "film_id"]
 
 
-@pytest.mark.fast_cases("zeros", "tiny")
+@pytest.mark.fast_cases("tiny")
 @pytest.mark.parametrize("kind", ["zeros", "constant", "exact", "tiny", "noisy"])
 def test_tables_without_noise_and_of_any_size_place_newcomers(kind):
     """Nothing overflows (warnings are errors) where features leave nothing, and values hardly differ from zero."""

@@ -42,6 +42,7 @@ def test_the_share_is_what_the_values_move_with_the_predictions(axis, share):
     assert trust(Fixed(*sides), Parts(table, 1 - axis), axis)[0] == 1.0  # nothing held out on that side
 
 
+@pytest.mark.slow
 def test_features_that_explain_rows_are_trusted_and_those_that_hardly_do_are_not():
     rng = np.random.default_rng(1)
     n, p = 150, 30

@@ -53,6 +53,7 @@ def test_without_noise_a_row_is_its_conditional_mean(backend, dtype):
     assert_close(found.value, squares, dtype)
 
 
+@pytest.mark.slow_cases("reference")
 def test_the_spread_of_many_draws_is_the_inverse_of_the_precision_matrix(backend):
     P = make_problem(n=3, p=12, k=3, offsets=False, hole=False)
     _, o = options(P, 3)

@@ -62,6 +62,7 @@ def test_a_range_of_coordinates_leaves_the_others_alone(backend):
     assert_close(parts[1], whole[1], np.float64)
 
 
+@pytest.mark.slow_cases("reference")
 def test_repeated_draws_have_the_joint_distribution_of_the_effects(backend):
     features, A = problem(n=40, n_features=3, k=1, kind="plain")
     rng, l, m, n_draws = np.random.default_rng(2), 0.7, 0.4, 6000  # noqa: E741

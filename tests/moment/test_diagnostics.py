@@ -104,6 +104,7 @@ def test_taking_a_row_out_changes_what_it_says():
         assert found[t] == pytest.approx(np.linalg.norm(change), rel=1e-9)
 
 
+@pytest.mark.slow_cases("20000")
 @pytest.mark.parametrize(("n", "rank", "warns"), [(10_000, 10, True), (10_000, 4, False), (20_000, 10, False)])
 def test_more_unknowns_than_pairs_are_a_warning(n, rank, warns):
     """Two entries in every row of 1000 columns; errors at rank 10 are .11 with 1e4 rows, .001 with 2e4."""

@@ -68,6 +68,10 @@ def test_every_script_keeps_the_contract(figure):
 
 
 @pytest.mark.slow_cases(
+    "overparametrized-factorization/figure1",
+    "overparametrized-factorization/incomplete",
+    "nonlinear-inductive-completion/one_hot",
+    "heterogeneous-factorization/figure1",
     "nonlinear-inductive-completion/movielens",
     "heterogeneous-factorization/stocks",
     "heterogeneous-factorization/table4_1m",
