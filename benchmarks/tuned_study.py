@@ -1,4 +1,4 @@
-"""Inductive completion at its defaults beside the tuned figures of the paper's study: gpcr, ic, Fdataset, MovieLens-100k.
+"""Inductive completion at its defaults beside the paper study's tuned figures: gpcr, ic, Fdataset, MovieLens-100k.
 
     HALFSEEN_DATA=/path/to/data python benchmarks/tuned_study.py            # runs what results/tuned_tables.csv lacks
     HALFSEEN_DATA=/path/to/data python benchmarks/tuned_study.py --summary  # only prints
@@ -7,8 +7,8 @@ Tables, splits and errors are those of ``papers/nonlinear-inductive-completion``
 under the curve and average precision over all cells of the held-out fifth of rows), new people (root mean squared
 error). "tuned" is what its tracked results have for inductive completion, penalty and weight of unseen cells chosen on
 validation rows: of linear units and of relu units the better one in each column. "defaults" gets similarities as
-`SimilarityFeatures`, and people and films as that study codes them. "before": relu units, a penalty of .001 and features
-as they come, which were the defaults until penalty, effects and activation were chosen.
+`SimilarityFeatures`, and people and films as that study codes them. "before": relu units, a penalty of .001 and
+features as they come, which were the defaults until penalty, effects and activation were chosen.
 """
 
 # ruff: noqa: E402
