@@ -52,7 +52,7 @@ class Case:
 
 
 c = hs.comparisons
-NETWORK = {"hidden": 4, "width": 3, "max_iter": 2, "steps": 2, "device": "cpu", "random_state": 0}
+NETWORK = {"hidden": 4, "width": 3, "max_iter": 2, "steps": 1, "device": "cpu", "random_state": 0}
 CASES = {
     "AlternatingLeastSquares": Case(hs.AlternatingLeastSquares(random_state=0)),
     "BayesianFactorization": Case(hs.BayesianFactorization(max_iter=10, burn_in=2, random_state=0)),
@@ -144,7 +144,7 @@ LONG = (
     ("SimilarityClustering", "start", "tensor"),
     ("ItemResponseModel", "integrate", "columns"),
 )
-# Their fits take long: one other value of each parameter, searches for one parameter, and all in the full suite.
+# The fast suite tries one other value of each parameter, and searches for three; of these, whose fits take long, one.
 COSTLY = {
     "GeneralizedFactorModel",
     "HeterogeneousAutoencoder",
@@ -178,7 +178,7 @@ def settings() -> Iterator[Any]:
     for name, case in CASES.items():
         for parameter in parameter_names(type(case.model)):
             for k, value in enumerate(values_of(name, parameter)):
-                marks = pytest.mark.slow if (name, parameter, value) in LONG or (k and name in COSTLY) else ()
+                marks = pytest.mark.slow if k or (name, parameter, value) in LONG else ()
                 yield pytest.param(name, parameter, value, id=f"{name}-{parameter}={value!r}"[:90], marks=marks)
 
 
@@ -268,7 +268,7 @@ def searched() -> Iterator[Any]:
     for name, case in CASES.items():
         marks: Any = ()
         for k, parameter in enumerate(parameter_names(type(case.model))):
-            if k and name in COSTLY:
+            if k > 2 or (k and name in COSTLY):
                 marks = pytest.mark.slow
             values = values_of(name, parameter)
             plain = [value for value in values if not any(key[:2] == (name, parameter) for key in TOGETHER)]
