@@ -11,6 +11,7 @@ from halfseen.methods.inductive.starts import random_point
 from inductive_truth import Realizable, make_problem
 
 
+@pytest.mark.filterwarnings("ignore:.*stopped after")
 def test_odd_units_have_one_sign_and_predict_what_they_did():
     data = Realizable("tanh", 60, 600, k=3, d=5)
     fits = []
@@ -60,6 +61,7 @@ def test_the_cross_moment_points_along_the_units(n, m, seed, least):
         assert (one.T @ two).max(axis=0).min() > least
 
 
+@pytest.mark.filterwarnings("ignore:.*stopped after")
 def test_the_best_of_several_starts_is_kept():
     data = Realizable("relu", 60, 500, k=3, d=5, noise=0.3)
     options = {"n_starts": 5, "start_scale": 1.0, "max_iter": 30}

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 import halfseen as hs
@@ -54,6 +55,7 @@ def test_other_solvers_reach_the_same_bottom(solver):
     assert model.n_iter_ <= (40 if solver == "levenberg-marquardt" else 4000)
 
 
+@pytest.mark.filterwarnings("ignore:.*stopped after")
 def test_a_fixed_step_is_plain_gradient_descent():
     data = Realizable("sigmoid", 40, 300, k=2, d=4)
     start = np.ones((4, 2)) * [[1.0, -0.5]], np.ones((4, 2)) * [[0.2, 0.7]]
@@ -428,3 +430,13 @@ def test_the_automatic_rank_of_a_one_class_table_counts_what_nobody_saw():
 
     wanted = 0.1 * np.sum(cells[~likes] ** 2) / likes.sum()
     assert unseen_loss(model, hs.Observed.from_dense(table)) == pytest.approx(wanted)
+
+
+def test_a_fit_that_is_cut_short_says_so_and_a_finished_one_does_not():
+    rng = np.random.default_rng(0)
+    F, G = rng.normal(size=(40, 3)), rng.normal(size=(30, 3))
+    table = F @ rng.normal(size=(3, 2)) @ rng.normal(size=(2, 3)) @ G.T + 0.1 * rng.normal(size=(40, 30))
+    given = {"row_features": F, "col_features": G}
+    with pytest.warns(ConvergenceWarning, match="raise max_iter"):
+        hs.InductiveCompletion(2, "linear", max_iter=2, random_state=0).fit(table, **given)
+    assert not hs.InductiveCompletion(2, "linear", random_state=0).fit(table, **given).warnings_

@@ -78,6 +78,7 @@ def test_the_covariance_is_the_inverse_of_the_information():
     assert ACTIVATIONS["sigmoid"].null_dimension(2) == found.null_dimension == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*stopped after")
 def test_what_has_no_honest_interval_is_refused_with_the_reason():
     data = Realizable("relu", 60, 700, k=2, d=4, noise=0.1)
     make = lambda **more: hs.InductiveCompletion(2, random_state=0, **more).fit(data.observed, **data.features)  # noqa: E731

@@ -65,6 +65,7 @@ def test_new_rows_are_predicted_and_stored_models_predict_the_same(data, tmp_pat
     assert deep.rank_columns(data.new[0][:3], 4).cols.shape == (3, 4)
 
 
+@pytest.mark.filterwarnings("ignore:.*stopped after")
 def test_the_seed_decides_whatever_torch_has_drawn(data):
     fits = []
     for _ in range(2):
@@ -74,6 +75,7 @@ def test_the_seed_decides_whatever_torch_has_drawn(data):
     np.testing.assert_array_equal(*fits)
 
 
+@pytest.mark.filterwarnings("ignore:.*stopped after")
 def test_single_precision_stays_single(data):
     deep = TwoTowerCompletion(2, hidden=(4,), max_iter=5, random_state=0)
     deep.fit(data.observed.astype(np.float32), row_features=data.F)  # columns one-hot
@@ -81,6 +83,7 @@ def test_single_precision_stays_single(data):
     assert deep.predict([0, 1], [2, 3]).shape == (2,)
 
 
+@pytest.mark.filterwarnings("ignore:.*stopped after")
 def test_what_towers_cannot_do_is_refused(data):
     deep = TwoTowerCompletion(2, max_iter=2, random_state=0)
     deep.fit(data.observed, **data.features)

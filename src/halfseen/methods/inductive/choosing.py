@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -131,7 +132,9 @@ class Judge:
         if choice["penalty"] == "evidence":
             candidate.set_params(penalty="auto")
             candidate._chooses = False
-        candidate.fit(self.parts.train, **self.features)
+        with warnings.catch_warnings():  # the fit to all of the table says what there is to say
+            warnings.simplefilter("ignore")
+            candidate.fit(self.parts.train, **self.features)
         self.last, test = candidate, self.parts.test
         error = (candidate._linear_pairs(test.rows, test.cols).astype(float) - test.values) ** 2 / self.parts.size
         self.trusts.append([trust(candidate, self.parts, axis) for axis in (0, 1)])

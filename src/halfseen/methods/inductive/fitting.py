@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from halfseen.data.storable import storable
 from halfseen.linalg import balance
@@ -34,6 +35,8 @@ Array = NDArray[Any]
 # A mean loss below this share of the data's mean square is a fit without error: such runs had test errors below 1e-4.
 EXACT = 1e-10
 MEMORY, PATIENCE = 30, 5
+# Share of the first objective by which the last sweeps may still lower it in silence.
+FALLING = 0.01
 
 
 @storable
@@ -57,6 +60,18 @@ class Certificate:
     best: int
     floor: float
     is_exact: bool
+
+
+def tell_unfinished(model: Any, run: Run) -> None:
+    """Say so where the last five sweeps of a run that was cut short still lowered the objective."""
+    values = np.asarray(run.trace.value, dtype=float)
+    falls = float(values[max(len(values) - PATIENCE - 1, 0)] - values[-1]) / max(abs(float(values[0])), 1e-300)
+    if falls > FALLING:
+        model._warn(
+            f"{type(model).__name__} stopped after {run.n_iter} sweeps (max_iter={model.max_iter}), the last five of "
+            f"which still lowered the objective by {100.0 * falls:.2g} % of what it was at first: raise max_iter",
+            ConvergenceWarning,
+        )
 
 
 def run_starts(

@@ -59,8 +59,7 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
     ----------
     rank : int, "auto" or None
         Number of units :math:`k`; None is 10, or 20 where these predict better what was held out (Gaussian tables with
-        features, penalty "auto"), for one-class tables 32, without features 64; "auto" takes the smallest
-        that predicts a tenth of the entries, held out, as well as the best does, within one standard error.
+        features), for one-class tables 32, without features 64; "auto": the least within a standard error of the best.
     activation : {"auto", "relu", "leaky_relu", "softplus", "sigmoid", "tanh", "linear"}
         "auto" is linear, or relu where the held-out parts of a Gaussian table are predicted better by it. Products of
         relu, softplus or sigmoid units are never negative: for families take "tanh" or "linear".
@@ -420,12 +419,16 @@ class InductiveCompletion(CallbackSupport, PlacesNewcomers, CompletionEstimator)
         return parts
 
     def _report(self, run: Run) -> None:
+        from halfseen.methods.inductive.fitting import tell_unfinished
+
         self.run_, self.n_iter_ = run.record(), run.n_iter
         if run.reason == "not_finite":
             self._warn(
                 f"{type(self).__name__} ended after {run.n_iter} sweeps: the objective was no longer finite; give a "
                 "shorter step, or solver='lbfgs'", ConvergenceWarning,
             )  # fmt: skip
+        elif self._chooses and run.reason == "max_iter" and run.n_iter >= self.max_iter:
+            tell_unfinished(self, run)
 
     # ---- predictions -------------------------------------------------------------------------------------------
 
